@@ -1,0 +1,161 @@
+"""Recipe files become frozen dataclasses here, or a RecipeError says why not."""
+
+import dataclasses
+import difflib
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from asdkeras.errors import RecipeError
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML where a key may stand once and `1e-3` is a number."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key `{key}` stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 wants a dot in a float, so PyYAML reads 1e-3 as text.
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Return the mapping in a recipe file.
+
+    Raises:
+        RecipeError: if the file cannot be read, is no YAML, names a key twice, or is
+            not a mapping.
+    """
+    try:
+        content = _parsed(Path(path).read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: the recipe cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of names to values.")
+    return content
+
+
+def with_overrides(recipe: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """A copy of a recipe with `key=value` assignments applied, values read as YAML.
+
+    Args:
+        recipe: the mapping of a recipe file.
+        overrides: texts such as `config.epochs=3` or `seeds=[0, 1]`.
+
+    Raises:
+        RecipeError: if a text is no assignment or its key is not in the recipe.
+    """
+    result = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in recipe.items()
+    }
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        *sections, key = name.strip().split(".")
+        if not equals:
+            raise RecipeError(f"--set takes KEY=VALUE, such as config.epochs=3. Received: {text!r}")
+        target: Any = result
+        for section in sections:
+            target = target.get(section) if isinstance(target, dict) else None
+        if not isinstance(target, dict) or key not in target:
+            known = [*result, *(f"config.{k}" for k in result.get("config", {}))]
+            raise RecipeError(f"--set: unknown key `{name}`.{_hint(name, known)}")
+        target[key] = _parsed(value, f"--set {name}")
+    return result
+
+
+def build_config(config_class: Any, values: Any, where: str) -> Any:
+    """Fill a frozen dataclass from a mapping; every key must be known and typed right.
+
+    Args:
+        config_class: a frozen dataclass whose fields are int, float, str, bool,
+            `Literal`, `tuple[int, ...]`, `dict` or another such dataclass.
+        values: mapping of field names to YAML values.
+        where: str, file and section, for the error message.
+
+    Raises:
+        RecipeError: on an unknown key, a missing key, a wrong type, or a value that
+            the dataclass itself refuses.
+    """
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where} must be a mapping. Received: {values!r}")
+    types = typing.get_type_hints(config_class)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    for key in values:
+        if key not in fields:
+            raise RecipeError(f"{where}: unknown key `{key}`.{_hint(str(key), fields)}")
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in values and field.default is dataclasses.MISSING
+    ]
+    if missing:
+        raise RecipeError(f"{where}: missing {', '.join(f'`{name}`' for name in missing)}.")
+    checked = {
+        key: _checked(types[key], value, f"{where}: `{key}`") for key, value in values.items()
+    }
+    try:
+        return config_class(**checked)
+    except ValueError as error:
+        raise RecipeError(f"{where}: {error}") from error
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` Did you mean ...?` for a near miss, else the empty text."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean `{near[0]}`?" if near else ""
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    return did_you_mean(name, known) or f" Known: {', '.join(known)}."
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}, line {mark.line + 1}" if mark else where
+        raise RecipeError(f"{place}: {error.problem or error.context}.") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{where}: not YAML: {error}") from error
+
+
+def _checked(expected: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(expected):
+        return build_config(expected, value, where)
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    hint = ""
+    if origin is typing.Literal:
+        valid = any(value == each and type(value) is type(each) for each in arguments)
+        wanted = f"one of {', '.join(map(repr, arguments))}"
+        hint = did_you_mean(str(value), map(str, arguments))
+    elif origin is tuple:
+        valid = isinstance(value, list) and all(type(item) is arguments[0] for item in value)
+        value, wanted = tuple(value) if valid else value, f"a list of {arguments[0].__name__}"
+    elif expected is float:
+        valid, wanted = type(value) in (int, float), "a number"
+        value = float(value) if valid else value
+    else:  # `type() is`, not isinstance: True must not pass for 1.
+        plain = origin or expected
+        valid, wanted = type(value) is plain, f"of type {plain.__name__}"
+    if not valid:
+        raise RecipeError(f"{where} must be {wanted}. Received: {value!r}.{hint}")
+    return value

@@ -1,0 +1,47 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+PART_PREFIX = ".part-"  # Of temporary files; a killed process leaves them.
+
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well.
+
+    The temporary name ends like `path` does, because writers choose the format by
+    the ending. If the block raises, the temporary file is gone and `path` is as it was.
+
+    Args:
+        path: where the file shall be; its folder is made if missing.
+
+    Yields:
+        the path to write to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART_PREFIX, suffix=f"-{path.name}")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes it private.
+        os.replace(temporary, path)
+    except OSError as error:
+        error.filename = str(path)  # A full disk does not say where it is full.
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, with newlines as given, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")

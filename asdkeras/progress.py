@@ -1,0 +1,72 @@
+"""Progress of long stages on standard error: bars on a terminal, plain lines otherwise."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Update(Protocol):
+    """Tells how many steps are done, of how many, and what to show beside them."""
+
+    def __call__(self, done: int, total: int, detail: str = "") -> None: ...
+
+
+def say(message: str) -> None:
+    """One line on standard error."""
+    print(f"asdkeras: {message}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def stage(name: str) -> Iterator[Update]:
+    """Show how far a stage has come.
+
+    Args:
+        name: what is being done, such as `train seed 0`.
+
+    Yields:
+        a function of (steps done, steps in all, what to show beside them).
+    """
+    if sys.stderr.isatty():
+        with _bar(name) as update:
+            yield update
+    else:
+        yield _lines(name)
+
+
+@contextlib.contextmanager
+def _bar(name: str) -> Iterator[Update]:
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[detail]}"),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(name, total=None, detail="")
+
+        def update(done: int, total: int, detail: str = "") -> None:
+            bars.update(task, completed=done, total=total, detail=detail)
+
+        yield update
+
+
+def _lines(name: str) -> Update:
+    said_at = time.monotonic()
+    said = -1
+
+    def update(done: int, total: int, detail: str = "") -> None:
+        nonlocal said_at, said
+        now = time.monotonic()
+        if done != said and (done >= total or now - said_at >= _SECONDS_BETWEEN_LINES):
+            said_at, said = now, done
+            say(f"{name}: {done}/{total} {detail}".rstrip())
+
+    return update
