@@ -1,0 +1,296 @@
+"""Scores and decisions become metrics, their means, and a comparison with the paper."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from asdkeras.errors import DataError
+from asdkeras.files import write_text
+from asdkeras.metrics.auc import auc, partial_auc
+from asdkeras.metrics.decisions import decision_metrics
+from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
+
+METRICS = ("auc", "pauc", "precision", "recall", "f1")
+METRIC_COLUMNS = (
+    *("seed", "machine_type", "section", "domain"),
+    *METRICS,
+    *("n_normal", "n_anomalous"),
+)
+SKIPPED_COLUMNS = ("machine_type", "section", "domain", "n_clips", "reason")
+SUMMARY_COLUMNS = (
+    *("part", "machine_type", "domain", "metric"),
+    *("value", "standard_deviation", "n_seeds", "n_sections"),
+)
+COMPARISON_COLUMNS = (
+    *("part", "machine_type", "domain", "metric"),
+    *("published", "ours", "difference", "comparable"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What labelled test clips say about scores, and where they say nothing.
+
+    Attributes:
+        metrics: one row per seed, machine type, section and domain, `METRIC_COLUMNS`.
+            Metrics lie in [0, 1]; NaN where the rules do not define one.
+        skipped: the rest, `SKIPPED_COLUMNS`; `reason` says why.
+    """
+
+    metrics: pd.DataFrame
+    skipped: pd.DataFrame
+
+
+def evaluate(
+    table: pd.DataFrame,
+    anomaly_scores: ArrayLike,
+    decisions: ArrayLike | None,
+    rules: RuleSet,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure scores and decisions on the labelled test clips of every section.
+
+    Args:
+        table: clip table.
+        anomaly_scores: float, `(clips,)` in the order of the table. Read for labelled
+            test clips only; higher means more anomalous.
+        decisions: bool or 0/1, `(clips,)`, 1 for anomalous; None if there are none.
+        rules: the rules of the year, from `asdkeras.metrics.official`.
+        seed: of the run, copied into the result.
+
+    Returns:
+        metrics, and what was skipped because it has no labels or one kind of clip only.
+
+    Raises:
+        DataError: if a labelled test clip has no finite score, or no domain where the
+            rules need one.
+        ValueError: if scores or decisions do not fit the table.
+    """
+    clips = _test_clips(table, anomaly_scores, decisions)
+    metrics: list[dict[str, object]] = []
+    skipped: list[dict[str, object]] = []
+    for keys, section in clips.groupby(["machine_type", "section"]):
+        place = dict(zip(("machine_type", "section"), map(str, keys), strict=True))
+        labelled = section[section["is_anomalous"].notna()]
+        if len(labelled) < len(section):
+            unlabelled = len(section) - len(labelled)
+            skipped.append({**place, "domain": "all", "n_clips": unlabelled, "reason": "no labels"})
+        if len(labelled):
+            _refuse_unusable(labelled, rules)
+            for row in _section_rows(labelled, rules):
+                kind = skipped if "reason" in row else metrics
+                kind.append({"seed": seed, **place, **row})
+    return Evaluation(
+        pd.DataFrame(metrics, columns=list(METRIC_COLUMNS)),
+        pd.DataFrame(skipped, columns=list(SKIPPED_COLUMNS)),
+    )
+
+
+def summarize(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
+    """The means of the rules over sections, domains and machine types.
+
+    A machine type is averaged over its sections, and for domain `all` over all rows the
+    rules count. Harmonic rules average `all` machine types over every section at once;
+    arithmetic ones average the machine types' means. The official score is the harmonic
+    mean of every AUC and pAUC that counts.
+
+    Args:
+        metrics: of `evaluate`; the metrics of several seeds one below the other.
+        rules: those the metrics were made with.
+
+    Returns:
+        `SUMMARY_COLUMNS`, one row per part (`dev`, `eval`), machine type (or `all`),
+        domain (or `all`) and metric (`METRICS`, `official_score`). `value` is the mean
+        and `standard_deviation` the spread (N - 1) over seeds, NaN with one seed.
+        `n_sections` counts the sections of all machine types in the mean.
+    """
+    parts = [
+        rules.part_of(str(machine_type), str(section))
+        for machine_type, section in zip(metrics["machine_type"], metrics["section"], strict=True)
+    ]
+    rows: list[dict[str, object]] = []
+    for (part, seed), group in metrics.assign(part=parts).groupby(["part", "seed"]):
+        rows.extend({"part": part, "seed": seed, **row} for row in _means(group, rules))
+    by_seed = pd.DataFrame(rows, columns=["part", "seed", *SUMMARY_COLUMNS[1:5], "n_sections"])
+
+    keys = list(SUMMARY_COLUMNS[:4])
+    summary = by_seed.groupby(keys, sort=False, as_index=False).agg(
+        mean=("value", lambda values: values.mean(skipna=False)),
+        standard_deviation=("value", lambda values: values.std(ddof=1, skipna=False)),
+        n_seeds=("seed", "nunique"),
+        n_sections=("n_sections", "min"),
+    )
+    return summary.rename(columns={"mean": "value"})[list(SUMMARY_COLUMNS)]
+
+
+def compare(
+    summary: pd.DataFrame,
+    published: pd.DataFrame,
+    *,
+    dataset: str,
+    system_row: str,
+    comparable: bool = True,
+) -> pd.DataFrame:
+    """Put the published figures beside ours.
+
+    Args:
+        summary: of `summarize`.
+        published: of `asdkeras.published.tables.load`.
+        dataset: what `summary` was measured on, as in the clip table. The mini corpus
+            stands beside the figures of its year, and is never comparable with them.
+        system_row: the row of the paper that tells of the same variant.
+        comparable: False if the caller knows of a reason against comparing.
+
+    Returns:
+        `COMPARISON_COLUMNS`, the rows of `summary` in their order. Figures are in
+        percent, `difference` is ours minus published, `published` is NaN where the paper
+        says nothing. `comparable` is true where both were measured on the same dataset
+        and the same number of sections.
+
+    Raises:
+        ValueError: if the paper has no such row.
+    """
+    if system_row not in set(published["system_row"]):
+        raise ValueError(
+            f"`system_row` must be one of {sorted(set(published['system_row']))}. "
+            f"Received: system_row={system_row!r}"
+        )
+    of_year = published["dataset"] == dataset.replace("mini", "dcase", 1)
+    is_mean = (published["section"] == "all") & (published["system_row"] == system_row)
+    # A figure printed in two tables may be lost in one of them.
+    printed = published[of_year & is_mean].dropna(subset="percent")
+    keys = list(COMPARISON_COLUMNS[:4])
+    printed = printed.drop_duplicates(keys)[[*keys, "percent", "dataset", "n_sections"]]
+
+    both = summary.merge(printed, on=keys, how="left", suffixes=("", "_published"))
+    both["published"] = both["percent"]
+    both["ours"] = 100.0 * both["value"]
+    both["difference"] = both["ours"] - both["published"]
+    same_sections = both["n_sections"] == both["n_sections_published"]
+    both["comparable"] = comparable & same_sections & (both["dataset"] == dataset).fillna(False)
+    both["comparable"] = both["comparable"].astype(bool)
+    return both[list(COMPARISON_COLUMNS)]
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write metrics, a summary or a comparison: whole or not at all, floats exact."""
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _test_clips(
+    table: pd.DataFrame, anomaly_scores: ArrayLike, decisions: ArrayLike | None
+) -> pd.DataFrame:
+    scores = np.asarray(anomaly_scores, dtype="float64")
+    if scores.shape != (len(table),):
+        raise ValueError(
+            f"`anomaly_scores` must have one value per clip of the table, {len(table)}. "
+            f"Received: shape {scores.shape}"
+        )
+    columns = ["path", "machine_type", "section", "domain", "is_anomalous"]
+    clips = table[columns].assign(score=scores)
+    if decisions is not None:
+        flags = np.asarray(decisions)
+        if flags.shape != scores.shape:
+            raise ValueError(
+                f"`decisions` must have one value per clip of the table, {len(table)}. "
+                f"Received: shape {flags.shape}"
+            )
+        clips = clips.assign(decision=flags)
+    return clips[(table["split"] == "test").to_numpy(dtype=bool)]
+
+
+def _refuse_unusable(clips: pd.DataFrame, rules: RuleSet) -> None:
+    bad = clips["path"][~np.isfinite(clips["score"])]
+    if len(bad):
+        raise DataError(
+            f"{bad.iloc[0]}: the anomaly score must be finite. "
+            f"{len(bad)} of {len(clips)} labelled test clips of this section are not."
+        )
+    lost = clips["path"][clips["domain"].isna()]
+    if len(lost) and "source" in rules.rows:
+        raise DataError(
+            f"{lost.iloc[0]}: the rules {rules.name} need the domain of every labelled test "
+            f"clip. {len(lost)} of {len(clips)} of this section have none."
+        )
+
+
+def _section_rows(clips: pd.DataFrame, rules: RuleSet) -> Iterator[dict[str, object]]:
+    """Metrics of one section, or the reason against them, one row per domain."""
+    scores = clips["score"].to_numpy(dtype="float64")
+    is_anomalous = clips["is_anomalous"].to_numpy(dtype=bool)
+    domains = clips["domain"].fillna("").to_numpy(dtype=str)
+    for domain in rules.rows:
+        mask = compared_clips(rules, domain, is_anomalous, domains)
+        in_row = mask if domain == "all" else domains == domain
+        labels = is_anomalous[mask]
+        if len(labels) == 0 or labels.all() or not labels.any():
+            kind = "" if len(labels) == 0 else "normal " if labels.any() else "anomalous "
+            yield {"domain": domain, "n_clips": int(in_row.sum()), "reason": f"no {kind}clips"}
+            continue
+        row: dict[str, object] = {"domain": domain, "auc": auc(scores[mask], labels)}
+        if domain in rules.pauc_domains:
+            row["pauc"] = partial_auc(scores[mask], labels, MAX_FPR)
+        if "decision" in clips:
+            flags: NDArray[np.generic] = clips["decision"].to_numpy()[in_row]
+            row.update(decision_metrics(flags, is_anomalous[in_row])._asdict())
+        yield {
+            **row,
+            "n_normal": int(np.sum(~is_anomalous[in_row])),
+            "n_anomalous": int(np.sum(is_anomalous[in_row])),
+        }
+
+
+def _means(metrics: pd.DataFrame, rules: RuleSet) -> Iterator[dict[str, object]]:
+    """The summary of one part and seed, without those columns."""
+    of_machines: list[dict[str, object]] = []
+    for machine_type, group in metrics.groupby("machine_type"):
+        of_machines.extend(_domain_means(group, rules, str(machine_type)))
+    yield from of_machines
+    yield from _domain_means(metrics, rules, "all", pd.DataFrame(of_machines))
+    if rules.mean == "harmonic":
+        counted = [
+            metrics.loc[metrics["domain"].isin(rules.domains_of(metric)), metric]
+            for metric in ("auc", "pauc")
+        ]
+        yield {
+            **{"machine_type": "all", "domain": "all", "metric": "official_score"},
+            "value": rules.average(pd.concat(counted)),
+            "n_sections": _num_sections(metrics, (*rules.auc_domains, *rules.pauc_domains)),
+        }
+
+
+def _domain_means(
+    metrics: pd.DataFrame,
+    rules: RuleSet,
+    machine_type: str,
+    of_machines: pd.DataFrame | None = None,
+) -> Iterator[dict[str, object]]:
+    """Means of one machine type, or of all of them, by domain and metric."""
+    for domain in dict.fromkeys((*rules.rows, "all")):
+        for metric in METRICS:
+            counted = rules.domains_of(metric)
+            if domain != "all" and domain not in counted:
+                continue
+            wanted = counted if domain == "all" else (domain,)
+            rows = metrics[metrics["domain"].isin(wanted)]
+            if rows.empty:
+                continue
+            values = rows[metric]
+            if of_machines is not None and rules.mean == "arithmetic":
+                same = (of_machines["domain"] == domain) & (of_machines["metric"] == metric)
+                values = of_machines.loc[same, "value"]
+            yield {
+                **{"machine_type": machine_type, "domain": domain, "metric": metric},
+                "value": rules.average(values),
+                "n_sections": _num_sections(rows, wanted),
+            }
+
+
+def _num_sections(metrics: pd.DataFrame, domains: tuple[str, ...]) -> int:
+    """Sections of all machine types that have a row for each of the domains."""
+    rows = metrics[metrics["domain"].isin(domains)].groupby(["machine_type", "section"])
+    return int((rows["domain"].nunique() == len(set(domains))).sum())

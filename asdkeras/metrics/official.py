@@ -1,0 +1,237 @@
+"""How each year of the challenge reads scores: one frozen rule set per year.
+
+Until 2021 the AUC of a domain sets its normal clips against its own anomalies. From
+2022 on it sets them against the anomalies of both domains, and the pAUC is taken once
+per section over all clips. Results of the two kinds must not be compared.
+"""
+
+import dataclasses
+import re
+import sys
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from asdkeras.errors import DataError
+
+MAX_FPR = 0.1
+
+Part = Literal["dev", "eval"]
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleSet:
+    """The rules of one year.
+
+    Attributes:
+        name: such as `dcase2021`; `plain` for data without rules of its own.
+        rows: the domains a section is measured on; `all` is every clip of the section.
+        auc_domains: rows whose AUC enters the means.
+        pauc_domains: rows whose pAUC is defined and enters the means.
+        decision_domains: rows whose precision, recall and F1 enter the means.
+        anomalies: whether a domain's normal clips meet the anomalies of their `own`
+            domain or of `both`.
+        mean: how values are averaged. Only harmonic rules have an official score.
+        evaluation: (machine type, section) pairs of the evaluation set; `*` stands for
+            any. Everything else is the development set.
+    """
+
+    name: str
+    rows: tuple[str, ...]
+    auc_domains: tuple[str, ...]
+    pauc_domains: tuple[str, ...]
+    decision_domains: tuple[str, ...]
+    anomalies: Literal["own", "both"]
+    mean: Literal["arithmetic", "harmonic"]
+    evaluation: frozenset[tuple[str, str]]
+
+    def domains_of(self, metric: str) -> tuple[str, ...]:
+        """The rows whose value of a metric enters the means."""
+        by_metric = {"auc": self.auc_domains, "pauc": self.pauc_domains}
+        return by_metric.get(metric, self.decision_domains)
+
+    def part_of(self, machine_type: str, section: str) -> Part:
+        """Whether a section belongs to the development or to the evaluation set."""
+        keys = {(machine_type, section), (machine_type, "*"), ("*", section)}
+        return "eval" if keys & self.evaluation else "dev"
+
+    def average(self, values: ArrayLike) -> float:
+        """The mean of the rules."""
+        if self.mean == "harmonic":
+            return harmonic_mean(values)
+        return float(np.mean(_checked_values(values)))
+
+
+def harmonic_mean(values: ArrayLike) -> float:
+    """Harmonic mean with each value first raised to the machine epsilon, the official way.
+
+    Args:
+        values: float, `(values,)`, not negative. NaN makes the mean NaN.
+
+    Returns:
+        float.
+
+    Raises:
+        ValueError: if there are no values or one is negative.
+
+    Examples:
+        >>> harmonic_mean([0.5, 1.0])
+        0.6666666666666666
+        >>> harmonic_mean([0.0, 1.0]) < 1e-15
+        True
+    """
+    floored = np.maximum(_checked_values(values), sys.float_info.epsilon)
+    return float(len(floored) / np.sum(1.0 / floored))
+
+
+def compared_clips(
+    rules: RuleSet, domain: str, is_anomalous: NDArray[np.bool_], domains: NDArray[np.str_]
+) -> NDArray[np.bool_]:
+    """Which clips of one section enter the ROC curve of one row.
+
+    Args:
+        rules: the rules of the year.
+        domain: one of `rules.rows`.
+        is_anomalous: bool, `(clips,)`.
+        domains: text, `(clips,)`: `source` or `target`; not read for the row `all`.
+
+    Returns:
+        bool, `(clips,)`.
+
+    Examples:
+        >>> is_anomalous = np.array([False, True, False, True])
+        >>> domains = np.array(["source", "source", "target", "target"])
+        >>> compared_clips(RULES["dcase2021"], "source", is_anomalous, domains).tolist()
+        [True, True, False, False]
+        >>> compared_clips(RULES["dcase2022"], "source", is_anomalous, domains).tolist()
+        [True, True, False, True]
+    """
+    if domain not in rules.rows:
+        raise ValueError(
+            f"`domain` must be one of {rules.rows} under the rules {rules.name}. "
+            f"Received: domain={domain!r}"
+        )
+    if domain == "all":
+        return np.ones(len(is_anomalous), dtype=bool)
+    of_domain: NDArray[np.bool_] = np.asarray(domains == domain, dtype=bool)
+    return of_domain | is_anomalous if rules.anomalies == "both" else of_domain
+
+
+def rules_for(dataset: str) -> RuleSet:
+    """The rules of a dataset by its name in the clip table; `plain` for own folders.
+
+    Examples:
+        >>> rules_for("mini2021").name
+        'dcase2021'
+        >>> rules_for("my_pumps").name
+        'plain'
+    """
+    year = challenge_year(dataset)
+    return RULES["plain" if year is None else f"dcase{year}"]
+
+
+def challenge_year(dataset: str) -> int | None:
+    """The challenge year whose layout and rules a dataset follows, None for own folders.
+
+    Raises:
+        DataError: if the name is that of a challenge year without rules here.
+    """
+    match = re.fullmatch(r"(?:dcase|mini)(20\d\d)", dataset)
+    if match is None:
+        return None
+    if f"dcase{match[1]}" not in RULES:
+        raise DataError(
+            "there are challenge rules for 2020 to 2025 only. "
+            f"Received: dataset={dataset!r}. Rename the folder to treat it as your own data."
+        )
+    return int(match[1])
+
+
+def _checked_values(values: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype="float64")
+    if array.ndim != 1 or len(array) == 0 or (array < 0).any():
+        raise ValueError(
+            f"a mean needs a vector of values, none below 0. Received: {array.tolist()}"
+        )
+    return array
+
+
+def _without_domains(name: str, evaluation: Iterable[tuple[str, str]]) -> RuleSet:
+    return RuleSet(
+        name=name,
+        rows=("all",),
+        auc_domains=("all",),
+        pauc_domains=("all",),
+        decision_domains=("all",),
+        anomalies="own",
+        mean="arithmetic",
+        evaluation=frozenset(evaluation),
+    )
+
+
+def _own_anomalies(name: str, evaluation: Iterable[tuple[str, str]]) -> RuleSet:
+    return RuleSet(
+        name=name,
+        rows=("source", "target"),
+        auc_domains=("source", "target"),
+        pauc_domains=("source", "target"),
+        decision_domains=("source", "target"),
+        anomalies="own",
+        mean="harmonic",
+        evaluation=frozenset(evaluation),
+    )
+
+
+def _anomalies_of_both(name: str, evaluation: Iterable[tuple[str, str]]) -> RuleSet:
+    return RuleSet(
+        name=name,
+        rows=("source", "target", "all"),
+        auc_domains=("source", "target"),
+        pauc_domains=("all",),
+        decision_domains=("source", "target"),
+        anomalies="both",
+        mean="harmonic",
+        evaluation=frozenset(evaluation),
+    )
+
+
+def _machines(names: str) -> list[tuple[str, str]]:
+    return [(name, "*") for name in names.split()]
+
+
+_ODD_IDS = [
+    (machine_type, section)
+    for machine_type in ("fan", "pump", "slider", "valve")
+    for section in ("01", "03", "05")
+]
+_TOY_IDS = [("ToyCar", f"0{n}") for n in (5, 6, 7)] + [("ToyConveyor", f"0{n}") for n in (4, 5, 6)]
+_LATE_SECTIONS = [("*", "03"), ("*", "04"), ("*", "05")]
+
+RULES: dict[str, RuleSet] = {
+    rules.name: rules
+    for rules in (
+        _without_domains("plain", []),
+        _without_domains("dcase2020", _ODD_IDS + _TOY_IDS),
+        _own_anomalies("dcase2021", _LATE_SECTIONS),
+        _anomalies_of_both("dcase2022", _LATE_SECTIONS),
+        _anomalies_of_both(
+            "dcase2023",
+            _machines("bandsaw grinder shaker ToyDrone ToyNscale ToyTank Vacuum"),
+        ),
+        _anomalies_of_both(
+            "dcase2024",
+            _machines(
+                "3DPrinter AirCompressor BrushlessMotor HairDryer HoveringDrone "
+                "RoboticArm Scanner ToothBrush ToyCircuit"
+            ),
+        ),
+        _anomalies_of_both(
+            "dcase2025",
+            _machines(
+                "AutoTrash BandSealer CoffeeGrinder HomeCamera Polisher ScrewFeeder ToyPet ToyRCCar"
+            ),
+        ),
+    )
+}

@@ -1,0 +1,427 @@
+"""Metrics of labelled clips, their means, and the paper beside them."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asdkeras.errors import DataError
+from asdkeras.evaluation import (
+    METRIC_COLUMNS,
+    SKIPPED_COLUMNS,
+    SUMMARY_COLUMNS,
+    compare,
+    evaluate,
+    summarize,
+    write_csv,
+)
+from asdkeras.metrics.official import RULES
+from asdkeras.published.tables import COLUMNS
+from asdkeras.submission import read_submission
+from tests.clip_table import clip_table
+from tests.real_data import real_data
+
+GOLDEN = Path(__file__).parent / "golden/metrics"
+
+
+@pytest.fixture(scope="module")
+def golden_2021():
+    """Clip table, scores and decisions that the official evaluator of 2021 was given."""
+    rows, scores, decisions = [], [], []
+    with np.load(GOLDEN / "evaluator_inputs.npz") as arrays:
+        for key in sorted({name.rsplit("/", 1)[0] for name in arrays.files}):
+            machine_type, section, domain = re.fullmatch(
+                r"2021/(.+)_section_(\d\d)_(\w+)_test", key
+            ).groups()
+            place = {"machine_type": machine_type, "section": section, "domain": domain}
+            for name, truth in zip(arrays[f"{key}/file"], arrays[f"{key}/y_true"], strict=True):
+                rows.append({"path": f"/{name}", "is_anomalous": bool(truth)} | place)
+            scores.append(arrays[f"{key}/score"])
+            decisions.append(arrays[f"{key}/decision"])
+    table = clip_table(rows, dataset="dcase2021")
+    return table, np.concatenate(scores), np.concatenate(decisions)
+
+
+@pytest.fixture(scope="module")
+def official_2021():
+    """What the evaluator wrote: {(machine type, section or kind of mean, domain): five figures}."""
+    written, machine_type = {}, None
+    with (GOLDEN / "evaluator_2021_result.csv").open() as file:
+        for line in csv.reader(file):
+            if len(line) == 1:
+                machine_type = line[0]
+            elif len(line) == 7 and line[2] != "AUC":
+                written[machine_type, line[0], line[1]] = [float(text) for text in line[2:]]
+            elif line and line[0] == "official score":
+                written["official score"] = float(line[2])
+    return written
+
+
+def mean_of(summary, machine_type, domain, metric):
+    rows = summary[
+        (summary["machine_type"] == machine_type)
+        & (summary["domain"] == domain)
+        & (summary["metric"] == metric)
+    ]
+    assert len(rows) == 1
+    return rows["value"].iloc[0]
+
+
+def test_sections_equal_the_official_evaluator_of_2021(golden_2021, official_2021):
+    evaluation = evaluate(*golden_2021, RULES["dcase2021"])
+
+    assert len(evaluation.metrics) == 42
+    assert evaluation.skipped.empty
+    for _, row in evaluation.metrics.iterrows():
+        expected = official_2021[row["machine_type"], row["section"], row["domain"]]
+        figures = row[["auc", "pauc", "precision", "recall", "f1"]].tolist()
+        assert figures == pytest.approx(expected, abs=1e-12)
+    assert evaluation.metrics[["n_normal", "n_anomalous"]].to_numpy().sum() == 8635
+
+
+def test_means_equal_the_official_evaluator_of_2021(golden_2021, official_2021):
+    metrics = evaluate(*golden_2021, RULES["dcase2021"]).metrics
+
+    summary = summarize(metrics, RULES["dcase2021"])
+
+    assert list(summary.columns) == list(SUMMARY_COLUMNS)
+    assert set(summary["part"]) == {"eval"}
+    over_all = " over all machine types, sections, and domains"
+    kinds = {"source": "source harmonic mean", "target": "target harmonic mean"}
+    for machine_type in (*metrics["machine_type"].unique(), "all"):
+        for domain in ("source", "target", "all"):
+            kind = kinds.get(domain, "harmonic mean")
+            # The block over all machine types follows the one of the last machine type.
+            key = ("valve", kind + over_all, "") if machine_type == "all" else None
+            expected = official_2021[key or (machine_type, kind, "")]
+            ours = [
+                mean_of(summary, machine_type, domain, metric)
+                for metric in ("auc", "pauc", "precision", "recall", "f1")
+            ]
+            assert ours == pytest.approx(expected, abs=1e-12)
+
+
+def test_official_score_of_2021_is_the_evaluators(golden_2021, official_2021):
+    summary = summarize(evaluate(*golden_2021, RULES["dcase2021"]).metrics, RULES["dcase2021"])
+    score = mean_of(summary, "all", "all", "official_score")
+    assert official_2021["official score"] == 0.729888133582234
+    assert score == pytest.approx(0.729888133582234, abs=1e-12)
+
+
+def published_run(folder, dataset):
+    """A public submission on a development set, whose clip names tell label and domain."""
+    clips = read_submission(real_data(folder))
+    names = clips["name"].astype(str)
+    table = clip_table(
+        [
+            {"path": f"/{name}", "machine_type": machine_type, "section": section}
+            | {"is_anomalous": "_anomaly_" in name, "domain": name.split("_")[2]}
+            for name, machine_type, section in zip(
+                names, clips["machine_type"], clips["section"], strict=True
+            )
+        ],
+        dataset=dataset,
+    )
+    rules = RULES[dataset]
+    decisions = clips["decision"].to_numpy(dtype=bool)
+    return summarize(evaluate(table, clips["anomaly_score"], decisions, rules).metrics, rules)
+
+
+def test_public_submission_of_2021_has_its_official_score():
+    summary = published_run("2_scores/dev2021_jeff_ae", "dcase2021")
+    assert mean_of(summary, "all", "all", "auc") == pytest.approx(0.6161341553467199, abs=1e-12)
+    assert mean_of(summary, "all", "all", "pauc") == pytest.approx(0.5316586887903353, abs=1e-12)
+    score = mean_of(summary, "all", "all", "official_score")
+    assert score == pytest.approx(0.570787801690569, abs=1e-12)
+
+
+def test_public_submission_of_2022_has_its_official_score():
+    summary = published_run("2_scores/dev2022_returncode13_ae", "dcase2022")
+    assert mean_of(summary, "all", "source", "auc") == pytest.approx(0.693396448145729, abs=1e-12)
+    assert mean_of(summary, "all", "target", "auc") == pytest.approx(0.4212813790080631, abs=1e-12)
+    assert mean_of(summary, "all", "all", "pauc") == pytest.approx(0.5392605132999704, abs=1e-12)
+    score = mean_of(summary, "all", "all", "official_score")
+    assert score == pytest.approx(0.529074577037339, abs=1e-12)
+
+
+def balanced(machine_types=("fan", "pump"), sections=("00", "01"), **shared):
+    """Ten clips per domain and class."""
+    return clip_table(
+        [
+            {"path": f"/{machine_type}/{section}_{domain}_{anomalous}_{n}.wav"}
+            | {"machine_type": machine_type, "section": section, "domain": domain}
+            | {"is_anomalous": anomalous}
+            for machine_type in machine_types
+            for section in sections
+            for domain in ("source", "target")
+            for anomalous in (False, True)
+            for n in range(10)
+        ],
+        **shared,
+    )
+
+
+def scores_for(table, seed=0):
+    return np.random.default_rng(seed).normal(size=len(table)) + np.arange(len(table)) % 20 / 20
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_set_makes_the_same_columns(name):
+    table = balanced()
+    scores = scores_for(table)
+
+    evaluation = evaluate(table, scores, scores > 0.5, RULES[name], seed=3)
+
+    assert list(evaluation.metrics.columns) == list(METRIC_COLUMNS)
+    assert list(evaluation.skipped.columns) == list(SKIPPED_COLUMNS)
+    assert set(evaluation.metrics["seed"]) == {3}
+    assert len(evaluation.metrics) == 4 * len(RULES[name].rows)
+    assert evaluation.metrics["auc"].between(0, 1).all()
+
+
+def test_decisions_are_measured_within_the_domain_also_from_2022_on():
+    table = balanced(machine_types=("fan",), sections=("00",))
+    is_flagged = (table["domain"] == "source").to_numpy()
+
+    metrics = evaluate(table, scores_for(table), is_flagged, RULES["dcase2022"]).metrics
+
+    rows = metrics.set_index("domain")[["precision", "recall", "n_normal", "n_anomalous"]]
+    assert rows.loc["source"].tolist() == [0.5, 1.0, 10, 10]
+    assert rows.loc["target"].tolist() == [0.0, 0.0, 10, 10]
+    assert rows.loc["all"].tolist() == [0.5, 0.5, 20, 20]
+
+
+def test_order_of_the_table_is_irrelevant():
+    table = balanced()
+    scores = scores_for(table)
+    order = np.random.default_rng(1).permutation(len(table))
+
+    straight = evaluate(table, scores, scores > 0.5, RULES["dcase2022"])
+    shuffled = evaluate(table.iloc[order], scores[order], (scores > 0.5)[order], RULES["dcase2022"])
+
+    pd.testing.assert_frame_equal(straight.metrics, shuffled.metrics)
+
+
+def test_training_clips_and_clips_without_labels_do_not_count():
+    table = balanced(machine_types=("fan",), sections=("00",))
+    scores = scores_for(table)
+    alone = evaluate(table, scores, scores > 0.5, RULES["dcase2021"])
+
+    extra = balanced(machine_types=("fan",), sections=("00",))
+    extra.loc[:19, "split"] = "train"
+    extra.loc[20:, "is_anomalous"] = pd.NA
+    both = pd.concat([table, extra], ignore_index=True)
+    padded = np.append(scores, np.full(len(extra), np.nan))
+    mixed = evaluate(both, padded, padded > 0.5, RULES["dcase2021"])
+
+    pd.testing.assert_frame_equal(alone.metrics, mixed.metrics)
+    assert mixed.skipped.to_dict("records") == [
+        {"machine_type": "fan", "section": "00", "domain": "all"}
+        | {"n_clips": 20, "reason": "no labels"}
+    ]
+
+
+def test_data_without_any_label_gives_no_metrics_and_says_so():
+    table = balanced().assign(is_anomalous=pd.array([pd.NA] * 160, dtype="boolean"))
+
+    evaluation = evaluate(table, np.zeros(160), None, RULES["dcase2021"])
+
+    assert evaluation.metrics.empty
+    assert evaluation.skipped["reason"].tolist() == ["no labels"] * 4
+    assert summarize(evaluation.metrics, RULES["dcase2021"]).empty
+
+
+@pytest.mark.parametrize(("kept", "reason"), [(True, "normal"), (False, "anomalous")])
+def test_domain_with_one_kind_of_clip_is_skipped_with_the_reason(kept, reason):
+    table = balanced(machine_types=("fan",), sections=("00",))
+    table = table[(table["domain"] == "source") | (table["is_anomalous"] == kept)]
+    scores = scores_for(table)
+
+    evaluation = evaluate(table, scores, scores > 0.5, RULES["dcase2021"])
+
+    assert evaluation.metrics["domain"].tolist() == ["source"]
+    assert evaluation.skipped[["domain", "n_clips", "reason"]].to_numpy().tolist() == [
+        ["target", 10, f"no {reason} clips"]
+    ]
+
+
+def test_domain_without_clips_is_skipped_with_the_reason():
+    table = balanced(machine_types=("fan",), sections=("00",))
+    table = table[table["domain"] == "source"]
+    evaluation = evaluate(table, scores_for(table), None, RULES["dcase2021"])
+    assert evaluation.skipped["reason"].tolist() == ["no clips"]
+
+
+def test_without_decisions_their_metrics_are_undefined():
+    table = balanced()
+    metrics = evaluate(table, scores_for(table), None, RULES["dcase2021"]).metrics
+    assert metrics[["precision", "recall", "f1"]].isna().all(axis=None)
+    assert metrics[["auc", "pauc"]].notna().all(axis=None)
+
+
+def test_labelled_clip_without_a_finite_score_is_refused_by_name():
+    table = balanced()
+    scores = scores_for(table)
+    scores[7] = np.nan
+    with pytest.raises(DataError, match=r"/fan/00_source_False_7.wav: .*finite. 1 of 40"):
+        evaluate(table, scores, None, RULES["dcase2021"])
+
+
+def test_labelled_clip_without_a_domain_is_refused_where_the_rules_need_it():
+    table = balanced()
+    table.loc[7, "domain"] = pd.NA
+    with pytest.raises(DataError, match=r"source_False_7.wav: the rules dcase2021 need .* 1 of 40"):
+        evaluate(table, scores_for(table), None, RULES["dcase2021"])
+    assert len(evaluate(table, scores_for(table), None, RULES["plain"]).metrics) == 4
+
+
+@pytest.mark.parametrize(
+    ("scores", "decisions", "message"),
+    [
+        (np.zeros(3), None, r"`anomaly_scores` must have one value per clip of the table, 160"),
+        (np.zeros(160), np.zeros(3), r"`decisions` must have one value per clip of the table, 160"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(scores, decisions, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(balanced(), scores, decisions, RULES["dcase2021"])
+
+
+def metrics_frame(rows):
+    """Metrics from (seed, machine type, section, domain, AUC, pAUC)."""
+    columns = ["seed", "machine_type", "section", "domain", "auc", "pauc"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.reindex(columns=list(METRIC_COLUMNS))
+
+
+def test_parts_of_a_dataset_are_averaged_apart():
+    metrics = metrics_frame(
+        [(0, "fan", "00", "source", 0.8, 0.6), (0, "fan", "03", "source", 0.5, 0.5)]
+    )
+    summary = summarize(metrics, RULES["dcase2021"]).set_index(
+        ["part", "machine_type", "domain", "metric"]
+    )["value"]
+    assert summary["dev", "fan", "source", "auc"] == pytest.approx(0.8)
+    assert summary["eval", "all", "source", "auc"] == pytest.approx(0.5)
+
+
+def test_arithmetic_rules_average_machine_types_not_sections():
+    metrics = metrics_frame(
+        [
+            (0, "fan", "00", "all", 0.5, 0.5),
+            (0, "fan", "02", "all", 0.7, 0.5),
+            (0, "ToyCar", "01", "all", 0.9, 0.7),
+        ]
+    )
+    summary = summarize(metrics, RULES["dcase2020"])
+    assert mean_of(summary, "fan", "all", "auc") == pytest.approx(0.6)
+    assert mean_of(summary, "all", "all", "auc") == pytest.approx(0.75)
+    assert mean_of(summary, "all", "all", "pauc") == pytest.approx(0.6)
+    assert "official_score" not in set(summary["metric"])
+
+
+def test_several_seeds_give_mean_and_standard_deviation():
+    metrics = metrics_frame([(s, "fan", "00", "all", a, 0.5) for s, a in [(0, 0.5), (1, 0.7)]])
+    row = (
+        summarize(metrics, RULES["plain"]).set_index(["machine_type", "metric"]).loc[("fan", "auc")]
+    )
+    assert row["value"] == pytest.approx(0.6)
+    assert row["standard_deviation"] == pytest.approx(np.sqrt(0.02))
+    assert row["n_seeds"] == 2
+
+
+def test_one_seed_has_no_standard_deviation():
+    summary = summarize(metrics_frame([(0, "fan", "00", "all", 0.5, 0.5)]), RULES["plain"])
+    assert summary["standard_deviation"].isna().all()
+
+
+def published(**row):
+    figures = {"table": "1", "dataset": "dcase2021", "part": "dev", "machine_type": "fan"}
+    figures |= {"section": "all", "domain": "source", "system_row": "ours", "metric": "auc"}
+    figures |= {"percent": 75.0, "n_sections": 1, "note": ""}
+    return pd.DataFrame([figures | row]).astype(COLUMNS)
+
+
+@pytest.fixture
+def fan_summary():
+    rows = [(0, "fan", "00", domain, 0.8, 0.6) for domain in ("source", "target")]
+    return summarize(metrics_frame(rows), RULES["dcase2021"])
+
+
+def compared_row(summary, table, **arguments):
+    result = compare(summary, table, **{"dataset": "dcase2021", "system_row": "ours"} | arguments)
+    assert len(result) == len(summary)
+    keys = ["machine_type", "domain", "metric"]
+    return result.set_index(keys).loc[("fan", "source", "auc")]
+
+
+def test_difference_is_ours_minus_published_in_percent(fan_summary):
+    row = compared_row(fan_summary, published())
+    assert row[["published", "ours", "difference"]].tolist() == pytest.approx([75.0, 80.0, 5.0])
+    assert bool(row["comparable"]) is True
+
+
+def test_mini_corpus_stands_beside_its_year_but_is_not_comparable(fan_summary):
+    row = compared_row(fan_summary, published(), dataset="mini2021")
+    assert row["published"] == 75.0
+    assert bool(row["comparable"]) is False
+
+
+@pytest.mark.parametrize(
+    ("table", "arguments"), [({}, {"comparable": False}), ({"n_sections": 3}, {})]
+)
+def test_other_reasons_against_comparing_are_kept(fan_summary, table, arguments):
+    row = compared_row(fan_summary, published(**table), **arguments)
+    assert row["published"] == 75.0
+    assert bool(row["comparable"]) is False
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"dataset": "dcase2022"},
+        {"part": "eval"},
+        {"section": "00"},
+        {"domain": "target"},
+        {"metric": "pauc"},
+        {"machine_type": "pump"},
+        {"percent": np.nan},
+    ],
+)
+def test_figures_of_something_else_are_not_put_beside_ours(fan_summary, row):
+    found = compared_row(fan_summary, published(**row))
+    assert np.isnan(found["published"])
+    assert bool(found["comparable"]) is False
+
+
+def test_figure_lost_in_one_table_is_taken_from_the_other(fan_summary):
+    twice = pd.concat([published(percent=np.nan), published(table="2", percent=70.0)])
+    assert compared_row(fan_summary, twice)["published"] == 70.0
+
+
+def test_row_the_paper_does_not_have_is_refused(fan_summary):
+    with pytest.raises(ValueError, match=r"one of \['ours'\]. Received: system_row='theirs'"):
+        compare(fan_summary, published(), dataset="dcase2021", system_row="theirs")
+
+
+def test_section_with_a_skipped_domain_is_not_comparable_over_both_domains():
+    rows = [(0, "fan", "00", "source", 0.8, 0.6), (0, "fan", "01", "target", 0.8, 0.6)]
+    summary = summarize(metrics_frame(rows), RULES["dcase2021"])
+    counts = summary.set_index(["machine_type", "domain", "metric"])["n_sections"]
+    assert counts["fan", "source", "auc"] == 1
+    assert counts["fan", "all", "auc"] == 0
+
+
+def test_files_hold_every_digit(tmp_path, fan_summary):
+    summary = fan_summary.assign(value=(0.1 + 0.2) * fan_summary["value"])
+
+    write_csv(tmp_path / "official.csv", summary)
+
+    text = (tmp_path / "official.csv").read_bytes().decode()
+    assert f",{0.8 * (0.1 + 0.2)!r}," in text
+    assert "\r" not in text
+    values = [row["value"] for row in csv.DictReader(text.splitlines())]
+    assert [float(value) for value in values if value] == summary["value"].dropna().tolist()
