@@ -1,0 +1,219 @@
+"""Sound files in, one channel at one sample rate out, and a reason for each file refused."""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from asdkeras.data import riff
+from asdkeras.errors import DataError
+
+INT16_SCALE = 1.0 / 32768.0
+_COPY = "Copy or unpack it again."
+_QUALITY = "HQ"  # 20 bits, more than any 16-bit recording holds.
+# Float files may overshoot 1 a little, as resampling makes them. Twice as much is no overshoot.
+_HIGHEST_PEAK = 2.0
+
+Samples = npt.NDArray[Any]  # int16 or float32
+Channel = Literal["mean", 0, 1, 2, 3, 4, 5, 6, 7]
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioConfig:
+    """How files become waveforms.
+
+    Attributes:
+        sample_rate_hz: int > 0; files of another rate are resampled with soxr, quality HQ.
+        channel: the channel to hear, from 0, or `mean` over all channels.
+        mixed_rates: whether files of one machine type with different sample rates are
+            refused or resampled. Refused unless one knows better: a file that was
+            upsampled has nothing above its old band edge, and that edge is easier to
+            tell apart than the machine.
+    """
+
+    sample_rate_hz: int
+    channel: Channel
+    mixed_rates: Literal["refuse", "resample"]
+
+    def __post_init__(self) -> None:
+        if self.sample_rate_hz < 1:
+            raise ValueError(
+                f"`sample_rate_hz` must be at least 1. Received: {self.sample_rate_hz}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioHeader:
+    """What a file announces: rate, channels, samples per channel, and storage format."""
+
+    sample_rate_hz: int
+    num_channels: int
+    length: int
+    subtype: str
+
+
+def read_header(path: Path) -> AudioHeader:
+    """Read the header of a WAV or FLAC file.
+
+    Raises:
+        DataError: if the file is missing, no audio, holds no samples, or is cut off.
+    """
+    with _open(path) as file:
+        return _header(path, file)
+
+
+def read_audio(path: Path, config: AudioConfig) -> npt.NDArray[np.float32]:
+    """Read a file as one waveform.
+
+    Returns:
+        `(samples,)` in [-1, 1]; float files and resampling may overshoot a little.
+
+    Raises:
+        DataError: if the file cannot be used; the message says why and what to do.
+    """
+    samples = read_samples(path, config)
+    waveform = samples.astype(np.float32, copy=False)
+    return waveform * np.float32(INT16_SCALE) if samples.dtype == np.int16 else waveform
+
+
+def read_samples(path: Path, config: AudioConfig) -> Samples:
+    """Read a file as one waveform, as int16 if that is all its information.
+
+    Returns:
+        `(samples,)`, contiguous: int16, to be divided by 32768, if the file stores 16-bit
+        integers and one of its channels is taken as it is; else float32 as from
+        `read_audio`.
+
+    Raises:
+        DataError: as `read_audio`.
+    """
+    with _open(path) as file:
+        header = _header(path, file)
+        as_stored = (
+            header.subtype == "PCM_16"
+            and header.sample_rate_hz == config.sample_rate_hz
+            and (header.num_channels == 1 or config.channel != "mean")
+        )
+        try:
+            channels = file.read(dtype="int16" if as_stored else "float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise DataError(
+                f"{path}: damaged, decoding fails: {error.error_string}. {_COPY}"
+            ) from error
+    if len(channels) < header.length:
+        raise DataError(
+            f"{path}: cut off. Received: {len(channels)} of {header.length} samples. {_COPY}"
+        )
+    samples = _channel(path, channels, config.channel)
+    _check_samples(path, samples)
+    if header.sample_rate_hz != config.sample_rate_hz:
+        samples = soxr.resample(
+            samples, header.sample_rate_hz, config.sample_rate_hz, quality=_QUALITY
+        )
+    if len(samples) == 0:
+        raise DataError(f"{path}: too short to resample. Received: {header.length} samples")
+    return np.ascontiguousarray(samples)
+
+
+def check_rates(
+    machine_types: Sequence[str], sample_rates_hz: Sequence[int], config: AudioConfig
+) -> tuple[str, ...]:
+    """Refuse mixed sample rates within a machine type; say which types are resampled.
+
+    Args:
+        machine_types: machine type of each clip.
+        sample_rates_hz: rate of each clip's file.
+        config: what to do about it.
+
+    Returns:
+        notes for the user, one line per machine type that is resampled.
+
+    Raises:
+        DataError: if a machine type has several rates and `mixed_rates` is `refuse`.
+    """
+    counts: dict[str, Counter[int]] = {}
+    pairs = Counter(zip(machine_types, sample_rates_hz, strict=True))
+    for (machine_type, rate), count in sorted(pairs.items()):
+        counts.setdefault(machine_type, Counter())[rate] = count
+    texts = {
+        machine_type: ", ".join(f"{count} clips at {rate} Hz" for rate, count in rates.items())
+        for machine_type, rates in counts.items()
+    }
+    mixed = [machine_type for machine_type, rates in counts.items() if len(rates) > 1]
+    if mixed and config.mixed_rates == "refuse":
+        raise DataError(
+            "one machine type must have one sample rate, else its clips are told apart by their "
+            "upper band edge and not by the machine. Received: "
+            + "; ".join(f"{machine_type}: {texts[machine_type]}" for machine_type in mixed)
+            + ". Record or convert them alike, or set `mixed_rates: resample`."
+        )
+    return tuple(
+        f"{machine_type}: {texts[machine_type]}, resampled to {config.sample_rate_hz} Hz."
+        for machine_type, rates in counts.items()
+        if set(rates) != {config.sample_rate_hz}
+    )
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    try:
+        is_empty = os.path.getsize(path) == 0
+        missing = riff.missing_bytes(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened: {error.strerror}. Check the path.") from error
+    if is_empty:
+        raise DataError(f"{path}: is empty. Received: 0 bytes. {_COPY}")
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise DataError(
+            f"{path}: no WAV or FLAC audio: {error.error_string} Convert it, or remove it."
+        ) from error
+    if missing:
+        file.close()
+        raise DataError(f"{path}: cut off, {missing} bytes of audio are missing. {_COPY}")
+    return file
+
+
+def _header(path: Path, file: soundfile.SoundFile) -> AudioHeader:
+    if file.frames < 1:
+        raise DataError(f"{path}: holds no samples. Remove it, or record it again.")
+    return AudioHeader(file.samplerate, file.channels, file.frames, file.subtype)
+
+
+def _channel(path: Path, channels: npt.NDArray[Any], channel: Channel) -> Samples:
+    num_channels = channels.shape[1]
+    if channel == "mean":
+        if num_channels == 1:
+            return channels[:, 0]
+        # Not by NumPy's mean along short rows, which is several times slower.
+        return channels @ np.full(num_channels, 1 / num_channels, np.float32)
+    if channel >= num_channels:
+        raise DataError(
+            f"{path}: has {num_channels} channels, counted from 0. Received: channel={channel}. "
+            "Choose one of them, or `channel: mean`."
+        )
+    return channels[:, channel]
+
+
+def _check_samples(path: Path, samples: Samples) -> None:
+    low, high = float(samples.min()), float(samples.max())  # NaN if any sample is.
+    if not np.isfinite([low, high]).all():
+        count = int(np.count_nonzero(~np.isfinite(samples)))
+        raise DataError(
+            f"{path}: {count} of {len(samples)} samples are NaN or infinite. Export it again."
+        )
+    if low == high:
+        what = "silent, every sample is 0" if low == 0 else f"constant, every sample is {low:g}"
+        raise DataError(f"{path}: {what}. Check the microphone, or remove the file.")
+    if samples.dtype != np.int16 and max(-low, high) > _HIGHEST_PEAK:
+        raise DataError(
+            f"{path}: float audio must lie in [-1, 1]. Received: a peak of {max(-low, high):g}. "
+            "Divide it by the full scale of its integers."
+        )

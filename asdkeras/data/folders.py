@@ -1,0 +1,131 @@
+"""Machine types below a root: which folders hold clips, and what lies elsewhere."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from asdkeras.data import naming
+from asdkeras.errors import DataError
+
+# Folder name: the split and the domain it stands for. Order matters: of a clip that lies
+# in `test` and in `source_test`, the latter says more.
+FOLDERS: dict[str, tuple[str, str | None]] = {
+    "train": ("train", None),
+    "source_test": ("test", "source"),
+    "target_test": ("test", "target"),
+    "test": ("test", None),
+    "supplemental": ("supplemental", None),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineFolder:
+    """One folder of one machine type.
+
+    Attributes:
+        machine_type: folder name, case kept.
+        path: folder as text, below the root as it was given.
+        files: sorted audio file names of each folder in `FOLDERS` that is there.
+    """
+
+    machine_type: str
+    path: str
+    files: dict[str, list[str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundFolders:
+    """Machine folders in order of their paths, and lines the user should see."""
+
+    machines: list[MachineFolder]
+    notes: tuple[str, ...]
+
+
+def find_machine_folders(root: Path) -> FoundFolders:
+    """Search a root at any depth; hidden files and folders do not count.
+
+    Raises:
+        DataError: if there is no audio, none of it lies in a folder of a machine type, a
+            folder cannot be read, or a link leads nowhere.
+    """
+    top = os.fspath(root)
+    files: dict[str, dict[str, list[str]]] = {}
+    elsewhere: dict[str, int] = {}
+    broken: list[str] = []
+    for folder, names in _walk(top, set(), broken):
+        parent, name = os.path.split(folder)
+        if name in FOLDERS and folder != top:
+            files.setdefault(parent, {})[name] = sorted(names)
+        elif names:
+            elsewhere[folder] = len(names)
+    if broken:
+        raise DataError(
+            f"{root}: {len(broken)} links lead to files that are not there. Restore the files or "
+            "remove the links:" + "".join(f"\n  {path}" for path in sorted(broken))
+        )
+    machines = [
+        MachineFolder(os.path.basename(os.path.abspath(path)), path, _in_order(files[path]))
+        for path in sorted(files)
+        if any(files[path].values())
+    ]
+    if not machines:
+        raise DataError(_nothing_found(root, elsewhere))
+    return FoundFolders(machines, _notes(elsewhere))
+
+
+def _in_order(files: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: files[name] for name in FOLDERS if files.get(name)}
+
+
+def _walk(
+    folder: str, seen: set[tuple[int, int]], broken: list[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Folders and the audio file names in them, each folder once however it is linked."""
+    names: list[str] = []
+    subfolders: list[tuple[bool, str]] = []
+    try:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    subfolders.append((entry.is_symlink(), entry.path))
+                elif naming.is_audio_name(entry.name):
+                    names.append(entry.name)
+                    if entry.is_symlink() and not os.path.exists(entry.path):
+                        broken.append(entry.path)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}. Check its rights.") from error
+    yield folder, names
+    # Real folders before links, so that a linked copy of a folder is the one left out.
+    for _, path in sorted(subfolders):
+        yield from _walk(path, seen, broken)
+
+
+def _nothing_found(root: Path, elsewhere: dict[str, int]) -> str:
+    rule = "Put training clips into <machine type>/train and test clips into <machine type>/test."
+    if not elsewhere:
+        is_empty = not any(Path(root).iterdir())
+        return f"{root}: {'is empty' if is_empty else 'holds no WAV or FLAC file'}. {rule}"
+    folder, count = next(iter(sorted(elsewhere.items())))
+    return (
+        f"{root}: {sum(elsewhere.values())} audio files, none in a folder named train or test "
+        f"({count} in {folder}). {rule} Or list them in a CSV file with the columns path, "
+        "machine_type, split."
+    )
+
+
+def _notes(elsewhere: dict[str, int]) -> tuple[str, ...]:
+    if not elsewhere:
+        return ()
+    places = ", ".join(f"{path} ({count})" for path, count in sorted(elsewhere.items())[:3])
+    more = f" and {len(elsewhere) - 3} other folders" if len(elsewhere) > 3 else ""
+    return (
+        f"{sum(elsewhere.values())} audio files lie in no train or test folder and are not read: "
+        f"{places}{more}.",
+    )

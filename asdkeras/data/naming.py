@@ -1,0 +1,141 @@
+"""File names of the DCASE Task 2 datasets, 2020 to 2026, taken apart.
+
+Three grammars: 2020 (`normal_id_01_00000000.wav`), 2021 and later
+(`section_00_source_train_normal_0000_<attributes>.wav`, evaluation names leave parts
+out), and the supplemental clips of 2025 (`section_00_machine_0001_.wav`). Nothing here
+touches a disk, and nothing is read from a position: a name may lack any middle part.
+"""
+
+import dataclasses
+import re
+from typing import Literal
+
+AUDIO_SUFFIXES = (".wav", ".flac")
+
+_END = r"(?i:\.(?:wav|flac))"
+_2020 = re.compile(
+    rf"(?:(?P<condition>normal|anomaly)_)?id_(?P<section>\d\d)_(?P<counter>\d{{8}}){_END}", re.ASCII
+)
+_2021 = re.compile(
+    r"section_(?P<section>\d\d)(?:_(?P<domain>source|target))?(?:_(?P<split>train|test))?"
+    rf"(?:_(?P<condition>normal|anomaly))?_(?P<counter>\d{{4}})(?:_(?P<attributes>.*))?{_END}",
+    re.ASCII,
+)
+_SUPPLEMENTAL = re.compile(
+    r"section_(?P<section>\d\d)_(?:(?P<origin>source|noise)_supplemental_)?"
+    rf"(?P<content>machine|noise|normal)_(?P<counter>\d{{4}})(?:_(?P<attributes>.*))?{_END}",
+    re.ASCII,
+)
+_WITHHELD = "noAttribute"
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipName:
+    """What one file name says; None where it says nothing.
+
+    Attributes:
+        grammar: the first year of the grammar, 2020 or 2021, or "supplemental".
+        section: two digits; the machine id of 2020.
+        domain: domain of the recording.
+        split: part of the dataset it belongs to. Training names of 2020 do not say.
+        is_anomalous: bool; None for evaluation names and for noise without a machine.
+        counter: str of digits. Neither unique by itself nor the same before and after
+            the organizers' labeling.
+        attributes: the whole text after the counter; None if there is none. It may hold
+            `_`, `-` and `.`, may end in `_`, and is not always key and value.
+        is_withheld: whether the name carries the `noAttribute` marker.
+        is_noise: whether a supplemental clip has no machine in it.
+    """
+
+    grammar: Literal[2020, 2021, "supplemental"]
+    section: str
+    domain: Literal["source", "target"] | None
+    split: Literal["train", "test", "supplemental"] | None
+    is_anomalous: bool | None
+    counter: str
+    attributes: str | None
+    is_withheld: bool = False
+    is_noise: bool | None = None
+
+
+def is_audio_name(name: str) -> bool:
+    """Whether a file name ends like audio we read; hidden files (`._x.wav`) do not count."""
+    return name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith(".")
+
+
+def parse_name(name: str) -> ClipName | None:
+    """Take a file name of a training or test clip apart.
+
+    Args:
+        name: file name without folders.
+
+    Returns:
+        its parts, or None if it follows neither the grammar of 2020 nor that of 2021.
+
+    >>> parse_name("section_00_source_normal_0035_weight15_BckgF.wav").attributes
+    'weight15_BckgF'
+    >>> parse_name("anomaly_id_05_00000012.wav").is_anomalous
+    True
+    >>> parse_name("recording 7.wav") is None
+    True
+    """
+    if match := _2021.fullmatch(name):
+        return ClipName(
+            grammar=2021,
+            section=match["section"],
+            domain=match["domain"],  # type: ignore[arg-type]
+            split=match["split"],  # type: ignore[arg-type]
+            is_anomalous=_is_anomalous(match["condition"]),
+            counter=match["counter"],
+            attributes=_attributes(match["attributes"]),
+            is_withheld=match["attributes"] == _WITHHELD,
+        )
+    if match := _2020.fullmatch(name):
+        return ClipName(
+            grammar=2020,
+            section=match["section"],
+            domain=None,
+            split=None,
+            is_anomalous=_is_anomalous(match["condition"]),
+            counter=match["counter"],
+            attributes=None,
+        )
+    return None
+
+
+def parse_supplemental_name(name: str) -> ClipName | None:
+    """Take the file name of a supplemental clip apart.
+
+    The organizers' names are not known for certain. So the folder decides that a clip is
+    supplemental, and the name is asked only for what it holds: a clean recording of
+    the machine, or noise without one.
+
+    Returns:
+        the parts, or None if the name follows none of the reported forms.
+
+    >>> parse_supplemental_name("section_00_noise_supplemental_normal_0000.wav").is_noise
+    True
+    """
+    match = _SUPPLEMENTAL.fullmatch(name)
+    if match is None:
+        return None
+    is_noise = "noise" in (match["origin"], match["content"])
+    return ClipName(
+        grammar="supplemental",
+        section=match["section"],
+        domain="source" if match["origin"] == "source" else None,
+        split="supplemental",
+        is_anomalous=None if is_noise else False,
+        counter=match["counter"],
+        attributes=_attributes(match["attributes"]),
+        is_withheld=match["attributes"] == _WITHHELD,
+        is_noise=is_noise,
+    )
+
+
+def _is_anomalous(condition: str | None) -> bool | None:
+    return None if condition is None else condition == "anomaly"
+
+
+def _attributes(text: str | None) -> str | None:
+    return None if text in (None, "", _WITHHELD) else text

@@ -1,0 +1,112 @@
+"""The files of a clip store: decoded clips one after the other, and an index of them.
+
+A shard is a file of samples and, written after it, an index in JSON. Without its index a
+shard does not exist, so whatever stops a build, what is there is whole.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from asdkeras import files
+from asdkeras.data.audio import Samples
+
+SHARD_BYTES = 64 * 2**20
+_MAX_CLIPS = 4096
+_ALIGNMENT = 4  # Bytes; float32 samples must not begin at odd places.
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One clip of a shard.
+
+    Attributes:
+        size, mtime_ns: of the file when it was read; another pair means another file.
+        rate_hz: sample rate of the file.
+        dtype: of the samples, `int16` or `float32`.
+        offset: bytes, where the samples begin in the shard.
+        length: samples.
+        digest: hex digest of the samples.
+    """
+
+    size: int
+    mtime_ns: int
+    rate_hz: int
+    dtype: str
+    offset: int
+    length: int
+    digest: str
+
+
+def split_into_shards(num_bytes: Sequence[int]) -> list[int]:
+    """Bounds of the shards: shard k holds the clips `[bounds[k], bounds[k + 1])`.
+
+    Args:
+        num_bytes: decoded size of each clip, as far as it is known beforehand.
+    """
+    bounds, filled = [0], 0
+    for number, size in enumerate(num_bytes):
+        is_full = filled + size > SHARD_BYTES or number - bounds[-1] >= _MAX_CLIPS
+        if is_full and number > bounds[-1]:
+            bounds.append(number)
+            filled = 0
+        filled += size
+    return [*bounds, len(num_bytes)]
+
+
+def samples_path(folder: Path, shard: int) -> Path:
+    """Where the samples of a shard are."""
+    return folder / f"{shard:05d}.samples"
+
+
+def read_index(folder: Path, shard: int, clips: range) -> list[Entry] | None:
+    """Entries of a shard; None if it is not there, not whole, or holds other clips."""
+    try:
+        content = json.loads(_index_path(folder, shard).read_text(encoding="utf-8"))
+        entries = [Entry(*fields) for fields in content["entries"]]
+        holds_these = content["clips"] == [clips.start, clips.stop] and len(entries) == len(clips)
+        is_whole = samples_path(folder, shard).stat().st_size == content["num_bytes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return entries if is_whole and holds_these else None
+
+
+def write_shard(
+    folder: Path, shard: int, clips: range, decoded: Iterable[tuple[Entry, Samples]]
+) -> list[Entry]:
+    """Write a shard and, last, its index.
+
+    Args:
+        folder: of the store.
+        shard: number of the shard.
+        clips: rows of the clip table.
+        decoded: what is known of each clip, and its samples; `offset` is filled in here.
+
+    Returns:
+        what the index holds.
+    """
+    _index_path(folder, shard).unlink(missing_ok=True)
+    entries = []
+    with files.replacing(samples_path(folder, shard)) as path, open(path, "wb") as file:
+        for entry, samples in decoded:
+            file.write(bytes(-file.tell() % _ALIGNMENT))
+            entries.append(dataclasses.replace(entry, offset=file.tell()))
+            file.write(samples.data)  # Not tofile: its errors do not say that the disk is full.
+        num_bytes = file.tell()
+    rows = [dataclasses.astuple(entry) for entry in entries]
+    content = {"clips": [clips.start, clips.stop], "num_bytes": num_bytes, "entries": rows}
+    files.write_text(_index_path(folder, shard), json.dumps(content))
+    return entries
+
+
+def digest_of(samples: Samples) -> str:
+    """Hex digest of samples and their dtype."""
+    content = hashlib.blake2b(samples.dtype.name.encode(), digest_size=16)
+    content.update(samples.data)
+    return content.hexdigest()
+
+
+def _index_path(folder: Path, shard: int) -> Path:
+    return folder / f"{shard:05d}.json"

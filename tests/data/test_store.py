@@ -1,0 +1,406 @@
+"""The clip store: what is read is what the files hold, and nothing is decoded twice."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from asdkeras import files
+from asdkeras.data import shards, store_build
+from asdkeras.data import store as store_module
+from asdkeras.data.audio import AudioConfig, read_audio
+from asdkeras.data.clips import read_clip_table
+from asdkeras.data.store import open_store
+from asdkeras.errors import DataError
+from tests.real_data import real_data
+
+CONFIG = AudioConfig(sample_rate_hz=16000, channel=0, mixed_rates="refuse")
+NUM_CLIPS = 10
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Three clips per shard."""
+    monkeypatch.setattr(shards, "_MAX_CLIPS", 3)
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Names of the files decoded, in any order."""
+    names = []
+    read_samples = store_build.read_samples
+
+    def noting(path, config):
+        names.append(path.name)
+        return read_samples(path, config)
+
+    monkeypatch.setattr(store_build, "read_samples", noting)
+    return names
+
+
+def write_clips(folder, num_clips=NUM_CLIPS):
+    folder.mkdir(exist_ok=True)
+    random = np.random.default_rng(0)
+    for number in range(num_clips):
+        # Odd lengths, 16-bit integers and floats in turn: offsets must still be aligned.
+        samples = random.uniform(-0.5, 0.5, 101 + number)
+        subtype = "PCM_16" if number % 3 else "FLOAT"
+        soundfile.write(folder / f"{number}.wav", samples, 16000, subtype=subtype)
+    return table_of(sorted(folder.glob("*.wav")))
+
+
+def table_of(paths, machine_type="fan"):
+    return pd.DataFrame(
+        {"path": [str(path) for path in paths], "machine_type": machine_type}, dtype="string"
+    )
+
+
+def touch(path):
+    """Another time, as if the file had been written again."""
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000_000))
+
+
+def test_a_clip_reads_as_from_its_file(tmp_path, small_shards):
+    table = write_clips(tmp_path / "audio")
+
+    with open_store(table, CONFIG, tmp_path / "store") as store:
+        expected = [read_audio(Path(path), CONFIG) for path in table["path"]]
+        assert store.lengths.tolist() == [len(waveform) for waveform in expected]
+        for position, waveform in enumerate(expected):
+            read = store.read([position], len(waveform), "end")
+            assert read.dtype == np.float32
+            assert np.array_equal(read[0], waveform)
+
+
+def test_batches_come_in_the_order_asked_for(tmp_path, small_shards):
+    table = write_clips(tmp_path / "audio")
+    store = open_store(table, CONFIG, tmp_path / "store")
+    waveforms = [read_audio(Path(path), CONFIG) for path in table["path"]]
+
+    batch = store.read(np.array([7, 0, 7, 3]), 50, "end")
+    starts = store.read([9, 1], 50, "start")
+    repeated = store.read([2], 150, "end")
+
+    assert np.array_equal(batch, np.stack([waveforms[i][-50:] for i in (7, 0, 7, 3)]))
+    assert np.array_equal(starts, np.stack([waveforms[i][:50] for i in (9, 1)]))
+    assert np.array_equal(repeated[0], np.concatenate([waveforms[2], waveforms[2][:47]]))
+
+
+def test_16_bit_audio_takes_2_bytes_per_sample(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(5000)), 16000, subtype="PCM_16")
+
+    open_store(table_of([tmp_path / "a.wav"]), CONFIG, tmp_path / "store")
+
+    assert [path.stat().st_size for path in tmp_path.glob("store/*/*.samples")] == [10000]
+
+
+def test_a_complete_store_opens_without_decoding(tmp_path, small_shards, decoded):
+    table = write_clips(tmp_path / "audio")
+    first = open_store(table, CONFIG, tmp_path / "store")
+    assert len(decoded) == NUM_CLIPS
+    decoded.clear()
+
+    second = open_store(
+        table, CONFIG, tmp_path / "store", on_progress=lambda done, total: pytest.fail("decodes")
+    )
+
+    assert decoded == []
+    assert second.fingerprint == first.fingerprint
+    assert second.notes == first.notes
+    assert np.array_equal(
+        second.read(range(NUM_CLIPS), 99, "end"), first.read(range(10), 99, "end")
+    )
+
+
+def test_a_changed_file_is_decoded_again_with_its_shard_only(tmp_path, small_shards, decoded):
+    table = write_clips(tmp_path / "audio")
+    before = open_store(table, CONFIG, tmp_path / "store")
+    soundfile.write(tmp_path / "audio" / "4.wav", np.linspace(-0.5, 0.5, 777), 16000)
+    decoded.clear()
+
+    after = open_store(table, CONFIG, tmp_path / "store")
+
+    assert sorted(decoded) == ["3.wav", "4.wav", "5.wav"]
+    assert after.lengths[4] == 777
+    assert after.fingerprint != before.fingerprint
+    np.testing.assert_allclose(
+        after.read([4], 777, "end")[0], np.linspace(-0.5, 0.5, 777), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(("seconds_later", "length"), [(1, 101), (0, 102)])
+def test_another_time_or_another_size_means_another_file(tmp_path, decoded, seconds_later, length):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.linspace(-0.5, 0.5, 101), 16000)
+    written_ns = path.stat().st_mtime_ns
+    open_store(table_of([path]), CONFIG, tmp_path / "store")
+    soundfile.write(path, np.linspace(0.5, -0.5, length), 16000)
+    os.utime(path, ns=(0, written_ns + seconds_later * 1_000_000_000))
+    decoded.clear()
+
+    store = open_store(table_of([path]), CONFIG, tmp_path / "store")
+
+    assert decoded == ["a.wav"]
+    assert store.read([0], length, "end")[0, 0] > 0
+
+
+def test_an_old_index_never_meets_new_samples(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.linspace(-0.5, 0.5, 101), 16000)
+    content, written_ns = path.read_bytes(), path.stat().st_mtime_ns
+    before = open_store(table_of([path]), CONFIG, tmp_path / "store").fingerprint
+    soundfile.write(path, np.linspace(0.5, -0.5, 101), 16000)
+    touch(path)
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_text", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(table_of([path]), CONFIG, tmp_path / "store")
+    path.write_bytes(content)
+    os.utime(path, ns=(0, written_ns))
+    store = open_store(table_of([path]), CONFIG, tmp_path / "store")
+
+    assert store.fingerprint == before
+    assert store.read([0], 101, "end")[0, 0] == -0.5
+
+
+@pytest.mark.parametrize("damage", ["index", "samples", "index text", "plan"])
+def test_a_damaged_store_mends_itself(tmp_path, small_shards, damage):
+    table = write_clips(tmp_path / "audio")
+    before = open_store(table, CONFIG, tmp_path / "store").fingerprint
+    folder = next((tmp_path / "store").iterdir())
+    if damage == "index":
+        (folder / "00001.json").unlink()
+    elif damage == "samples":
+        (folder / "00001.samples").write_bytes(b"short")
+    elif damage == "index text":
+        (folder / "00001.json").write_text('{"num_bytes": 3')
+    else:
+        (folder / "plan.json").write_text("{}")
+
+    store = open_store(table, CONFIG, tmp_path / "store")
+
+    assert store.fingerprint == before
+    assert np.array_equal(store.read([4], 105, "end")[0], read_audio(table["path"][4], CONFIG))
+
+
+def test_a_shard_of_other_clips_is_not_taken(tmp_path, small_shards, decoded):
+    table = write_clips(tmp_path / "audio")
+    before = open_store(table, CONFIG, tmp_path / "store").fingerprint
+    folder = next((tmp_path / "store").iterdir())
+    index = json.loads((folder / "00001.json").read_text())
+    (folder / "00001.json").write_text(json.dumps(index | {"clips": [4, 7]}))
+    decoded.clear()
+
+    assert open_store(table, CONFIG, tmp_path / "store").fingerprint == before
+    assert sorted(decoded) == ["3.wav", "4.wav", "5.wav"]
+
+
+def test_an_interrupted_build_goes_on_where_it_stood(tmp_path, small_shards, decoded):
+    table = write_clips(tmp_path / "audio")
+
+    def interrupt(done, total):
+        if done == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_store(table, CONFIG, tmp_path / "store", on_progress=interrupt, num_threads=1)
+    decoded.clear()
+    steps = []
+    store = open_store(
+        table,
+        CONFIG,
+        tmp_path / "store",
+        on_progress=lambda done, total: steps.append((done, total)),
+    )
+
+    assert sorted(decoded) == ["6.wav", "7.wav", "8.wav", "9.wav"]
+    assert steps == [(7, 10), (8, 10), (9, 10), (10, 10)]
+    assert len(store) == NUM_CLIPS
+    assert not list(tmp_path.glob("store/*/.part-*"))
+
+
+def test_every_bad_file_is_named_and_the_others_are_kept(tmp_path, small_shards, decoded):
+    table = write_clips(tmp_path / "audio")
+    audio = tmp_path / "audio"
+    good = {name: (audio / name).read_bytes() for name in ("0.wav", "1.wav", "7.wav", "8.wav")}
+    (audio / "0.wav").write_bytes(good["0.wav"][:-100])
+    (audio / "1.wav").write_text("no audio")
+    soundfile.write(audio / "7.wav", np.zeros(99), 16000)
+    (audio / "8.wav").unlink()
+
+    with pytest.raises(
+        DataError,
+        match=r"4 of 10 clips cannot be used:\n.*0\.wav: cut off.*\n.*1\.wav: no WAV.*\n"
+        r".*7\.wav: silent.*\n.*8\.wav: cannot be opened",
+    ):
+        open_store(table, CONFIG, tmp_path / "store")
+    for name, content in good.items():
+        (audio / name).write_bytes(content)
+    decoded.clear()
+    store = open_store(table, CONFIG, tmp_path / "store")
+
+    assert {"3.wav", "4.wav", "5.wav", "9.wav"}.isdisjoint(decoded)
+    for position in range(NUM_CLIPS):
+        waveform = read_audio(table["path"][position], CONFIG)
+        assert np.array_equal(store.read([position], len(waveform), "end")[0], waveform)
+
+
+def test_mixed_rates_are_refused_before_anything_is_decoded(tmp_path, decoded):
+    table = write_clips(tmp_path / "audio")
+    soundfile.write(tmp_path / "audio" / "3.wav", np.linspace(-0.5, 0.5, 3000), 48000)
+
+    with pytest.raises(DataError, match="9 clips at 16000 Hz, 1 clips at 48000 Hz"):
+        open_store(table, CONFIG, tmp_path / "store")
+    assert decoded == []
+    resampling = AudioConfig(16000, 0, "resample")
+    for _ in range(2):  # The note must not vanish once all is decoded.
+        store = open_store(table, resampling, tmp_path / "store")
+        assert store.lengths[3] == 1000
+        assert "resampled to 16000 Hz" in store.notes[0]
+    with pytest.raises(DataError, match="1 clips at 48000 Hz"):
+        open_store(table, CONFIG, tmp_path / "store")
+
+
+def test_fingerprint_follows_samples_order_and_rate_and_nothing_else(tmp_path):
+    table = write_clips(tmp_path / "audio")
+    moved = write_clips(tmp_path / "elsewhere")
+    for path in moved["path"]:
+        touch(Path(path))
+
+    def fingerprint(table, config=CONFIG):
+        return open_store(table, config, tmp_path / "store").fingerprint
+
+    assert fingerprint(moved) == fingerprint(table)
+    assert fingerprint(table.iloc[::-1].reset_index(drop=True)) != fingerprint(table)
+    assert fingerprint(table.iloc[:9]) != fingerprint(table)
+    assert fingerprint(table, AudioConfig(8000, 0, "refuse")) != fingerprint(table)
+
+
+def test_fingerprint_of_the_same_samples_at_another_rate_differs(tmp_path):
+    fingerprints = set()
+    for rate_hz in (8000, 16000):
+        path = tmp_path / f"{rate_hz}.wav"
+        soundfile.write(path, np.linspace(-0.5, 0.5, 99), rate_hz)
+        config = AudioConfig(rate_hz, 0, "refuse")
+        fingerprints.add(open_store(table_of([path]), config, tmp_path / "store").fingerprint)
+    assert len(fingerprints) == 2
+
+
+def test_stores_of_different_settings_do_not_meet(tmp_path):
+    stereo = np.random.default_rng(0).uniform(-0.5, 0.5, (500, 2))
+    soundfile.write(tmp_path / "a.wav", stereo, 16000, subtype="FLOAT")
+    table = table_of([tmp_path / "a.wav"])
+
+    for channel in (0, 1):
+        store = open_store(table, AudioConfig(16000, channel, "refuse"), tmp_path / "store")
+        np.testing.assert_allclose(store.read([0], 500, "end")[0], stereo[:, channel], atol=1e-6)
+    assert len(list((tmp_path / "store").iterdir())) == 2
+
+
+def test_number_of_threads_changes_nothing(tmp_path):
+    table = write_clips(tmp_path / "audio", 40)
+    content = []
+    for threads in (1, 4):
+        open_store(table, CONFIG, tmp_path / f"store{threads}", num_threads=threads)
+        names = sorted((tmp_path / f"store{threads}").glob("*/*"))
+        content.append([(path.name, path.read_bytes()) for path in names])
+
+    assert content[0] == content[1]
+
+
+@pytest.mark.parametrize("where", ["samples", "json"])
+def test_a_full_disk_leaves_no_broken_shard(tmp_path, small_shards, monkeypatch, where):
+    table = write_clips(tmp_path / "audio")
+    replace = os.replace
+
+    def full(source, target):
+        if Path(target).name == f"00002.{where}":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(OSError, match=r"No space left.*0000"):
+        open_store(table, CONFIG, tmp_path / "store")
+    monkeypatch.undo()
+
+    folder = next((tmp_path / "store").iterdir())
+    assert not list(folder.glob(".part-*"))
+    assert {path.name for path in folder.glob("*.json")} == {
+        "plan.json",
+        "00000.json",
+        "00001.json",
+    }
+    assert len(open_store(table, CONFIG, tmp_path / "store")) == NUM_CLIPS
+
+
+def test_maps_are_dropped_so_that_memory_stays(tmp_path, small_shards, monkeypatch):
+    monkeypatch.setattr(store_module, "_MAX_MAPS", 2)
+    table = write_clips(tmp_path / "audio")
+    store = open_store(table, CONFIG, tmp_path / "store")
+
+    for position in [0, 4, 8, 9, 0, 5]:
+        waveform = read_audio(table["path"][position], CONFIG)
+        assert np.array_equal(store.read([position], len(waveform), "end")[0], waveform)
+        assert len(store._maps) <= 2
+
+    monkeypatch.setattr(store_module, "_MAPPED_BYTES", 100)
+    store.read([0, 3], 10, "end")
+    assert len(store._maps) == 1
+
+
+def test_a_closed_store_says_so(tmp_path):
+    with open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store") as store:
+        pass
+    with pytest.raises(ValueError, match="is closed"):
+        store.read([0], 10, "end")
+
+
+def test_an_empty_table_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="at least one row"):
+        open_store(table_of([]), CONFIG, tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "bounds"),
+    [
+        ([1, 1, 1, 1], [0, 3, 4]),
+        ([60, 5, 1, 3, 61], [0, 1, 4, 5]),
+        ([100, 100], [0, 1, 2]),
+        ([1, 100, 1], [0, 1, 2, 3]),
+        ([64], [0, 1]),
+    ],
+)
+def test_shards_are_bounded_and_hold_at_least_one_clip(
+    small_shards, monkeypatch, num_bytes, bounds
+):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 64)
+    assert shards.split_into_shards(num_bytes) == bounds
+
+
+def test_samples_begin_where_their_type_may_begin(tmp_path):
+    open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store")
+    content = json.loads(next(tmp_path.glob("store/*/00000.json")).read_text())
+    offsets = [entry[4] for entry in content["entries"]]
+    assert len(set(offsets)) == NUM_CLIPS
+    assert all(offset % 4 == 0 for offset in offsets)
+
+
+def test_real_slider_is_stored_without_loss(tmp_path):
+    table = read_clip_table(real_data("4_audio/dcase2020_mini"), ("slider_00",))
+
+    with open_store(table, CONFIG, tmp_path) as store:
+        assert set(store.lengths) == {160000}
+        for position in (0, 40, 78):
+            expected, _ = soundfile.read(table["path"][position], dtype="float32")
+            assert np.array_equal(store.read([position], 160000, "end")[0], expected)
+    samples = sum(path.stat().st_size for path in tmp_path.glob("*/*.samples"))
+    assert samples == 79 * 160000 * 2
