@@ -1,0 +1,105 @@
+"""Log-mel spectrogram of a waveform."""
+
+import keras
+import librosa
+import numpy as np
+from keras import ops
+from scipy.signal.windows import hann
+
+from asdkeras.dsp.spectrograms import decibels, power_spectrogram
+
+_WINDOWS = ("symmetric", "periodic")
+
+
+@keras.saving.register_keras_serializable(package="asdkeras")
+class LogMelSpectrogram(keras.layers.Layer):
+    """Power in bands of Slaney's mel scale, in dB, as `librosa` computes it.
+
+    Hann window, centered frames, squared magnitude, triangular bands of equal area,
+    `10 log10(max(floor, power))`. Always computed in float32: half precision overflows
+    in the squares and underflows at the floor.
+
+    Args:
+        sample_rate_hz: float.
+        window_length: int, samples, even; also the length of the transform.
+        hop_length: int, samples.
+        num_mel_bins: int.
+        band_hz: pair of floats, lower edge of the first and upper edge of the last
+            band. None means 0 to half the sample rate.
+        window: `symmetric` ends in zeros on both sides (`numpy.hanning`), `periodic`
+            on the left only (the default of librosa).
+        pad_mode: `reflect` or `constant`, what lies beyond the ends of the waveform.
+        floor: float above 0, smallest power told apart.
+
+    Attributes:
+        window_values: ndarray `(window_length,)`.
+        mel_filters: ndarray `(window_length // 2 + 1, num_mel_bins)`.
+
+    Input shape: `(batch, samples)`.
+    Output shape: `(batch, 1 + samples // hop_length, num_mel_bins)`.
+
+    Raises:
+        ValueError: if `window_length` is odd, `window` or `pad_mode` unknown or the
+            band not inside 0 to half the sample rate; when called, if a waveform is too
+            short to be mirrored.
+    """
+
+    def __init__(
+        self,
+        sample_rate_hz,
+        window_length=1024,
+        hop_length=512,
+        num_mel_bins=128,
+        band_hz=None,
+        window="symmetric",
+        pad_mode="reflect",
+        floor=1e-10,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        if window_length < 2 or window_length % 2:
+            raise ValueError(
+                "`window_length` must be even, so that frames can be centered. "
+                f"Received: window_length={window_length}"
+            )
+        for name, value in (("hop_length", hop_length), ("num_mel_bins", num_mel_bins)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        if window not in _WINDOWS:
+            raise ValueError(f"`window` must be one of {_WINDOWS}. Received: window={window!r}")
+        if pad_mode not in ("reflect", "constant"):
+            raise ValueError(
+                f"`pad_mode` must be `reflect` or `constant`. Received: pad_mode={pad_mode!r}"
+            )
+        if not floor > 0:
+            raise ValueError(f"`floor` must be above 0. Received: floor={floor}")
+        lower_hz, upper_hz = band_hz or (0.0, sample_rate_hz / 2)
+        if not 0 <= lower_hz < upper_hz <= sample_rate_hz / 2:
+            raise ValueError(
+                f"`band_hz` must ascend within 0 to {sample_rate_hz / 2} Hz, half the sample "
+                f"rate. Received: band_hz={band_hz}"
+            )
+        self.sample_rate_hz = sample_rate_hz
+        self.window_length = window_length
+        self.hop_length = hop_length
+        self.num_mel_bins = num_mel_bins
+        self.band_hz = band_hz
+        self.window = window
+        self.pad_mode = pad_mode
+        self.floor = floor
+        self.window_values = hann(window_length, sym=window == "symmetric").astype("float32")
+        self.mel_filters = np.ascontiguousarray(
+            librosa.filters.mel(
+                sr=sample_rate_hz,
+                n_fft=window_length,
+                n_mels=num_mel_bins,
+                fmin=lower_hz,
+                fmax=upper_hz,
+            ).T
+        )
+
+    def call(self, waveforms):
+        power = power_spectrogram(
+            ops.cast(waveforms, "float32"), self.window_values, self.hop_length, self.pad_mode
+        )
+        return decibels(ops.matmul(power, self.mel_filters), self.floor)

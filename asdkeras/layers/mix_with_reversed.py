@@ -1,0 +1,29 @@
+"""Mixup of features inside a network."""
+
+import keras
+from keras import ops
+
+from asdkeras.dsp.mixing import mix
+
+
+@keras.saving.register_keras_serializable(package="asdkeras")
+class MixWithReversed(keras.layers.Layer):
+    """Each clip of a training batch mixed with the one as far from the other end.
+
+    Mixes features that a front end inside the model computes. The weights come from
+    the input pipeline, which mixes the labels with them (`asdkeras.data.mixup`), so that
+    labels and features cannot disagree. Outside training the features pass unchanged.
+
+    Call arguments:
+        features: float, `(batch, ...)`.
+        weight: float in [0, 1], `(batch, 1)`, share of the clip itself. Read in
+            training only.
+
+    Output shape: that of `features`.
+    """
+
+    def call(self, features, weight, training=False):
+        if not training:
+            return features
+        axes = (1,) * (len(features.shape) - 1)
+        return mix(features, ops.reshape(weight, (-1, *axes)))

@@ -1,0 +1,32 @@
+"""Cosines between embeddings and class centers."""
+
+from keras import ops
+
+
+def unit_vectors(vectors, axis):
+    """Vectors scaled to length 1; a zero vector stays zero and keeps a finite gradient.
+
+    Args:
+        vectors: float tensor.
+        axis: int, the axis along which a vector lies.
+
+    Returns:
+        float tensor of the same shape.
+    """
+    squares = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
+    return vectors * ops.rsqrt(ops.maximum(squares, 1e-12))
+
+
+def cosines_to_centers(embeddings, centers, num_classes):
+    """Cosine of every embedding to every center, by class.
+
+    Args:
+        embeddings: float, `(batch, dim)`.
+        centers: float, `(dim, classes * subclusters)`, the centers of a class in a row.
+        num_classes: int.
+
+    Returns:
+        float in [-1, 1] up to rounding, `(batch, classes, subclusters)`.
+    """
+    cosines = ops.matmul(unit_vectors(embeddings, axis=-1), unit_vectors(centers, axis=0))
+    return ops.reshape(cosines, (-1, num_classes, centers.shape[-1] // num_classes))

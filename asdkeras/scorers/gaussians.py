@@ -1,0 +1,47 @@
+"""Log-likelihoods of Gaussians with full covariances."""
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+
+def log_likelihoods(embeddings, means, covariances):
+    """Log density of every embedding under every Gaussian.
+
+    Args:
+        embeddings: float64, `(clips, dim)`.
+        means: float64, `(components, dim)`.
+        covariances: float64, `(components, dim, dim)`, positive definite.
+
+    Returns:
+        float64, `(clips, components)`, in nats.
+    """
+    columns = [
+        _log_likelihood(embeddings, mean, np.linalg.cholesky(covariance))
+        for mean, covariance in zip(means, covariances, strict=True)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _log_likelihood(embeddings, mean, lower):
+    whitened = solve_triangular(lower, (embeddings - mean).T, lower=True, check_finite=False)
+    log_determinant = 2.0 * np.log(np.diagonal(lower)).sum()
+    return -0.5 * (len(mean) * np.log(2.0 * np.pi) + log_determinant + (whitened**2).sum(axis=0))
+
+
+def closest_component_score(embeddings, weights, means, covariances, component_weights=True):
+    """`-max_k [log pi_k + log N(x; mu_k, Sigma_k)]`.
+
+    Args:
+        embeddings: float64, `(clips, dim)`.
+        weights: float64, `(components,)`, sum to 1 (paper: pi).
+        means: float64, `(components, dim)`.
+        covariances: float64, `(components, dim, dim)`.
+        component_weights: bool. False leaves `log pi_k` out.
+
+    Returns:
+        float64, `(clips,)`, higher is more anomalous.
+    """
+    likelihoods = log_likelihoods(embeddings, means, covariances)
+    if component_weights:
+        likelihoods = likelihoods + np.log(weights)
+    return -likelihoods.max(axis=1)
