@@ -1,0 +1,135 @@
+"""Which recipe a command means, and what is in it."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from asdkeras import systems
+from asdkeras.config import build_config, did_you_mean, read_recipe, with_overrides
+from asdkeras.data.audio import AudioConfig
+from asdkeras.errors import RecipeError
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """One experiment.
+
+    Attributes:
+        system: name of the system.
+        dataset: `dcase2021` and the like, `mini`, or `folder` for recordings of one's own.
+        seeds: one trial each.
+        audio: how recordings become waveforms.
+        config: of the system, as the recipe states it.
+    """
+
+    system: str
+    dataset: str
+    seeds: tuple[int, ...]
+    audio: AudioConfig
+    config: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if not self.seeds or min(self.seeds) < 0 or len({*self.seeds}) < len(self.seeds):
+            raise ValueError(
+                "`seeds` must be different numbers from 0 on, one per trial. "
+                f"Received: {list(self.seeds)}"
+            )
+
+    @property
+    def variant(self) -> str:
+        """The variant the recipe is set to."""
+        return str(self.config.get("variant"))
+
+    def as_mapping(self) -> dict[str, Any]:
+        """What a recipe file with this content would hold."""
+        audio = dataclasses.asdict(self.audio)
+        return {**dataclasses.asdict(self), "seeds": list(self.seeds), "audio": audio}
+
+    def digest(self) -> str:
+        """Hex digest of all that a trained model depends on; seeds are trials of their own."""
+        content = self.as_mapping()
+        del content["seeds"], content["dataset"]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def load_recipe(
+    path: Path, system: str, variant: str | None = None, overrides: Sequence[str] = ()
+) -> Recipe:
+    """Read a recipe file, with what the command line changes in it.
+
+    Args:
+        path: the file.
+        system: the recipe must be one of this system.
+        variant: of the system; None takes the recipe's.
+        overrides: `key=value` changes.
+
+    Raises:
+        RecipeError: on anything the recipe or an override says wrong, except what only
+            the system's own `Config` can tell (`system_config`).
+    """
+    if variant is not None:
+        overrides = [*overrides, f"config.variant={variant}"]
+    content = with_overrides(read_recipe(path), overrides)
+    recipe: Recipe = build_config(Recipe, content, where=str(path))
+    if recipe.system != system:
+        raise RecipeError(
+            f"{path}: a recipe of {recipe.system}, but --system says {system}. Change one of them."
+        )
+    return recipe
+
+
+def system_config(recipe: Recipe, path: Path) -> Any:
+    """The checked configuration of the recipe's system. Imports Keras.
+
+    Raises:
+        RecipeError: if the system refuses it.
+    """
+    module = systems.load(recipe.system)
+    return build_config(module.Config, recipe.config, where=f"{path}: config")
+
+
+def find_recipe(system: str, dataset: str, name: str | None) -> Path:
+    """The recipe file of a system.
+
+    Args:
+        system: name of the system.
+        dataset: name of the dataset; decides if `name` is None.
+        name: a file, or the name of one of the system's recipes.
+
+    Raises:
+        RecipeError: if there is no such recipe.
+    """
+    systems.check(system)
+    if name is not None and (name.endswith((".yaml", ".yml")) or "/" in name):
+        if not Path(name).is_file():
+            raise RecipeError(f"--recipe: there is no file `{name}`.")
+        return Path(name)
+    known = recipes_of(system)
+    wanted = name or _recipe_for(dataset)
+    if wanted not in known:
+        raise RecipeError(
+            f"{system} has no recipe `{wanted}`.{did_you_mean(wanted, known)} "
+            f"Known: {', '.join(known)}. Choose one with --recipe NAME, or give a file."
+        )
+    return known[wanted]
+
+
+def recipes_of(system: str) -> dict[str, Path]:
+    """Name -> file of the recipes that come with a system."""
+    return {path.stem: path for path in sorted((_folder() / system).glob("*.yaml"))}
+
+
+def _recipe_for(dataset: str) -> str:
+    if dataset.startswith("mini20"):
+        return "mini"
+    return dataset if dataset.startswith("dcase20") else "folder"
+
+
+def _folder() -> Path:
+    # In a checkout the recipes stand beside the package, in an installed one within.
+    package = Path(__file__).parents[1]
+    inside = package / "recipes"
+    return inside if inside.is_dir() else package.parent / "recipes"

@@ -1,0 +1,245 @@
+"""From a recipe and a dataset to a run folder: train, represent, score, each done once."""
+
+import contextlib
+import csv
+import dataclasses
+import hashlib
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from asdkeras import systems
+from asdkeras.data.clips import read_clips
+from asdkeras.data.store import ClipStore
+from asdkeras.experiment.dataset import decoded, find_data
+from asdkeras.experiment.import_keras import import_keras
+from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
+from asdkeras.experiment.run_folder import RunFolder, claim, locked
+from asdkeras.files import replacing, write_text
+from asdkeras.progress import say
+from asdkeras.submission import write_submission
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A recipe on a dataset.
+
+    Attributes:
+        recipe: as it will be run.
+        source: file the recipe was read from.
+        data: where the dataset lies.
+        table: clip table, without supplemental clips; its index says where in `store` a
+            clip lies.
+        store: the audio.
+        folder: of the run.
+    """
+
+    recipe: Recipe
+    source: Path
+    data: Path
+    table: pd.DataFrame
+    store: ClipStore
+    folder: RunFolder
+
+
+def open_run(
+    system: str,
+    data: Path | None = None,
+    *,
+    variant: str | None = None,
+    machines: Sequence[str] | None = None,
+    recipe: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: Path = Path("runs"),
+) -> Run:
+    """Read recipe and dataset; nothing of the run itself is written yet.
+
+    Args:
+        system: name of the system.
+        data: dataset; None as in `find_data`.
+        variant: of the system; None takes the recipe's.
+        machines: machine types to use; None means all.
+        recipe: name or file; None chooses by dataset.
+        overrides: `key=value` changes of the recipe.
+        runs: folder of all runs.
+
+    Raises:
+        RecipeError: if system, variant, recipe or an override is not understood.
+        DataError: if the dataset is missing or damaged.
+    """
+    systems.check(system)
+    if recipe is not None:  # A wrong recipe shall not wait for the data.
+        load_recipe(find_recipe(system, "", recipe), system, variant, overrides)
+    data = find_data(data)
+    table, notes = read_clips(data, machines)
+    for note in notes:
+        say(f"note: {note}")
+    source = find_recipe(system, str(table["dataset"].iloc[0]), recipe)
+    content = load_recipe(source, system, variant, overrides)
+    path = runs / system / content.variant / str(table["dataset"].iloc[0])
+    if not (path / "recipe.yaml").exists():  # Else it has been checked before.
+        import_keras()
+        system_config(content, source)
+    store = decoded(table, content.audio)
+    for note in store.notes:
+        say(f"note: {note}")
+    folder = RunFolder(path, content.digest(), _fingerprint(table, store))
+    return Run(content, source, data, table[table["split"] != "supplemental"], store, folder)
+
+
+def missing_scores(run: Run) -> list[int]:
+    """Seeds whose score files are not there yet."""
+    return [s for s in run.recipe.seeds if not run.folder.is_done(run.folder.scores(s))]
+
+
+def train(run: Run) -> None:
+    """Train and represent whatever has not been yet.
+
+    Raises:
+        RecipeError: if the system refuses the recipe, or the folder holds another run.
+        TrainingError: if training diverges.
+    """
+    with locked(run.folder):
+        system = _claimed_system(run)
+        for seed in run.recipe.seeds:
+            _trained(run, system, seed)
+
+
+def score(run: Run) -> None:
+    """Train, represent, score and decide whatever has not been yet.
+
+    Raises:
+        RecipeError: if the system refuses the recipe, or the folder holds another run.
+        TrainingError: if training diverges.
+    """
+    if not missing_scores(run):
+        return
+    with locked(run.folder):
+        _score_missing(run, _claimed_system(run))
+
+
+def _score_missing(run: Run, system: Any) -> None:
+    for seed in missing_scores(run):
+        warnings = _trained(run, system, seed)
+        # Many small matrices: several threads per matrix cost more than they bring, and
+        # how they split a sum would show in the last digit.
+        with _recorded(run, f"score seed {seed}"), threadpool_limits(1):
+            _score_trial(run, system, seed, warnings)
+
+
+def _claimed_system(run: Run) -> Any:
+    import_keras()
+    config = system_config(run.recipe, run.source)
+    claim(run.folder, run.recipe, run.source, run.data)
+    return systems.load(run.recipe.system).build(config)
+
+
+def _trained(run: Run, system: Any, seed: int) -> list[str]:
+    """Train the missing units of a trial; the warnings of all its units."""
+    warnings = []
+    for unit, table in _units(run.table, system.scope):
+        folder = run.folder.task(unit, seed)
+        if not run.folder.is_done(folder):
+            _train_unit(run, system, unit, table, seed)
+        warnings += run.folder.read_done(folder)["warnings"]
+    return warnings
+
+
+def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int) -> None:
+    from asdkeras.experiment.training import TaskContext, make_repeatable, represent
+    from asdkeras.systems.system import ClipSet
+
+    folder = run.folder.task(unit, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    make_repeatable(seed)
+    context = TaskContext(folder, seed, name=f"train {unit} seed {seed}")
+    with _recorded(run, context.name):
+        trained = system.train(ClipSet(table[table["split"] == "train"], run.store), context)
+    with _recorded(run, f"represent {unit} seed {seed}"):
+        representations = represent(trained, ClipSet(table, run.store), system.batch_size)
+        with replacing(folder / "representations.npz") as temporary:
+            np.savez(temporary, **representations.as_arrays())
+    run.folder.mark_done(folder, warnings=context.warnings)
+
+
+def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
+    from asdkeras.systems.system import Representations
+
+    parts = []
+    for unit, table in _units(run.table, system.scope):
+        with np.load(run.folder.task(unit, seed) / "representations.npz") as arrays:
+            representations = Representations.from_arrays(dict(arrays))
+        part = system.score(representations, table, seed)
+        parts.append((part, system.decide(part.columns, table)))
+
+    columns = pd.concat([part.columns for part, _ in parts]).loc[run.table.index]
+    thresholds = pd.concat([each for _, each in parts]).loc[run.table.index]
+    first = parts[0][0]
+    decisions = columns[first.decision_score] > thresholds
+    folder = run.folder.scores(seed)
+    _write_scores(folder, run.table, columns, thresholds, decisions)
+    is_test = run.table["split"] == "test"
+    write_submission(
+        folder, run.table[is_test], columns[first.anomaly_score][is_test], decisions[is_test]
+    )
+    run.folder.mark_done(
+        folder,
+        anomaly_score=first.anomaly_score,
+        published_row=system.published_row,
+        notes=[*warnings, *(note for part, _ in parts for note in part.notes)],
+    )
+
+
+def _write_scores(
+    folder: Path,
+    table: pd.DataFrame,
+    columns: pd.DataFrame,
+    thresholds: pd.Series,
+    decisions: pd.Series,
+) -> None:
+    clips = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
+    content = clips.join(columns.add_prefix("score_")).assign(
+        threshold=thresholds, is_decided_anomalous=decisions.astype(int)
+    )
+    with replacing(folder / "scores.csv") as temporary:
+        content.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _units(table: pd.DataFrame, scope: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The parts of a dataset that get a model of their own."""
+    keys = {"machine_type": ["machine_type"], "section": ["machine_type", "section"]}
+    if scope == "all":
+        yield "all", table
+        return
+    for names, part in table.groupby(keys[scope]):
+        yield "_".join(map(str, names)), part
+
+
+def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:
+    labels = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
+    text = labels.to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(f"{store.fingerprint}\n{text}".encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def _recorded(run: Run, name: str) -> Iterator[None]:
+    """Append time and peak memory of a stage to `stages.csv`, also if it is cut short."""
+    path = run.folder.path / "stages.csv"
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        rows = [["stage", "seconds", "peak_memory_mib"]]
+        if path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.reader(file))
+        # The peak is that of the process so far: it never falls from stage to stage.
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rows.append([name, f"{time.monotonic() - started:.1f}", f"{peak:.0f}"])
+        write_text(path, "".join(",".join(row) + "\n" for row in rows))

@@ -1,0 +1,171 @@
+"""The folder of a run: what stands where, whose it is, and what is done."""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from asdkeras import __version__
+from asdkeras.config import read_recipe
+from asdkeras.errors import RecipeError
+from asdkeras.experiment.recipe import Recipe
+from asdkeras.files import PART_PREFIX, write_text
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "soundfile", "soxr")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """`<runs>/<system>/<variant>/<dataset>`, for one recipe on one dataset.
+
+    Attributes:
+        path: the folder.
+        recipe_digest: of all in the recipe that a model depends on.
+        data_fingerprint: of audio and labels.
+    """
+
+    path: Path
+    recipe_digest: str
+    data_fingerprint: str
+
+    @property
+    def digest(self) -> str:
+        """Of recipe and data; what was done under another digest does not count."""
+        both = f"{self.recipe_digest} {self.data_fingerprint}"
+        return hashlib.sha256(both.encode()).hexdigest()
+
+    def task(self, unit: str, seed: int) -> Path:
+        """Folder of one trial of one scope unit."""
+        return self.path / unit / f"seed{seed}"
+
+    def scores(self, seed: int) -> Path:
+        """Folder of the score files of one trial."""
+        return self.path / "scores" / f"seed{seed}"
+
+    def is_done(self, part: Path) -> bool:
+        """Whether `part` carries a DONE of this recipe and data."""
+        return self.read_done(part).get("digest") == self.digest
+
+    def read_done(self, part: Path) -> dict[str, Any]:
+        """What the DONE of `part` says; empty if there is none."""
+        try:
+            content = json.loads((part / "DONE").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def mark_done(self, part: Path, **content: Any) -> None:
+        """Write the DONE of `part`; do it last."""
+        text = json.dumps({"digest": self.digest, **content}, indent=2) + "\n"
+        write_text(part / "DONE", text)
+
+
+@contextlib.contextmanager
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Keep other processes out of a run folder, and clear what a killed one left half.
+
+    Raises:
+        RecipeError: if another process is at work in it.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with (folder.path / ".lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RecipeError(
+                f"{folder.path}: another process is at work in this run. Wait for it, or give "
+                "this run a folder of its own with --runs DIR."
+            ) from error
+        for half in folder.path.rglob(f"{PART_PREFIX}*"):
+            half.unlink()
+        yield
+
+
+def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path) -> None:
+    """Make the folder of a run, or see that it is this run's.
+
+    Args:
+        folder: of the run.
+        recipe: as it will be run.
+        source: file the recipe was read from.
+        data: where the dataset lies.
+
+    Raises:
+        RecipeError: if the folder holds a run of another recipe or on other data.
+    """
+    content = recipe.as_mapping()
+    if (folder.path / "recipe.yaml").exists():
+        _check_same(folder, content)
+    write_text(
+        folder.path / "recipe.yaml",
+        f"# As run. Read from {source}, with the changes of the command line.\n"
+        + yaml.safe_dump(content, sort_keys=False),
+    )
+    environment = _environment(folder.data_fingerprint, data, recipe.seeds)
+    write_text(folder.path / "environment.json", json.dumps(environment, indent=2) + "\n")
+
+
+def _check_same(folder: RunFolder, content: dict[str, Any]) -> None:
+    before, now = _flat(read_recipe(folder.path / "recipe.yaml")), _flat(content)
+    differing = [
+        f"`{key}` was {before.get(key)!r}, now {now.get(key)!r}"
+        for key in [*now, *(key for key in before if key not in now)]
+        if before.get(key) != now.get(key) and key not in ("seeds", "dataset")
+    ]
+    try:
+        environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        environment = {}
+    known = environment.get("data_fingerprint", folder.data_fingerprint)
+    if known != folder.data_fingerprint:
+        differing.append(f"the data are not those it had from {environment.get('data')}")
+    if differing:
+        raise RecipeError(
+            f"{folder.path} holds another run: {'; '.join(differing)}. It is left as it is. "
+            "Give this run a folder of its own with --runs DIR."
+        )
+
+
+def _flat(content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        (f"{key}.{name}" if name else key): each
+        for key, value in content.items()
+        for name, each in (value.items() if isinstance(value, dict) else [("", value)])
+    }
+
+
+def _environment(fingerprint: str, data: Path, seeds: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "asdkeras": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in _PACKAGES},
+        "machine": f"{platform.platform()}, {os.cpu_count()} processors",
+        "data": str(data),
+        "data_fingerprint": fingerprint,
+        "seeds": list(seeds),
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the checkout this code runs from, None if it runs from no checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return answer.stdout.strip() or None

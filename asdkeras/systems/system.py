@@ -1,0 +1,173 @@
+"""What a paper fills in, and what it is given: the border between systems and the runner."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import keras
+import numpy as np
+import pandas as pd
+
+from asdkeras.data.store import ClipStore
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSet:
+    """Clips a system may hear: rows of the clip table and the store that has their audio.
+
+    Attributes:
+        table: clip table; its index says where in `store` a clip lies.
+        store: the decoded audio of the whole dataset.
+    """
+
+    table: pd.DataFrame
+    store: ClipStore
+
+    def __len__(self):
+        return len(self.table)
+
+    def lengths(self):
+        """Samples of each clip, int `(len(self),)`."""
+        return self.store.lengths[self.table.index.to_numpy()]
+
+    def read(self, positions, clip_length, keep):
+        """Waveforms of the rows at `positions`, float32 `(len(positions), clip_length)`."""
+        return self.store.read(self.table.index.to_numpy()[positions], clip_length, keep)
+
+
+class RunContext(Protocol):
+    """What the runner does for a system in training.
+
+    Attributes:
+        seed: int, of the trial; every random number of the task derives from it.
+    """
+
+    seed: int
+
+    def fit(
+        self,
+        build: Callable[[], keras.Model],
+        batches: Callable[[int], object],
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        keep_epochs: tuple[int, ...],
+        watch: Callable[[keras.Model], dict[str, float]],
+    ) -> dict[int, keras.Model]:
+        """Train to the last epoch, or on from where an earlier call was stopped.
+
+        Args:
+            build: returns the compiled model; called only if there is no checkpoint.
+            batches: first epoch -> endless dataset from that epoch on.
+            epochs: int.
+            steps_per_epoch: int.
+            keep_epochs: epochs after which the model is kept; the last one always is.
+            watch: values of the model that go into `train.csv` beside the losses and
+                into the message if training diverges.
+
+        Returns:
+            dict from kept epoch to model.
+
+        Raises:
+            TrainingError: if a loss is no finite number.
+        """
+        ...
+
+    def say(self, message: str) -> None:
+        """Tell the user something about this task."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Tell the user now, and again under the result table of the run."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What training leaves.
+
+    Attributes:
+        models: name of a representation -> model from waveform `(batch, clip_length)` to
+            an array of one row per clip.
+        constants: name -> array that belongs to the models and not to a clip.
+        clip_length: int, samples the models hear.
+        keep: which end of a longer clip they hear.
+    """
+
+    models: dict[str, keras.Model]
+    constants: dict[str, np.ndarray]
+    clip_length: int
+    keep: Literal["start", "end"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Representations:
+    """Arrays a scorer reads.
+
+    Attributes:
+        clips: name -> array, one row per row of the clip table.
+        constants: as in `Trained`.
+    """
+
+    clips: dict[str, np.ndarray]
+    constants: dict[str, np.ndarray]
+
+    def as_arrays(self):
+        """All arrays under names that `from_arrays` understands."""
+        return {f"clips/{name}": each for name, each in self.clips.items()} | {
+            f"constants/{name}": each for name, each in self.constants.items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays):
+        """The inverse of `as_arrays`."""
+        parts = {"clips": {}, "constants": {}}
+        for name, each in arrays.items():
+            kind, _, rest = name.partition("/")
+            parts[kind][rest] = each
+        return cls(**parts)
+
+    def of_rows(self, rows):
+        """The same for some clips only."""
+        return Representations({n: each[rows] for n, each in self.clips.items()}, self.constants)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreTable:
+    """Anomaly scores of all clips; higher is more anomalous.
+
+    Attributes:
+        columns: one row per clip of the table, one column per named score, NaN where a
+            score does not apply.
+        anomaly_score: name of the column that is the system's answer.
+        decision_score: name of the column that the threshold is compared with.
+        notes: what a reader of the results should know, a line each.
+    """
+
+    columns: pd.DataFrame
+    anomaly_score: str
+    decision_score: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """One paper, configured. Knows no paths, no command line and no other paper.
+
+    Attributes:
+        scope: what one trained model covers.
+        batch_size: int, clips per batch when representing.
+        train: all training phases of the paper.
+        score: fits scorers on normal training clips and scores all clips; the integer is
+            the seed of the trial.
+        decide: score columns and clip table -> thresholds, one per clip, for the decision
+            score.
+        published_row: name of the row of the published tables to compare with.
+    """
+
+    scope: Literal["all", "machine_type", "section"]
+    batch_size: int
+    train: Callable[[ClipSet, RunContext], Trained]
+    score: Callable[[Representations, pd.DataFrame, int], ScoreTable]
+    decide: Callable[[pd.DataFrame, pd.DataFrame], pd.Series]
+    published_row: str

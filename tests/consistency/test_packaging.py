@@ -1,0 +1,32 @@
+"""What is installed is what is here."""
+
+import configparser
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def read_setup():
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    return setup
+
+
+def test_every_package_is_installed():
+    listed = set(read_setup()["options"]["packages"].split())
+
+    here = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in (ROOT / "asdkeras").rglob("__init__.py")
+    }
+    assert listed == here | {"asdkeras.recipes"}
+
+
+def test_sub_packages_are_empty_so_that_importing_one_part_imports_no_other():
+    full = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "asdkeras").rglob("__init__.py")
+        if path.stat().st_size
+    }
+
+    assert full == {"asdkeras/__init__.py", "asdkeras/systems/__init__.py"}

@@ -1,0 +1,94 @@
+"""A run folder belongs to one recipe and one dataset."""
+
+from pathlib import Path
+
+import pytest
+
+from asdkeras.errors import RecipeError
+from asdkeras.experiment.recipe import load_recipe, recipes_of
+from asdkeras.experiment.run_folder import RunFolder, claim, locked
+
+SOURCE = recipes_of("wilkinghoff2021")["mini"]
+
+
+def claimed(tmp_path, *overrides, fingerprint="audio"):
+    recipe = load_recipe(SOURCE, "wilkinghoff2021", overrides=overrides)
+    folder = RunFolder(tmp_path / "run", recipe.digest(), fingerprint)
+    claim(folder, recipe, SOURCE, Path("clips"))
+    return folder
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.path.iterdir()}
+
+
+def test_the_recipe_as_run_is_a_recipe_with_the_overrides_in_it(tmp_path):
+    folder = claimed(tmp_path, "config.epochs=40")
+
+    as_run = load_recipe(folder.path / "recipe.yaml", "wilkinghoff2021")
+
+    assert as_run.config["epochs"] == 40
+    assert as_run.digest() == folder.recipe_digest
+
+
+def test_the_same_recipe_may_claim_again_and_another_seed_too(tmp_path):
+    first = claimed(tmp_path)
+
+    again = claimed(tmp_path, "seeds=[0, 1]")
+
+    assert again.digest == first.digest
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fingerprint", "message"),
+    [
+        (["config.epochs=41"], "audio", r"`config\.epochs` was \d+, now 41\..*--runs DIR"),
+        (["audio.channel=0"], "audio", r"`audio\.channel` was 'mean', now 0"),
+        ([], "other audio", r"the data are not those it had from clips"),
+    ],
+)
+def test_another_recipe_or_other_data_are_refused_and_nothing_is_touched(
+    tmp_path, overrides, fingerprint, message
+):
+    before = content(claimed(tmp_path))
+
+    with pytest.raises(RecipeError, match=message):
+        claimed(tmp_path, *overrides, fingerprint=fingerprint)
+
+    assert content(RunFolder(tmp_path / "run", "", "")) == before
+
+
+def test_done_counts_for_its_recipe_and_data_only(tmp_path):
+    folder = claimed(tmp_path)
+    part = folder.scores(0)
+    assert not folder.is_done(part)
+
+    folder.mark_done(part, notes=["a"])
+
+    assert folder.is_done(part)
+    assert folder.read_done(part)["notes"] == ["a"]
+    assert not RunFolder(folder.path, folder.recipe_digest, "other audio").is_done(part)
+    assert not RunFolder(folder.path, "other recipe", "audio").is_done(part)
+
+
+def test_a_torn_done_is_none(tmp_path):
+    folder = claimed(tmp_path)
+    folder.mark_done(folder.scores(0))
+    (folder.scores(0) / "DONE").write_text('{"digest": "')
+
+    assert not folder.is_done(folder.scores(0))
+
+
+def test_one_process_at_a_time_and_what_a_killed_one_left_is_cleared(tmp_path):
+    folder = claimed(tmp_path)
+    half = folder.task("all", 0) / ".part-x-weights.keras"
+    half.parent.mkdir(parents=True)
+    half.touch()
+
+    with locked(folder):
+        assert not half.exists()
+        with pytest.raises(RecipeError, match="another process is at work"), locked(folder):
+            pass
+
+    with locked(folder):
+        pass

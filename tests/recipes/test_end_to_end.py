@@ -1,0 +1,206 @@
+"""The main job, from a folder of recordings to score files, metrics and a table."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from asdkeras.cli import main
+from asdkeras.data.mini import generate
+
+pytestmark = pytest.mark.slow
+
+# The recipe, cut to what a test can wait for; the network and all stages are as they are.
+SHORT = (
+    *("--set", "config.epochs=2", "--set", "config.keep_epochs=[1,2]"),
+    *("--set", "config.clip_length=16000", "--set", "config.batch_size=16"),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASDKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return generate(tmp_path_factory.mktemp("data") / "tiny", year=2021, size="tiny", seed=0)
+
+
+@pytest.fixture(scope="module")
+def runs(corpus, tmp_path_factory):
+    """The folder of the runs of a finished evaluation."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert main(command(corpus, folder)) == 0
+    return folder
+
+
+def command(data, runs, *more):
+    where = ["--data", str(data), "--runs", str(runs)]
+    return ["eval", "--system", "wilkinghoff2021", *where, *SHORT, *more]
+
+
+def run_folder(runs, variant="two_heads_s4", dataset="mini2021"):
+    return runs / "wilkinghoff2021" / variant / dataset
+
+
+def score_files(runs, seed=0):
+    folder = next(Path(runs).rglob(f"scores/seed{seed}"))
+    return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+
+
+def written(runs):
+    return {path: path.stat().st_mtime_ns for path in runs.rglob("*.keras")}
+
+
+def test_a_corpus_becomes_scores_decisions_metrics_and_a_comparison(runs):
+    run = run_folder(runs)
+
+    table = pd.read_csv(run / "scores" / "seed0" / "scores.csv")
+    files = score_files(runs)
+    names = {"anomaly": 0, "decision": 0}
+    for name in files.keys() - {"scores.csv"}:
+        names[name.split("_")[0]] += files[name].count(b"\n")
+    num_test = (table["split"] == "test").sum()
+    assert names == {"anomaly": num_test, "decision": num_test}
+    assert np.isfinite(table["score_combined"]).all()
+    assert set(table["is_decided_anomalous"]) <= {0, 1}
+    metrics = pd.read_csv(run / "metrics.csv")
+    assert set(metrics["machine_type"]) == set(table["machine_type"])
+    assert metrics["auc"].between(0, 1).all()
+    assert (run / "compare.csv").exists()
+    assert len(pd.read_csv(run / "all" / "seed0" / "train.csv")) == 2
+
+
+def test_the_terms_of_the_score_add_up(runs):
+    table = pd.read_csv(run_folder(runs) / "scores" / "seed0" / "scores.csv")
+
+    is_target = table["domain"] == "target"
+    eq3 = table["score_section"] + table["score_target"]
+    eq2 = table["score_section"] + table["score_attributes"] + table["score_tmax"].fillna(0.0)
+    np.testing.assert_allclose(table["score_combined"], eq3.where(is_target, eq2))
+    for name in ("section", "attributes", "target", "combined"):
+        by_epoch = table[f"score_{name}_epoch1"] + table[f"score_{name}_epoch2"]
+        np.testing.assert_allclose(table[f"score_{name}"], by_epoch)
+    assert set(table.loc[table["score_tmax"].notna(), "machine_type"]) == {"valve"}
+
+
+def test_a_finished_run_is_not_repeated_and_answers_the_same(runs, corpus, capsys):
+    before = written(runs)
+
+    outputs = []
+    for _ in range(2):
+        assert main(command(corpus, runs)) == 0
+        outputs.append(capsys.readouterr().out)
+
+    assert outputs[0] == outputs[1]
+    assert "official score" in outputs[0]
+    assert "(not comparable)" in outputs[0]
+    assert written(runs) == before
+
+
+def test_another_recipe_does_not_overwrite_a_run(runs, corpus, capsys):
+    before = written(runs)
+
+    code = main(command(corpus, runs, "--set", "config.learning_rate=0.002"))
+
+    assert code == 2
+    assert "`config.learning_rate` was 0.001, now 0.002" in capsys.readouterr().err
+    assert written(runs) == before
+
+
+def test_a_second_seed_joins_the_first_and_gives_a_spread(runs, corpus):
+    before = written(runs)
+
+    assert main(command(corpus, runs, "--set", "seeds=[0, 1]")) == 0
+
+    summary = pd.read_csv(run_folder(runs) / "official.csv")
+    assert (summary["n_seeds"] == 2).all()
+    assert summary["standard_deviation"].notna().any()
+    assert score_files(runs, seed=0) != score_files(runs, seed=1)
+    assert before.items() <= written(runs).items()
+
+
+def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(runs, corpus, tmp_path):
+    process = subprocess.Popen([sys.executable, "-m", "asdkeras", *command(corpus, tmp_path)])
+    rows = run_folder(tmp_path) / "all" / "seed0" / "train.csv"
+    kept = rows.with_name("weights.keras")
+    while not kept.exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    assert not (rows.parent / "DONE").exists()
+    first_epoch = pd.read_csv(rows).iloc[0]
+    assert main(command(corpus, tmp_path)) == 0
+
+    assert score_files(tmp_path) == score_files(runs)
+    assert (pd.read_csv(rows).iloc[0] == first_epoch).all()
+
+
+def test_one_head_has_its_own_run(runs, corpus):
+    assert main(command(corpus, runs, "--variant", "one_head_s1")) == 0
+
+    columns = pd.read_csv(run_folder(runs, "one_head_s1") / "all" / "seed0" / "train.csv").columns
+    assert "sections_scale" in columns
+    assert "attributes_scale" not in columns
+
+
+def test_training_that_leaves_the_finite_numbers_stops_with_exit_code_4(corpus, tmp_path, capsys):
+    more = ("--set", "config.learning_rate=1.0e+30", "--set", "config.scale_update=reference")
+
+    assert main(command(corpus, tmp_path, *more)) == 4
+
+    error = capsys.readouterr().err
+    assert "training diverged in epoch 1, step " in error
+    assert "sections_loss" in error
+    assert "sections_scale=" in error
+
+
+def test_recordings_of_ones_own_without_domains_or_labels_are_scored_and_decided(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for machine in ("press", "saw"):
+        for split, count in [("train", 3), ("test", 4)]:
+            folder = tmp_path / "factory" / machine / split
+            folder.mkdir(parents=True)
+            for number in range(count):
+                noise = 0.1 * rng.normal(size=16000)
+                soundfile.write(folder / f"clip_{number}.wav", noise, 16000)
+
+    assert main(command(tmp_path / "factory", tmp_path)) == 0
+
+    printed = capsys.readouterr().out
+    assert "no labels: metrics skipped" in printed
+    assert "press_00: 3 source clips for 4 components; fitted 3" in printed
+    assert len(score_files(tmp_path)) == 1 + 4
+
+
+def test_it_detects_what_it_was_trained_to_hear(tmp_path):
+    """Two machines with a hum of their own; an anomaly is a hum out of tune."""
+    rng = np.random.default_rng(0)
+    seconds = np.arange(16000) / 16000
+
+    def write(path, hum_hz):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        hum = 0.3 * np.sin(2 * np.pi * (hum_hz * seconds + rng.random()))
+        soundfile.write(path, hum + 0.01 * rng.normal(size=16000), 16000)
+
+    for machine, hum_hz in [("low", 440.0), ("high", 1320.0)]:
+        for number in range(24):
+            write(tmp_path / "d" / machine / "train" / f"{number}.wav", hum_hz)
+        for number in range(8):
+            write(tmp_path / "d" / machine / "test" / f"normal_{number}.wav", hum_hz)
+            write(tmp_path / "d" / machine / "test" / f"anomaly_{number}.wav", 2.2 * hum_hz)
+
+    assert main(command(tmp_path / "d", tmp_path, "--set", "config.epochs=10")) == 0
+
+    metrics = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
+    assert (metrics["auc"] > 0.9).all()

@@ -1,0 +1,67 @@
+"""Every recipe is whole, every system has recipes, and the commands they state are valid."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from asdkeras import cli, systems
+from asdkeras.data.mini import generate
+from asdkeras.experiment.recipe import find_recipe, load_recipe, recipes_of, system_config
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))
+
+
+def test_every_system_has_a_folder_of_recipes_and_every_folder_a_system():
+    assert RECIPES
+    assert {path.parent.name for path in RECIPES} == set(systems.names())
+    for name in systems.names():
+        assert (ROOT / "recipes" / name / "README.md").exists()
+        assert (ROOT / "recipes" / name / "run.sh").exists()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_recipe_builds_its_system(path):
+    recipe = load_recipe(path, path.parent.name)
+
+    config = system_config(recipe, path)
+    system = systems.load(recipe.system).build(config)
+
+    assert recipe.dataset == path.stem
+    assert system.scope in ("all", "machine_type", "section")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_head_of_a_recipe_states_a_command_that_leads_to_it(path, monkeypatch):
+    head = path.read_text(encoding="utf-8").partition("\nsystem:")[0]
+    for word in ("Run:", "Takes:", "Reported:"):
+        assert f"# {word}" in head
+    command = shlex.split(re.search(r"# Run: +asdkeras (.*)", head)[1])
+
+    arguments = cli._parser().parse_args(command)
+
+    dataset = "mini2021" if arguments.data is None else path.stem
+    assert find_recipe(arguments.system, dataset, arguments.recipe).resolve() == path
+
+
+def test_recipes_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert set(recipes_of("wilkinghoff2021")) == {"dcase2021", "folder", "mini"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("year", [2020, 2022, 2023, 2025])
+def test_the_mini_recipe_runs_on_every_year(year, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ASDKERAS_CACHE", str(tmp_path / "cache"))
+    corpus = generate(tmp_path / "corpus", year=year, size="tiny", seed=0)
+    short = ("epochs=1", "keep_epochs=[1]", "clip_length=16000", "batch_size=32")
+    changes = [word for change in short for word in ("--set", f"config.{change}")]
+    where = ["--data", str(corpus), "--runs", str(tmp_path / "runs")]
+
+    code = cli.main(["eval", "--system", "wilkinghoff2021", *where, *changes])
+
+    assert code == 0
+    assert f"mini{year}" in capsys.readouterr().out

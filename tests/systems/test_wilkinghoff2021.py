@@ -1,0 +1,175 @@
+"""wilkinghoff2021: how terms become a score, thresholds, statistics, and what Config refuses."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asdkeras.config import build_config, read_recipe
+from asdkeras.data.labels import Labels
+from asdkeras.systems import wilkinghoff2021 as system
+from asdkeras.systems.system import Representations
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "wilkinghoff2021" / "dcase2021.yaml"
+
+
+@pytest.fixture
+def config():
+    return build_config(system.Config, read_recipe(RECIPE)["config"], "here")
+
+
+@pytest.fixture
+def terms():
+    """A source, a target, a domainless clip, then one of a section without target clips."""
+    return pd.DataFrame(
+        {
+            "section": [1.0, 2.0, 3.0, 4.0],
+            "attributes": [10.0, 20.0, 30.0, 40.0],
+            "target": [100.0, 200.0, 25.0, np.nan],
+            "tmax": [np.nan, 2000.0, 3000.0, np.nan],
+        }
+    )
+
+
+DOMAINS = pd.Series(["source", "target", pd.NA, pd.NA], dtype="string")
+
+
+def test_a_source_clip_gets_section_and_attributes_equation_2(terms):
+    assert system._combined(terms, DOMAINS)["combined"][0] == 1.0 + 10.0
+
+
+def test_a_source_clip_of_a_valve_gets_the_temporal_maximum_too_equation_4(terms):
+    valves = terms.assign(tmax=5000.0)
+
+    assert system._combined(valves, DOMAINS)["combined"][0] == 1.0 + 10.0 + 5000.0
+
+
+def test_a_target_clip_gets_section_and_target_equation_3_never_the_temporal_maximum(terms):
+    assert system._combined(terms, DOMAINS)["combined"][1] == 2.0 + 200.0
+
+
+def test_a_clip_of_unknown_domain_gets_the_likelier_of_attributes_and_target(terms):
+    combined = system._combined(terms, DOMAINS)["combined"]
+
+    assert combined[2] == 3.0 + 25.0
+    assert combined[3] == 4.0 + 40.0
+
+
+def test_decisions_on_target_clips_compare_the_section_term_alone(terms):
+    columns = system._combined(terms, DOMAINS)
+
+    assert columns["decision"].tolist() == [11.0, 2.0, 28.0, 44.0]
+    assert columns["unknown_domain"].tolist() == [11.0, 22.0, 28.0, 44.0]
+
+
+def clip_table():
+    rows = [("train", "source")] * 10 + [("train", "target")] * 3
+    rows += [("test", "source"), ("test", "target"), ("test", pd.NA)]
+    table = pd.DataFrame(rows, columns=["split", "domain"]).astype("string")
+    return table.assign(machine_type="fan", section="00")
+
+
+def test_thresholds_are_percentiles_per_section_and_domain(config):
+    table = clip_table()
+    decision = np.arange(16.0) ** 2
+    columns = pd.DataFrame({"decision": decision, "unknown_domain": -decision})
+
+    thresholds = system.decide(config, columns, table)
+
+    source, target = np.percentile(decision[:10], 90), np.percentile(decision[10:13], 90)
+    assert thresholds[13] == pytest.approx(source)
+    assert thresholds[14] == pytest.approx(target)
+    assert thresholds[15] == pytest.approx(np.percentile(-decision[:13], 90))
+
+
+def test_sections_have_thresholds_of_their_own(config):
+    table = pd.concat([clip_table(), clip_table().assign(section="01")], ignore_index=True)
+    values = np.concatenate([np.arange(16.0), 100 + np.arange(16.0)])
+    columns = pd.DataFrame({"decision": values, "unknown_domain": values})
+
+    thresholds = system.decide(config, columns, table)
+
+    assert thresholds[29] - thresholds[13] == pytest.approx(100.0)
+
+
+def test_statistics_are_those_of_all_frames_whatever_the_batches():
+    features = 3.0 + np.random.default_rng(0).normal(size=(7, 5, 4)) * [1.0, 2.0, 3.0, 4.0]
+
+    mean, variance = system._statistics(iter([features[:4], features[4:]]))
+
+    frames = features.reshape(-1, 4)
+    np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(variance, frames.var(axis=0), rtol=1e-9, atol=1e-12)
+
+
+def test_a_band_that_never_changes_keeps_its_scale():
+    features = np.full((3, 5, 2), -100.0) + np.random.default_rng(0).normal(size=(3, 5, 2)) * [1, 0]
+
+    mean, variance = system._statistics(iter([features]))
+
+    assert mean[1] == -100.0
+    assert variance[1] == 1.0
+
+
+def training_case(config, scale):
+    """One section, embeddings scaled per clip; returns what `score` makes of it."""
+    rng = np.random.default_rng(0)
+    table = clip_table().assign(attributes=pd.array(["a", "b"] * 8, dtype="string"))
+    table = pd.concat([table, table.assign(machine_type="valve")], ignore_index=True)
+    config = dataclasses.replace(config, variant="two_heads_s2", epochs=2, keep_epochs=(1, 2))
+    factor = rng.uniform(1.0, scale, size=(len(table), 1))
+    clips = {
+        f"embedding_epoch{epoch}": (factor * rng.normal(size=(len(table), 6))).astype("float32")
+        for epoch in (1, 2)
+    }
+    clips["temporal_maximum"] = rng.normal(size=(len(table), 4)).astype("float32")
+    constants = {
+        f"{head}_centers_epoch{epoch}": rng.normal(size=(count, 2, 6))
+        for epoch in (1, 2)
+        for head, count in [("sections", 2), ("attributes", 4)]
+    }
+    representations = Representations(clips, constants)
+    return table, system.score(config, representations, table, seed=0)
+
+
+def test_the_length_of_an_embedding_never_matters(config):
+    _, short = training_case(config, scale=1.0)
+    _, long = training_case(config, scale=100.0)
+
+    pd.testing.assert_frame_equal(short.columns, long.columns, rtol=1e-4)
+
+
+def test_scores_are_summed_over_the_kept_epochs_and_every_clip_has_one(config):
+    table, scores = training_case(config, scale=1.0)
+
+    combined = scores.columns[["combined_epoch1", "combined_epoch2"]].sum(axis=1)
+    np.testing.assert_allclose(scores.columns["combined"], combined)
+    assert np.isfinite(scores.columns["combined"]).all()
+    assert scores.columns["tmax"].notna().equals(table["machine_type"] == "valve")
+    assert scores.notes == ()
+
+
+def test_a_section_with_fewer_clips_than_components_is_noted(config):
+    many = dataclasses.replace(config, variant="two_heads_s16")
+    table = clip_table().assign(machine_type="fan")
+
+    notes = system._notes(many, table, section_labels_of(table), 0)
+
+    assert notes == ("fan_00: 10 source clips for 16 components; fitted 10",)
+
+
+def section_labels_of(table):
+    return Labels(("fan_00",), np.zeros(len(table), dtype=int))
+
+
+def test_the_variant_says_heads_and_subclusters(config):
+    assert config.heads == ("sections", "attributes")
+    assert config.num_subclusters == 16
+
+
+def test_the_recipe_states_the_papers_values(config):
+    assert (config.epochs, config.keep_epochs, config.batch_size) == (400, (100, 200, 300, 400), 64)
+    assert (config.window_length, config.hop_length, config.num_mel_bins) == (1024, 512, 128)
+    assert (config.covariance_regularization, config.threshold_percentile) == (1e-3, 90.0)
