@@ -30,6 +30,17 @@ class Mutant:
     new: str
 
 
+def try_changes(changes):
+    """Try all mutants of a table `{(file, tests): {mistake: (old, new)}}`; see `try_mutants`."""
+    return try_mutants(
+        [
+            Mutant(name, file, tests, old, new)
+            for (file, tests), mistakes in changes.items()
+            for name, (old, new) in mistakes.items()
+        ]
+    )
+
+
 def try_mutants(mutants):
     """Try every mutant, report, and return the exit code: 1 if one survives.
 
@@ -43,7 +54,7 @@ def try_mutants(mutants):
             raise SystemExit(f"{mutant.file}: mutant `{mutant.name}` does not apply any more.")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for name in ("asdkeras", "tests"):
+        for name in ("asdkeras", "tests", "recipes"):
             shutil.copytree(_ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(_ROOT / "setup.cfg", copy)
         for tests in sorted({mutant.tests for mutant in mutants}):

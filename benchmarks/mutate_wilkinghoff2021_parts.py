@@ -6,7 +6,7 @@ mutant survives.
 
 import sys
 
-from mutants import Mutant, try_mutants
+from mutants import try_changes
 
 _NETWORK = "networks/wilkinghoff_resnet.py"
 _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
@@ -121,16 +121,5 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
 }
 
 
-def main():
-    """Try them all."""
-    return try_mutants(
-        [
-            Mutant(name, file, tests, old, new)
-            for (file, tests), changes in _CHANGES.items()
-            for name, (old, new) in changes.items()
-        ]
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(try_changes(_CHANGES))

@@ -56,6 +56,8 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
         comparison = _compared(run, summary, system, dataset, row)
         title = f"{system}, {run.parent.name}, {dataset}"
         print_results(summary, comparison, rules, title=title, console=console)
+        if comparison is not None:
+            console.print(Text(f"published: row {row} of the paper's tables", style="dim"))
         _print_skipped(evaluations[0], console)
     for note in dict.fromkeys(note for seed in seeds for note in done[seed]["notes"]):
         console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)

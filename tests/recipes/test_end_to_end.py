@@ -179,7 +179,7 @@ def test_recordings_of_ones_own_without_domains_or_labels_are_scored_and_decided
 
     printed = capsys.readouterr().out
     assert "no labels: metrics skipped" in printed
-    assert "press_00: 3 source clips for 4 components; fitted 3" in printed
+    assert "press_00: 3 source clips for 16 components; fitted 3" in printed
     assert len(score_files(tmp_path)) == 1 + 4
 
 

@@ -1,0 +1,67 @@
+"""The main job on recordings of real machines, beside a nearest neighbor on simple features."""
+
+import csv
+
+import librosa
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from asdkeras.cli import main
+from asdkeras.metrics.auc import auc
+from tests.real_data import real_data
+
+pytestmark = pytest.mark.slow
+
+
+def clips_of(folder, pattern):
+    """(path, split, is_anomalous) of a machine's recordings; training clips are normal."""
+    return [
+        (path, split, split == "test" and path.name.startswith("anomaly"))
+        for split in ("train", "test")
+        for path in sorted((folder / split).glob(pattern))
+    ]
+
+
+def nearest_neighbor_auc(clips):
+    """1-NN on standardized mean and standard deviation over time of the log-mel spectrum."""
+    features = []
+    for path, _, _ in clips:
+        waveform, rate_hz = soundfile.read(path)
+        mel = librosa.feature.melspectrogram(
+            y=waveform, sr=rate_hz, n_fft=1024, hop_length=512, n_mels=128
+        )
+        log_mel = 10 * np.log10(mel + 1e-12)
+        features.append(np.concatenate([log_mel.mean(axis=1), log_mel.std(axis=1)]))
+    is_training = np.array([split == "train" for _, split, _ in clips])
+    features = np.array(features)
+    features -= features[is_training].mean(axis=0)
+    features /= features[is_training].std(axis=0)
+    train, test = features[is_training], features[~is_training]
+    distances = np.linalg.norm(test[:, None] - train[None], axis=-1).min(axis=1)
+    return auc(distances, np.array([is_anomalous for _, _, is_anomalous in clips])[~is_training])
+
+
+def test_a_slider_and_a_lathe_are_told_from_their_faults(tmp_path, monkeypatch):
+    lathe = clips_of(real_data("4_audio/lathe"), "*.wav")
+    slider = clips_of(real_data("4_audio/dcase2020_mini/dev_data/slider"), "*_id_00_*.wav")
+    monkeypatch.setenv("ASDKERAS_CACHE", str(tmp_path / "cache"))
+    with (tmp_path / "real.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "machine_type", "split", "is_anomalous"])
+        for machine_type, clips in [("lathe", lathe), ("slider", slider)]:
+            writer.writerows([(p, machine_type, split, int(bad)) for p, split, bad in clips])
+
+    changes = ("clip_length=16000", "epochs=20", "keep_epochs=[10, 20]")
+    command = ["eval", "--system", "wilkinghoff2021", "--data", str(tmp_path / "real.csv")]
+    command += ["--runs", str(tmp_path)]
+    command += [word for change in changes for word in ("--set", f"config.{change}")]
+    assert main(command) == 0
+
+    metrics = pd.read_csv(next(tmp_path.rglob("metrics.csv"))).set_index("machine_type")
+    neighbor = nearest_neighbor_auc(lathe)
+    assert neighbor == pytest.approx(0.7557, abs=0.01)
+    assert metrics.loc["lathe", "auc"] > neighbor
+    assert metrics.loc["lathe", ["n_normal", "n_anomalous"]].tolist() == [72, 110]
+    assert metrics.loc["slider", ["n_normal", "n_anomalous"]].tolist() == [2, 2]
