@@ -111,7 +111,8 @@ def represent(trained, clips, batch_size):
 
 
 def make_repeatable(seed):
-    """Same seed, same machine: same numbers, from every operation."""
+    """Same seed, same machine: same numbers, from every operation, whatever ran before."""
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
