@@ -1,0 +1,62 @@
+"""The figures in the documents are those of `results/`, and each result says how it was made."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RESULTS = sorted((ROOT / "results").rglob("*.csv"))
+MINI = ROOT / "results" / "wilkinghoff2021" / "mini2021.csv"
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def table_after(document, mark):
+    """Cells of the Markdown table behind a mark, without its head."""
+    text = (ROOT / document).read_text(encoding="utf-8").partition(f"<!-- {mark} -->")[2]
+    lines = [line for line in text.splitlines()[1:]]
+    table = []
+    for line in lines:
+        if line.startswith("|"):
+            table.append([cell.strip() for cell in line.strip("|").split("|")])
+        elif table:
+            break
+    return table[2:]
+
+
+@pytest.mark.parametrize("document", ["README.md", "recipes/wilkinghoff2021/README.md"])
+def test_the_mini_table_shows_the_measured_figures(document):
+    summary = {
+        (row["machine_type"], row["domain"], row["metric"]): 100 * float(row["value"])
+        for row in rows_of(MINI)
+        if row["value"]
+    }
+
+    table = table_after(document, "mini2021")
+
+    assert table
+    for machine_type, *cells in table:
+        key = "all" if machine_type == "harmonic mean" else machine_type
+        expected = [
+            summary[key, domain, metric]
+            for domain in ("source", "target")
+            for metric in ("auc", "pauc")
+        ]
+        assert cells == [f"{value:.2f}" for value in expected]
+    text = (ROOT / document).read_text(encoding="utf-8")
+    official = summary["all", "all", "official_score"]
+    assert f"official score {official:.2f}" in re.sub(r"\s+", " ", text)
+
+
+def test_every_result_says_how_it_was_made():
+    assert RESULTS
+    for path in RESULTS:
+        story = (path.parent / "README.md").read_text(encoding="utf-8")
+        assert path.name in story
+        for word in ("Command:", "Commit:", "Machine:"):
+            assert word in story
