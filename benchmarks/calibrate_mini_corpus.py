@@ -3,7 +3,7 @@
 The demands: loudness alone tells nothing (AUC between 0.35 and 0.65 for every machine type),
 and the official score of the autoencoder lies between 0.55 and 0.72 on the machine types that
 `asdkeras data mini` chooses. A nearest neighbor on temporal statistics of the log-mel
-spectrogram stands beside it: it finds other faults than the autoencoder.
+spectrogram stands beside it for comparison.
 
     python -m benchmarks.calibrate_mini_corpus --out results/mini_corpus/calibration.csv
 

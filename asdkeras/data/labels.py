@@ -68,31 +68,6 @@ def attribute_labels(table: pd.DataFrame, definition: AttributeLabel) -> Labels:
     return _labels(table, _COLUMNS[definition], is_labeled)
 
 
-def one_hot(indices: npt.ArrayLike, num_classes: int) -> npt.NDArray[np.float32]:
-    """One-hot rows `(clips, classes)`.
-
-    Args:
-        indices: int `(clips,)`, in [0, num_classes).
-        num_classes: int > 0.
-
-    Raises:
-        ValueError: if an index is out of range, as that of a clip without a class.
-
-    >>> one_hot([1, 0], 3)
-    array([[0., 1., 0.],
-           [1., 0., 0.]], dtype=float32)
-    """
-    indices = np.asarray(indices, np.int64)
-    if indices.size and not 0 <= indices.min() <= indices.max() < num_classes:
-        raise ValueError(
-            f"class indices must lie in [0, {num_classes}). "
-            f"Received: {indices.min()} to {indices.max()}"
-        )
-    rows = np.zeros((len(indices), num_classes), np.float32)
-    rows[np.arange(len(indices)), indices] = 1.0
-    return rows
-
-
 def _labels(table: pd.DataFrame, columns: list[str], is_labeled: npt.NDArray[np.bool_]) -> Labels:
     texts = table[columns].fillna("").astype(object)
     keys: list[tuple[Any, ...]] = list(texts.itertuples(index=False, name=None))
@@ -101,9 +76,10 @@ def _labels(table: pd.DataFrame, columns: list[str], is_labeled: npt.NDArray[np.
     names = tuple("_".join(part for part in key if part) for key in classes)
     if len(classes) < 2:
         raise DataError(
-            f"at least 2 classes of training clips are needed to tell apart by {', '.join(columns)}"
-            f". Received: {', '.join(names) or 'none'}. Add training clips of another machine type "
-            "or section, or name attributes (column `attributes` of a CSV file)."
+            "training needs at least 2 classes to tell apart, by "
+            f"{', '.join(columns)}. Received: {', '.join(names) or 'none'}. Add recordings of "
+            "another machine type, or list the clips in a CSV file with the column "
+            f"`{columns[-1]}`."
         )
     index = {key: number for number, key in enumerate(classes)}
     indices = [
