@@ -159,9 +159,12 @@ def _environment(fingerprint: str, data: Path, seeds: tuple[int, ...]) -> dict[s
 
 def _commit() -> str | None:
     """Commit of the checkout this code runs from, None if it runs from no checkout."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():  # Installed, perhaps inside a checkout of something else.
+        return None
     try:
         answer = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            ["git", "-C", str(checkout), "rev-parse", "HEAD"],
             capture_output=True,
             text=True,
             check=False,
