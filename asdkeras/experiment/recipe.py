@@ -11,6 +11,7 @@ from asdkeras import systems
 from asdkeras.config import build_config, did_you_mean, read_recipe, with_overrides
 from asdkeras.data.audio import AudioConfig
 from asdkeras.errors import RecipeError
+from asdkeras.metrics.official import challenge_year
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,9 +124,9 @@ def recipes_of(system: str) -> dict[str, Path]:
 
 
 def _recipe_for(dataset: str) -> str:
-    if dataset.startswith("mini20"):
-        return "mini"
-    return dataset if dataset.startswith("dcase20") else "folder"
+    if challenge_year(dataset) is None:
+        return "folder"
+    return "mini" if dataset.startswith("mini") else dataset
 
 
 def _folder() -> Path:

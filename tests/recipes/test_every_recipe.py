@@ -52,6 +52,20 @@ def test_recipes_are_found_from_any_folder(tmp_path, monkeypatch):
     assert set(recipes_of("wilkinghoff2021")) == {"dcase2021", "folder", "mini"}
 
 
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        ("mini2024", "mini"),
+        ("dcase2021", "dcase2021"),
+        ("factory", "folder"),
+        ("dcase2021-own", "folder"),
+        ("mini2021-own", "folder"),
+    ],
+)
+def test_the_dataset_chooses_the_recipe(dataset, name):
+    assert find_recipe("wilkinghoff2021", dataset, None).stem == name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("year", [2020, 2022, 2023, 2025])
 def test_the_mini_recipe_runs_on_every_year(year, tmp_path, monkeypatch, capsys):
