@@ -72,16 +72,15 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
     ("layers/mix_with_reversed.py", "layers"): {
         "mixes outside training": ("if not training:", "if False:"),
         "never mixes": ("if not training:", "if True:"),
-        "weights in the wrong order": ("mix(features, ops.", "mix(features, 1.0 - ops."),
+        "weights in the wrong order": ("weight = ops.", "weight = 1.0 - ops."),
+        "partner along another axis": ("axis=0", "axis=1"),
     },
-    ("dsp/mixing.py", "data/test_mixup.py"): {
+    ("data/mixup.py", "data/test_mixup.py"): {
         "partner is the neighbor": ("values[::-1]", "values[list(range(1, len(values))) + [0]]"),
         "weights swapped": (
             "weights * values + (1.0 - weights) * values[::-1]",
             "(1.0 - weights) * values + weights * values[::-1]",
         ),
-    },
-    ("data/mixup.py", "data/test_mixup.py"): {
         "probability turned round": ("is_mixed = 0.0 **", "is_mixed = 1.0 - 0.0 **"),
         "probability ignored": ("is_mixed = 0.0 **", "is_mixed = 1.0 + 0.0 *"),
         "minimum of labels": ("abs(own - partner)", "-abs(own - partner)"),

@@ -60,7 +60,7 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
             "tf.constant(seed, tf.int64), epoch]",
             "tf.constant(seed, tf.int64), 0]",
         ),
-        "every step mixed alike": ("fold_in(epoch_seed, step + 1)", "fold_in(epoch_seed, 1)"),
+        "every step mixed alike": ("_folded(seed, epoch, step + 1)", "_folded(seed, epoch, 1)"),
         "seed ignored": ("tf.constant(seed, tf.int64)", "tf.constant(0, tf.int64)"),
         "starts over after a resume": (
             "Dataset.range(first_epoch, epochs)",
@@ -74,12 +74,13 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
             "mix_labels(each, weights, mixup.labels)",
             "mix_labels(each, 1.0 - weights, mixup.labels)",
         ),
+        "parts mixed beyond their clip": ("part[:] = mix(part, weights)", "part[:] = part"),
+        "batches in any order": ("deterministic=True", "deterministic=False"),
         "waveforms mixed twice": ("tf.ones_like(weights)", "weights"),
-        "waveforms not mixed": ("mix(waveforms, weights), tf", "waveforms, tf"),
+        "waveforms not mixed": ("_mix_in_place(waveforms, *weights)", "pass"),
         "no shuffling": (
             "order = tf.random.experimental.stateless_shuffle(\n"
-            "            tf.range(len(clips), dtype=tf.int64),\n"
-            "            tf.random.experimental.stateless_fold_in(epoch_seed, 0),\n        )",
+            "            tf.range(len(clips), dtype=tf.int64), _folded(seed, epoch, 0)\n        )",
             "order = tf.range(len(clips), dtype=tf.int64)",
         ),
         "small batch dropped": (

@@ -1,15 +1,11 @@
 """Mixup: weights and labels of a batch mixed with itself in reversed order.
 
 Operators only, so that the same lines serve NumPy, TensorFlow (inside tf.data) and JAX.
-Clips are mixed by `mix`, in the pipeline or, for features, in a layer.
+Clips are mixed by `mix` in the pipeline or, for features, by the layer `MixWithReversed`.
 
 References:
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
 """
-
-from asdkeras.dsp.mixing import mix
-
-__all__ = ["applied_weights", "mix", "mix_labels"]
 
 _LABEL_FORMS = ("linear", "max")
 
@@ -35,6 +31,23 @@ def applied_weights(weights, draws, probability):
     # 0 ** 0 is 1: a comparison would leave a bool, which TensorFlow does not multiply.
     is_mixed = 0.0 ** (draws // probability)
     return is_mixed * weights + (1.0 - is_mixed)
+
+
+def mix(values, weights):
+    """`weights * values + (1 - weights) * values in reversed order`.
+
+    The middle clip of an odd batch is mixed with itself. Operators only, so that
+    NumPy, TensorFlow and JAX arrays may come in.
+
+    Args:
+        values: float, `(batch, ...)`.
+        weights: float in [0, 1], `(batch, 1, ...)`, as many axes as `values` (paper:
+            lambda).
+
+    Returns:
+        Array of the shape of `values`.
+    """
+    return weights * values + (1.0 - weights) * values[::-1]
 
 
 def mix_labels(labels, weights, how):

@@ -1,13 +1,19 @@
 """Batches of waveforms for training and for representing, as tf.data."""
 
+import contextlib
 import dataclasses
+import os
+import re
 from typing import Literal
 
 import tensorflow as tf
 
 from asdkeras.data.mixup import applied_weights, mix, mix_labels
+from asdkeras.errors import DataError
 
 _READ_AHEAD = 2  # Batches; more only costs memory.
+_READERS = min(4, os.cpu_count() or 1)  # Batches read at once, each by a thread of its own.
+_MIXED_LENGTH = 4096  # Samples of each clip mixed at once: the arrays between stay in the cache.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +42,8 @@ def training_batches(
     kept.
 
     Args:
-        clips: object with `__len__` and `read(positions, clip_length, keep)`.
+        clips: object with `__len__` and `read(positions, clip_length, keep)`, which returns
+            a new array and may be called by several threads at once.
         clip_length: int, samples.
         keep: `start` or `end`, which part of a longer clip is heard.
         labels: name -> `Labels` of the clips.
@@ -52,49 +59,84 @@ def training_batches(
         `(batch, classes)`, equal to the label inputs.
     """
 
-    def epoch_batches(epoch):
-        epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+    def epoch_steps(epoch):
         order = tf.random.experimental.stateless_shuffle(
-            tf.range(len(clips), dtype=tf.int64),
-            tf.random.experimental.stateless_fold_in(epoch_seed, 0),
+            tf.range(len(clips), dtype=tf.int64), _folded(seed, epoch, 0)
         )
-        positions = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        steps = tf.data.Dataset.from_tensor_slices(order).batch(batch_size).enumerate()
+        return steps.map(lambda step, positions: (epoch, step, positions))
 
-        def batch(step, positions):
-            step_seed = tf.random.experimental.stateless_fold_in(epoch_seed, step + 1)
-            return _mixed_batch(
-                _waveforms(clips, positions, clip_length, keep),
-                {name: _one_hot(each, positions) for name, each in labels.items()},
-                mixup,
-                step_seed,
-            )
+    def batch(epoch, step, positions):
+        one_hot = {name: _one_hot(each, positions) for name, each in labels.items()}
+        draws = tf.random.stateless_uniform(
+            [2, tf.size(positions), 1], _folded(seed, epoch, step + 1)
+        )
+        weights = applied_weights(draws[0], draws[1], mixup.probability)
+        mixed = {name: mix_labels(each, weights, mixup.labels) for name, each in one_hot.items()}
+        inputs = {f"{name}_label": each for name, each in mixed.items()}
+        if mixup.on == "waveform":
+            inputs["waveform"] = _waveforms(clips, clip_length, keep, positions, weights)
+            inputs["weight"] = tf.ones_like(weights)
+        else:
+            inputs["waveform"] = _waveforms(clips, clip_length, keep, positions)
+            inputs["weight"] = weights
+        return inputs, mixed
 
-        return positions.enumerate().map(batch)
-
-    return tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_batches).prefetch(_READ_AHEAD)
+    steps = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_steps)
+    return _read_ahead(steps, batch)
 
 
 def inference_batches(clips, clip_length, keep, batch_size):
     """All clips in order: `tf.data.Dataset` of waveforms `(batch, clip_length)`."""
     positions = tf.data.Dataset.range(len(clips)).batch(batch_size)
-    return positions.map(lambda p: _waveforms(clips, p, clip_length, keep)).prefetch(_READ_AHEAD)
+    return _read_ahead(positions, lambda p: _waveforms(clips, clip_length, keep, p))
 
 
-def _mixed_batch(waveforms, labels, mixup, seed):
-    draws = tf.random.stateless_uniform([2, tf.shape(waveforms)[0], 1], seed)
-    weights = applied_weights(draws[0], draws[1], mixup.probability)
-    mixed = {name: mix_labels(each, weights, mixup.labels) for name, each in labels.items()}
-    inputs = {f"{name}_label": each for name, each in mixed.items()}
-    if mixup.on == "waveform":
-        waveforms, weights = mix(waveforms, weights), tf.ones_like(weights)
-    return {"waveform": waveforms, "weight": weights, **inputs}, mixed
+@contextlib.contextmanager
+def own_errors():
+    """Inside, a DataError that TensorFlow wrapped comes out as itself.
+
+    Raises:
+        DataError: if clips could not be read while batches were made.
+    """
+    try:
+        yield
+    except tf.errors.UnknownError as error:
+        told = re.search(r"DataError: (.*?)(?:\nTraceback|\Z)", error.message, re.DOTALL)
+        if told is None:
+            raise
+        raise DataError(told[1]) from None
 
 
-def _waveforms(clips, positions, clip_length, keep):
-    waveforms = tf.numpy_function(
-        lambda p: clips.read(p, clip_length, keep), [positions], tf.float32
-    )
+def _read_ahead(steps, batch):
+    batches = steps.map(batch, num_parallel_calls=_READERS, deterministic=True)
+    return batches.prefetch(_READ_AHEAD)
+
+
+def _folded(seed, epoch, number):
+    epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.experimental.stateless_fold_in(epoch_seed, number)
+
+
+def _waveforms(clips, clip_length, keep, positions, *weights):
+    """Waveforms `(batch, clip_length)`, mixed if there are weights."""
+
+    def read(positions, *weights):
+        waveforms = clips.read(positions, clip_length, keep)
+        if weights:
+            _mix_in_place(waveforms, *weights)
+        return waveforms
+
+    # Without state, so that repeatable operations, too, read several batches at once.
+    waveforms = tf.numpy_function(read, [positions, *weights], tf.float32, stateful=False)
     return tf.ensure_shape(waveforms, (None, clip_length))
+
+
+def _mix_in_place(waveforms, weights):
+    # In NumPy: TensorFlow takes ten times as long to reverse a batch of waveforms.
+    for start in range(0, waveforms.shape[1], _MIXED_LENGTH):
+        part = waveforms[:, start : start + _MIXED_LENGTH]
+        part[:] = mix(part, weights)
 
 
 def _one_hot(labels, positions):

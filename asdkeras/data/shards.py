@@ -15,7 +15,7 @@ from asdkeras.data.audio import Samples
 
 SHARD_BYTES = 64 * 2**20
 _MAX_CLIPS = 4096
-_ALIGNMENT = 4  # Bytes; float32 samples must not begin at odd places.
+ALIGNMENT = 4  # Bytes; float32 samples must not begin at odd places.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +56,20 @@ def split_into_shards(num_bytes: Sequence[int]) -> list[int]:
     return [*bounds, len(num_bytes)]
 
 
+def read_plan(folder: Path, num_clips: int) -> list[int]:
+    """Bounds of the shards of an earlier attempt; empty if there was none."""
+    try:
+        bounds = json.loads(_plan_path(folder).read_text(encoding="utf-8"))["bounds"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return list(bounds) if bounds[-1:] == [num_clips] else []
+
+
+def write_plan(folder: Path, bounds: Sequence[int]) -> None:
+    """Keep the bounds of the shards: later changes of files move none of them."""
+    files.write_text(_plan_path(folder), json.dumps({"bounds": bounds}))
+
+
 def samples_path(folder: Path, shard: int) -> Path:
     """Where the samples of a shard are."""
     return folder / f"{shard:05d}.samples"
@@ -91,14 +105,29 @@ def write_shard(
     entries = []
     with files.replacing(samples_path(folder, shard)) as path, open(path, "wb") as file:
         for entry, samples in decoded:
-            file.write(bytes(-file.tell() % _ALIGNMENT))
+            file.write(bytes(-file.tell() % ALIGNMENT))
             entries.append(dataclasses.replace(entry, offset=file.tell()))
             file.write(samples.data)  # Not tofile: its errors do not say that the disk is full.
         num_bytes = file.tell()
+    write_index(folder, shard, clips, num_bytes, entries)
+    return entries
+
+
+def write_index(
+    folder: Path, shard: int, clips: range, num_bytes: int, entries: Sequence[Entry]
+) -> None:
+    """Write the index of a shard whose samples are there, which makes it exist.
+
+    Args:
+        folder: of the store.
+        shard: number of the shard.
+        clips: rows of the clip table.
+        num_bytes: size of the samples.
+        entries: one per clip.
+    """
     rows = [dataclasses.astuple(entry) for entry in entries]
     content = {"clips": [clips.start, clips.stop], "num_bytes": num_bytes, "entries": rows}
     files.write_text(_index_path(folder, shard), json.dumps(content))
-    return entries
 
 
 def digest_of(samples: Samples) -> str:
@@ -110,3 +139,7 @@ def digest_of(samples: Samples) -> str:
 
 def _index_path(folder: Path, shard: int) -> Path:
     return folder / f"{shard:05d}.json"
+
+
+def _plan_path(folder: Path) -> Path:
+    return folder / "plan.json"

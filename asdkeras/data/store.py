@@ -1,17 +1,16 @@
-"""The clip store: decoded audio on disk, read through memory maps.
+"""The clip store: decoded audio on disk, of which only what is asked for comes into memory.
 
-A dataset is decoded once. Afterwards training reads samples where they lie, and resident
-memory stays the same however many clips there are.
+A dataset is decoded once. Afterwards training reads the clips of a batch where they lie, and
+resident memory stays the same however many clips there are. They are read and not mapped:
+a random clip out of a map costs a page fault every few thousand samples, and what has been
+touched stays resident.
 """
 
 import hashlib
-import mmap
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 import numpy as np
@@ -22,11 +21,7 @@ from asdkeras.data import shards
 from asdkeras.data.audio import INT16_SCALE, AudioConfig, Samples
 from asdkeras.data.store_build import BuiltStore, StoreBuild
 from asdkeras.dsp.clip_length import fit_clip_length
-
-# What has been read stays resident until its maps are dropped, so they are dropped now and
-# then; the operating system keeps the pages as long as it has room.
-_MAPPED_BYTES = 64 * 2**20
-_MAX_MAPS = 64  # Each holds a file handle.
+from asdkeras.errors import DataError
 
 
 class ClipStore:
@@ -49,10 +44,6 @@ class ClipStore:
         self._shards = np.repeat(np.arange(len(built.bounds) - 1), np.diff(built.bounds))
         self._offsets = np.array([entry.offset for entry in built.entries], np.int64)
         self._is_int16 = np.array([entry.dtype == "int16" for entry in built.entries])
-        self._maps: dict[int, mmap.mmap] = {}
-        self._mapped_bytes = 0
-        self._is_closed = False
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -68,7 +59,10 @@ class ClipStore:
             keep: which end of a longer clip stays.
 
         Returns:
-            `(batch, clip_length)` in [-1, 1], a copy.
+            `(batch, clip_length)` in [-1, 1].
+
+        Raises:
+            DataError: if the store has been cut off since it was opened.
         """
         positions = np.asarray(indices, np.int64)
         waveforms = np.empty((len(positions), clip_length), np.float32)
@@ -78,41 +72,22 @@ class ClipStore:
             np.multiply(samples, scale, out=waveform)
         return waveforms
 
-    def close(self) -> None:
-        """Let go of the files; reading is an error from here on."""
-        with self._lock:
-            self._is_closed = True
-            self._maps.clear()
-
-    def __enter__(self) -> "ClipStore":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _samples(self, position: np.int64) -> Samples:
-        """The stored samples of one clip, not copied."""
-        shard, length = int(self._shards[position]), int(self.lengths[position])
+        """The stored samples of one clip."""
         dtype = np.int16 if self._is_int16[position] else np.float32
-        with self._lock:
-            if self._is_closed:
-                raise ValueError("the clip store is closed. Open it again with `open_store`.")
-            if self._mapped_bytes > _MAPPED_BYTES or len(self._maps) >= _MAX_MAPS:
-                # Maps in use by another thread live on until it is done with them.
-                self._maps.clear()
-                self._mapped_bytes = 0
-            if shard not in self._maps:
-                with open(shards.samples_path(self._folder, shard), "rb") as file:
-                    self._maps[shard] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._mapped_bytes += length * np.dtype(dtype).itemsize
-            return np.frombuffer(
-                self._maps[shard], dtype, count=length, offset=int(self._offsets[position])
+        samples = np.empty(self.lengths[position], dtype)
+        path = shards.samples_path(self._folder, int(self._shards[position]))
+        # Opened anew: there may be more shards than a process may have open files.
+        with open(path, "rb") as file:
+            file.seek(int(self._offsets[position]))
+            num_bytes = file.readinto(samples.data)
+        if num_bytes < samples.nbytes:
+            raise DataError(
+                f"{path}: cut off since the store was opened. Received: {num_bytes} of "
+                f"{samples.nbytes} bytes of clip {position}. Run the same command again: it "
+                "decodes what is missing."
             )
+        return samples
 
 
 def open_store(

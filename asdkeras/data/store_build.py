@@ -5,11 +5,10 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
-from asdkeras import files
 from asdkeras.data import shards
 from asdkeras.data.audio import (
     AudioConfig,
@@ -44,6 +43,16 @@ class BuiltStore:
     notes: tuple[str, ...]
 
 
+def store_folder(paths: Sequence[str], config: AudioConfig, folder: Path) -> Path:
+    """Where in the cache folder the store of some files is.
+
+    What is done about mixed rates does not matter: it changes no sample.
+    """
+    settings = [_FORMAT, config.sample_rate_hz, config.channel]
+    content = json.dumps([settings, [os.path.abspath(path) for path in paths]])
+    return folder / hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
 class StoreBuild:
     """One attempt to complete a store.
 
@@ -66,7 +75,7 @@ class StoreBuild:
         self._paths = paths
         self._machine_types = machine_types
         self._config = config
-        self._folder = folder / _key(paths, config)
+        self._folder = store_folder(paths, config, folder)
         self._executor = executor
         self._faults: dict[int, str] = {}
 
@@ -77,7 +86,7 @@ class StoreBuild:
             DataError: if files cannot be used, after all others have been decoded; if
                 sample rates are mixed, before any is.
         """
-        bounds = self._planned()
+        bounds = shards.read_plan(self._folder, len(self._paths))
         known = self._fresh_entries(bounds)
         headers = self._headers([clip for clip in range(len(self._paths)) if clip not in known])
         notes = self._check_rates(known, headers)
@@ -98,14 +107,6 @@ class StoreBuild:
         entries = [known[clip] for clip in range(len(self._paths))]
         return BuiltStore(self._folder, bounds, entries, notes)
 
-    def _planned(self) -> list[int]:
-        """Bounds of the shards of an earlier attempt; empty if there was none."""
-        try:
-            bounds = json.loads(self._plan_path.read_text(encoding="utf-8"))["bounds"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
-        return list(bounds) if bounds[-1:] == [len(self._paths)] else []
-
     def _plan(self, headers: dict[int, AudioHeader]) -> list[int]:
         """Choose the bounds of the shards, once: later changes of files move none of them."""
         num_bytes = [0] * len(self._paths)
@@ -113,7 +114,7 @@ class StoreBuild:
             seconds = header.length / header.sample_rate_hz
             num_bytes[clip] = int(seconds * self._config.sample_rate_hz) * _BYTES_PER_SAMPLE
         bounds = shards.split_into_shards(num_bytes)
-        files.write_text(self._plan_path, json.dumps({"bounds": bounds}))
+        shards.write_plan(self._folder, bounds)
         return bounds
 
     def _fresh_entries(self, bounds: list[int]) -> dict[int, shards.Entry]:
@@ -193,10 +194,6 @@ class StoreBuild:
         lines = [f"\n  {text}" for _, text in sorted(self._faults.items())]
         return f"{len(lines)} of {len(self._paths)} clips cannot be used:" + "".join(lines)
 
-    @property
-    def _plan_path(self) -> Path:
-        return self._folder / "plan.json"
-
 
 def _is_fresh(path: str, entry: shards.Entry) -> bool:
     try:
@@ -204,10 +201,3 @@ def _is_fresh(path: str, entry: shards.Entry) -> bool:
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
-
-
-def _key(paths: list[str], config: AudioConfig) -> str:
-    """Name of the store of these files; what is done about mixed rates changes no sample."""
-    settings = [_FORMAT, config.sample_rate_hz, config.channel]
-    content = json.dumps([settings, [os.path.abspath(path) for path in paths]])
-    return hashlib.sha256(content.encode()).hexdigest()[:16]

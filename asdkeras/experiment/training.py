@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from asdkeras.data.pipeline import inference_batches
+from asdkeras.data.pipeline import inference_batches, own_errors
 from asdkeras.errors import TrainingError
 from asdkeras.files import replacing, write_text
 from asdkeras.progress import say, stage
@@ -55,7 +55,7 @@ class TaskContext:
         if 0 < first_epoch < epochs:
             self.say(f"goes on after epoch {first_epoch} of {epochs}")
         if first_epoch < epochs:
-            with stage(self.name) as update:
+            with stage(self.name) as update, own_errors():
                 model.fit(
                     batches(first_epoch),
                     initial_epoch=first_epoch,
@@ -99,7 +99,7 @@ def represent(trained, clips, batch_size):
     }
     rows = {name: [] for name in models}
     num_done = 0
-    with stage("represent clips") as update:
+    with stage("represent clips") as update, own_errors():
         batches = inference_batches(clips, trained.clip_length, trained.keep, batch_size)
         for batch in batches:
             for name, model in models.items():

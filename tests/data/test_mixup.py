@@ -76,3 +76,12 @@ def test_unknown_form_of_labels_is_refused():
 def test_probability_outside_its_range_is_refused(probability):
     with pytest.raises(ValueError, match=r"\[0, 1\].*Received: probability="):
         applied_weights(np.ones(2), np.ones(2), probability)
+
+
+def test_partner_is_the_clip_as_far_from_the_other_end():
+    values = np.array([[0.0, 1.0], [10.0, 11.0], [20.0, 21.0]])
+    weights = np.array([[1.0], [0.3], [0.25]])
+
+    mixed = mix(values, weights)
+
+    np.testing.assert_allclose(mixed, [[0.0, 1.0], [10.0, 11.0], [5.0, 6.0]])

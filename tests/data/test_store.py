@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import soundfile
 
 from asdkeras import files
 from asdkeras.data import shards, store_build
-from asdkeras.data import store as store_module
 from asdkeras.data.audio import AudioConfig, read_audio
 from asdkeras.data.clips import read_clip_table
 from asdkeras.data.store import open_store
@@ -68,13 +68,14 @@ def touch(path):
 def test_a_clip_reads_as_from_its_file(tmp_path, small_shards):
     table = write_clips(tmp_path / "audio")
 
-    with open_store(table, CONFIG, tmp_path / "store") as store:
-        expected = [read_audio(Path(path), CONFIG) for path in table["path"]]
-        assert store.lengths.tolist() == [len(waveform) for waveform in expected]
-        for position, waveform in enumerate(expected):
-            read = store.read([position], len(waveform), "end")
-            assert read.dtype == np.float32
-            assert np.array_equal(read[0], waveform)
+    store = open_store(table, CONFIG, tmp_path / "store")
+    expected = [read_audio(Path(path), CONFIG) for path in table["path"]]
+
+    assert store.lengths.tolist() == [len(waveform) for waveform in expected]
+    for position, waveform in enumerate(expected):
+        read = store.read([position], len(waveform), "end")
+        assert read.dtype == np.float32
+        assert np.array_equal(read[0], waveform)
 
 
 def test_batches_come_in_the_order_asked_for(tmp_path, small_shards):
@@ -172,7 +173,7 @@ def test_an_old_index_never_meets_new_samples(tmp_path, monkeypatch):
     assert store.read([0], 101, "end")[0, 0] == -0.5
 
 
-@pytest.mark.parametrize("damage", ["index", "samples", "index text", "plan"])
+@pytest.mark.parametrize("damage", ["index", "samples", "index text", "plan", "short plan"])
 def test_a_damaged_store_mends_itself(tmp_path, small_shards, damage):
     table = write_clips(tmp_path / "audio")
     before = open_store(table, CONFIG, tmp_path / "store").fingerprint
@@ -183,8 +184,10 @@ def test_a_damaged_store_mends_itself(tmp_path, small_shards, damage):
         (folder / "00001.samples").write_bytes(b"short")
     elif damage == "index text":
         (folder / "00001.json").write_text('{"num_bytes": 3')
-    else:
+    elif damage == "plan":
         (folder / "plan.json").write_text("{}")
+    else:
+        (folder / "plan.json").write_text('{"bounds": [0, 3, 6]}')
 
     store = open_store(table, CONFIG, tmp_path / "store")
 
@@ -342,26 +345,50 @@ def test_a_full_disk_leaves_no_broken_shard(tmp_path, small_shards, monkeypatch,
     assert len(open_store(table, CONFIG, tmp_path / "store")) == NUM_CLIPS
 
 
-def test_maps_are_dropped_so_that_memory_stays(tmp_path, small_shards, monkeypatch):
-    monkeypatch.setattr(store_module, "_MAX_MAPS", 2)
+def test_open_files_do_not_pile_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "_MAX_CLIPS", 1)
+    store = open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store")
+    before = len(os.listdir("/dev/fd"))
+
+    store.read(range(NUM_CLIPS), 10, "end")
+
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_threads_may_read_at_once(tmp_path, small_shards):
     table = write_clips(tmp_path / "audio")
     store = open_store(table, CONFIG, tmp_path / "store")
+    orders = [np.random.default_rng(seed).permutation(NUM_CLIPS) for seed in range(50)]
 
-    for position in [0, 4, 8, 9, 0, 5]:
-        waveform = read_audio(table["path"][position], CONFIG)
-        assert np.array_equal(store.read([position], len(waveform), "end")[0], waveform)
-        assert len(store._maps) <= 2
+    with ThreadPoolExecutor(4) as executor:
+        batches = list(executor.map(lambda order: store.read(order, 99, "end"), orders))
 
-    monkeypatch.setattr(store_module, "_MAPPED_BYTES", 100)
-    store.read([0, 3], 10, "end")
-    assert len(store._maps) == 1
+    in_order = store.read(range(NUM_CLIPS), 99, "end")
+    for order, batch in zip(orders, batches, strict=True):
+        assert np.array_equal(batch, in_order[order])
 
 
-def test_a_closed_store_says_so(tmp_path):
-    with open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store") as store:
-        pass
-    with pytest.raises(ValueError, match="is closed"):
-        store.read([0], 10, "end")
+def test_what_is_read_may_be_overwritten(tmp_path):
+    store = open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store")
+    first = store.read([3], 99, "end")
+    expected = first.copy()
+
+    first[:] = 7.0
+
+    assert np.array_equal(store.read([3], 99, "end"), expected)
+
+
+def test_a_shard_cut_off_while_it_is_in_use_is_an_error(tmp_path, small_shards):
+    table = write_clips(tmp_path / "audio")
+    store = open_store(table, CONFIG, tmp_path / "store")
+    shard = next(tmp_path.glob("store/*/00001.samples"))
+    os.truncate(shard, shard.stat().st_size - 2)
+
+    store.read([3, 4], 99, "end")
+    with pytest.raises(DataError, match=r"00001\.samples: cut off.*Received: .* of clip 5\. Run"):
+        store.read([5], 99, "end")
+    again = open_store(table, CONFIG, tmp_path / "store")
+    assert np.array_equal(again.read([5], 106, "end")[0], read_audio(table["path"][5], CONFIG))
 
 
 def test_an_empty_table_is_refused(tmp_path):
@@ -397,10 +424,11 @@ def test_samples_begin_where_their_type_may_begin(tmp_path):
 def test_real_slider_is_stored_without_loss(tmp_path):
     table = read_clip_table(real_data("4_audio/dcase2020_mini"), ("slider_00",))
 
-    with open_store(table, CONFIG, tmp_path) as store:
-        assert set(store.lengths) == {160000}
-        for position in (0, 40, 78):
-            expected, _ = soundfile.read(table["path"][position], dtype="float32")
-            assert np.array_equal(store.read([position], 160000, "end")[0], expected)
+    store = open_store(table, CONFIG, tmp_path)
+
+    assert set(store.lengths) == {160000}
+    for position in (0, 40, 78):
+        expected, _ = soundfile.read(table["path"][position], dtype="float32")
+        assert np.array_equal(store.read([position], 160000, "end")[0], expected)
     samples = sum(path.stat().st_size for path in tmp_path.glob("*/*.samples"))
     assert samples == 79 * 160000 * 2
