@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                break  # The constructor of PyYAML says it.
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key `{key}` stands twice", key_node.start_mark
@@ -44,7 +46,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
             not a mapping.
     """
     try:
-        content = _parsed(Path(path).read_text(encoding="utf-8"), str(path))
+        content = parse_yaml(Path(path).read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: the recipe cannot be read: {error}") from error
     if not isinstance(content, dict):
@@ -76,7 +78,7 @@ def with_overrides(recipe: Mapping[str, Any], overrides: Iterable[str]) -> dict[
         if not isinstance(target, dict) or key not in target:
             known = [*result, *(f"config.{k}" for k in result.get("config", {}))]
             raise RecipeError(f"--set: unknown key `{name}`.{_hint(name, known)}")
-        target[key] = _parsed(value, f"--set {name}")
+        target[key] = parse_yaml(value, f"--set {name}")
     return result
 
 
@@ -116,6 +118,26 @@ def build_config(config_class: Any, values: Any, where: str) -> Any:
         raise RecipeError(f"{where}: {error}") from error
 
 
+def parse_yaml(text: str, where: str) -> Any:
+    """What a YAML text says; a key may stand once and `1e-3` is a number.
+
+    Args:
+        text: the YAML.
+        where: where it comes from, for the error message.
+
+    Raises:
+        RecipeError: if it is no YAML or names a key twice.
+    """
+    try:
+        return yaml.load(text, _StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}, line {mark.line + 1}" if mark else where
+        raise RecipeError(f"{place}: {error.problem or error.context}.") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2020-99-99.
+        raise RecipeError(f"{where}: not YAML: {error}") from error
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` Did you mean ...?` for a near miss, else the empty text."""
     near = difflib.get_close_matches(name, list(known), n=1)
@@ -125,17 +147,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def _hint(name: str, known: Iterable[str]) -> str:
     known = list(known)
     return did_you_mean(name, known) or f" Known: {', '.join(known)}."
-
-
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, _StrictLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{where}, line {mark.line + 1}" if mark else where
-        raise RecipeError(f"{place}: {error.problem or error.context}.") from error
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where}: not YAML: {error}") from error
 
 
 def _checked(expected: Any, value: Any, where: str) -> Any:

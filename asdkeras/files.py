@@ -1,10 +1,13 @@
 """Files that are there whole or not at all."""
 
 import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from asdkeras.errors import RecipeError
 
 PART_PREFIX = ".part-"  # Of temporary files; a killed process leaves them.
 
@@ -45,3 +48,25 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, with newlines as given, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path, refusal: str) -> Iterator[None]:
+    """Keep other processes out of a folder, and clear what a killed one left half.
+
+    Args:
+        folder: is made if missing.
+        refusal: what to tell whoever comes second.
+
+    Raises:
+        RecipeError: with the refusal, if another process is at work in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RecipeError(refusal) from error
+        for half in folder.rglob(f"{PART_PREFIX}*"):
+            half.unlink()
+        yield

@@ -12,14 +12,18 @@
 | attributes | string or NA | the attribute text, whole |
 """
 
+import dataclasses
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
-from asdkeras.data import clip_csv, layouts, years
+from asdkeras.data import cards, clip_csv, layouts, years
+from asdkeras.data.released import with_released_attributes
+from asdkeras.data.truth import Truth, join
 from asdkeras.errors import DataError
 
 COLUMNS = {
@@ -44,26 +48,94 @@ def read_clip_table(data: Path, machines: Sequence[str] | None = None) -> pd.Dat
 def read_clips(
     data: Path, machines: Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Find all clips of a dataset and what is known about them.
+    """Find all clips of a dataset and what they say about themselves.
 
     Args:
-        data: folder in an official or a plain layout (`layouts.py`), or a CSV file
-            (`clip_csv.py`).
+        data: as in `find_clips`.
+        machines: as in `clip_table`.
+
+    Returns:
+        as `clip_table`.
+
+    Raises:
+        DataError: as both.
+    """
+    return clip_table(data, find_clips(data), machines)
+
+
+def find_clips(data: Path) -> layouts.Layout:
+    """Find all clips of a dataset, whatever is wrong with single ones.
+
+    Args:
+        data: folder in an official or a plain layout (`layouts.py`), the card of an
+            adopted dataset (`cards.py`), or a CSV file (`clip_csv.py`).
+
+    Raises:
+        DataError: if the folder is missing or holds no clips, or several datasets.
+    """
+    data = Path(data)
+    if data.is_dir() or cards.is_card(data):
+        return layouts.read_layout(data)
+    if data.is_file():
+        if data.suffix.lower() != ".csv":
+            raise DataError(
+                f"{data}: not a dataset. Name a folder of clips, or a CSV file that lists them."
+            )
+        return layouts.Layout(years.own_name(data.stem), clip_csv.read_clip_csv(data), [], ())
+    siblings = sorted(path.name for path in data.parent.glob("*")) if data.parent.is_dir() else []
+    near = difflib.get_close_matches(data.name, [*siblings, *cards.known_cards()], n=1)
+    hint = f"Did you mean {data.parent / near[0]}?" if near else "Check the path."
+    raise DataError(f"{data}: no such folder. {hint}")
+
+
+def clip_table(
+    data: Path,
+    layout: layouts.Layout,
+    machines: Sequence[str] | None = None,
+    *,
+    truth: Truth | None = None,
+    released: Mapping[str, Mapping[str, str]] | None = None,
+    supplemental: Literal["apart", "normal"] = "apart",
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The clip table of what was found.
+
+    Args:
+        data: where it was found, for messages.
+        layout: what was found.
         machines: machine types (`slider`) or sections of them (`slider_00`) to read; all
             if None. Nothing is asked of the others.
+        truth: ground truth of the evaluation set, if it is known.
+        released: attributes withheld by the challenge and released later (`released.py`).
+        supplemental: `normal` makes supplemental clips that hold a machine and nothing
+            else training clips; `apart` leaves them alone. Noise never is one.
 
     Returns:
         the table, sorted by machine type, section, split (train, test, supplemental),
         domain and file name, and notes for the user, one line each.
 
     Raises:
-        DataError: if the folder is missing or empty, a machine type is unknown, has no
-            training clips, or has test clips of a section without training clips, or if
-            files contradict their folder or each other. All at fault are named.
+        DataError: if a machine type is unknown, has no training clips, or has test clips
+            of a section without training clips, or if files contradict their folder, each
+            other or the ground truth. All at fault are named.
     """
-    data = Path(data)
-    layout = _read(data)
+    if truth is not None:
+        joined = join(layout.clips, truth)
+        layout = dataclasses.replace(
+            layout,
+            clips=joined.clips,
+            problems=[*layout.problems, *joined.problems],
+            notes=(
+                *(note for note in layout.notes if not note.endswith(layouts.CONFLICT)),
+                *joined.notes,
+            ),
+        )
     clips, machine_types = _selected(data, layout.clips, machines)
+    if released is not None:
+        clips, note = _with_released(clips, released)
+        layout = dataclasses.replace(layout, notes=(*layout.notes, note))
+    if supplemental == "normal":
+        clips, note = _with_supplemental(clips)
+        layout = dataclasses.replace(layout, notes=(*layout.notes, note))
     problems = [item.text for item in layout.problems if item.machine_type in machine_types]
     if problems:
         raise DataError(
@@ -78,7 +150,7 @@ def read_clips(
     series = {name: pd.Series(columns[name], dtype=dtype) for name, dtype in COLUMNS.items()}
     table = pd.DataFrame(series)
     check_clip_table(table)
-    return table, layout.notes + _unlabeled(clips)
+    return table, layout.notes + _unlabeled(clips, layout.dataset)
 
 
 def check_clip_table(table: pd.DataFrame) -> None:
@@ -131,21 +203,6 @@ def _check_unique(table: pd.DataFrame) -> None:
         )
 
 
-def _read(data: Path) -> layouts.Layout:
-    if data.is_dir():
-        return layouts.read_layout(data)
-    if data.is_file():
-        if data.suffix.lower() != ".csv":
-            raise DataError(
-                f"{data}: not a dataset. Name a folder of clips, or a CSV file that lists them."
-            )
-        return layouts.Layout(years.own_name(data.stem), clip_csv.read_clip_csv(data), [], ())
-    siblings = sorted(path.name for path in data.parent.glob("*")) if data.parent.is_dir() else []
-    near = difflib.get_close_matches(data.name, siblings, n=1)
-    hint = f"Did you mean {data.parent / near[0]}?" if near else "Check the path."
-    raise DataError(f"{data}: no such folder. {hint}")
-
-
 def _selected(
     data: Path, clips: list[layouts.Clip], machines: Sequence[str] | None
 ) -> tuple[list[layouts.Clip], set[str]]:
@@ -170,6 +227,29 @@ def _selected(
         if clip.machine_type in wanted or f"{clip.machine_type}_{clip.section}" in wanted
     ]
     return selected, {clip.machine_type for clip in selected}
+
+
+def _with_released(
+    clips: list[layouts.Clip], released: Mapping[str, Mapping[str, str]]
+) -> tuple[list[layouts.Clip], str]:
+    filled = with_released_attributes(clips, released)
+    changed = {new.machine_type for new, old in zip(filled, clips, strict=True) if new != old}
+    count = sum(new != old for new, old in zip(filled, clips, strict=True))
+    names = f" of {', '.join(sorted(changed))}" if changed else ""
+    return filled, (
+        f"attributes that the challenge withheld are filled in for {count} clips{names}: results "
+        "are not first-shot."
+    )
+
+
+def _with_supplemental(clips: list[layouts.Clip]) -> tuple[list[layouts.Clip], str]:
+    """Supplemental clips as training clips, if there is a machine in them and nothing else."""
+    is_clean = [clip.split == "supplemental" and clip.is_anomalous is False for clip in clips]
+    joined = [
+        clip._replace(split="train") if clean else clip
+        for clip, clean in zip(clips, is_clean, strict=True)
+    ]
+    return joined, f"{sum(is_clean)} supplemental clips are training clips."
 
 
 def _check_training_clips(data: Path, clips: list[layouts.Clip]) -> None:
@@ -215,7 +295,7 @@ def _order(clip: layouts.Clip) -> tuple[str, str, int, str, str, str]:
     return clip.machine_type, clip.section, _SPLITS[clip.split], domain, name, clip.path
 
 
-def _unlabeled(clips: list[layouts.Clip]) -> tuple[str, ...]:
+def _unlabeled(clips: list[layouts.Clip], dataset: str) -> tuple[str, ...]:
     test = [clip for clip in clips if clip.split == "test"]
     counts: dict[str, int] = {}
     for clip in test:
@@ -224,7 +304,11 @@ def _unlabeled(clips: list[layouts.Clip]) -> tuple[str, ...]:
     if not counts:
         return ()
     names = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+    year = next(iter(years.years_of(dataset)), None)
+    fetch = (
+        f" `asdkeras data fetch {year} --parts truth` gets the published labels." if year else ""
+    )
     return (
         f"{sum(counts.values())} of {len(test)} test clips have no label and can be scored but not "
-        f"evaluated: {names}.",
+        f"evaluated: {names}.{fetch}",
     )

@@ -2,11 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from asdkeras.data import naming
 from asdkeras.errors import DataError
+
+_RENAMED = "test_rename"
+_ORIGINALS = {"test", "source_test", "target_test"}
 
 # Folder name: the split and the domain it stands for. Order matters: of a clip that lies
 # in `test` and in `source_test`, the latter says more.
@@ -15,6 +18,7 @@ FOLDERS: dict[str, tuple[str, str | None]] = {
     "source_test": ("test", "source"),
     "target_test": ("test", "target"),
     "test": ("test", None),
+    _RENAMED: ("test", None),  # Copies of `test` under labeled names, by the NTT baseline.
     "supplemental": ("supplemental", None),
 }
 
@@ -42,23 +46,28 @@ class FoundFolders:
     notes: tuple[str, ...]
 
 
-def find_machine_folders(root: Path) -> FoundFolders:
+def find_machine_folders(root: Path, within: Sequence[str] | None = None) -> FoundFolders:
     """Search a root at any depth; hidden files and folders do not count.
+
+    Args:
+        root: folder, or the file that names the folders `within`.
+        within: folders to search instead of the root.
 
     Raises:
         DataError: if there is no audio, none of it lies in a folder of a machine type, a
             folder cannot be read, or a link leads nowhere.
     """
-    top = os.fspath(root)
     files: dict[str, dict[str, list[str]]] = {}
     elsewhere: dict[str, int] = {}
     broken: list[str] = []
-    for folder, names in _walk(top, set(), broken):
-        parent, name = os.path.split(folder)
-        if name in FOLDERS and folder != top:
-            files.setdefault(parent, {})[name] = sorted(names)
-        elif names:
-            elsewhere[folder] = len(names)
+    seen: set[tuple[int, int]] = set()
+    for top in (os.fspath(root),) if within is None else within:
+        for folder, names in _walk(top, seen, broken):
+            parent, name = os.path.split(folder)
+            if name in FOLDERS and folder != top:
+                files.setdefault(parent, {})[name] = sorted(names)
+            elif names:
+                elsewhere[folder] = len(names)
     if broken:
         raise DataError(
             f"{root}: {len(broken)} links lead to files that are not there. Restore the files or "
@@ -71,11 +80,33 @@ def find_machine_folders(root: Path) -> FoundFolders:
     ]
     if not machines:
         raise DataError(_nothing_found(root, elsewhere))
-    return FoundFolders(machines, _notes(elsewhere))
+    machines = _without_copies(machines)
+    num_copies = sum(len(each.get(_RENAMED, ())) for each in files.values())
+    num_copies -= sum(len(machine.files.get(_RENAMED, ())) for machine in machines)
+    return FoundFolders(machines, _notes(elsewhere, num_copies))
 
 
 def _in_order(files: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {name: files[name] for name in FOLDERS if files.get(name)}
+    in_order = {name: files[name] for name in FOLDERS if files.get(name)}
+    if _ORIGINALS & in_order.keys():
+        in_order.pop(_RENAMED, None)
+    return in_order
+
+
+def _without_copies(machines: list[MachineFolder]) -> list[MachineFolder]:
+    """Without folders of renamed copies only, where the clips lie under their own names too.
+
+    The NTT baseline lower-cases the path it writes its copies to, so they may lie in a
+    machine folder beside the right one.
+    """
+    originals = {
+        machine.machine_type.lower() for machine in machines if _ORIGINALS & machine.files.keys()
+    }
+    return [
+        machine
+        for machine in machines
+        if machine.files.keys() != {_RENAMED} or machine.machine_type.lower() not in originals
+    ]
 
 
 def _walk(
@@ -120,12 +151,16 @@ def _nothing_found(root: Path, elsewhere: dict[str, int]) -> str:
     )
 
 
-def _notes(elsewhere: dict[str, int]) -> tuple[str, ...]:
+def _notes(elsewhere: dict[str, int], num_copies: int) -> tuple[str, ...]:
+    notes: tuple[str, ...] = ()
+    if num_copies:
+        notes = (f"{num_copies} clips in {_RENAMED} are not read: they are copies of others.",)
     if not elsewhere:
-        return ()
+        return notes
     places = ", ".join(f"{path} ({count})" for path, count in sorted(elsewhere.items())[:3])
     more = f" and {len(elsewhere) - 3} other folders" if len(elsewhere) > 3 else ""
     return (
+        *notes,
         f"{sum(elsewhere.values())} audio files lie in no train or test folder and are not read: "
         f"{places}{more}.",
     )

@@ -13,10 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from asdkeras.data import folders, naming, years
+from asdkeras.data import cards, folders, naming, years
 
 _LABELS = {"normal": False, "anomaly": True}
 _ANOMALOUS_TRAINING = "named anomalous, lies among the training clips, which must be normal"
+CONFLICT = (
+    ". They come from a published list that contradicts the tables the 2022 challenge scored with."
+)
+"""How the note about labels ends that are ignored for want of the tables."""
 _CONFLICT_MACHINES = {"ToyCar", "ToyTrain"}
 _CONFLICT_SECTIONS = {"03", "04", "05"}
 
@@ -49,21 +53,27 @@ class Layout:
         clips: all clips, in no particular order.
         problems: files that contradict their folder, or each other.
         notes: lines the user should see once.
+        machine_folders: absolute paths of the folders of all machine types.
     """
 
     dataset: str
     clips: list[Clip]
     problems: list[Problem]
     notes: tuple[str, ...]
+    machine_folders: tuple[str, ...] = ()
 
 
-def read_layout(root: Path) -> Layout:
-    """Find all machine types below a folder and read their file names.
+def read_layout(data: Path) -> Layout:
+    """Find all machine types of a dataset and read their file names.
+
+    Args:
+        data: a folder, or the card of an adopted dataset (`cards.py`).
 
     Raises:
         DataError: if there is no machine type, or if several datasets lie here.
     """
-    found = folders.find_machine_folders(root)
+    card = cards.read_card(data) if cards.is_card(data) else None
+    found = folders.find_machine_folders(data, card.machine_folders if card else None)
     clips: list[Clip] = []
     problems: list[Problem] = []
     traits: list[years.MachineTraits] = []
@@ -75,12 +85,34 @@ def read_layout(root: Path) -> Layout:
         else:
             clips += _plain_clips(machine, problems)
     paths = [machine.path for machine in found.machines]
-    dataset, candidates, notes = years.name_dataset(root, paths, traits)
+    if card is None:
+        dataset, candidates, notes = years.name_dataset(data, paths, traits)
+    else:
+        dataset, candidates, notes = card.dataset, years.years_of(card.dataset), ()
     notes = (*found.notes, *notes)
     if 2022 in candidates:
         clips, more = _without_conflict_of_2022(clips)
         notes += more
-    return Layout(dataset, _each_once(clips, problems), problems, notes)
+    withheld = years.WITHHELD.get(candidates[0], set()) if len(candidates) == 1 else set()
+    # Labeled names of evaluation clips, published later, tell what the challenge withheld.
+    clips = [c._replace(attributes=None) if c.machine_type in withheld else c for c in clips]
+    if dataset == "dcase2020":
+        # Other tools call it the source domain; there is but one.
+        clips = [clip._replace(domain=None) for clip in clips]
+    kept = _each_once(clips, problems)
+    return Layout(dataset, kept, problems, notes, tuple(map(os.path.abspath, paths)))
+
+
+def traits_of(machine: folders.MachineFolder) -> years.MachineTraits | None:
+    """What a machine folder gives away about its year; None if its names are not official."""
+    names = _parsed(machine)
+    return _traits(machine, names) if any(name for _, _, name in names) else None
+
+
+def sections_of(machine: folders.MachineFolder) -> set[tuple[str, str]]:
+    """Folders of a machine type and the sections in each, as its file names say."""
+    found = {(folder, name.section) for folder, _, name in _parsed(machine) if name}
+    return found | ({("supplemental", "00")} if "supplemental" in machine.files else set())
 
 
 _Names = list[tuple[str, str, naming.ClipName | None]]
@@ -111,6 +143,7 @@ def _traits(machine: folders.MachineFolder, names: _Names) -> years.MachineTrait
         folders=frozenset(machine.files),
         has_raw_test_domain=any(raw_domains) if raw_domains else None,
         has_test_attributes=any(name.attributes for name in test),
+        domains=frozenset(name.domain for name in train + test if name.domain),
         is_withheld=any(name.is_withheld for name in train) if train else None,
     )
 
@@ -207,8 +240,7 @@ def _without_conflict_of_2022(clips: list[Clip]) -> tuple[list[Clip], tuple[str,
     machine_types = ", ".join(sorted({clip.machine_type for clip in wrong}))
     note = (
         f"{len(wrong)} test clips of {machine_types}, sections 03 to 05: labels, domains and "
-        "attributes in these names are ignored. They come from a published list that contradicts "
-        "the tables the 2022 challenge scored with."
+        f"attributes in these names are ignored{CONFLICT}"
     )
     return kept, (note,)
 

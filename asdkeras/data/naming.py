@@ -18,7 +18,9 @@ _2020 = re.compile(
 )
 _2021 = re.compile(
     r"section_(?P<section>\d\d)(?:_(?P<domain>source|target))?(?:_(?P<split>train|test))?"
-    rf"(?:_(?P<condition>normal|anomaly))?_(?P<counter>\d{{4}})(?:_(?P<attributes>.*))?{_END}",
+    # ASDKit renames the clips of 2020 to this form and leaves their eight digits.
+    r"(?:_(?P<condition>normal|anomaly))?_(?P<counter>\d{4}(?:\d{4})?)"
+    rf"(?:_(?P<attributes>.*))?{_END}",
     re.ASCII,
 )
 _SUPPLEMENTAL = re.compile(
@@ -27,6 +29,9 @@ _SUPPLEMENTAL = re.compile(
     re.ASCII,
 )
 _WITHHELD = "noAttribute"
+_LENGTH_IN_2020 = 8  # Digits of the counter.
+
+ClipKey = tuple[object, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +135,33 @@ def parse_supplemental_name(name: str) -> ClipName | None:
         attributes=_attributes(match["attributes"]),
         is_withheld=match["attributes"] == _WITHHELD,
         is_noise=is_noise,
+    )
+
+
+def clip_key(name: str) -> ClipKey | None:
+    """What all names of one clip have in common.
+
+    Training and test clips are told apart, otherwise neither an ending nor a missing
+    `_test` counts, nor that ASDKit calls the only domain of 2020 the source domain.
+
+    Returns:
+        a key, or None if `parse_name` does not know the name.
+
+    >>> clip_key("section_03_test_0000.flac") == clip_key("section_03_0000.wav")
+    True
+    """
+    parsed = parse_name(name)
+    if parsed is None:
+        return None
+    is_converted = len(parsed.counter) == _LENGTH_IN_2020 and parsed.domain == "source"
+    return (
+        parsed.section,
+        None if is_converted else parsed.domain,
+        parsed.split == "train",
+        parsed.is_anomalous,
+        parsed.counter,
+        parsed.attributes,
+        parsed.is_withheld,
     )
 
 

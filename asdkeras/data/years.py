@@ -57,6 +57,7 @@ class MachineTraits:
         folders: names of the folders that hold clips.
         has_raw_test_domain: whether unlabeled test names carry a domain; None without such.
         has_test_attributes: whether a test name carries attributes.
+        domains: domains that names state.
         is_withheld: whether training names are marked `noAttribute`; None without such.
     """
 
@@ -66,6 +67,7 @@ class MachineTraits:
     folders: frozenset[str]
     has_raw_test_domain: bool | None
     has_test_attributes: bool
+    domains: frozenset[str]
     is_withheld: bool | None
 
 
@@ -77,6 +79,30 @@ def candidate_years(machines: Iterable[MachineTraits]) -> tuple[int, ...]:
         # A whole dataset of 2021 or 2022 has more sections, so a later year is meant.
         years = [year for year in years if year not in _YEARS_WITH_SECTIONS] or years
     return tuple(years)
+
+
+def year_of(path: Path, machines: Sequence[MachineTraits]) -> tuple[tuple[int, ...], int | None]:
+    """Years a dataset may be of, and its year if names or path leave one.
+
+    Args:
+        path: where it lies.
+        machines: traits of its machine types.
+    """
+    years = candidate_years(machines)
+    year = years[0] if len(years) == 1 else year_in_path(path, years)
+    if year is None and all(_is_converted_2020(machine) for machine in machines):
+        year = year_in_path(path, [2020])
+    return years, year
+
+
+def years_of(dataset: str) -> tuple[int, ...]:
+    """The year in the name of an official dataset; empty for any other name."""
+    return (int(dataset[5:]),) if re.fullmatch(r"dcase20\d\d", dataset) else ()
+
+
+def _is_converted_2020(machine: MachineTraits) -> bool:
+    """Whether these may be clips of 2020 as ASDKit renames them: sections of one domain."""
+    return machine.machine_type in MACHINE_TYPES[2020] and machine.domains <= {"source"}
 
 
 def _fits(machine: MachineTraits, year: int) -> bool:
@@ -151,7 +177,7 @@ def name_dataset(
     Raises:
         DataError: if several datasets lie below the root.
     """
-    minis = {folder: _mini_year_above(Path(folder)) for folder in folders}
+    minis = {folder: mini_year_above(Path(folder)) for folder in folders}
     if len(set(minis.values())) > 1:
         kinds = sorted(f"{_mini_name(year)} in {folder}" for folder, year in minis.items())
         raise DataError(
@@ -162,8 +188,7 @@ def name_dataset(
     name = own_name(root.absolute().name)
     if len(machines) < len(folders):
         return name, (), ()
-    years = candidate_years(machines)
-    year = years[0] if len(years) == 1 else year_in_path(root, years)
+    years, year = year_of(root, machines)
     if year is not None:
         return f"dcase{year}", (year,), ()
     guess = " or ".join(map(str, years)) or "no single"
@@ -178,8 +203,11 @@ def _mini_name(year: int | None) -> str:
     return "another dataset" if year is None else f"mini{year}"
 
 
-def _mini_year_above(folder: Path) -> int | None:
-    """Year of the nearest card in a machine folder or up to three folders above it."""
+def mini_year_above(folder: Path) -> int | None:
+    """Year of the mini corpus a machine folder belongs to; None if it belongs to none.
+
+    Its card is looked for in the folder and in up to three folders above it.
+    """
     folder = folder.absolute()
     for place in (folder, *folder.parents[:3]):
         if (year := read_mini_year(place)) is not None:

@@ -5,13 +5,29 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from asdkeras import systems
 from asdkeras.config import build_config, did_you_mean, read_recipe, with_overrides
 from asdkeras.data.audio import AudioConfig
 from asdkeras.errors import RecipeError
 from asdkeras.metrics.official import challenge_year
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipOptions:
+    """What of a dataset is used that its challenge did not mean to be.
+
+    Attributes:
+        released_attributes: whether attributes that the organizers withheld in 2024 and
+            2025, and released after the challenge, are filled in. Results with them are
+            not first-shot.
+        supplemental: `normal` makes the clean recordings of machines among the
+            supplemental clips of 2025 training clips; `apart` leaves all of them alone.
+    """
+
+    released_attributes: bool
+    supplemental: Literal["apart", "normal"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +38,7 @@ class Recipe:
         system: name of the system.
         dataset: `dcase2021` and the like, `mini`, or `folder` for recordings of one's own.
         seeds: one trial each.
+        clips: what of the dataset is used beyond the rules of its challenge.
         audio: how recordings become waveforms.
         config: of the system, as the recipe states it.
     """
@@ -29,6 +46,7 @@ class Recipe:
     system: str
     dataset: str
     seeds: tuple[int, ...]
+    clips: ClipOptions
     audio: AudioConfig
     config: dict[str, Any]
 
@@ -46,8 +64,7 @@ class Recipe:
 
     def as_mapping(self) -> dict[str, Any]:
         """What a recipe file with this content would hold."""
-        audio = dataclasses.asdict(self.audio)
-        return {**dataclasses.asdict(self), "seeds": list(self.seeds), "audio": audio}
+        return {**dataclasses.asdict(self), "seeds": list(self.seeds)}
 
     def digest(self) -> str:
         """Hex digest of all that a trained model depends on; seeds are trials of their own."""

@@ -15,9 +15,14 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from asdkeras import systems
-from asdkeras.data.clips import read_clips
+from asdkeras.data.clips import clip_table, find_clips
 from asdkeras.data.store import ClipStore
-from asdkeras.experiment.dataset import decoded, find_data
+from asdkeras.experiment.dataset import (
+    decoded,
+    find_data,
+    known_released,
+    known_truth,
+)
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder, claim, locked
@@ -77,12 +82,20 @@ def open_run(
     if recipe is not None:  # A wrong recipe shall not wait for the data.
         load_recipe(find_recipe(system, "", recipe), system, variant, overrides)
     data = find_data(data)
-    table, notes = read_clips(data, machines)
+    layout = find_clips(data)
+    source = find_recipe(system, layout.dataset, recipe)
+    content = load_recipe(source, system, variant, overrides)
+    table, notes = clip_table(
+        data,
+        layout,
+        machines,
+        truth=known_truth(layout.dataset),
+        released=known_released(layout) if content.clips.released_attributes else None,
+        supplemental=content.clips.supplemental,
+    )
     for note in notes:
         say(f"note: {note}")
-    source = find_recipe(system, str(table["dataset"].iloc[0]), recipe)
-    content = load_recipe(source, system, variant, overrides)
-    path = runs / system / content.variant / str(table["dataset"].iloc[0])
+    path = runs / system / content.variant / layout.dataset
     if not (path / "recipe.yaml").exists():  # Else it has been checked before.
         import_keras()
         system_config(content, source)
@@ -192,8 +205,18 @@ def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
         folder,
         anomaly_score=first.anomaly_score,
         published_row=system.published_row,
-        notes=[*warnings, *(note for part, _ in parts for note in part.notes)],
+        notes=[*_remarks(run.recipe), *warnings, *(n for part, _ in parts for n in part.notes)],
     )
+
+
+def _remarks(recipe: Recipe) -> list[str]:
+    """What must stand beside every result of a recipe."""
+    remarks = []
+    if recipe.clips.released_attributes:
+        remarks.append("attributes that the challenge withheld were used: not first-shot")
+    if recipe.clips.supplemental == "normal":
+        remarks.append("supplemental clips were used as training clips")
+    return remarks
 
 
 def _write_scores(

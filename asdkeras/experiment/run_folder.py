@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -19,7 +18,7 @@ from asdkeras import __version__
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.recipe import Recipe
-from asdkeras.files import PART_PREFIX, write_text
+from asdkeras.files import exclusive, write_text
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "soundfile", "soxr")
 
@@ -77,17 +76,11 @@ def locked(folder: RunFolder) -> Iterator[None]:
     Raises:
         RecipeError: if another process is at work in it.
     """
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with (folder.path / ".lock").open("w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RecipeError(
-                f"{folder.path}: another process is at work in this run. Wait for it, or give "
-                "this run a folder of its own with --runs DIR."
-            ) from error
-        for half in folder.path.rglob(f"{PART_PREFIX}*"):
-            half.unlink()
+    refusal = (
+        f"{folder.path}: another process is at work in this run. Wait for it, or give this run a "
+        "folder of its own with --runs DIR."
+    )
+    with exclusive(folder.path, refusal):
         yield
 
 

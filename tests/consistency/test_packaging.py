@@ -19,7 +19,16 @@ def test_every_package_is_installed():
         ".".join(path.parent.relative_to(ROOT).parts)
         for path in (ROOT / "asdkeras").rglob("__init__.py")
     }
-    assert listed == here | {"asdkeras.recipes"}
+    assert listed == here | {"asdkeras.manifest", "asdkeras.recipes"}
+
+
+def test_the_manifest_is_installed_from_the_root_and_nothing_with_it():
+    setup = read_setup()
+
+    assert "asdkeras.manifest = ." in setup["options"]["package_dir"].splitlines()
+    assert setup["options.package_data"]["asdkeras.manifest"] == "data_manifest.yaml"
+    assert (ROOT / "data_manifest.yaml").is_file()
+    assert not list(ROOT.glob("*.py")), "a module at the root would be installed as well"
 
 
 def test_sub_packages_are_empty_so_that_importing_one_part_imports_no_other():

@@ -7,7 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from asdkeras.data.clips import COLUMNS, check_clip_table, read_clip_table, read_clips
+from asdkeras.data.clips import (
+    COLUMNS,
+    check_clip_table,
+    clip_table,
+    find_clips,
+    read_clip_table,
+    read_clips,
+)
+from asdkeras.data.truth import Truth, TruthRow
 from asdkeras.errors import DataError
 from tests.real_data import real_data
 
@@ -126,7 +134,8 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
 def test_test_clips_without_labels_are_mentioned(tmp_path):
     _, notes = read_clips(make(tmp_path, *OFFICIAL))
     assert notes == (
-        "1 of 3 test clips have no label and can be scored but not evaluated: ToyCar (1).",
+        "1 of 3 test clips have no label and can be scored but not evaluated: ToyCar (1). "
+        "`asdkeras data fetch 2021 --parts truth` gets the published labels.",
     )
 
 
@@ -284,3 +293,110 @@ def test_published_evaluation_sets_are_read_with_their_labels(tmp_path, year, se
     assert test.groupby(["machine_type", "section"]).ngroups == sections
     assert test["is_anomalous"].isna().sum() == blanked
     assert any("contradicts" in note for note in notes) == bool(blanked)
+
+
+TRUTH = Truth(
+    "dcase2021",
+    {
+        "ToyCar": [
+            TruthRow(
+                name="section_03_source_test_0000.wav",
+                labeled_name="section_03_source_test_anomaly_0000.wav",
+                section="03",
+                domain="source",
+                is_anomalous=True,
+                attributes=None,
+            )
+        ]
+    },
+)
+
+
+def with_evaluation_clips(root, *names):
+    make(root, *OFFICIAL, "ToyCar/train/section_03_source_train_normal_0000_b_1.wav", *names)
+    return find_clips(root)
+
+
+def test_ground_truth_labels_evaluation_clips(tmp_path):
+    layout = with_evaluation_clips(tmp_path, "ToyCar/source_test/section_03_source_test_0000.wav")
+
+    table, notes = clip_table(tmp_path, layout, truth=TRUTH)
+
+    labeled = table[table["path"].str.endswith("section_03_source_test_0000.wav")]
+    assert labeled["is_anomalous"].tolist() == [True]
+    assert "1 of 4 test clips have no label" in notes[0]  # That of the development set.
+
+
+def test_an_evaluation_clip_the_ground_truth_does_not_know_is_named(tmp_path):
+    layout = with_evaluation_clips(tmp_path, "ToyCar/source_test/section_03_source_test_0777.wav")
+
+    with pytest.raises(DataError, match=r"section_03_source_test_0777\.wav: the ground truth of"):
+        clip_table(tmp_path, layout, truth=TRUTH)
+
+    assert len(clip_table(tmp_path, layout, ["pump"], truth=TRUTH)[0]) == 5
+
+
+SUPPLEMENTAL = [
+    "ToyPet/train/section_00_source_train_normal_0000_noAttribute.wav",
+    "ToyPet/supplemental/section_00_machine_0001_.wav",
+    "ToyPet/supplemental/section_00_noise_0002_.wav",
+    "ToyPet/supplemental/section_00_noise_supplemental_normal_0003.wav",
+    "ToyPet/supplemental/whatever.wav",
+]
+
+
+@pytest.mark.parametrize(("choice", "trained"), [("apart", 1), ("normal", 2)])
+def test_supplemental_clips_are_trained_on_if_asked_for_and_noise_never(tmp_path, choice, trained):
+    layout = find_clips(make(tmp_path, *SUPPLEMENTAL))
+
+    table, notes = clip_table(tmp_path, layout, supplemental=choice)
+
+    names = [Path(path).name for path in table["path"][table["split"] == "train"]]
+    assert len(names) == trained
+    assert not any("noise" in name or "whatever" in name for name in names)
+    assert notes == (("1 supplemental clips are training clips.",) if trained == 2 else ())
+
+
+def test_released_attributes_are_filled_in_and_told_of(tmp_path):
+    layout = find_clips(make(tmp_path, *SUPPLEMENTAL))
+    name = "section_00_source_train_normal_0000_noAttribute.wav"
+
+    table, notes = clip_table(tmp_path, layout, released={"ToyPet": {name: "id_A1_spd_1"}})
+
+    assert table["attributes"][table["split"] == "train"].tolist() == ["id_A1_spd_1"]
+    assert notes == (
+        "attributes that the challenge withheld are filled in for 1 clips of ToyPet: results are "
+        "not first-shot.",
+    )
+
+
+def test_labels_of_the_list_of_2022_are_ignored_or_corrected_and_either_is_told_once(tmp_path):
+    renamed = "ToyCar/test/section_03_source_test_normal_0001_car_G2.wav"
+    training = "ToyCar/train/section_03_source_train_normal_0000_car_G2.wav"
+    bearing = "bearing/train/section_01_source_train_normal_0000_vel_6.wav"
+    layout = find_clips(make(tmp_path, renamed, training, bearing))
+    row = TruthRow("section_03_0000.wav", Path(renamed).name, "03", "target", True, None)
+
+    ignored, notes = clip_table(tmp_path, layout)
+    settled, corrections = clip_table(tmp_path, layout, truth=Truth("dcase2022", {"ToyCar": [row]}))
+
+    assert ignored["is_anomalous"].isna().sum() == 1
+    assert "contradicts the tables the 2022 challenge" in notes[0]
+    assert settled["is_anomalous"].tolist()[1] is True
+    assert settled["domain"].tolist()[1] == "target"
+    (correction,) = corrections
+    assert "1 labels and 1 domains in the names are wrong" in correction
+
+
+def test_withheld_attributes_in_labeled_names_stay_withheld(tmp_path):
+    table = read_clip_table(
+        make(
+            tmp_path,
+            "HoveringDrone/train/section_00_source_train_normal_0001_noAttribute.wav",
+            "HoveringDrone/test/section_00_source_test_anomaly_0037_id_B2_spd_2_mic_1.wav",
+            "Scanner/train/section_00_source_train_normal_0001_a_1.wav",
+        )
+    )
+
+    assert set(table["dataset"]) == {"dcase2024"}
+    assert table["attributes"].isna().tolist() == [True, True, False]

@@ -317,7 +317,7 @@ def test_mini_corpus_of_2022_keeps_its_labels(tmp_path):
 
 
 def test_audio_outside_of_known_folders_is_mentioned(tmp_path):
-    make(tmp_path, *YEARS[2020], "fan/test_rename/normal_id_01_00000000.wav", "stray.wav")
+    make(tmp_path, *YEARS[2020], "fan/more/normal_id_01_00000000.wav", "stray.wav")
 
     layout = read_layout(tmp_path)
 

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdkeras.data.naming import ClipName, is_audio_name, parse_name, parse_supplemental_name
+from asdkeras.data.naming import (
+    ClipName,
+    clip_key,
+    is_audio_name,
+    parse_name,
+    parse_supplemental_name,
+)
 from tests.real_data import real_data
 
 ATTRIBUTES = [
@@ -146,6 +152,27 @@ def named(name, **parts):
             is_anomalous=False,
             counter="0000",
         ),
+        # Fan of 2020 as ASDKit formats it: the machine id is a section, eight digits stay.
+        named(
+            "section_01_source_test_normal_00000098.wav",
+            grammar=2021,
+            section="01",
+            domain="source",
+            split="test",
+            is_anomalous=False,
+            counter="00000098",
+        ),
+        # 3DPrinter of 2024.
+        named(
+            "section_00_target_test_anomaly_0001_mdl_B_spd_2.wav",
+            grammar=2021,
+            section="00",
+            domain="target",
+            split="test",
+            is_anomalous=True,
+            counter="0001",
+            attributes="mdl_B_spd_2",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -186,6 +213,8 @@ def test_supplemental_name_says_whether_there_is_a_machine(name, is_noise, is_an
         "normal_1170.wav",
         "section_0_source_train_normal_0000_a_1.wav",
         "section_00_source_train_normal_000.wav",
+        "section_00_source_train_normal_00000.wav",
+        "section_00_source_train_normal_000000000.wav",
         "section_00_source_train_normal_0000_a_1.mp3",
         "section_00_source_train_normal_0000_a_1.wav.part",
         "id_01_0000.wav",
@@ -204,26 +233,144 @@ def test_hidden_files_and_other_formats_are_no_audio(name):
     assert not is_audio_name(name)
 
 
+CONDITIONS = {None: None, "normal": False, "anomaly": True}
+SUFFIXES = st.sampled_from([".wav", ".WAV", ".flac"])
+ATTRIBUTE_TEXTS = st.one_of(
+    st.sampled_from(ATTRIBUTES),
+    st.text("abcXYZ0189_-.", min_size=1, max_size=30),
+    st.text(st.characters(exclude_characters="\n"), min_size=1, max_size=30),
+).filter(lambda text: text != "noAttribute")
+
+
 @given(
     section=st.integers(0, 99),
     domain=st.sampled_from([None, "source", "target"]),
     split=st.sampled_from([None, "train", "test"]),
-    condition=st.sampled_from([None, "normal", "anomaly"]),
+    condition=st.sampled_from(list(CONDITIONS)),
+    num_digits=st.sampled_from([4, 8]),
     counter=st.integers(0, 9999),
-    attributes=st.one_of(
-        st.none(), st.text("abcXYZ0189_-.", min_size=1, max_size=30), st.sampled_from(ATTRIBUTES)
-    ),
+    attributes=st.one_of(st.none(), ATTRIBUTE_TEXTS),
+    suffix=SUFFIXES,
 )
-def test_parts_of_any_name_come_back(section, domain, split, condition, counter, attributes):
-    parts = [f"section_{section:02d}", domain, split, condition, f"{counter:04d}", attributes]
+def test_parts_of_any_name_come_back(
+    section, domain, split, condition, num_digits, counter, attributes, suffix
+):
+    counter = f"{counter:0{num_digits}d}"
+    parts = [f"section_{section:02d}", domain, split, condition, counter, attributes]
+    name = "_".join(part for part in parts if part is not None) + suffix
+
+    assert parse_name(name) == ClipName(
+        grammar=2021,
+        section=f"{section:02d}",
+        domain=domain,
+        split=split,
+        is_anomalous=CONDITIONS[condition],
+        counter=counter,
+        attributes=attributes,
+    )
+
+
+@given(
+    section=st.integers(0, 99),
+    condition=st.sampled_from(list(CONDITIONS)),
+    counter=st.integers(0, 99999999),
+    suffix=SUFFIXES,
+)
+def test_parts_of_any_name_of_2020_come_back(section, condition, counter, suffix):
+    prefix = f"{condition}_" if condition else ""
+
+    assert parse_name(f"{prefix}id_{section:02d}_{counter:08d}{suffix}") == ClipName(
+        grammar=2020,
+        section=f"{section:02d}",
+        domain=None,
+        split=None,
+        is_anomalous=CONDITIONS[condition],
+        counter=f"{counter:08d}",
+        attributes=None,
+    )
+
+
+@given(
+    section=st.integers(0, 99),
+    origin=st.sampled_from([None, "source", "noise"]),
+    content=st.sampled_from(["machine", "noise", "normal"]),
+    counter=st.integers(0, 9999),
+    attributes=st.one_of(st.none(), ATTRIBUTE_TEXTS),
+)
+def test_parts_of_any_supplemental_name_come_back(section, origin, content, counter, attributes):
+    parts = [f"section_{section:02d}", origin and f"{origin}_supplemental", content]
+    parts += [f"{counter:04d}", attributes]
     name = "_".join(part for part in parts if part is not None) + ".wav"
+    is_noise = "noise" in (origin, content)
 
-    parsed = parse_name(name)
+    assert parse_supplemental_name(name) == ClipName(
+        grammar="supplemental",
+        section=f"{section:02d}",
+        domain="source" if origin == "source" else None,
+        split="supplemental",
+        is_anomalous=None if is_noise else False,
+        counter=f"{counter:04d}",
+        attributes=attributes,
+        is_noise=is_noise,
+    )
 
-    assert parsed.section == f"{section:02d}"
-    assert (parsed.domain, parsed.split, parsed.attributes) == (domain, split, attributes)
-    assert parsed.is_anomalous == {None: None, "normal": False, "anomaly": True}[condition]
-    assert parsed.counter == f"{counter:04d}"
+
+PIECES = (
+    "section id _ 00 0000 source train test normal noise machine supplemental noAttribute . .wav"
+)
+NEARLY = st.lists(
+    st.sampled_from([*PIECES.split(), " ", "\n", "\0", "\ud800", "\u0663"]), max_size=14
+).map("".join)
+
+
+@given(name=st.one_of(st.text(), st.text().map("{}.wav".format), NEARLY))
+def test_any_text_is_a_name_or_is_not(name):
+    assert isinstance(parse_name(name), ClipName | None)
+    assert isinstance(parse_supplemental_name(name), ClipName | None)
+    assert (clip_key(name) is None) == (parse_name(name) is None)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("section_03_0000.wav", "section_03_test_0000.WAV"),
+        ("section_03_source_test_0000.wav", "section_03_source_0000.flac"),
+        ("section_00_0000.wav", "section_00_0000_.wav"),
+        ("normal_id_01_00000098.wav", "section_01_source_test_normal_00000098.wav"),
+    ],
+)
+def test_names_of_one_clip_have_one_key(one, other):
+    assert clip_key(one) == clip_key(other)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "section_01_source_test_normal_0000_a_1.wav",
+        "section_00_target_test_normal_0000_a_1.wav",
+        "section_00_source_train_normal_0000_a_1.wav",
+        "section_00_source_test_anomaly_0000_a_1.wav",
+        "section_00_source_test_normal_0001_a_1.wav",
+        "section_00_source_test_normal_0000_a_1_.wav",
+        "section_00_source_test_normal_0000.wav",
+        "section_00_source_test_normal_0000_noAttribute.wav",
+        "section_00_test_normal_0000_a_1.wav",
+    ],
+)
+def test_names_of_two_clips_have_two_keys(other):
+    assert clip_key(other) != clip_key("section_00_source_test_normal_0000_a_1.wav")
+
+
+def test_2020_has_no_target_domain():
+    converted = "section_01_target_test_normal_00000098.wav"
+
+    assert clip_key(converted) != clip_key("normal_id_01_00000098.wav")
+
+
+def test_marker_of_withheld_attributes_tells_keys_apart():
+    withheld = "section_00_source_test_normal_0000_noAttribute.wav"
+
+    assert clip_key(withheld) != clip_key("section_00_source_test_normal_0000.wav")
 
 
 def rows_of(path):
