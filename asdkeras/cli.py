@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asdkeras import __version__
-from asdkeras.errors import AsdkerasError
+from asdkeras.errors import AsdkerasError, DataError, RecipeError
 from asdkeras.progress import say
 
 if TYPE_CHECKING:
@@ -63,18 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"asdkeras {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    data = commands.add_parser("data", help="datasets")
-    mini = data.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "mini", help="generate a mini corpus: simulated machines in a year's official layout"
-    )
-    mini.add_argument("--year", type=int, default=2021, help="2020 to 2025 (default 2021)")
-    mini.add_argument(
-        "--size", choices=("mini", "tiny"), default="mini", help="tiny has 2 s clips (default mini)"
-    )
-    mini.add_argument("--seed", type=int, default=0, help="default 0")
-    mini.add_argument("--machines", nargs="+", metavar="M", help="machine types")
-    mini.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    mini.set_defaults(handler=_mini)
+    _add_data_commands(commands.add_parser("data", help="datasets"))
 
     _add_run_command(commands, "train", _train, "train what is missing")
     _add_run_command(
@@ -84,6 +73,87 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="the systems and their recipes")
     listing.set_defaults(handler=_list)
     return parser
+
+
+def _add_data_commands(data: argparse.ArgumentParser) -> None:
+    commands = data.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="the public datasets, and what is here of them")
+    listing.add_argument("years", nargs="*", metavar="YEAR", help="such as 2021 (default: all)")
+    _add_manifest_option(listing)
+    listing.set_defaults(handler=_data_list)
+
+    fetch = commands.add_parser("fetch", help="download a dataset, checked, and unpack it")
+    fetch.add_argument("year", metavar="YEAR", help="such as 2021")
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="its folder dcase<year> is made here")
+    _add_names_option(fetch, "--machines", "only these machine types")
+    _add_names_option(
+        fetch,
+        "--parts",
+        "dev, eval; of eval also additional_training, eval_test, truth (default: all)",
+    )
+    fetch.add_argument("--yes", action="store_true", help="do not ask")
+    fetch.add_argument("--jobs", type=_count, default=3, help="downloads at a time (default 3)")
+    fetch.add_argument(
+        "--keep-archives", action="store_true", help="do not delete unpacked archives"
+    )
+    _add_manifest_option(fetch)
+    fetch.set_defaults(handler=_data_fetch)
+
+    adopt = commands.add_parser("adopt", help="use datasets in place that lie somewhere already")
+    adopt.add_argument("folder", type=Path, metavar="DIR")
+    adopt.add_argument("--year", type=int, help="of what does not tell its year")
+    _add_manifest_option(adopt)
+    adopt.set_defaults(handler=_data_adopt)
+
+    verify = commands.add_parser("verify", help="count and check every file of a dataset")
+    verify.add_argument(
+        "data", type=Path, metavar="DIR", help="a dataset, or the name of one that is here"
+    )
+    verify.add_argument("--decode", action="store_true", help="read all audio, not headers alone")
+    verify.add_argument("--jobs", type=_count, help="threads (default: one per processor)")
+    _add_manifest_option(verify)
+    verify.set_defaults(handler=_data_verify)
+
+    mini = commands.add_parser(
+        "mini", help="generate a mini corpus: simulated machines in a year's official layout"
+    )
+    mini.add_argument("--year", type=int, default=2021, help="2020 to 2025 (default 2021)")
+    mini.add_argument(
+        "--size", choices=("mini", "tiny"), default="mini", help="tiny has 2 s clips (default mini)"
+    )
+    mini.add_argument("--seed", type=int, default=0, help="default 0")
+    _add_names_option(mini, "--machines", "machine types")
+    mini.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    mini.set_defaults(handler=_data_mini)
+
+
+def _add_names_option(command: argparse.ArgumentParser, option: str, text: str) -> None:
+    command.add_argument(option, nargs="+", action=_Names, metavar="NAME", help=text)
+
+
+def _add_manifest_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="another data_manifest.yaml, such as one with the addresses of a mirror",
+    )
+
+
+def _count(text: str) -> int:
+    """A number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1. Received: {text!r}")
+    return int(text)
+
+
+class _Names(argparse.Action):
+    """Names separated by blanks or commas."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:  # type: ignore[no-untyped-def]
+        names = [name for value in values for name in value.split(",") if name]
+        setattr(namespace, self.dest, names)
 
 
 def _add_run_command(
@@ -99,14 +169,12 @@ def _add_run_command(
         "--data",
         type=Path,
         metavar="DIR",
-        help="a dataset: official layout, a folder of machines, or a CSV file "
+        help="a dataset: official layout, a folder of machines, a CSV file, or the name of one "
+        "that was fetched or adopted, such as dcase2021 "
         "(default: $ASDKERAS_DATA, else the generated mini corpus)",
     )
-    command.add_argument(
-        "--machines",
-        nargs="+",
-        metavar="M",
-        help="only these machine types (fan) or sections of them (fan_00)",
+    _add_names_option(
+        command, "--machines", "only these machine types (fan) or sections of them (fan_00)"
     )
     command.add_argument(
         "--recipe", help="a YAML file, or the name of one of the system's (default: by dataset)"
@@ -127,7 +195,66 @@ def _add_run_command(
 # The imports below stand in the handlers because `--help` must answer at once.
 
 
-def _mini(arguments: argparse.Namespace) -> None:
+def _data_list(arguments: argparse.Namespace) -> None:
+    from asdkeras.data.inventory import holding
+    from asdkeras.data.manifest_file import read_manifest
+    from asdkeras.report.datasets import print_datasets
+
+    manifest = read_manifest(arguments.manifest)
+    wanted = [manifest.dataset(year) for year in arguments.years]
+    holdings = [holding(dataset) for dataset in wanted or manifest.datasets.values()]
+    print_datasets(holdings, sources=bool(wanted))
+
+
+def _data_fetch(arguments: argparse.Namespace) -> None:
+    from asdkeras.data.adopt import adopt
+    from asdkeras.data.fetch import fetch
+    from asdkeras.data.manifest_file import read_manifest
+    from asdkeras.report.datasets import print_adoption
+
+    manifest = read_manifest(arguments.manifest)
+    folder = fetch(
+        manifest.dataset(arguments.year),
+        arguments.to,
+        machines=arguments.machines,
+        parts=arguments.parts or ["dev", "eval"],
+        confirm=lambda offer: arguments.yes or _confirmed(offer.text()),
+        jobs=arguments.jobs,
+        keep_archives=arguments.keep_archives,
+    )
+    if folder is not None:
+        print_adoption(adopt(folder, manifest))
+
+
+def _data_adopt(arguments: argparse.Namespace) -> None:
+    from asdkeras.data.adopt import adopt
+    from asdkeras.data.manifest_file import read_manifest
+    from asdkeras.report.datasets import print_adoption
+
+    manifest = read_manifest(arguments.manifest)
+    print_adoption(adopt(arguments.folder, manifest, arguments.year))
+
+
+def _data_verify(arguments: argparse.Namespace) -> None:
+    from asdkeras.data.manifest_file import read_manifest
+    from asdkeras.experiment.dataset import verified
+    from asdkeras.report.datasets import print_verification
+
+    manifest = read_manifest(arguments.manifest)
+    verification = verified(arguments.data, manifest, arguments.decode, arguments.jobs)
+    print_verification(verification)
+    if not verification.is_ok:
+        raise DataError(f"{arguments.data}: {len(verification.findings)} findings, listed above.")
+
+
+def _confirmed(text: str) -> bool:
+    print(text, file=sys.stderr)
+    if not sys.stdin.isatty():
+        raise RecipeError("nobody is there to be asked. Add --yes to download this.")
+    return input("Download? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _data_mini(arguments: argparse.Namespace) -> None:
     from asdkeras.experiment.dataset import generate_mini
 
     print(

@@ -190,3 +190,21 @@ def test_list_names_systems_and_recipes(capsys):
     printed = capsys.readouterr().out
     assert "wilkinghoff2021: Sub-cluster AdaCos embeddings" in printed
     assert "recipes: dcase2021, folder, mini" in printed
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many"])
+def test_a_number_of_jobs_begins_at_one(text, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["data", "verify", "somewhere", "--jobs", text])
+
+    assert error.value.code == 2
+    assert f"must be a number from 1. Received: '{text}'" in capsys.readouterr().err
+
+
+def test_names_are_separated_by_commas_or_blanks(tmp_path):
+    where = ["--size", "tiny", "--out", str(tmp_path / "a")]
+
+    assert main(["data", "mini", *where, "--machines", "fan,valve"]) == 0
+    assert main(["data", "mini", *where, "--machines", "fan", "valve"]) == 0
+
+    assert sorted(path.name for path in (tmp_path / "a/dev_data").iterdir()) == ["fan", "valve"]

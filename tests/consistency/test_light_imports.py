@@ -10,6 +10,15 @@ LIGHT = (
     *("config", "files", "progress", "errors", "cli", "submission", "evaluation"),
     *("metrics.auc", "metrics.official", "metrics.decisions", "published.tables"),
     *("data.naming", "data.layouts", "data.clips", "data.audio", "data.store", "data.mini"),
+    *(
+        "data.manifest",
+        "data.download",
+        "data.fetch",
+        "data.adopt",
+        "data.verification.verify",
+        "data.truth",
+    ),
+    *("data.verification.verify", "report.datasets", "experiment.dataset"),
     *("report.tables", "systems", "experiment.recipe", "experiment.run_folder", "experiment.run"),
 )
 
@@ -41,5 +50,11 @@ def test_help_loads_neither_numpy_nor_pandas():
 
 def test_list_does_not_load_tensorflow():
     loaded = modules_after("from asdkeras.cli import main\nmain(['list'])")
+
+    assert loaded.isdisjoint({"tensorflow", "keras"})
+
+
+def test_data_list_does_not_load_tensorflow():
+    loaded = modules_after("from asdkeras.cli import main\nmain(['data', 'list', '2021'])")
 
     assert loaded.isdisjoint({"tensorflow", "keras"})

@@ -1,0 +1,106 @@
+"""Which archives of a dataset are here, told from the clips that are."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from asdkeras.data.cards import Card, known_cards, read_card
+from asdkeras.data.layouts import Clip, read_layout
+from asdkeras.data.manifest import Archive, Dataset, Part
+from asdkeras.data.places import truth_folder
+from asdkeras.data.truth import read_truth
+from asdkeras.errors import DataError
+
+_Group = tuple[Part | None, str, str, str]  # Part, machine type, section, split.
+
+
+class Stock(NamedTuple):
+    """What is here of one archive.
+
+    Attributes:
+        archive: of the manifest.
+        num_clips: clips that are here.
+        num_expected: clips the archive holds; None where that is not known beforehand.
+        is_whole: whether each section and split has as many clips as are known to be in
+            it, and at least one.
+    """
+
+    archive: Archive
+    num_clips: int
+    num_expected: int | None
+    is_whole: bool
+
+
+class Holding(NamedTuple):
+    """What is here of one dataset.
+
+    Attributes:
+        dataset: of the manifest.
+        card: where its clips are; None if it is not here.
+        stocks: per archive.
+        has_truth: whether the ground truth of the evaluation set is here.
+        fault: why its card cannot be used, empty if it can.
+    """
+
+    dataset: Dataset
+    card: Card | None
+    stocks: tuple[Stock, ...]
+    has_truth: bool
+    fault: str
+
+
+def holding(dataset: Dataset) -> Holding:
+    """What is here of a dataset: adopted or fetched, and its ground truth."""
+    card, clips, fault = None, [], ""
+    path = known_cards().get(dataset.name)
+    if path is not None:
+        try:
+            card, clips = read_card(path), read_layout(path).clips
+        except DataError as error:
+            fault = str(error)
+    has_truth = read_truth(dataset, truth_folder(dataset.name)) is not None
+    return Holding(dataset, card, take_stock(dataset, clips), has_truth, fault)
+
+
+def take_stock(dataset: Dataset, clips: Iterable[Clip]) -> tuple[Stock, ...]:
+    """Count the clips of each archive of a dataset, in the order of the manifest."""
+    parts = {(count.machine_type, count.section): count.part for count in dataset.clip_counts}
+    found: Counter[_Group] = Counter(
+        (
+            _archive_part(parts.get((clip.machine_type, clip.section)), clip.split),
+            *clip[1:3],
+            clip.split,
+        )
+        for clip in clips
+    )
+    known: Counter[_Group] = Counter()
+    unknown: set[_Group] = set()
+    for count in dataset.clip_counts:
+        group = (_archive_part(count.part, count.split), *count[1:4])
+        known[group] += (count.normal or 0) + (count.anomalous or 0)
+        if count.normal is None:
+            unknown.add(group)
+    return tuple(_stock(archive, found, known, unknown) for archive in dataset.archives)
+
+
+def _stock(
+    archive: Archive, found: Counter[_Group], known: Counter[_Group], unknown: set[_Group]
+) -> Stock:
+    own = [group for group in known if group[:2] == (archive.part, archive.machine_type)]
+    return Stock(
+        archive,
+        num_clips=sum(
+            count
+            for group, count in found.items()
+            if group[:2] == (archive.part, archive.machine_type)
+        ),
+        num_expected=None if unknown & {*own} else sum(known[group] for group in own),
+        is_whole=bool(own) and all(found[g] >= known[g] + (g in unknown) for g in own),
+    )
+
+
+def _archive_part(part: str | None, split: str) -> Part | None:
+    """The archive that clips of a part and a split come in."""
+    if part is None or part == "dev":
+        return "dev" if part else None
+    return "eval_test" if split == "test" else "additional_training"

@@ -1,0 +1,76 @@
+"""Which data a command means, and what is known beside it."""
+
+from pathlib import Path
+
+import pytest
+
+from asdkeras.data.adopt import adopt
+from asdkeras.data.layouts import read_layout
+from asdkeras.data.manifest_file import read_manifest
+from asdkeras.data.places import truth_folder
+from asdkeras.errors import DataError
+from asdkeras.experiment.dataset import find_data, known_released, known_truth
+from tests.data.trees import make
+
+NO_ATTRIBUTE = "section_00_source_train_normal_0000_noAttribute.wav"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("ASDKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_the_name_of_an_adopted_dataset_stands_for_it_unless_there_is_such_a_folder(
+    tmp_path, monkeypatch
+):
+    make(tmp_path / "shelf/dcase2020", "pump/train/normal_id_00_00000000.wav")
+    (adopted,) = adopt(tmp_path / "shelf", read_manifest()).adopted
+    monkeypatch.chdir(tmp_path)
+
+    assert find_data(Path("dcase2020")) == adopted.path
+    (tmp_path / "dcase2020").mkdir()
+    assert find_data(Path("dcase2020")) == Path("dcase2020")
+    assert find_data(Path("dcase2021")) == Path("dcase2021")
+
+
+def test_ground_truth_is_known_once_it_was_fetched():
+    assert known_truth("dcase2020") is None
+    write(
+        truth_folder("dcase2020") / "primary/datasets/eval_data_list_2020.csv",
+        "pump\nid_01_00000000.wav,anomaly_id_01_00000000.wav,1\n",
+    )
+
+    assert known_truth("dcase2020").find("pump", "id_01_00000000.wav").is_anomalous
+    assert known_truth("mini2020") is None
+
+
+def test_released_attributes_lie_beside_the_clips(tmp_path):
+    make(tmp_path / "dcase2024", f"gearbox/train/{NO_ATTRIBUTE}")
+    write(
+        tmp_path / "dcase2024/gearbox/attributes_00_train_correspondence.csv",
+        "source_file_name,target_file_name\n"
+        f"section_00_source_train_normal_0001_pro_A_wt_200.wav,{NO_ATTRIBUTE}\n",
+    )
+
+    released = known_released(read_layout(tmp_path))
+
+    assert released == {"gearbox": {NO_ATTRIBUTE: "pro_A_wt_200"}}
+
+
+def test_released_attributes_that_are_nowhere_are_an_error(tmp_path):
+    make(tmp_path / "dcase2024", f"gearbox/train/{NO_ATTRIBUTE}")
+
+    with pytest.raises(DataError, match="asdkeras data fetch 2024 --parts truth"):
+        known_released(read_layout(tmp_path))
+
+
+def test_no_attributes_were_withheld_before_2024(tmp_path):
+    make(tmp_path / "dcase2020", "pump/train/normal_id_00_00000000.wav")
+
+    with pytest.raises(DataError, match=r"dcase2020 withholds no attributes\. Set it to false"):
+        known_released(read_layout(tmp_path))
