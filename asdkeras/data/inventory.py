@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from asdkeras.data.cards import Card, known_cards, read_card
 from asdkeras.data.layouts import Clip, read_layout
-from asdkeras.data.manifest import Archive, Dataset, Part
+from asdkeras.data.manifest import Archive, Dataset, Part, archive_part
 from asdkeras.data.places import truth_folder
 from asdkeras.data.truth import read_truth
 from asdkeras.errors import DataError
 
-_Group = tuple[Part | None, str, str, str]  # Part, machine type, section, split.
+_Group = tuple[Part, str, str, str]  # Part, machine type, section, split.
 
 
 class Stock(NamedTuple):
@@ -66,17 +66,14 @@ def take_stock(dataset: Dataset, clips: Iterable[Clip]) -> tuple[Stock, ...]:
     """Count the clips of each archive of a dataset, in the order of the manifest."""
     parts = {(count.machine_type, count.section): count.part for count in dataset.clip_counts}
     found: Counter[_Group] = Counter(
-        (
-            _archive_part(parts.get((clip.machine_type, clip.section)), clip.split),
-            *clip[1:3],
-            clip.split,
-        )
+        (archive_part(parts[clip[1:3]], clip.split), *clip[1:3], clip.split)
         for clip in clips
+        if clip[1:3] in parts
     )
     known: Counter[_Group] = Counter()
     unknown: set[_Group] = set()
     for count in dataset.clip_counts:
-        group = (_archive_part(count.part, count.split), *count[1:4])
+        group = (archive_part(count.part, count.split), *count[1:4])
         known[group] += (count.normal or 0) + (count.anomalous or 0)
         if count.normal is None:
             unknown.add(group)
@@ -97,10 +94,3 @@ def _stock(
         num_expected=None if unknown & {*own} else sum(known[group] for group in own),
         is_whole=bool(own) and all(found[g] >= known[g] + (g in unknown) for g in own),
     )
-
-
-def _archive_part(part: str | None, split: str) -> Part | None:
-    """The archive that clips of a part and a split come in."""
-    if part is None or part == "dev":
-        return "dev" if part else None
-    return "eval_test" if split == "test" else "additional_training"

@@ -43,6 +43,13 @@ class Archive(NamedTuple):
     url: str
 
 
+def archive_part(part: Literal["dev", "eval"], split: str) -> Part:
+    """The kind of archive that clips of a set and a split come in."""
+    if part == "dev":
+        return "dev"
+    return "eval_test" if split == "test" else "additional_training"
+
+
 class ClipCount(NamedTuple):
     """How many clips there are of one machine type, section, split and domain.
 

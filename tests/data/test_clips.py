@@ -17,16 +17,8 @@ from asdkeras.data.clips import (
 )
 from asdkeras.data.truth import Truth, TruthRow
 from asdkeras.errors import DataError
+from tests.data.trees import make
 from tests.real_data import real_data
-
-
-def make(root, *names):
-    for name in names:
-        path = Path(root) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return Path(root)
-
 
 OFFICIAL = [
     "pump/train/section_00_target_train_normal_0001_a_2.wav",

@@ -9,15 +9,8 @@ import pytest
 
 from asdkeras.data.layouts import read_layout
 from asdkeras.errors import DataError
+from tests.data.trees import make
 from tests.real_data import real_data
-
-
-def make(root, *names):
-    for name in names:
-        path = Path(root) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return Path(root)
 
 
 def clips_of(layout):

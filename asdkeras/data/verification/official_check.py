@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from asdkeras.data.layouts import Clip
-from asdkeras.data.manifest import ClipCount, Dataset
+from asdkeras.data.manifest import ClipCount, Dataset, Part, archive_part
 from asdkeras.data.truth import Truth
 from asdkeras.data.verification.clip_counts import Counted
 from asdkeras.data.verification.findings import Located, locate
 from asdkeras.data.verification.recordings import Expected
 
-_ARCHIVES = {
+_ARCHIVES: dict[Part, str] = {
     "dev": "development clips",
     "additional_training": "training clips of the evaluation set",
     "eval_test": "evaluation test clips",
@@ -22,7 +23,7 @@ def expected_headers(dataset: Dataset) -> Expected:
     return Expected(dataset.sample_rate_hz, dataset.num_channels, dataset.longest_clip_s)
 
 
-def parts_of(dataset: Dataset | None) -> Mapping[tuple[str, str], str]:
+def parts_of(dataset: Dataset | None) -> Mapping[tuple[str, str], Literal["dev", "eval"]]:
     """The set, `dev` or `eval`, of each machine type and section; empty for other datasets."""
     counts = dataset.clip_counts if dataset else ()
     return {(count.machine_type, count.section): count.part for count in counts}
@@ -34,14 +35,14 @@ def expected_counts(
     """Counts of the archives of which there is anything, and notes about the others."""
     parts = parts_of(dataset)
     here = {
-        (_archive(parts[place], clip.split), clip.machine_type)
+        (archive_part(parts[place], clip.split), clip.machine_type)
         for clip in clips
         if (place := (clip.machine_type, clip.section)) in parts
     }
     expected = []
-    absent: dict[str, set[str]] = {}
+    absent: dict[Part, set[str]] = {}
     for count in dataset.clip_counts:
-        archive = _archive(count.part, count.split)
+        archive = archive_part(count.part, count.split)
         if (archive, count.machine_type) in here:
             expected.append(count)
         else:
@@ -52,13 +53,6 @@ def expected_counts(
         if archive in absent
     ]
     return expected, tuple(notes)
-
-
-def _archive(part: str, split: str) -> str:
-    """The kind of archive that clips come in."""
-    if part == "dev":
-        return part
-    return "eval_test" if split == "test" else "additional_training"
 
 
 def missing_by_truth(clips: Sequence[Clip], truth: Truth | None) -> Iterator[Located]:
