@@ -1,15 +1,15 @@
 """Area under the ROC curve, the whole of it or its start."""
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-# NumPy alone: importing sklearn.metrics takes longer than scoring a whole challenge.
+from asdkeras.metrics.roc import area_under, checked_max_fpr, partial_area_under, roc_counts
 
 
 def auc(anomaly_scores: ArrayLike, is_anomalous: ArrayLike) -> float:
     """Probability that an anomalous clip scores above a normal one; a tie counts half.
 
-    Range [0, 1], higher is better, 0.5 is chance.
+    Range [0, 1], higher is better, 0.5 is chance. Equal to the last digit to what the
+    official evaluators print, see `roc.py`.
 
     Args:
         anomaly_scores: float, `(clips,)`, finite. Higher means more anomalous.
@@ -27,9 +27,7 @@ def auc(anomaly_scores: ArrayLike, is_anomalous: ArrayLike) -> float:
         >>> auc([1.0, 1.0], [False, True])
         0.5
     """
-    false_positives, true_positives = _roc_counts(anomaly_scores, is_anomalous)
-    area = _area(false_positives, true_positives)
-    return area / (float(false_positives[-1]) * float(true_positives[-1]))
+    return area_under(*roc_counts(anomaly_scores, is_anomalous))
 
 
 def partial_auc(anomaly_scores: ArrayLike, is_anomalous: ArrayLike, max_fpr: float = 0.1) -> float:
@@ -60,79 +58,4 @@ def partial_auc(anomaly_scores: ArrayLike, is_anomalous: ArrayLike, max_fpr: flo
         >>> round(partial_auc(scores, [True, True, False, False]), 4)
         0.4737
     """
-    if not 0.0 < max_fpr <= 1.0:
-        raise ValueError(f"`max_fpr` must lie in (0, 1]. Received: max_fpr={max_fpr}")
-    false_positives, true_positives = _roc_counts(anomaly_scores, is_anomalous)
-    num_normal, num_anomalous = float(false_positives[-1]), float(true_positives[-1])
-
-    limit = max_fpr * num_normal
-    stop = int(np.searchsorted(false_positives, limit, side="right"))
-    end_height = float(np.interp(limit, false_positives, true_positives))
-    area = _area(
-        np.append(false_positives[:stop].astype("float64"), limit),
-        np.append(true_positives[:stop].astype("float64"), end_height),
-    ) / (num_normal * num_anomalous)
-
-    lowest = 0.5 * max_fpr**2  # What chance gets.
-    return 0.5 * (1.0 + (area - lowest) / (max_fpr - lowest))
-
-
-def _roc_counts(
-    anomaly_scores: ArrayLike, is_anomalous: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """False and true positives for every threshold, from above the highest score down.
-
-    Both are `(distinct scores + 1,)` and start at 0: clips of equal score enter together.
-    """
-    scores, anomalous = _checked(anomaly_scores, is_anomalous)
-    order = np.argsort(-scores, kind="stable")
-    scores, anomalous = scores[order], anomalous[order]
-    last_of_its_score = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
-
-    true_positives = np.cumsum(anomalous, dtype=np.int64)[last_of_its_score]
-    false_positives = last_of_its_score.astype(np.int64) + 1 - true_positives
-    return np.insert(false_positives, 0, 0), np.insert(true_positives, 0, 0)
-
-
-def _area(x: NDArray[np.number], y: NDArray[np.number]) -> float:
-    """Trapezoids under a curve; exact for counts."""
-    return float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2)
-
-
-def _checked(
-    anomaly_scores: ArrayLike, is_anomalous: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Both arrays, if an ROC curve can be drawn from them."""
-    scores = np.asarray(anomaly_scores, dtype="float64")
-    labels = np.asarray(is_anomalous)
-    if scores.ndim != 1 or scores.shape != labels.shape:
-        raise ValueError(
-            "`anomaly_scores` and `is_anomalous` must be vectors of the same length. "
-            f"Received: shapes {scores.shape} and {labels.shape}"
-        )
-    if len(scores) == 0:
-        raise ValueError("an ROC curve needs clips. Received: no scores")
-    num_bad = int(np.sum(~np.isfinite(scores)))
-    if num_bad:
-        raise ValueError(
-            "`anomaly_scores` must be finite. "
-            f"Received: {num_bad} of {len(scores)} are NaN or infinite"
-        )
-    return scores, _checked_labels(labels)
-
-
-def _checked_labels(is_anomalous: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """The labels as bool, if they are nothing but 0 and 1 and both occur."""
-    if is_anomalous.dtype.kind not in "biuf" or not np.isin(is_anomalous, (0, 1)).all():
-        raise ValueError(
-            "`is_anomalous` must hold bool, or 0 and 1; leave out clips without a label. "
-            f"Received: dtype {is_anomalous.dtype}, starting {is_anomalous[:5]!s}"
-        )
-    labels = is_anomalous.astype(bool)
-    num_anomalous = int(labels.sum())
-    if num_anomalous in (0, len(labels)):
-        raise ValueError(
-            "an ROC curve needs normal and anomalous clips. Received: "
-            f"{len(labels) - num_anomalous} normal and {num_anomalous} anomalous"
-        )
-    return labels
+    return partial_area_under(*roc_counts(anomaly_scores, is_anomalous), checked_max_fpr(max_fpr))

@@ -1,5 +1,7 @@
 """How each year of the challenge reads scores: one frozen rule set per year.
 
+The conventions of the papers are in `conventions.py`, in the same form.
+
 Until 2021 the AUC of a domain sets its normal clips against its own anomalies. From
 2022 on it sets them against the anomalies of both domains, and the pAUC is taken once
 per section over all clips. Results of the two kinds must not be compared.
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asdkeras.errors import DataError
+from asdkeras.metrics.readings import Reading, clips_in_reading
 
 MAX_FPR = 0.1
 
@@ -36,6 +39,13 @@ class RuleSet:
         mean: how values are averaged. Only harmonic rules have an official score.
         evaluation: (machine type, section) pairs of the evaluation set; `*` stands for
             any. Everything else is the development set.
+        joint_mean: where AUC and pAUC are averaged together. `official`: once over
+            everything, the official score; `machine_types`: for each of them as well;
+            `everywhere`: for each domain as well.
+        rows_apart: whether the row `all` stands beside the domains in a summary. If not,
+            `all` is the mean over all rows that count.
+        trial_ddof: what the spread over seeds takes from their number: 1, or 0 where a
+            paper prints the standard deviation of its trials as a population.
     """
 
     name: str
@@ -46,11 +56,32 @@ class RuleSet:
     anomalies: Literal["own", "both"]
     mean: Literal["arithmetic", "harmonic"]
     evaluation: frozenset[tuple[str, str]]
+    joint_mean: Literal["none", "official", "machine_types", "everywhere"] = "none"
+    rows_apart: bool = False
+    trial_ddof: Literal[0, 1] = 1
 
     def domains_of(self, metric: str) -> tuple[str, ...]:
         """The rows whose value of a metric enters the means."""
         by_metric = {"auc": self.auc_domains, "pauc": self.pauc_domains}
         return by_metric.get(metric, self.decision_domains)
+
+    def averaged_rows(self, metric: str, domain: str) -> tuple[str, ...]:
+        """The rows that a mean of a metric runs over, none if the rules print no such mean.
+
+        Args:
+            metric: `auc`, `pauc`, or one of the decision metrics.
+            domain: a domain, or `all`.
+        """
+        counted = self.domains_of(metric)
+        if domain == "all" and not self.rows_apart:
+            return counted
+        return (domain,) if domain in counted else ()
+
+    def has_joint_mean(self, machine_type: str, domain: str) -> bool:
+        """Whether AUC and pAUC are averaged together, for a machine type or `all` of them."""
+        widths = ("none", "official", "machine_types", "everywhere")
+        needed = 3 if domain != "all" else 2 if machine_type != "all" else 1
+        return widths.index(self.joint_mean) >= needed
 
     def part_of(self, machine_type: str, section: str) -> Part:
         """Whether a section belongs to the development or to the evaluation set."""
@@ -113,10 +144,9 @@ def compared_clips(
             f"`domain` must be one of {rules.rows} under the rules {rules.name}. "
             f"Received: domain={domain!r}"
         )
-    if domain == "all":
-        return np.ones(len(is_anomalous), dtype=bool)
-    of_domain: NDArray[np.bool_] = np.asarray(domains == domain, dtype=bool)
-    return of_domain | is_anomalous if rules.anomalies == "both" else of_domain
+    readings: dict[str, Reading] = {"own": "within", "both": "mixed"}
+    reading = "all" if domain == "all" else readings[rules.anomalies]
+    return clips_in_reading(reading, domain, is_anomalous, domains)
 
 
 def rules_for(dataset: str) -> RuleSet:
@@ -181,6 +211,7 @@ def _own_anomalies(name: str, evaluation: Iterable[tuple[str, str]]) -> RuleSet:
         anomalies="own",
         mean="harmonic",
         evaluation=frozenset(evaluation),
+        joint_mean="official",
     )
 
 
@@ -194,6 +225,7 @@ def _anomalies_of_both(name: str, evaluation: Iterable[tuple[str, str]]) -> Rule
         anomalies="both",
         mean="harmonic",
         evaluation=frozenset(evaluation),
+        joint_mean="official",
     )
 
 

@@ -1,6 +1,21 @@
-"""Thresholds between normal and anomalous, from scores of normal clips."""
+"""Thresholds between normal and anomalous, from scores of normal clips.
+
+A clip is called anomalous if its score is above the threshold, not if it equals it.
+"""
+
+import warnings
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from scipy import stats
+
+SCOPES = {
+    "machine_type": ("machine_type",),
+    "section": ("machine_type", "section"),
+    "section_and_domain": ("machine_type", "section", "domain"),
+}
+_FEWEST_DISTINCT = 4  # Of scores, for the three parameters of a gamma distribution.
 
 
 def percentile_threshold(anomaly_scores, percentile=90.0):
@@ -20,6 +35,132 @@ def percentile_threshold(anomaly_scores, percentile=90.0):
         ValueError: if there is no score, one is not finite, or `percentile` is out of
             range.
     """
+    scores = _checked_scores(anomaly_scores)
+    if not 0.0 <= percentile <= 100.0:
+        raise ValueError(f"`percentile` must lie in [0, 100]. Received: percentile={percentile}")
+    return float(np.percentile(scores, percentile))
+
+
+class GammaThreshold(NamedTuple):
+    """A threshold, and the distribution it is taken from.
+
+    Attributes:
+        value: the threshold.
+        shape: of the fitted distribution; None if `value` is a percentile.
+        loc: as `shape`.
+        scale: as `shape`.
+        reason: why there is no distribution; empty if there is one.
+    """
+
+    value: float
+    shape: float | None
+    loc: float | None
+    scale: float | None
+    reason: str
+
+
+def gamma_quantile(shape, loc, scale, percentile=90.0):
+    """The score that `percentile` percent of a gamma distribution stay below."""
+    return float(stats.gamma.ppf(percentile / 100.0, shape, loc, scale))
+
+
+def gamma_threshold(anomaly_scores, percentile=90.0):
+    """The percentile of a gamma distribution fitted to scores of normal training clips.
+
+    All three parameters are free and found by maximum likelihood, as in the official
+    baselines (`scipy.stats.gamma.fit` without further arguments).
+
+    Where no distribution can be fitted, the threshold is the percentile of the scores
+    themselves, and `reason` says so. That is so for fewer than 4 different scores: two or
+    three clips, such as the target clips of a section in 2021, leave nothing to fit three
+    parameters to, and what SciPy answers (2.14 for the scores 1 and 2) is what its search
+    ran into. A score that all clips share has no spread, and SciPy finds nothing. It is
+    also so if the fit fails or gives a threshold that is not finite. A percentile exists
+    for any number of clips and is never above the largest score; of equal scores it is
+    that score, which none of them is above.
+
+    Args:
+        anomaly_scores: float, `(clips,)`, at least one, finite.
+        percentile: float strictly between 0 and 100.
+
+    Returns:
+        threshold and parameters.
+
+    Raises:
+        ValueError: if there is no score, one is not finite, or `percentile` is out of
+            range.
+    """
+    scores = _checked_scores(anomaly_scores)
+    if not 0.0 < percentile < 100.0:
+        raise ValueError(
+            f"`percentile` must lie between 0 and 100. Received: percentile={percentile}"
+        )
+    num_distinct = len(np.unique(scores))
+    if num_distinct < _FEWEST_DISTINCT:
+        reason = f"{num_distinct} different scores of {len(scores)} clips"
+        return _percentile_instead(scores, percentile, reason)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # On the way to a failed fit.
+            parameters = [float(value) for value in stats.gamma.fit(scores)]
+    except stats.FitError as error:
+        return _percentile_instead(scores, percentile, f"the fit failed: {error}")
+    value = gamma_quantile(*parameters, percentile)
+    if not np.isfinite([value, *parameters]).all():
+        return _percentile_instead(scores, percentile, f"the fit gave {parameters}")
+    return GammaThreshold(value, *parameters, reason="")
+
+
+def scope_thresholds(training, clips, scope, threshold):
+    """A threshold for every clip, from the training clips of its scope.
+
+    A clip whose domain is unknown, or has no training clips, takes the threshold of all
+    training clips of its section.
+
+    Args:
+        training: data frame of normal clips with the columns `machine_type`, `section`,
+            `domain` (may be missing) and `anomaly_score`.
+        clips: data frame of any clips with the first three columns.
+        scope: `machine_type`, `section` or `section_and_domain`.
+        threshold: function of scores `(clips,)` that gives a threshold.
+
+    Returns:
+        float Series with the index of `clips`.
+
+    Raises:
+        ValueError: if there is no such scope, or a clip's machine type or section has no
+            training clips.
+    """
+    if scope not in SCOPES:
+        raise ValueError(f"`scope` must be one of {sorted(SCOPES)}. Received: scope={scope!r}")
+    thresholds = pd.Series(np.nan, index=clips.index)
+    # From the widest scope on, so that a narrow one that has training clips wins.
+    widths = ["section", "section_and_domain"] if scope == "section_and_domain" else [scope]
+    for width in widths:
+        keys = list(SCOPES[width])
+        of_scope = {
+            key: threshold(group["anomaly_score"].to_numpy())
+            for key, group in training.groupby(keys)
+        }
+        for key, group in clips.groupby(keys):
+            if key in of_scope:
+                thresholds[group.index] = of_scope[key]
+    lost = clips[thresholds.isna()]
+    if len(lost):
+        keys = list(SCOPES[widths[0]])
+        places = sorted({"/".join(map(str, row)) for row in lost[keys].itertuples(index=False)})
+        raise ValueError(
+            f"a threshold needs normal training clips. Received: none of {', '.join(places)}"
+        )
+    return thresholds
+
+
+def _percentile_instead(scores, percentile, reason):
+    value = percentile_threshold(scores, percentile)
+    return GammaThreshold(value, None, None, None, reason)
+
+
+def _checked_scores(anomaly_scores):
     scores = np.asarray(anomaly_scores, dtype=np.float64)
     if scores.ndim != 1 or scores.size == 0:
         raise ValueError(
@@ -31,6 +172,4 @@ def percentile_threshold(anomaly_scores, percentile=90.0):
             "A threshold needs finite scores. Received: "
             f"{np.count_nonzero(~np.isfinite(scores))} of {scores.size} not finite"
         )
-    if not 0.0 <= percentile <= 100.0:
-        raise ValueError(f"`percentile` must lie in [0, 100]. Received: percentile={percentile}")
-    return float(np.percentile(scores, percentile))
+    return scores

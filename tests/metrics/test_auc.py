@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from asdkeras.metrics.auc import auc, partial_auc
+from tests.metrics.labelled import labelled_scores
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/metrics/metrics_small.json").read_text())
-
-
-@st.composite
-def labelled_scores(draw):
-    """Scores with many ties, and labels of both kinds."""
-    num_clips = draw(st.integers(2, 40))
-    steps = draw(st.lists(st.integers(-6, 6), min_size=num_clips, max_size=num_clips))
-    labels = draw(st.lists(st.booleans(), min_size=num_clips, max_size=num_clips))
-    labels[:2] = [False, True]
-    return np.array(steps) / 4.0, np.array(labels)
 
 
 def auc_by_definition(scores, labels):
@@ -70,6 +61,29 @@ def test_values_are_those_of_the_official_scripts(case):
     expected = case["expected"]
     assert auc(case["s"], case["y"]) == pytest.approx(expected["auc_all"], abs=1e-12)
     assert partial_auc(case["s"], case["y"]) == pytest.approx(expected["pauc_all"], abs=1e-12)
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"])
+def test_values_have_the_digits_of_the_official_scripts(case):
+    assert auc(case["s"], case["y"]) == case["expected"]["auc_all"]
+    assert partial_auc(case["s"], case["y"]) == case["expected"]["pauc_all"]
+
+
+def test_values_have_the_digits_that_the_evaluator_printed():
+    folder = Path(__file__).parents[1] / "golden/metrics"
+    printed = (folder / "evaluator_2021_result.csv").read_text().splitlines()
+    ours = []
+
+    with np.load(folder / "evaluator_inputs.npz", allow_pickle=False) as arrays:
+        names = {key.rpartition("/")[0] for key in arrays if key.startswith("2021/")}
+        for name in names:
+            scores, labels = arrays[f"{name}/score"], arrays[f"{name}/y_true"]
+            section, domain = name.split("_")[-3:-1]
+            ours.append(f"{section},{domain},{auc(scores, labels)},{partial_auc(scores, labels)}")
+
+    rows = [line for line in printed if line[:2].isdigit()]
+    assert len(rows) == 42
+    assert sorted(",".join(line.split(",")[:4]) for line in rows) == sorted(ours)
 
 
 @settings(deadline=None)  # A busy machine is no failure.

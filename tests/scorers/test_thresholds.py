@@ -1,10 +1,23 @@
-"""Thresholds at a percentile of normal scores."""
+"""Thresholds from normal scores: percentiles, gamma distributions, and their scopes."""
+
+import csv
+import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import integrate, special, stats
 
-from asdkeras.scorers.thresholds import percentile_threshold
+from asdkeras.scorers.thresholds import (
+    gamma_quantile,
+    gamma_threshold,
+    percentile_threshold,
+    scope_thresholds,
+)
 from tests.golden import load_golden
+from tests.real_data import real_data
+
+GAMMA = load_golden("metrics/gamma_threshold.json")
 
 
 def test_threshold_is_that_of_the_reference():
@@ -22,15 +35,187 @@ def test_half_the_scores_lie_below_the_fiftieth_percentile():
     assert percentile_threshold([4.0, 1.0, 3.0, 2.0], percentile=50) == 2.5
 
 
+@pytest.mark.parametrize("threshold", [percentile_threshold, gamma_threshold])
 @pytest.mark.parametrize(
     ("scores", "percentile", "message"),
     [
         ([], 90, "at least one clip.*Received"),
         ([[1.0]], 90, r"one score per training clip.*\(1, 1\)"),
         ([1.0, np.nan], 90, "finite.*Received: 1 of 2"),
-        ([1.0], 101, r"\[0, 100\].*Received: percentile=101"),
+        ([1.0, -np.inf, np.inf], 90, "finite.*Received: 2 of 3"),
+        ([1.0], 101, r"`percentile` must lie.*100.*Received: percentile=101"),
+        ([1.0], -1, r"`percentile` must lie.*Received: percentile=-1"),
     ],
 )
-def test_wrong_argument_is_refused_with_the_reason(scores, percentile, message):
+def test_wrong_argument_is_refused_with_the_reason(threshold, scores, percentile, message):
     with pytest.raises(ValueError, match=message):
-        percentile_threshold(scores, percentile)
+        threshold(scores, percentile)
+
+
+@pytest.mark.parametrize("percentile", [0, 100])
+def test_ends_of_a_gamma_distribution_are_no_thresholds(percentile):
+    with pytest.raises(ValueError, match="between 0 and 100"):
+        gamma_threshold([1.0, 2.0, 3.0, 4.0], percentile)
+
+
+@pytest.mark.parametrize("percentile", [60, 90, 95])
+@pytest.mark.parametrize("case", GAMMA["scores"])
+def test_gamma_threshold_is_that_of_the_baselines(case, percentile):
+    for recorded in GAMMA["by_scipy"].values():
+        threshold = gamma_threshold(GAMMA["scores"][case], percentile)
+
+        assert threshold.value == pytest.approx(recorded[case][f"thr_{percentile}"], rel=1e-6)
+        assert threshold.shape == pytest.approx(recorded[case]["shape"], rel=1e-6)
+        assert threshold.loc == pytest.approx(recorded[case]["loc"], rel=1e-6)
+        assert threshold.scale == pytest.approx(recorded[case]["scale"], rel=1e-6)
+        assert threshold.reason == ""
+
+
+def test_gamma_quantile_leaves_its_share_of_the_density_below():
+    shape, loc, scale = 2.5, -1.0, 0.7
+
+    threshold = gamma_quantile(shape, loc, scale, 80)
+
+    below, _ = integrate.quad(
+        lambda x: ((x - loc) / scale) ** (shape - 1) * np.exp(-(x - loc) / scale), loc, threshold
+    )
+    assert below / (special.gamma(shape) * scale) == pytest.approx(0.8, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("scores", "value"),
+    [
+        ([7.0], 7.0),
+        ([1.0, 2.0], 1.9),
+        ([1.0, 2.0, 5.0], 4.4),
+        ([2.0] * 50, 2.0),
+        ([0.0] * 50 + [1.0], 0.0),
+    ],
+)
+def test_too_few_different_scores_give_the_percentile_and_the_reason(scores, value):
+    threshold = gamma_threshold(scores)
+
+    assert threshold.value == pytest.approx(value)
+    assert [threshold.shape, threshold.loc, threshold.scale] == [None] * 3
+    assert threshold.reason == f"{len(set(scores))} different scores of {len(scores)} clips"
+
+
+def test_four_different_scores_are_fitted():
+    threshold = gamma_threshold([1.0, 2.0, 3.0, 5.0])
+    assert threshold.reason == ""
+    assert threshold.value == gamma_quantile(*threshold[1:4])
+
+
+def test_none_of_equal_scores_is_above_the_threshold():
+    scores = np.full(20, 0.1)
+    assert not (scores > gamma_threshold(scores).value).any()
+
+
+def test_fit_that_fails_gives_the_percentile_and_the_reason():
+    scores = [1e300, 2e300, 3e300, 1e299]
+
+    threshold = gamma_threshold(scores)
+
+    assert threshold.value == percentile_threshold(scores)
+    assert "the fit failed: " in threshold.reason
+
+
+def test_fit_without_a_finite_threshold_gives_the_percentile_and_the_reason(monkeypatch):
+    monkeypatch.setattr(stats.gamma, "fit", lambda scores: (1.0, 0.0, np.nan))
+
+    threshold = gamma_threshold([1.0, 2.0, 3.0, 4.0])
+
+    assert threshold.value == percentile_threshold([1.0, 2.0, 3.0, 4.0])
+    assert threshold.reason == "the fit gave [1.0, 0.0, nan]"
+
+
+def frame(rows):
+    columns = ["machine_type", "section", "domain", "anomaly_score"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+TRAINING = frame(
+    [
+        ("fan", "00", "source", 1.0),
+        ("fan", "00", "source", 3.0),
+        ("fan", "00", "target", 7.0),
+        ("fan", "01", "source", 20.0),
+        ("pump", "00", "source", 100.0),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("scope", "thresholds"),
+    [
+        ("machine_type", [20.0, 20.0, 20.0, 20.0, 20.0, 100.0]),
+        ("section", [7.0, 7.0, 7.0, 20.0, 20.0, 100.0]),
+        ("section_and_domain", [3.0, 7.0, 7.0, 20.0, 20.0, 100.0]),
+    ],
+)
+def test_clips_take_the_threshold_of_their_scope(scope, thresholds):
+    clips = frame(
+        [
+            ("fan", "00", "source", 0.0),
+            ("fan", "00", "target", 0.0),
+            ("fan", "00", None, 0.0),
+            ("fan", "01", "source", 0.0),
+            ("fan", "01", "target", 0.0),
+            ("pump", "00", "source", 0.0),
+        ]
+    ).sample(frac=1.0, random_state=0)
+
+    answer = scope_thresholds(TRAINING, clips, scope, np.max)
+
+    assert answer.index.equals(clips.index)
+    assert answer.sort_index().tolist() == thresholds
+
+
+def test_training_clips_without_domains_serve_their_section():
+    training = frame([("fan", "00", None, 4.0), ("fan", "00", "source", 1.0)])
+    clips = frame([("fan", "00", "source", 0.0), ("fan", "00", "target", 0.0)])
+
+    answer = scope_thresholds(training, clips, "section_and_domain", np.max)
+
+    assert answer.tolist() == [1.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("scope", "place"),
+    [("machine_type", "valve"), ("section", "valve/00"), ("section_and_domain", "valve/00")],
+)
+def test_scope_without_training_clips_is_refused_by_name(scope, place):
+    clips = frame([("fan", "00", "source", 0.0), ("valve", "00", "source", 0.0)])
+    with pytest.raises(ValueError, match=f"normal training clips. Received: none of {place}$"):
+        scope_thresholds(TRAINING, clips, scope, np.max)
+
+
+def test_other_scope_is_refused_with_the_possible_ones():
+    with pytest.raises(ValueError, match=r"'section_and_domain'\]. Received: scope='domain'"):
+        scope_thresholds(TRAINING, TRAINING, "domain", np.max)
+
+
+def test_published_decisions_follow_from_the_published_distributions():
+    path = real_data("3_thresholds/dev2021_jeff_ae") / "gamma_params.json"
+    scores_folder = real_data("2_scores/dev2021_jeff_ae")
+    printed = {
+        **{"ToyCar": 10.782271, "ToyTrain": 9.028608, "fan": 9.479158, "gearbox": 9.053774},
+        **{"pump": 10.031756, "slider": 10.684154, "valve": 10.417400},
+    }
+    num_compared = 0
+
+    for machine_type, parameters in json.loads(path.read_text()).items():
+        threshold = gamma_quantile(**parameters)
+
+        assert threshold == pytest.approx(printed[machine_type], abs=1e-6)
+        for file in scores_folder.glob(f"anomaly_score_{machine_type}_*.csv"):
+            scores = read(file)
+            decisions = read(file.with_name(file.name.replace("anomaly_score", "decision_result")))
+            assert decisions == {name: float(score > threshold) for name, score in scores.items()}
+            num_compared += len(scores)
+    assert num_compared == 8621
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return {name: float(value) for name, value in csv.reader(file)}
