@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         exit code: 0 done or up to date, 2 the user's mistake, 3 data missing or damaged,
-        4 training diverged, 130 interrupted. Anything else raises, and is our bug.
+        4 training diverged, 5 results outside their tolerance, 130 interrupted. Anything
+        else raises, and is our bug.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Published systems for anomalous sound detection, reproduced with Keras.",
         epilog="Results go to standard output, progress to standard error. Exit codes: 0 done "
         "or up to date, 1 our bug, 2 your mistake, 3 data missing or damaged, 4 training "
-        "diverged.",
+        "diverged, 5 results outside their tolerance.",
     )
     parser.add_argument("--version", action="version", version=f"asdkeras {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -69,6 +70,48 @@ def _parser() -> argparse.ArgumentParser:
     _add_run_command(
         commands, "eval", _eval, "train if needed, score, decide, evaluate, compare with the paper"
     )
+
+    scoring = commands.add_parser(
+        "score", help="official metrics of anybody's score files; needs no model"
+    )
+    scoring.add_argument(
+        "folder", type=Path, metavar="DIR", help="holds score files, and decision files if any"
+    )
+    scoring.add_argument("--year", type=int, required=True, help="of the challenge")
+    scoring.add_argument(
+        "--truth",
+        type=Path,
+        metavar="DIR",
+        help="the published ground truth lies somewhere below (default: as fetched or adopted)",
+    )
+    scoring.add_argument(
+        "--official-format",
+        action="store_true",
+        help="write the result file of that year's evaluator as well",
+    )
+    scoring.add_argument(
+        "--out", type=Path, metavar="DIR", help="for the results (default: DIR/asdkeras_score)"
+    )
+    _add_names_option(
+        scoring, "--machines", "only these machine types (default: all must be there)"
+    )
+    scoring.add_argument("--backend", help="which of several score columns of ASDKit to read")
+    scoring.set_defaults(handler=_score)
+
+    compare = commands.add_parser(
+        "compare", help="a run against the published tables; exit code 5 outside tolerance"
+    )
+    compare.add_argument("run", type=Path, metavar="RUN", help="its folder")
+    compare.add_argument("--against", metavar="SYSTEM", help="whose paper (default: the run's)")
+    compare.add_argument("--row", help="of the paper's tables (default: that of the variant)")
+    compare.add_argument(
+        "--tolerance",
+        type=float,
+        default=3.0,
+        metavar="POINTS",
+        help="where the paper prints no standard deviation (default 3)",
+    )
+    compare.set_defaults(handler=_compare)
 
     listing = commands.add_parser("list", help="the systems and their recipes")
     listing.set_defaults(handler=_list)
@@ -283,6 +326,26 @@ def _eval(arguments: argparse.Namespace) -> None:
     run = _planned(arguments)
     score(run)
     conclude(run.folder.path, run.recipe.system, run.recipe.seeds)
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.scoring import score_submission
+
+    score_submission(
+        arguments.folder,
+        arguments.year,
+        truth_folder=arguments.truth,
+        out=arguments.out,
+        official_format=arguments.official_format,
+        machines=arguments.machines,
+        backend=arguments.backend,
+    )
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.results import compare_run
+
+    compare_run(arguments.run, arguments.against, arguments.row, arguments.tolerance)
 
 
 def _planned(arguments: argparse.Namespace) -> "Run":

@@ -6,7 +6,7 @@ class AsdkerasError(Exception):
 
     Attributes:
         exit_code: int, what the process ends with: 2 the user's mistake, 3 data
-            missing or damaged, 4 training diverged.
+            missing or damaged, 4 training diverged, 5 results outside their tolerance.
     """
 
     exit_code = 2
@@ -26,3 +26,9 @@ class TrainingError(AsdkerasError):
     """Training left the finite numbers."""
 
     exit_code = 4
+
+
+class OutsideTolerance(AsdkerasError):
+    """Results differ from the published ones by more than their tolerance."""
+
+    exit_code = 5

@@ -1,4 +1,4 @@
-"""Scores and decisions become metrics, their means, and a comparison with the paper."""
+"""Scores and decisions become metrics and their means."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from asdkeras.metrics.decisions import decision_metrics
 from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
 
 METRICS = ("auc", "pauc", "precision", "recall", "f1")
+_OF_DECISIONS = METRICS[2:]
 METRIC_COLUMNS = (
     *("seed", "machine_type", "section", "domain"),
     *METRICS,
@@ -24,10 +25,6 @@ SKIPPED_COLUMNS = ("machine_type", "section", "domain", "n_clips", "reason")
 SUMMARY_COLUMNS = (
     *("part", "machine_type", "domain", "metric"),
     *("value", "standard_deviation", "n_seeds", "n_sections"),
-)
-COMPARISON_COLUMNS = (
-    *("part", "machine_type", "domain", "metric"),
-    *("published", "ours", "difference", "comparable"),
 )
 
 
@@ -105,7 +102,9 @@ def summarize(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
     Returns:
         `SUMMARY_COLUMNS`, one row per part (`dev`, `eval`), machine type (or `all`),
         domain (or `all`) and metric (`METRICS`, `official_score`). `value` is the mean
-        and `standard_deviation` the spread (N - 1) over seeds, NaN with one seed.
+        and `standard_deviation` the spread over seeds (N - 1, or what the rules say), NaN
+        with one seed. Precision, recall and F1 that are 0 somewhere have the mean 0, where
+        the evaluators print about 1e-15.
         `n_sections` counts the sections of all machine types in the mean.
     """
     parts = [
@@ -120,60 +119,11 @@ def summarize(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
     keys = list(SUMMARY_COLUMNS[:4])
     summary = by_seed.groupby(keys, sort=False, as_index=False).agg(
         mean=("value", lambda values: values.mean(skipna=False)),
-        standard_deviation=("value", lambda values: values.std(ddof=1, skipna=False)),
+        standard_deviation=("value", lambda values: _spread(values, rules)),
         n_seeds=("seed", "nunique"),
         n_sections=("n_sections", "min"),
     )
     return summary.rename(columns={"mean": "value"})[list(SUMMARY_COLUMNS)]
-
-
-def compare(
-    summary: pd.DataFrame,
-    published: pd.DataFrame,
-    *,
-    dataset: str,
-    system_row: str,
-    comparable: bool = True,
-) -> pd.DataFrame:
-    """Put the published figures beside ours.
-
-    Args:
-        summary: of `summarize`.
-        published: of `asdkeras.published.tables.load`.
-        dataset: what `summary` was measured on, as in the clip table. The mini corpus
-            stands beside the figures of its year, and is never comparable with them.
-        system_row: the row of the paper that tells of the same variant.
-        comparable: False if the caller knows of a reason against comparing.
-
-    Returns:
-        `COMPARISON_COLUMNS`, the rows of `summary` in their order. Figures are in
-        percent, `difference` is ours minus published, `published` is NaN where the paper
-        says nothing. `comparable` is true where both were measured on the same dataset
-        and the same number of sections.
-
-    Raises:
-        ValueError: if the paper has no such row.
-    """
-    if system_row not in set(published["system_row"]):
-        raise ValueError(
-            f"`system_row` must be one of {sorted(set(published['system_row']))}. "
-            f"Received: system_row={system_row!r}"
-        )
-    of_year = published["dataset"] == dataset.replace("mini", "dcase", 1)
-    is_mean = (published["section"] == "all") & (published["system_row"] == system_row)
-    # A figure printed in two tables may be lost in one of them.
-    printed = published[of_year & is_mean].dropna(subset="percent")
-    keys = list(COMPARISON_COLUMNS[:4])
-    printed = printed.drop_duplicates(keys)[[*keys, "percent", "dataset", "n_sections"]]
-
-    both = summary.merge(printed, on=keys, how="left", suffixes=("", "_published"))
-    both["published"] = both["percent"]
-    both["ours"] = 100.0 * both["value"]
-    both["difference"] = both["ours"] - both["published"]
-    same_sections = both["n_sections"] == both["n_sections_published"]
-    both["comparable"] = comparable & same_sections & (both["dataset"] == dataset).fillna(False)
-    both["comparable"] = both["comparable"].astype(bool)
-    return both[list(COMPARISON_COLUMNS)]
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
@@ -251,16 +201,6 @@ def _means(metrics: pd.DataFrame, rules: RuleSet) -> Iterator[dict[str, object]]
         of_machines.extend(_domain_means(group, rules, str(machine_type)))
     yield from of_machines
     yield from _domain_means(metrics, rules, "all", pd.DataFrame(of_machines))
-    if rules.mean == "harmonic":
-        counted = [
-            metrics.loc[metrics["domain"].isin(rules.domains_of(metric)), metric]
-            for metric in ("auc", "pauc")
-        ]
-        yield {
-            **{"machine_type": "all", "domain": "all", "metric": "official_score"},
-            "value": rules.average(pd.concat(counted)),
-            "n_sections": _num_sections(metrics, (*rules.auc_domains, *rules.pauc_domains)),
-        }
 
 
 def _domain_means(
@@ -270,12 +210,10 @@ def _domain_means(
     of_machines: pd.DataFrame | None = None,
 ) -> Iterator[dict[str, object]]:
     """Means of one machine type, or of all of them, by domain and metric."""
-    for domain in dict.fromkeys((*rules.rows, "all")):
+    domains = tuple(dict.fromkeys((*rules.rows, "all")))
+    for domain in domains:
         for metric in METRICS:
-            counted = rules.domains_of(metric)
-            if domain != "all" and domain not in counted:
-                continue
-            wanted = counted if domain == "all" else (domain,)
+            wanted = rules.averaged_rows(metric, domain)
             rows = metrics[metrics["domain"].isin(wanted)]
             if rows.empty:
                 continue
@@ -285,9 +223,39 @@ def _domain_means(
                 values = of_machines.loc[same, "value"]
             yield {
                 **{"machine_type": machine_type, "domain": domain, "metric": metric},
-                "value": rules.average(values),
+                "value": _average(metric, values, rules),
                 "n_sections": _num_sections(rows, wanted),
             }
+    for domain in domains:
+        if rules.has_joint_mean(machine_type, domain):
+            yield _joint_mean(metrics, rules, machine_type, domain)
+
+
+def _average(metric: str, values: "pd.Series[float]", rules: RuleSet) -> float:
+    """The mean of the rules. A harmonic mean is 0 as soon as one value is."""
+    # The evaluators raise zeros to the machine epsilon, and print 1e-15 for the mean.
+    if rules.mean == "harmonic" and metric in _OF_DECISIONS and (values == 0.0).any():
+        return 0.0
+    return rules.average(values)
+
+
+def _joint_mean(
+    metrics: pd.DataFrame, rules: RuleSet, machine_type: str, domain: str
+) -> dict[str, object]:
+    """AUC and pAUC averaged together."""
+    wanted = {metric: rules.averaged_rows(metric, domain) for metric in ("auc", "pauc")}
+    counted = [metrics.loc[metrics["domain"].isin(rows), name] for name, rows in wanted.items()]
+    return {
+        **{"machine_type": machine_type, "domain": domain, "metric": "official_score"},
+        "value": rules.average(pd.concat(counted)),
+        "n_sections": _num_sections(metrics, (*wanted["auc"], *wanted["pauc"])),
+    }
+
+
+def _spread(values: "pd.Series[float]", rules: RuleSet) -> float:
+    if len(values) < 2:
+        return float("nan")
+    return float(values.std(ddof=rules.trial_ddof, skipna=False))
 
 
 def _num_sections(metrics: pd.DataFrame, domains: tuple[str, ...]) -> int:

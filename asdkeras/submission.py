@@ -1,27 +1,97 @@
-"""The challenge's own score and decision files: written, read, checked."""
+"""Score and decision files: the challenge's own, written; anybody's, read.
+
+Three forms are read. The official ones (`anomaly_score_fan_section_00_test.csv`, with the
+domain in 2021, with `id` in 2020), which are also those written. The long ones of the
+official baselines since 2023 (`anomaly_score_DCASE2023T2fan_section_00_test_seed13711..csv`).
+And ASDKit's `<machine type>/test_score.csv`, which hold one column per backend.
+"""
 
 import csv
+import dataclasses
 import io
 import math
+import os
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from asdkeras.errors import DataError
+from asdkeras.errors import DataError, RecipeError
 from asdkeras.files import write_text
 from asdkeras.metrics.official import challenge_year
 
 SCORE = "anomaly_score"
 DECISION = "decision_result"
 
-_FILE_NAME = re.compile(
-    r"(?P<kind>anomaly_score|decision_result)_(?P<machine_type>.+)_(?:section|id)_(?P<section>\d\d)"
-    r"(?:_(?P<domain>source|target))?(?:_test)?\.csv"
+_KIND = rf"(?P<kind>{SCORE}|{DECISION})"
+_PLACE = r"(?:section|id)_(?P<section>\d\d)(?:_(?P<domain>source|target))?"
+_OFFICIAL = re.compile(rf"{_KIND}_(?P<machine_type>.+)_{_PLACE}(?:_test)?\.csv", re.ASCII)
+_LONG = re.compile(
+    # `T2` is the number of the task: the name of a machine type may begin with a digit.
+    rf"{_KIND}_DCASE(?P<year>20\d\d)T2(?P<machine_type>.+)_{_PLACE}_test"
+    r"_(?P<tag>seed\d+.*?)(?:_Eval)?\.csv",
+    re.ASCII,
 )
+_MEANT_AS_ONE = re.compile(r"(?:anomaly.?score|decision.?result).*\.csv", re.IGNORECASE)
+_ASDKIT_FILE = "test_score.csv"
+_ASDKIT_PREFIX = "AS-"
+
+
+class Value(NamedTuple):
+    """One line of a score or decision file.
+
+    Attributes:
+        path: of the file.
+        machine_type: as the file name says it.
+        section: two digits; None if the file holds all sections of a machine type.
+        domain: source or target; None if the file name does not say it.
+        clip: name of the clip, without folders.
+        value: the score, or 0 or 1.
+    """
+
+    path: str
+    machine_type: str
+    section: str | None
+    domain: str | None
+    clip: str
+    value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """What one system says about test clips.
+
+    Attributes:
+        name: its folder below the root, and the seed and tag in its file names if other
+            systems lie beside it; empty for the root itself.
+        folder: where its files are.
+        scores: all lines of score files.
+        decisions: all lines of decision files; none if there are no such files.
+        faults: what cannot be read, one line each.
+    """
+
+    name: str
+    folder: Path
+    scores: tuple[Value, ...]
+    decisions: tuple[Value, ...]
+    faults: tuple[str, ...]
+
+
+class _File(NamedTuple):
+    """A file that is named like one of a submission; year and tag are in long names only."""
+
+    path: Path
+    kind: str
+    machine_type: str
+    section: str | None
+    domain: str | None
+    year: str = ""
+    tag: str = ""
 
 
 def file_name(
@@ -86,58 +156,191 @@ def write_submission(
     return [Path(folder) / name for name in sorted(texts)]
 
 
-def read_submission(folder: Path) -> pd.DataFrame:
-    """Read the score and decision files of a folder, of any year, with or without `_test`.
+def read_systems(
+    root: Path, year: int, machine_types: Collection[str], backend: str | None = None
+) -> tuple[System, ...]:
+    """Read every system whose files lie in or below a folder.
+
+    A folder is a system. Folders named like a machine type belong to the folder above.
+    Files of one folder that differ in seed or tag, as the baseline writes them, are
+    several systems.
 
     Args:
-        folder: holds `anomaly_score_*.csv` and, where decisions were made,
-            `decision_result_*.csv`. Other files are left alone.
+        root: folder.
+        year: of the challenge.
+        machine_types: those of the year; files of others are faults.
+        backend: which of ASDKit's columns to read, with or without `AS-`. None takes the
+            only one there is.
 
     Returns:
-        one row per clip, sorted by machine type, section, domain and name, with columns
-        machine_type, section, domain (NA unless the file name has it), name (string),
-        anomaly_score (float64) and decision (boolean, NA without a decision file).
+        the systems by name, with all that is wrong with their files.
 
     Raises:
-        DataError: if there are no score files, a line is not `name,value`, a value is not
-            a finite number or not 0 or 1, a name stands twice, or the two files of a
-            section do not name the same clips.
+        DataError: if there is no such folder, or no file of a submission in it.
+        RecipeError: if ASDKit's files hold several backends and none of them is named.
     """
-    files = sorted(path for path in Path(folder).glob("*.csv") if _FILE_NAME.fullmatch(path.name))
-    scores = _read_kind(files, SCORE)
-    decisions = _read_kind(files, DECISION)
-    if not scores:
-        raise DataError(f"{folder}: no file named {SCORE}_<machine>_section_<nn>_test.csv.")
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder. Check the path.")
+    files: dict[tuple[Path, str], list[_File]] = defaultdict(list)
+    faults: dict[Path, list[str]] = defaultdict(list)
+    for path in sorted(root.rglob("*.csv")):
+        folder = path.parent.parent if path.parent.name in machine_types else path.parent
+        file = _recognized(path)
+        fault = _name_fault(path, file, year, machine_types)
+        if fault:
+            faults[folder].append(fault)
+        elif file:
+            files[folder, file.tag].append(file)
+    if not files and not faults:
+        raise DataError(
+            f"{root}: no score files. Looked for {SCORE}_<machine>_section_<nn>_test.csv (id "
+            f"instead of section in 2020), the baseline's long names, and ASDKit's {_ASDKIT_FILE}."
+        )
+    for folder in faults.keys() - {folder for folder, _ in files}:
+        files[folder, ""] = []
+    return tuple(
+        _read_system(_system_name(root, key, files), key[0], files[key], faults[key[0]], backend)
+        for key in sorted(files)
+    )
 
-    rows: list[tuple[object, ...]] = []
-    for key, (path, by_name) in scores.items():
-        decided = decisions.pop(key, (path, {}))
-        if decided[1] and set(decided[1]) != set(by_name):
-            odd = sorted(set(decided[1]) ^ set(by_name))
+
+def shortened(items: Iterable[str], num_shown: int = 10) -> str:
+    """Items separated by commas; how many more there are, if there are many."""
+    items = list(items)
+    rest = len(items) - num_shown
+    return ", ".join(items[:num_shown]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _recognized(path: Path) -> _File | None:
+    if path.name == _ASDKIT_FILE:
+        return _File(path, SCORE, path.parent.name, None, None)
+    match = _LONG.fullmatch(path.name) or _OFFICIAL.fullmatch(path.name)
+    return _File(path, **match.groupdict()) if match else None
+
+
+def _name_fault(
+    path: Path, file: _File | None, year: int, machine_types: Collection[str]
+) -> str | None:
+    if file is None:
+        if not _MEANT_AS_ONE.fullmatch(path.name):
+            return None
+        example = file_name(SCORE, f"dcase{year}", "<machine>", "<nn>", "<domain>")
+        return f"{path}: misnamed. The name must be like {example}."
+    if file.year not in ("", str(year)):
+        return f"{path}: misnamed. Its name says {file.year}, not {year}."
+    if file.machine_type not in machine_types:
+        known = ", ".join(sorted(machine_types))
+        return f"{path}: misnamed. {year} has no machine type {file.machine_type}, but {known}."
+    return None
+
+
+def _system_name(root: Path, key: tuple[Path, str], keys: Collection[tuple[Path, str]]) -> str:
+    folder, tag = key
+    name = "" if folder == root else str(folder.relative_to(root))
+    is_alone = sum(folder == other for other, _ in keys) == 1
+    return name if is_alone else "/".join(part for part in (name, tag or "untagged") if part)
+
+
+def _read_system(
+    name: str, folder: Path, files: list[_File], faults: list[str], backend: str | None
+) -> System:
+    values: dict[str, list[Value]] = {SCORE: [], DECISION: []}
+    faults = list(faults)
+    first: dict[tuple[str | None, ...], Path] = {}
+    for file in files:
+        place = file[1:5]
+        if place in first:
+            faults.append(f"{file.path}: is about the same section as {first[place]}.")
+            continue
+        first[place] = file.path
+        lines = _asdkit_lines(file, backend) if file.section is None else _lines(file.path)
+        read, bad = _read_values(file, lines)
+        values[file.kind].extend(read)
+        faults.extend(bad)
+    if first and not any(place[0] == SCORE for place in first):
+        faults.append(f"{folder}: decision files, but no score files.")
+    return System(name, folder, tuple(values[SCORE]), tuple(values[DECISION]), tuple(faults))
+
+
+def _read_values(
+    file: _File, lines: Iterator[tuple[int, list[str]]]
+) -> tuple[list[Value], list[str]]:
+    """The values of one file, and what is wrong with its lines, one line per kind of fault."""
+    values: list[Value] = []
+    faults: dict[str, list[str]] = defaultdict(list)
+    try:
+        for number, line in lines:
+            fault = _line_fault(file.kind, number, line)
+            if fault:
+                received = ",".join(line[1:]) if len(line) == 2 else ",".join(line)
+                who = line[0] if len(line) == 2 and fault != _HEADER else f"line {number}"
+                faults[fault].append(f"{who} ({received!r})")
+                continue
+            clip, value = line
+            values.append(Value(str(file.path), *file[2:5], clip, float(value)))
+    except DataError as error:
+        return [], [str(error)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return [], [f"{file.path}: cannot be read: {error}"]
+    if not values and not faults:
+        faults["holds no lines"] = []
+    return values, [
+        f"{file.path}: {fault}" + (f". Received: {shortened(found)}" if found else "")
+        for fault, found in faults.items()
+    ]
+
+
+_HEADER = "line 1 is a header, and these files have none"
+
+
+def _line_fault(kind: str, number: int, line: list[str]) -> str | None:
+    if len(line) != 2:
+        return "every line must be `name.wav,value`"
+    try:
+        value = float(line[1])
+    except ValueError:
+        return _HEADER if number == 1 else "values must be numbers"
+    if not math.isfinite(value):
+        return "values must be finite"
+    if kind == DECISION and value not in (0.0, 1.0):
+        return "a decision is 0 or 1"
+    return None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        yield from enumerate(csv.reader(stream), start=1)
+
+
+def _asdkit_lines(file: _File, backend: str | None) -> Iterator[tuple[int, list[str]]]:
+    """Name and score of each clip in a file of ASDKit; its section column is not needed."""
+    lines = _lines(file.path)
+    _, header = next(lines, (1, []))
+    backends = [name for name in header if name.startswith(_ASDKIT_PREFIX)]
+    if "path" not in header or not backends:
+        raise DataError(
+            f"{file.path}: not a score file of ASDKit, which has the columns `path` and "
+            f"`{_ASDKIT_PREFIX}<backend>`. Received: {shortened(header)}"
+        )
+    names = [name.removeprefix(_ASDKIT_PREFIX) for name in backends]
+    if backend is None and len(backends) > 1:
+        raise RecipeError(
+            f"{file.path}: holds scores of several backends. Choose one with --backend: "
+            f"{', '.join(names)}"
+        )
+    wanted = names[0] if backend is None else backend.removeprefix(_ASDKIT_PREFIX)
+    if wanted not in names:
+        raise RecipeError(
+            f"{file.path}: has no such backend, but {', '.join(names)}. "
+            f"Received: --backend {backend}"
+        )
+    columns = (header.index("path"), header.index(_ASDKIT_PREFIX + wanted))
+    for number, line in lines:
+        if len(line) != len(header):
             raise DataError(
-                f"{decided[0]}: must name the same clips as {path.name}. "
-                f"Only one of them has: {_some(odd)}"
+                f"{file.path}: line {number} must have {len(header)} values. Received: {len(line)}"
             )
-        for name in sorted(by_name):
-            rows.append((*key, name, by_name[name], decided[1].get(name)))
-    if decisions:
-        path = next(iter(decisions.values()))[0]
-        raise DataError(f"{path}: has no score file of the same section beside it.")
-    return _typed(rows)
-
-
-def _typed(rows: list[tuple[object, ...]]) -> pd.DataFrame:
-    columns = {
-        "machine_type": "string",
-        "section": "string",
-        "domain": "string",
-        "name": "string",
-        "anomaly_score": "float64",
-        "decision": "boolean",
-    }
-    frame = pd.DataFrame(rows, columns=list(columns)).astype(columns)
-    order = ["machine_type", "section", "domain", "name"]
-    return frame.sort_values(order, kind="stable", ignore_index=True)
+        yield number, [os.path.basename(line[columns[0]]), line[columns[1]]]
 
 
 def _test_clips(
@@ -163,59 +366,17 @@ def _test_clips(
 
     bad = test["path"][~np.isfinite(test["score"])].tolist()
     if bad:
-        raise DataError(f"anomaly scores must be finite. {len(bad)} are not: {_some(bad)}")
+        raise DataError(f"anomaly scores must be finite. {len(bad)} are not: {shortened(bad)}")
     by_domain = np.array([challenge_year(str(name)) == 2021 for name in test["dataset"]])
     lost = test["path"][by_domain & test["domain"].isna().to_numpy(dtype=bool)].tolist()
     if lost:
         raise DataError(
             "score files of 2021 are kept apart by domain, so every test clip needs one "
             f"(folder source_test or target_test, or the file name). {len(lost)} have none: "
-            f"{_some(lost)}"
+            f"{shortened(lost)}"
         )
     test["file_domain"] = np.where(by_domain, test["domain"].fillna(""), "")
     return test
-
-
-def _read_kind(
-    files: list[Path], kind: str
-) -> dict[tuple[str, str, str | None], tuple[Path, dict[str, float | bool]]]:
-    found: dict[tuple[str, str, str | None], tuple[Path, dict[str, float | bool]]] = {}
-    for path in files:
-        match = _FILE_NAME.fullmatch(path.name)
-        if match is None or match["kind"] != kind:
-            continue
-        key = (match["machine_type"], match["section"], match["domain"])
-        if key in found:
-            raise DataError(f"{path}: is about the same section as {found[key][0].name}.")
-        found[key] = (path, dict(_checked_lines(path, kind)))
-    return found
-
-
-def _checked_lines(path: Path, kind: str) -> Iterator[tuple[str, float | bool]]:
-    try:
-        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-    _refuse_duplicates(str(path), pd.Series([line[0] for line in lines if line], dtype="string"))
-    for number, line in enumerate(lines, start=1):
-        if len(line) != 2:
-            raise DataError(f"{path}: line {number} must be `name.wav,value`. Received: {line}")
-        yield line[0], _value(path, number, line[1], kind)
-
-
-def _value(path: Path, number: int, text: str, kind: str) -> float | bool:
-    try:
-        value = float(text)
-    except ValueError:
-        what = "a header; these files have none" if number == 1 else "no number"
-        raise DataError(f"{path}: line {number} holds {what}. Received: {text!r}") from None
-    if not math.isfinite(value):
-        raise DataError(f"{path}: line {number} must be finite. Received: {text!r}")
-    if kind == SCORE:
-        return value
-    if value not in (0.0, 1.0):
-        raise DataError(f"{path}: line {number}: a decision is 0 or 1. Received: {text!r}")
-    return bool(value)
 
 
 def _refuse_duplicates(where: str, names: "pd.Series[str]") -> None:
@@ -223,7 +384,7 @@ def _refuse_duplicates(where: str, names: "pd.Series[str]") -> None:
     if twice:
         raise DataError(
             f"{where}: a clip name may stand once per file. {len(twice)} stand twice: "
-            f"{_some(twice)}. Rename the clips or remove the copies."
+            f"{shortened(twice)}. Rename the clips or remove the copies."
         )
 
 
@@ -232,7 +393,3 @@ def _csv_text(names: list[str], values: list[float] | list[int]) -> str:
     # csv writes floats with repr, so reading them gives the same number again.
     csv.writer(buffer, lineterminator="\n").writerows(zip(names, values, strict=True))
     return buffer.getvalue()
-
-
-def _some(items: list[str]) -> str:
-    return ", ".join(items[:5]) + (" ..." if len(items) > 5 else "")

@@ -13,16 +13,13 @@ from asdkeras.evaluation import (
     METRIC_COLUMNS,
     SKIPPED_COLUMNS,
     SUMMARY_COLUMNS,
-    compare,
     evaluate,
     summarize,
     write_csv,
 )
+from asdkeras.metrics.conventions import CONVENTIONS
 from asdkeras.metrics.official import RULES
-from asdkeras.published.tables import COLUMNS
-from asdkeras.submission import read_submission
 from tests.clip_table import clip_table
-from tests.real_data import real_data
 
 GOLDEN = Path(__file__).parent / "golden/metrics"
 
@@ -109,42 +106,6 @@ def test_official_score_of_2021_is_the_evaluators(golden_2021, official_2021):
     score = mean_of(summary, "all", "all", "official_score")
     assert official_2021["official score"] == 0.729888133582234
     assert score == pytest.approx(0.729888133582234, abs=1e-12)
-
-
-def published_run(folder, dataset):
-    """A public submission on a development set, whose clip names tell label and domain."""
-    clips = read_submission(real_data(folder))
-    names = clips["name"].astype(str)
-    table = clip_table(
-        [
-            {"path": f"/{name}", "machine_type": machine_type, "section": section}
-            | {"is_anomalous": "_anomaly_" in name, "domain": name.split("_")[2]}
-            for name, machine_type, section in zip(
-                names, clips["machine_type"], clips["section"], strict=True
-            )
-        ],
-        dataset=dataset,
-    )
-    rules = RULES[dataset]
-    decisions = clips["decision"].to_numpy(dtype=bool)
-    return summarize(evaluate(table, clips["anomaly_score"], decisions, rules).metrics, rules)
-
-
-def test_public_submission_of_2021_has_its_official_score():
-    summary = published_run("2_scores/dev2021_jeff_ae", "dcase2021")
-    assert mean_of(summary, "all", "all", "auc") == pytest.approx(0.6161341553467199, abs=1e-12)
-    assert mean_of(summary, "all", "all", "pauc") == pytest.approx(0.5316586887903353, abs=1e-12)
-    score = mean_of(summary, "all", "all", "official_score")
-    assert score == pytest.approx(0.570787801690569, abs=1e-12)
-
-
-def test_public_submission_of_2022_has_its_official_score():
-    summary = published_run("2_scores/dev2022_returncode13_ae", "dcase2022")
-    assert mean_of(summary, "all", "source", "auc") == pytest.approx(0.693396448145729, abs=1e-12)
-    assert mean_of(summary, "all", "target", "auc") == pytest.approx(0.4212813790080631, abs=1e-12)
-    assert mean_of(summary, "all", "all", "pauc") == pytest.approx(0.5392605132999704, abs=1e-12)
-    score = mean_of(summary, "all", "all", "official_score")
-    assert score == pytest.approx(0.529074577037339, abs=1e-12)
 
 
 def balanced(machine_types=("fan", "pump"), sections=("00", "01"), **shared):
@@ -333,78 +294,102 @@ def test_several_seeds_give_mean_and_standard_deviation():
     assert row["n_seeds"] == 2
 
 
+def test_zero_somewhere_makes_the_mean_of_decision_metrics_zero():
+    table = balanced(("fan",))
+    decisions = (table["section"] == "01").to_numpy()
+
+    for name in ("dcase2021", "dcase2022"):
+        rules = RULES[name]
+        metrics = evaluate(table, scores_for(table), decisions, rules).metrics
+        summary = summarize(metrics, rules)
+        for metric in ("precision", "recall", "f1"):
+            assert set(metrics.loc[metrics["section"] == "01", metric].dropna()) != {0.0}
+            assert mean_of(summary, "fan", "source", metric) == 0.0
+            assert mean_of(summary, "all", "all", metric) == 0.0
+
+
+def test_an_auc_of_zero_keeps_the_official_floor():
+    table = balanced(("fan",))
+    scores = np.where(table["is_anomalous"].to_numpy(dtype=bool), 0.0, 1.0)
+
+    summary = summarize(
+        evaluate(table, scores, None, RULES["dcase2021"]).metrics, RULES["dcase2021"]
+    )
+
+    assert mean_of(summary, "all", "all", "auc") == pytest.approx(2.2e-16, rel=0.01, abs=0)
+    assert 0.0 < mean_of(summary, "all", "all", "official_score") < 1e-15
+
+
+def test_zero_somewhere_is_one_value_of_many_in_an_arithmetic_mean():
+    table = balanced(("fan",), ("00", "02"))
+    decisions = (table["section"] == "02").to_numpy()
+    metrics = evaluate(table, scores_for(table), decisions, RULES["dcase2020"]).metrics
+
+    summary = summarize(metrics, RULES["dcase2020"])
+
+    assert metrics["recall"].tolist() == [0.0, 1.0]
+    assert mean_of(summary, "fan", "all", "recall") == 0.5
+
+
+def test_conventions_of_papers_say_where_auc_and_pauc_are_averaged_together():
+    table = balanced()
+    rules = CONVENTIONS["kuroyanagi2021"]
+    metrics = evaluate(table, scores_for(table), None, rules).metrics
+
+    summary = summarize(metrics, rules)
+
+    joint = summary[summary["metric"] == "official_score"]
+    assert list(zip(joint["machine_type"], joint["domain"], strict=True)) == [
+        (machine_type, domain)
+        for machine_type in ("fan", "pump", "all")
+        for domain in ("source", "target", "all")
+    ]
+    fan = metrics[(metrics["machine_type"] == "fan") & (metrics["domain"] == "target")]
+    values = [*fan["auc"], *fan["pauc"]]
+    expected = len(values) / sum(1 / value for value in values)
+    assert mean_of(summary, "fan", "target", "official_score") == pytest.approx(expected)
+    assert set(joint["n_sections"]) == {2, 4}
+
+
+def test_conventions_of_papers_may_keep_all_clips_apart_from_the_domains():
+    table = balanced(("fan",))
+    rules = CONVENTIONS["wilkinghoff2024"]
+    metrics = evaluate(table, scores_for(table), None, rules).metrics
+
+    summary = summarize(metrics, rules)
+
+    for domain in ("source", "target", "all"):
+        values = metrics.loc[metrics["domain"] == domain, "auc"]
+        expected = len(values) / (1 / values).sum()
+        assert mean_of(summary, "fan", domain, "auc") == pytest.approx(expected)
+    assert "official_score" not in set(summary["metric"])
+
+
+@pytest.mark.parametrize(("name", "ddof"), [("wilkinghoff2021", 1), ("wilkinghoff2024", 0)])
+def test_spread_over_seeds_is_that_of_the_convention(name, ddof):
+    table = balanced(("fan",))
+    rules = CONVENTIONS[name]
+    trials = [evaluate(table, scores_for(table, seed), None, rules, seed) for seed in (1, 2, 3)]
+    metrics = pd.concat([trial.metrics for trial in trials])
+
+    summary = summarize(metrics, rules)
+
+    means = [summarize(trial.metrics, rules) for trial in trials]
+    values = [mean_of(mean, "fan", "source", "auc") for mean in means]
+    row = summary[(summary["domain"] == "source") & (summary["metric"] == "auc")].iloc[0]
+    assert row["standard_deviation"] == pytest.approx(np.std(values, ddof=ddof))
+    assert means[0]["standard_deviation"].isna().all()
+
+
 def test_one_seed_has_no_standard_deviation():
     summary = summarize(metrics_frame([(0, "fan", "00", "all", 0.5, 0.5)]), RULES["plain"])
     assert summary["standard_deviation"].isna().all()
-
-
-def published(**row):
-    figures = {"table": "1", "dataset": "dcase2021", "part": "dev", "machine_type": "fan"}
-    figures |= {"section": "all", "domain": "source", "system_row": "ours", "metric": "auc"}
-    figures |= {"percent": 75.0, "n_sections": 1, "note": ""}
-    return pd.DataFrame([figures | row]).astype(COLUMNS)
 
 
 @pytest.fixture
 def fan_summary():
     rows = [(0, "fan", "00", domain, 0.8, 0.6) for domain in ("source", "target")]
     return summarize(metrics_frame(rows), RULES["dcase2021"])
-
-
-def compared_row(summary, table, **arguments):
-    result = compare(summary, table, **{"dataset": "dcase2021", "system_row": "ours"} | arguments)
-    assert len(result) == len(summary)
-    keys = ["machine_type", "domain", "metric"]
-    return result.set_index(keys).loc[("fan", "source", "auc")]
-
-
-def test_difference_is_ours_minus_published_in_percent(fan_summary):
-    row = compared_row(fan_summary, published())
-    assert row[["published", "ours", "difference"]].tolist() == pytest.approx([75.0, 80.0, 5.0])
-    assert bool(row["comparable"]) is True
-
-
-def test_mini_corpus_stands_beside_its_year_but_is_not_comparable(fan_summary):
-    row = compared_row(fan_summary, published(), dataset="mini2021")
-    assert row["published"] == 75.0
-    assert bool(row["comparable"]) is False
-
-
-@pytest.mark.parametrize(
-    ("table", "arguments"), [({}, {"comparable": False}), ({"n_sections": 3}, {})]
-)
-def test_other_reasons_against_comparing_are_kept(fan_summary, table, arguments):
-    row = compared_row(fan_summary, published(**table), **arguments)
-    assert row["published"] == 75.0
-    assert bool(row["comparable"]) is False
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"dataset": "dcase2022"},
-        {"part": "eval"},
-        {"section": "00"},
-        {"domain": "target"},
-        {"metric": "pauc"},
-        {"machine_type": "pump"},
-        {"percent": np.nan},
-    ],
-)
-def test_figures_of_something_else_are_not_put_beside_ours(fan_summary, row):
-    found = compared_row(fan_summary, published(**row))
-    assert np.isnan(found["published"])
-    assert bool(found["comparable"]) is False
-
-
-def test_figure_lost_in_one_table_is_taken_from_the_other(fan_summary):
-    twice = pd.concat([published(percent=np.nan), published(table="2", percent=70.0)])
-    assert compared_row(fan_summary, twice)["published"] == 70.0
-
-
-def test_row_the_paper_does_not_have_is_refused(fan_summary):
-    with pytest.raises(ValueError, match=r"one of \['ours'\]. Received: system_row='theirs'"):
-        compare(fan_summary, published(), dataset="dcase2021", system_row="theirs")
 
 
 def test_section_with_a_skipped_domain_is_not_comparable_over_both_domains():

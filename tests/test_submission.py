@@ -1,11 +1,12 @@
-"""The challenge's files: names, contents, the way back, and what is refused."""
+"""Score and decision files: names, contents, the way back, other people's, what is refused."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.errors import DataError
-from asdkeras.submission import read_submission, write_submission
+from asdkeras.data.years import MACHINE_TYPES
+from asdkeras.errors import DataError, RecipeError
+from asdkeras.submission import Value, file_name, read_systems, shortened, write_submission
 from tests.clip_table import clip_table
 
 
@@ -60,27 +61,34 @@ def test_lines_are_sorted_by_name_without_header_and_exact(tmp_path):
     )
 
 
-@pytest.mark.parametrize("dataset", ["dcase2020", "mini2021", "dcase2022", "own"])
-def test_what_is_written_is_read_again_exactly(tmp_path, dataset):
-    table = sections(dataset).sample(frac=1, random_state=0, ignore_index=True)
+@pytest.mark.parametrize("year", [2020, 2021, 2022, 2023, 2024, 2025])
+@pytest.mark.parametrize("part", ["dev", "eval"])
+def test_what_is_written_is_read_again_exactly(tmp_path, year, part):
+    table = sections(f"dcase{year}").sample(frac=1, random_state=0, ignore_index=True)
+    table["section"] = table["section"].replace({"01": {"dev": "02", "eval": "05"}[part]})
     scores = np.random.default_rng(0).normal(size=len(table))
     decisions = scores > 0
 
     write_submission(tmp_path, table, scores, decisions)
-    back = read_submission(tmp_path).set_index("name")
+    (system,) = read_systems(tmp_path, year, MACHINE_TYPES[year])
 
-    names = [path.split("/")[-1] for path in table["path"]]
-    assert back.loc[names, "anomaly_score"].tolist() == scores.tolist()
-    assert back.loc[names, "decision"].tolist() == decisions.tolist()
-    assert back.loc[names, "section"].tolist() == table["section"].tolist()
-    has_domain = back.loc[names, "domain"].notna()
-    assert has_domain.all() if "2021" in dataset else not has_domain.any()
+    assert system.faults == ()
+    for values, expected in ((system.scores, scores), (system.decisions, decisions)):
+        by_name = {value.clip: value for value in values}
+        back = [by_name[path.split("/")[-1]] for path in table["path"]]
+        assert len(by_name) == len(values) == len(table)
+        assert [value.value for value in back] == expected.tolist()
+        assert [value.section for value in back] == table["section"].tolist()
+        assert {value.machine_type for value in back} == {"fan"}
+        domains = table["domain"].tolist() if year == 2021 else [None] * len(table)
+        assert [value.domain for value in back] == domains
 
 
 def test_names_with_commas_and_quotes_survive(tmp_path):
     table = clip_table([{"path": '/d/a,"b".wav', "section": "00"}], dataset="x", machine_type="m")
     write_submission(tmp_path, table, [1.5], [1])
-    assert read_submission(tmp_path)["name"].tolist() == ['a,"b".wav']
+    (system,) = read_systems(tmp_path, 2022, {"m"})
+    assert [value.clip for value in system.scores] == ['a,"b".wav']
 
 
 def test_training_clips_are_left_out(tmp_path):
@@ -91,7 +99,8 @@ def test_training_clips_are_left_out(tmp_path):
 
     write_submission(tmp_path, table, scores, np.zeros(len(table)))
 
-    assert read_submission(tmp_path)["name"].tolist() == ["s_00_source_2.wav"]
+    (system,) = read_systems(tmp_path, 2022, {"fan"})
+    assert [value.clip for value in system.scores] == ["s_00_source_2.wav"]
 
 
 def test_clips_of_2021_without_a_domain_are_refused(tmp_path):
@@ -136,60 +145,264 @@ def test_values_that_do_not_fit_are_refused(tmp_path, scores, decisions, message
         write_submission(tmp_path, sections("own"), scores, decisions)
 
 
+def put(folder, name, text="a.wav,1.0\n"):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read_one(folder, year=2022, backend=None):
+    (system,) = read_systems(folder, year, MACHINE_TYPES[year], backend)
+    return system
+
+
+@pytest.mark.parametrize(
+    ("name", "year", "place"),
+    [
+        ("anomaly_score_ToyCar_id_05.csv", 2020, ("ToyCar", "05", None)),
+        ("anomaly_score_fan_section_03_source_test.csv", 2021, ("fan", "03", "source")),
+        ("anomaly_score_fan_section_03_target.csv", 2021, ("fan", "03", "target")),
+        ("anomaly_score_fan_section_03_test.csv", 2022, ("fan", "03", None)),
+        ("anomaly_score_fan_section_03.csv", 2022, ("fan", "03", None)),
+        ("anomaly_score_3DPrinter_section_00_test.csv", 2024, ("3DPrinter", "00", None)),
+        (
+            "anomaly_score_DCASE2023T2ToyTank_section_00_test_seed13711_id(0_)_Eval.csv",
+            2023,
+            ("ToyTank", "00", None),
+        ),
+        (
+            "anomaly_score_DCASE2023T2fan_section_00_test_seed13711_id(0_).csv",
+            2023,
+            ("fan", "00", None),
+        ),
+        (
+            "anomaly_score_DCASE2024T23DPrinter_section_00_test_seed1_mine_Eval.csv",
+            2024,
+            ("3DPrinter", "00", None),
+        ),
+    ],
+)
+def test_names_of_anybody_say_what_a_file_is_about(tmp_path, name, year, place):
+    path = put(tmp_path, name)
+
+    system = read_one(tmp_path, year)
+
+    assert system.scores == (Value(str(path), *place, "a.wav", 1.0),)
+    assert system.name == ""
+    assert system.decisions == system.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("anomaly_score_fan_section_3_test.csv", "misnamed. The name must be like anomaly_score_<"),
+        ("Anomaly_Score_fan_section_03_test.csv", "misnamed. The name must be like"),
+        ("anomaly_scores_fan_section_03_test.csv", "misnamed. The name must be like"),
+        ("decision_result_fan.csv", "misnamed. The name must be like"),
+        ("anomaly_score_Fan_section_03_test.csv", "2022 has no machine type Fan, but ToyCar,"),
+        (
+            "anomaly_score_DCASE2023T2fan_section_00_test_seed1_Eval.csv",
+            "misnamed. Its name says 2023, not 2022",
+        ),
+    ],
+)
+def test_misnamed_files_are_faults(tmp_path, name, message):
+    put(tmp_path, "anomaly_score_fan_section_04_test.csv")
+    path = put(tmp_path, name)
+
+    (fault,) = read_one(tmp_path).faults
+
+    assert fault.startswith(f"{path}: ")
+    assert message in fault
+
+
+def test_other_files_are_left_alone(tmp_path):
+    put(tmp_path, "anomaly_score_fan_section_04_test.csv")
+    for name in ("result.csv", "train_score.csv", "._anomaly_score_fan_section_03_test.csv"):
+        put(tmp_path, name, "x")
+
+    system = read_one(tmp_path)
+
+    assert len(system.scores) == 1
+    assert system.faults == ()
+
+
+def test_every_folder_is_a_system_but_folders_of_machine_types_are_not(tmp_path):
+    put(tmp_path, "task2/one/anomaly_score_fan_section_03_test.csv")
+    put(tmp_path, "task2/two/fan/anomaly_score_fan_section_03_test.csv")
+    put(tmp_path, "task2/two/valve/anomaly_score_valve_section_03_test.csv")
+
+    systems = read_systems(tmp_path, 2022, MACHINE_TYPES[2022])
+
+    found = [(each.name, each.folder, [v.machine_type for v in each.scores]) for each in systems]
+    assert found == [
+        ("task2/one", tmp_path / "task2/one", ["fan"]),
+        ("task2/two", tmp_path / "task2/two", ["fan", "valve"]),
+    ]
+
+
+def test_seeds_and_tags_in_one_folder_are_systems_but_dev_and_eval_are_not(tmp_path):
+    for tag in ("seed1_id(0_)", "seed1_id(0_)_Eval", "seed2_id(0_)"):
+        machine_type = "ToyTank" if "Eval" in tag else "fan"
+        put(tmp_path, f"a/anomaly_score_DCASE2023T2{machine_type}_section_00_test_{tag}.csv")
+
+    systems = read_systems(tmp_path, 2023, MACHINE_TYPES[2023])
+
+    assert [(each.name, len(each.scores)) for each in systems] == [
+        ("a/seed1_id(0_)", 2),
+        ("a/seed2_id(0_)", 1),
+    ]
+
+
+ASDKIT = """path,section,is_normal,is_target,AS-Knn-1,AS-Knn-2
+/data/raw/fan/test/section_00_source_test_normal_0000_x.wav,0,1,0,0.25,1e-3
+/data/raw/fan/test/section_00_target_test_anomaly_0001_x.wav,0,0,1,0.5,2e-3
+"""
+
+
+def test_score_files_of_asdkit_are_read_by_backend(tmp_path):
+    path = put(tmp_path, "run/output/1/fan/test_score.csv", ASDKIT)
+    put(tmp_path, "run/output/1/fan/train_score.csv", ASDKIT)
+
+    system = read_one(tmp_path, 2023, backend="Knn-2")
+
+    assert system.name == "run/output/1"
+    assert system.scores == (
+        Value(str(path), "fan", None, None, "section_00_source_test_normal_0000_x.wav", 0.001),
+        Value(str(path), "fan", None, None, "section_00_target_test_anomaly_0001_x.wav", 0.002),
+    )
+    assert system.faults == ()
+    assert read_one(tmp_path, 2023, backend="AS-Knn-1").scores[1].value == 0.5
+
+
+def test_a_single_backend_of_asdkit_need_not_be_named(tmp_path):
+    put(tmp_path, "fan/test_score.csv", "path,AS-Gmm-4\n/x/a.wav,3.5\n")
+    assert [value.value for value in read_one(tmp_path).scores] == [3.5]
+
+
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [
+        (None, r"several backends. Choose one with --backend: Knn-1, Knn-2"),
+        ("Gmm", r"no such backend, but Knn-1, Knn-2. Received: --backend Gmm"),
+    ],
+)
+def test_the_backend_of_asdkit_must_be_clear(tmp_path, backend, message):
+    put(tmp_path, "fan/test_score.csv", ASDKIT)
+    with pytest.raises(RecipeError, match=message):
+        read_one(tmp_path, 2023, backend)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,score\na.wav,1.0\n", r"line 1 holds a header; these files have none"),
-        ("a.wav,1.0\nb.wav,high\n", r"line 2 holds no number. Received: 'high'"),
-        ("a.wav,1.0\nb.wav,nan\n", r"line 2 must be finite. Received: 'nan'"),
-        ("a.wav,1.0\n\nb.wav,2.0\n", r"line 2 must be `name.wav,value`"),
-        ("a.wav,1.0\na.wav,2.0\n", r"1 stand twice: a.wav"),
+        ("clip,score\na.wav,1\n", "not a score file of ASDKit.*Received: clip, score"),
+        ("path,AS-k\na.wav,1,2\n", "line 2 must have 2 values. Received: 3"),
+        ("path,AS-k\na.wav,nan\n", r"values must be finite. Received: a.wav \('nan'\)"),
+        ("path,AS-k\n", "holds no lines"),
+        ("", "not a score file of ASDKit"),
     ],
 )
-def test_damaged_score_files_are_refused_by_line(tmp_path, text, message):
-    (tmp_path / "anomaly_score_fan_section_00_test.csv").write_text(text)
-    with pytest.raises(DataError, match=r"anomaly_score_fan_section_00_test.csv.*" + message):
-        read_submission(tmp_path)
+def test_damaged_files_of_asdkit_are_faults(tmp_path, text, message):
+    path = put(tmp_path, "fan/test_score.csv", text)
+
+    (fault,) = read_one(tmp_path).faults
+
+    assert fault.startswith(f"{path}: ")
+    assert pd.Series([fault]).str.contains(message).all(), fault
 
 
-def test_decisions_other_than_0_and_1_are_refused(tmp_path):
-    (tmp_path / "anomaly_score_fan_section_00_test.csv").write_text("a.wav,1.0\n")
-    (tmp_path / "decision_result_fan_section_00_test.csv").write_text("a.wav,0.5\n")
-    with pytest.raises(DataError, match=r"line 1: a decision is 0 or 1. Received: '0.5'"):
-        read_submission(tmp_path)
+def test_a_folder_of_asdkit_is_named_like_its_machine_type(tmp_path):
+    put(tmp_path, "lathe/test_score.csv", ASDKIT)
+    (fault,) = read_one(tmp_path).faults
+    assert "2022 has no machine type lathe" in fault
 
 
-@pytest.mark.parametrize("names", [["b.wav,1"], ["a.wav,1", "b.wav,0"]])
-def test_score_and_decision_files_must_name_the_same_clips(tmp_path, names):
-    (tmp_path / "anomaly_score_fan_section_00_test.csv").write_text("a.wav,1.0\n")
-    (tmp_path / "decision_result_fan_section_00_test.csv").write_text("\n".join(names) + "\n")
-    with pytest.raises(DataError, match=r"the same clips.*Only one of them has: .*b.wav"):
-        read_submission(tmp_path)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "file,score\na.wav,1.0\n",
+            "line 1 is a header, and these files have none. Received: line 1 ('score')",
+        ),
+        ("a.wav,1.0\nb.wav,high\n", "values must be numbers. Received: b.wav ('high')"),
+        (
+            "a.wav,nan\nb.wav,1\nc.wav,-inf\nd.wav,Infinity\n",
+            "values must be finite. Received: a.wav ('nan'), c.wav ('-inf'), d.wav ('Infinity')",
+        ),
+        ("a.wav,1\n\nb.wav,2\n", "every line must be `name.wav,value`. Received: line 2 ('')"),
+        ("a.wav\n", "every line must be `name.wav,value`. Received: line 1 ('a.wav')"),
+        ("", "holds no lines"),
+    ],
+)
+def test_damaged_score_files_are_faults(tmp_path, text, message):
+    path = put(tmp_path, "anomaly_score_fan_section_03_test.csv", text)
+    assert read_one(tmp_path).faults == (f"{path}: {message}",)
 
 
-def test_decisions_without_scores_are_refused(tmp_path):
-    (tmp_path / "anomaly_score_fan_section_00_test.csv").write_text("a.wav,1.0\n")
-    (tmp_path / "decision_result_fan_section_01_test.csv").write_text("a.wav,1\n")
-    with pytest.raises(DataError, match=r"section_01_test.csv: has no score file"):
-        read_submission(tmp_path)
+def test_all_faults_of_a_file_are_told_and_its_good_lines_are_kept(tmp_path):
+    put(tmp_path, "anomaly_score_fan_section_03_test.csv", "a.wav,nan\nb.wav,1.0\nc.wav,x\n")
+
+    system = read_one(tmp_path)
+
+    assert len(system.faults) == 2
+    assert [value.clip for value in system.scores] == ["b.wav"]
 
 
-def test_two_files_of_one_section_are_refused(tmp_path):
-    (tmp_path / "anomaly_score_fan_section_00_test.csv").write_text("a.wav,1.0\n")
-    (tmp_path / "anomaly_score_fan_section_00.csv").write_text("a.wav,1.0\n")
-    with pytest.raises(DataError, match="about the same section as"):
-        read_submission(tmp_path)
+def test_files_that_are_no_text_are_faults(tmp_path):
+    path = tmp_path / "anomaly_score_fan_section_03_test.csv"
+    path.write_bytes(b"\xff\xfe\x00a")
+    assert "cannot be read" in read_one(tmp_path).faults[0]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    put(tmp_path, "anomaly_score_fan_section_03_test.csv", "\ufeffa.wav,1.0\n")
+    assert read_one(tmp_path).scores[0].clip == "a.wav"
+
+
+@pytest.mark.parametrize("value", ["0.5", "2", "-1"])
+def test_decisions_other_than_0_and_1_are_faults(tmp_path, value):
+    put(tmp_path, "anomaly_score_fan_section_00_test.csv")
+    path = put(tmp_path, "decision_result_fan_section_00_test.csv", f"a.wav,{value}\n")
+    expected = f"{path}: a decision is 0 or 1. Received: a.wav ('{value}')"
+    assert read_one(tmp_path).faults == (expected,)
+
+
+def test_decisions_may_be_written_as_floats(tmp_path):
+    put(tmp_path, "anomaly_score_fan_section_00_test.csv")
+    put(tmp_path, "decision_result_fan_section_00_test.csv", "a.wav,1.0\nb.wav,0.0\n")
+    assert [value.value for value in read_one(tmp_path).decisions] == [1.0, 0.0]
+
+
+def test_decisions_without_scores_are_a_fault(tmp_path):
+    put(tmp_path, "decision_result_fan_section_01_test.csv", "a.wav,1\n")
+    assert read_one(tmp_path).faults == (f"{tmp_path}: decision files, but no score files.",)
+
+
+def test_two_files_of_one_section_are_a_fault(tmp_path):
+    first = put(tmp_path, "anomaly_score_fan_section_00.csv")
+    second = put(tmp_path, "anomaly_score_fan_section_00_test.csv")
+
+    system = read_one(tmp_path)
+
+    assert system.faults == (f"{second}: is about the same section as {first}.",)
+    assert len(system.scores) == 1
 
 
 def test_folder_without_scores_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"no file named anomaly_score_"):
-        read_submission(tmp_path)
+    with pytest.raises(DataError, match=r"no score files. Looked for anomaly_score_"):
+        read_one(tmp_path)
+    with pytest.raises(DataError, match=r"nowhere: no such folder"):
+        read_one(tmp_path / "nowhere")
 
 
-def test_names_without_test_and_missing_decisions_are_fine(tmp_path):
-    (tmp_path / "anomaly_score_3DPrinter_section_00.csv").write_text("a.wav,1.0\n")
+def test_names_of_2020_and_2021_differ():
+    assert file_name("anomaly_score", "dcase2020", "fan", "00", None).endswith("fan_id_00.csv")
+    name = file_name("decision_result", "dcase2021", "fan", "03", "target")
+    assert name == "decision_result_fan_section_03_target_test.csv"
 
-    back = read_submission(tmp_path)
 
-    assert back["machine_type"].tolist() == ["3DPrinter"]
-    assert back["decision"].isna().all()
+def test_many_names_are_shortened_and_counted():
+    assert shortened(["a", "b"], 2) == "a, b"
+    assert shortened("abcde", 2) == "a, b and 3 more"

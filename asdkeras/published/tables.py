@@ -1,4 +1,4 @@
-"""The tables of the papers, as printed, one CSV file per system."""
+"""The tables of the papers and of the official baselines, as printed, one CSV file each."""
 
 import difflib
 from importlib import resources
@@ -16,25 +16,61 @@ COLUMNS = {
     "domain": "string",
     "system_row": "string",
     "metric": "string",
+    "average": "string",
     "percent": "float64",
+    "percent_sd": "float64",
     "n_sections": "int64",
+    "rules": "string",
     "note": "string",
 }
 
+CONTRADICTION_COLUMNS = {
+    "system": "string",
+    "table": "string",
+    "dataset": "string",
+    "part": "string",
+    "machine_type": "string",
+    "domain": "string",
+    "system_row": "string",
+    "metric": "string",
+    "average": "string",
+    "parts": "string",
+    "printed": "float64",
+    "recomputed": "float64",
+    "reason": "string",
+}
+
+_CONTRADICTIONS = "contradictions"
+
 
 def load(system: str) -> pd.DataFrame:
-    """What the paper of a system prints.
+    """What the paper of a system prints, or what the official baselines publish.
 
     Args:
-        system: name of the system, such as `wilkinghoff2021`.
+        system: name of the system, such as `wilkinghoff2021`, or `baselines`.
 
     Returns:
-        one row per printed figure, with the columns of `COLUMNS`: number of the table
-        in the paper, dataset, part (`dev`, `eval`), machine type, section and domain
-        (`all`: a mean over them), row or column of the paper (`system_row`), metric
-        (`auc`, `pauc`, `official_score`), the figure in percent (NaN where it cannot be
-        read), how many sections of a machine type it averages over in all, and a note
-        where the figure looks wrong.
+        one row per printed figure in the order of print, with the columns of `COLUMNS`:
+
+        - `table`: number of the table in the paper; `text` for its prose; for `baselines`
+          the repository and commit whose README has the table;
+        - `dataset` and `part` (`dev`, `eval`); both `all` for a mean over datasets;
+        - `machine_type`, `section`, `domain`, each `all` for a mean over them. The domain
+          `all` of one section means all its clips, and so does `all` under the rules
+          `wilkinghoff2024`;
+        - `system_row`: row or column of the table;
+        - `metric`: `auc`, `pauc`, `precision`, `recall`, `f1`; `official_score` for a mean
+          of AUCs and pAUCs; `ci95` for the evaluator's interval of 2022 to 2024;
+        - `average`: `harmonic` or `arithmetic`, the mean over sections, machine types and
+          domains, empty for the figure of a single section. Where both are printed, the
+          mean of the year's rules comes first;
+        - `percent`: the figure, NaN where it cannot be read;
+        - `percent_sd`: its standard deviation over the trials, in percent, NaN where none
+          is printed;
+        - `n_sections`: how many sections of all machine types it averages over;
+        - `rules`: the rules that say which clips meet; figures of different rules must not
+          be compared;
+        - `note`: where the figure looks wrong or needs a word.
 
     Raises:
         RecipeError: if there is no table of that name.
@@ -45,11 +81,33 @@ def load(system: str) -> pd.DataFrame:
         raise RecipeError(
             f"no published tables of a system `{system}`.{hint} There are: {', '.join(names())}"
         )
-    with resources.files("asdkeras.published").joinpath(f"{system}.csv").open("rb") as file:
-        return pd.read_csv(file, dtype=COLUMNS, keep_default_na=False, na_values={"percent": [""]})
+    return _read(system, COLUMNS)
 
 
 def names() -> list[str]:
-    """Systems with published tables, sorted."""
+    """Systems with published tables, and `baselines`, sorted."""
     files = (path.name for path in resources.files("asdkeras.published").iterdir())
-    return sorted(name.removesuffix(".csv") for name in files if name.endswith(".csv"))
+    found = {name.removesuffix(".csv") for name in files if name.endswith(".csv")}
+    return sorted(found - {_CONTRADICTIONS})
+
+
+def contradictions() -> pd.DataFrame:
+    """Printed means that do not follow from the figures printed for their parts.
+
+    A figure printed with two digits may lie half a hundredth to either side. A mean is
+    listed if its parts, each moved within its digits, cannot give what is printed.
+
+    Returns:
+        one row per mean and set of parts, with the columns of `CONTRADICTION_COLUMNS`:
+        `system` (as for `load`), then the place of the mean as in its table; `parts`, what
+        it was recomputed from (`sections`, `machine types`, `domains`, `metrics`,
+        `datasets`, or the other table or paper that prints it or its parts); `printed` and
+        `recomputed`, both in percent; and the `reason` as far as it is known.
+    """
+    return _read(_CONTRADICTIONS, CONTRADICTION_COLUMNS)
+
+
+def _read(name: str, columns: dict[str, str]) -> pd.DataFrame:
+    numbers = {column: [""] for column, kind in columns.items() if kind == "float64"}
+    with resources.files("asdkeras.published").joinpath(f"{name}.csv").open("rb") as file:
+        return pd.read_csv(file, dtype=columns, keep_default_na=False, na_values=numbers)

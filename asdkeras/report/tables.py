@@ -33,7 +33,8 @@ def print_results(
 
     Args:
         summary: of `asdkeras.evaluation.summarize`.
-        comparison: of `asdkeras.evaluation.compare`; None leaves the published column out.
+        comparison: printed means, of `asdkeras.report.comparison.compare`, with a column
+            `comparable`; None leaves the published column out.
         rules: those of the summary; they name the last rows.
         title: shown above, the part is added.
         console: default standard output.
@@ -100,6 +101,37 @@ def print_decisions(
         grid.add_row(shown, section, domain, *counts)
         previous = machine_type
     console.print(Text("no labels: metrics skipped", style="yellow"))
+    console.print(grid)
+
+
+def print_verdicts(comparison: pd.DataFrame, *, title: str, console: Console | None = None) -> None:
+    """Print how many figures of a comparison have which verdict, and those that are outside.
+
+    Args:
+        comparison: of `asdkeras.report.comparison.compare`.
+        title: shown above.
+        console: default standard output.
+    """
+    console = console or Console()
+    console.print(Text(title, style="bold"))
+    for verdict, count in comparison["verdict"].value_counts().items():
+        console.print(Text(f"{verdict}: {count}"))
+    outside = comparison[comparison["verdict"] == "outside"]
+    if outside.empty:
+        return
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("set", "machine type", "section", "domain", "metric"):
+        grid.add_column(heading, overflow="fold")
+    for heading in ("published", "ours", "off by", "allowed"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    for _, figure in outside.iterrows():
+        places = (figure[name] for name in ("part", "machine_type", "section", "domain", "metric"))
+        grid.add_row(
+            *map(str, places),
+            *(f"{figure[name]:.2f}" for name in ("published", "ours")),
+            f"{figure['difference']:+.2f}",
+            f"{figure['tolerance']:.2f}",
+        )
     console.print(grid)
 
 

@@ -18,7 +18,8 @@ LIGHT = (
         "data.verification.verify",
         "data.truth",
     ),
-    *("data.verification.verify", "report.datasets", "experiment.dataset"),
+    *("data.verification.verify", "report.datasets", "report.scoring", "report.comparison"),
+    *("experiment.dataset", "metrics.intervals", "metrics.bootstrap"),
     *("report.tables", "systems", "experiment.recipe", "experiment.run_folder", "experiment.run"),
 )
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from asdkeras.published.tables import load
+
 ROOT = Path(__file__).parents[2]
 RESULTS = sorted((ROOT / "results").rglob("*.csv"))
 MINI = ROOT / "results" / "wilkinghoff2021" / "mini2021.csv"
@@ -60,3 +62,28 @@ def test_every_result_says_how_it_was_made():
         assert path.name in story
         for word in ("Command:", "Commit:", "Machine:"):
             assert word in story
+
+
+PARTS = {"development": "dev", "evaluation": "eval"}
+
+
+@pytest.mark.parametrize("document", ["README.md", "recipes/wilkinghoff2021/README.md"])
+def test_published_figures_in_the_documents_are_those_of_the_tables(document):
+    """Rows such as `development | source, ensemble | 85.00 / 68.38`, all of the proposed system."""
+    published = load("wilkinghoff2021")
+    ensembles = published[
+        published["system_row"].isin(["all_40", "selected_20"])
+        & (published["machine_type"] == "all")
+        & (published["section"] == "all")
+    ]
+
+    table = table_after(document, "published")
+
+    assert table
+    for *place, figures, _ in table:
+        words = " ".join(place)
+        part = next(PARTS[word] for word in PARTS if word in words)
+        domain = next((name for name in ("source", "target") if name in words), "all")
+        of_place = ensembles[(ensembles["part"] == part) & (ensembles["domain"] == domain)]
+        printed = {f"{value:.2f}" for value in of_place["percent"]}
+        assert set(re.findall(r"\d+\.\d\d", figures)) <= printed

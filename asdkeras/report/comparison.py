@@ -1,0 +1,210 @@
+"""The paper beside ours, figure by figure, with a tolerance and a verdict.
+
+Ours is measured under the paper's own convention, which need not be that of its year, on
+the score files of a run. A figure that is not within its tolerance is what makes this a
+regression test against the published tables.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from asdkeras.evaluation import METRICS, evaluate, summarize, write_csv
+from asdkeras.files import write_text
+from asdkeras.metrics.conventions import CONVENTIONS
+from asdkeras.metrics.official import RULES, RuleSet, rules_for
+
+DEFAULT_TOLERANCE = 3.0
+"""Percentage points where the paper prints no spread: autoencoders and classifiers of ASD differ
+by up to 2.9 points (standard deviation) between four seeds of one recipe."""
+
+COLUMNS = (
+    *("part", "machine_type", "section", "domain", "metric", "average"),
+    *("published", "ours", "difference", "tolerance", "n_sections", "verdict", "note"),
+)
+_KEYS = ["part", "machine_type", "section", "domain", "metric"]
+_COUNTED = ("within", "outside")
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """The test clips of one trial.
+
+    Attributes:
+        table: clip table, with labels where they are known.
+        anomaly_scores: float, `(clips,)`.
+        decisions: 0 or 1, `(clips,)`.
+    """
+
+    table: pd.DataFrame
+    anomaly_scores: pd.Series
+    decisions: pd.Series
+
+
+def convention_of(system: str, dataset: str) -> RuleSet:
+    """The rules a paper prints its figures by; those of the year if it has none of its own."""
+    return CONVENTIONS.get(system) or rules_for(dataset)
+
+
+def compare(
+    trials: Mapping[int, Scored],
+    published: pd.DataFrame,
+    contradictions: pd.DataFrame,
+    rules: RuleSet,
+    *,
+    row: str,
+    tolerance: float = DEFAULT_TOLERANCE,
+) -> pd.DataFrame:
+    """Set every figure that a paper prints of one row beside ours.
+
+    Args:
+        trials: of one run, by seed; one dataset.
+        published: of `asdkeras.published.tables.load`.
+        contradictions: of `asdkeras.published.tables.contradictions`, of the same paper.
+        rules: the paper's convention.
+        row: `system_row` of the paper that tells of the same variant.
+        tolerance: in percentage points, where the paper prints no standard deviation.
+
+    Returns:
+        `COLUMNS`, one row per printed figure of this year's dataset, in the order of print.
+        Figures, `difference` (ours minus published) and `tolerance` (the printed standard
+        deviation, else the one given) are in percent. `verdict` is
+
+        - `within` or `outside` the tolerance;
+        - `contradicted`: the figure does not follow from the paper's own table, so it is
+          no measure of ours;
+        - `not comparable`: ours is of other data (the mini corpus, another number of
+          sections), or the paper averages in another way;
+        - `not measured`: there is none of ours; `not readable`: the figure is lost.
+
+    Raises:
+        ValueError: if the paper has no such row.
+    """
+    if row not in set(published["system_row"]):
+        raise ValueError(
+            f"`row` must be one of {sorted(set(published['system_row']))}. Received: row={row!r}"
+        )
+    dataset = str(next(iter(trials.values())).table["dataset"].iloc[0])
+    of_year = published["dataset"] == dataset.replace("mini", "dcase", 1)
+    printed = published[of_year & (published["system_row"] == row)]
+    if printed.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    both = printed.merge(_ours(trials, rules), on=_KEYS, how="left", suffixes=("", "_ours"))
+    both["published"] = both["percent"]
+    both["ours"] = 100.0 * both["value"]
+    both["difference"] = both["ours"] - both["published"]
+    both["tolerance"] = both["percent_sd"].fillna(tolerance)
+    recomputed = _recomputed(contradictions, printed)
+    verdicts, notes = [], []
+    for line, figure in both.iterrows():
+        again = recomputed.get(_place(figure))
+        verdict, note = _verdict(figure, rules, dataset, again)
+        verdicts.append(verdict)
+        notes.append(note or str(both.at[line, "note"]))
+    both["verdict"], both["note"] = verdicts, notes
+    return both[list(COLUMNS)]
+
+
+def is_met(comparison: pd.DataFrame) -> bool | None:
+    """Whether no figure is outside its tolerance; None if nothing could be compared."""
+    counted = comparison["verdict"].isin(_COUNTED)
+    return bool((comparison["verdict"] != "outside").all()) if counted.any() else None
+
+
+def write_comparison(folder: Path, comparison: pd.DataFrame, title: str) -> None:
+    """Write `compare.csv` and `compare.md`."""
+    write_csv(folder / "compare.csv", comparison)
+    write_text(folder / "compare.md", f"# {title}\n\n{as_markdown(comparison)}")
+
+
+def as_markdown(comparison: pd.DataFrame) -> str:
+    """A comparison as a table in Markdown, figures with two digits."""
+    lines = [
+        "| set | machine type | section | domain | metric | published | ours | difference "
+        "| tolerance | verdict |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for _, figure in comparison.iterrows():
+        metric = (
+            f"{figure['metric']} ({figure['average']})" if figure["average"] else figure["metric"]
+        )
+        cells = [
+            *(figure[name] for name in ("part", "machine_type", "section", "domain")),
+            metric,
+            *(_number(figure[name]) for name in ("published", "ours")),
+            _number(figure["difference"], sign="+"),
+            _number(figure["tolerance"]),
+            f"{figure['verdict']}: {figure['note']}" if figure["note"] else figure["verdict"],
+        ]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _ours(trials: Mapping[int, Scored], rules: RuleSet) -> pd.DataFrame:
+    """Means and single sections, `_KEYS`, `value` and `n_sections`."""
+    metrics = pd.concat(
+        [
+            evaluate(trial.table, trial.anomaly_scores, trial.decisions, rules, seed).metrics
+            for seed, trial in trials.items()
+        ],
+        ignore_index=True,
+    )
+    if metrics.empty:
+        return pd.DataFrame(columns=[*_KEYS, "value", "n_sections"])
+    means = summarize(metrics, rules).assign(section="all")
+    keys = ["seed", "machine_type", "section", "domain"]
+    figures = metrics.melt(keys, list(METRICS), var_name="metric").dropna(subset="value")
+    sections = figures.groupby(_KEYS[1:])["value"].mean().reset_index()
+    sections["part"] = [
+        rules.part_of(str(machine_type), str(section))
+        for machine_type, section in zip(sections["machine_type"], sections["section"], strict=True)
+    ]
+    ours = pd.concat([means, sections.assign(n_sections=1)], ignore_index=True)
+    return ours[[*_KEYS, "value", "n_sections"]]
+
+
+def _recomputed(
+    contradictions: pd.DataFrame, printed: pd.DataFrame
+) -> dict[tuple[str, ...], float]:
+    """What figures would be by the paper's own parts, where they are not."""
+    of_row = contradictions.loc[contradictions["system_row"].isin(printed["system_row"])]
+    return {_place(figure): float(figure["recomputed"]) for _, figure in of_row.iterrows()}
+
+
+def _place(figure: pd.Series) -> tuple[str, ...]:
+    names = ("table", "dataset", "part", "machine_type", "domain", "metric", "average")
+    return tuple(str(figure[name]) for name in names)
+
+
+def _verdict(
+    figure: pd.Series, rules: RuleSet, dataset: str, recomputed: float | None
+) -> tuple[str, str]:
+    if np.isnan(figure["published"]):
+        return "not readable", ""
+    if np.isnan(figure["ours"]):
+        return "not measured", ""
+    if figure["dataset"] != dataset:
+        return "not comparable", f"ours is of {dataset}"
+    if not _read_alike(rules, str(figure["rules"])):
+        return "not comparable", f"the paper has the rules {figure['rules']}, ours {rules.name}"
+    if figure["average"] not in ("", rules.mean):
+        return "not comparable", f"ours is the {rules.mean} mean"
+    if figure["n_sections_ours"] != figure["n_sections"]:
+        return "not comparable", f"ours is of {int(figure['n_sections_ours'])} sections"
+    if recomputed is not None and figure["section"] == "all":
+        return "contradicted", f"its own table gives {recomputed:.2f}"
+    is_within = abs(figure["difference"]) <= figure["tolerance"]
+    return "within" if is_within else "outside", ""
+
+
+def _read_alike(rules: RuleSet, printed: str) -> bool:
+    """Whether the same clips meet in a curve under ours and under the rules of a figure."""
+    theirs = CONVENTIONS.get(printed) or RULES[printed]
+    return (theirs.rows, theirs.anomalies) == (rules.rows, rules.anomalies)
+
+
+def _number(value: float, sign: str = "") -> str:
+    return "" if np.isnan(value) else f"{value:{sign}.2f}"

@@ -1,0 +1,213 @@
+"""The result files of the official evaluators, byte for byte, quirks and all.
+
+A file is read by scripts and compared by eye, so that it has to be the evaluator's own: its
+order of machine types, its lines, its defects. What is wrong in it and printed all the same:
+
+- 2022: `source harmonic mean` of a machine type is that of its first section alone, and
+  `target harmonic mean` that of everything else. The lines over all machine types are right.
+- Metrics that are 0 for some section have a harmonic mean of about 1e-15 instead of 0.
+- 2022 to 2024: `official score ci95`; see `asdkeras.metrics.intervals`.
+
+Read: y-kawagu/dcase2020_task2_evaluator @3e5464f, y-kawagu/dcase2021_task2_evaluator
+@1787468, Kota-Dohi/dcase2022_evaluator @de8719b, nttcslab/dcase2023_task2_evaluator @3aa8a9f
+and nttcslab/dcase2024_task2_evaluator @b5d17f6.
+"""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from asdkeras.errors import RecipeError
+from asdkeras.metrics.auc import auc, partial_auc
+from asdkeras.metrics.decisions import decision_metrics
+from asdkeras.metrics.intervals import official_ci95
+
+YEARS = (2020, 2021, 2022, 2023, 2024)
+
+_MACHINE_TYPES_OF_2020 = ("fan", "pump", "slider", "valve", "ToyCar", "ToyConveyor")
+_METRICS = ("AUC", "pAUC", "precision", "recall", "F1 score")
+_COLUMNS_FROM_2022 = (
+    *("AUC (all)", "AUC (source)", "AUC (target)", "pAUC"),
+    *(f"{metric} ({domain})" for metric in _METRICS[2:] for domain in ("source", "target")),
+)
+_OVER_ALL = " over all machine types, sections, and domains"
+
+_Line = list[object]
+_Values = NDArray[np.float64]
+
+
+def file_name(year: int, team: str) -> str:
+    """Name of the evaluator's result file.
+
+    Args:
+        year: of the challenge.
+        team: name of the folder of the submission.
+    """
+    return f"result_{team}.csv" if year == 2020 else f"{team}_result.csv"
+
+
+def official_result(year: int, clips: pd.DataFrame) -> str:
+    """Contents of the evaluator's result file.
+
+    Args:
+        year: of the challenge.
+        clips: all test clips of one part of the dataset: columns machine_type, section,
+            domain, is_anomalous, score and, but in 2020, decision. Sorted by machine type,
+            section and name as it was distributed.
+
+    Raises:
+        RecipeError: if the evaluator of the year is not known.
+    """
+    if year not in YEARS:
+        raise RecipeError(
+            f"result files are known of the evaluators of {YEARS[0]} to {YEARS[-1]} only. "
+            f"Received: year={year}. Leave out --official-format."
+        )
+    if year == 2020:
+        lines = _lines_of_2020(clips)
+    elif year == 2021:
+        lines = _lines_of_2021(clips)
+    else:
+        lines = _lines_from_2022(year, clips)
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    return buffer.getvalue()
+
+
+def _lines_of_2020(clips: pd.DataFrame) -> Iterator[_Line]:
+    for machine_type in _MACHINE_TYPES_OF_2020:
+        of_machine = clips[clips["machine_type"] == machine_type]
+        yield [machine_type]
+        yield ["id", "AUC", "pAUC"]
+        rows = []
+        for section, group in of_machine.groupby("section"):
+            rows.append(_areas(group))
+            yield [section, *rows[-1]]
+        yield ["Average", *np.mean(np.array(rows), axis=0).tolist()]
+        yield []
+
+
+def _lines_of_2021(clips: pd.DataFrame) -> Iterator[_Line]:
+    by_domain: dict[str, list[list[float]]] = {"source": [], "target": []}
+    every: list[list[float]] = []
+    for machine_type, of_machine in clips.groupby("machine_type"):
+        yield [machine_type]
+        yield ["section", "domain", *_METRICS]
+        rows: dict[str, list[list[float]]] = {}
+        for domain in by_domain:
+            of_domain = of_machine[of_machine["domain"] == domain]
+            rows[domain] = []
+            for section, group in of_domain.groupby("section"):
+                rows[domain].append([*_areas(group), *_decided(group)])
+                yield [section, domain, *rows[domain][-1]]
+            by_domain[domain].extend(rows[domain])
+        every.extend(rows["source"] + rows["target"])
+        yield from _mean_lines_of_2021("", rows["source"] + rows["target"], rows)
+    yield ["", "", *_METRICS]
+    yield from _mean_lines_of_2021(_OVER_ALL, every, by_domain)
+    # The sum runs over the table line by line, as theirs does.
+    yield ["official score", "", float(_harmonic_mean_of_2021(np.array(every)[:, :2], None))]
+    yield []
+
+
+def _mean_lines_of_2021(
+    over: str, every: list[list[float]], by_domain: dict[str, list[list[float]]]
+) -> Iterator[_Line]:
+    yield ["arithmetic mean" + over, "", *np.mean(np.array(every), axis=0).tolist()]
+    means = {"": every, **{f"{domain} ": rows for domain, rows in by_domain.items()}}
+    for name, rows in means.items():
+        mean = _harmonic_mean_of_2021(np.array(rows), 0)
+        yield [f"{name}harmonic mean{over}", "", *mean.tolist()]
+    yield []
+
+
+def _lines_from_2022(year: int, clips: pd.DataFrame) -> Iterator[_Line]:
+    every: list[list[float]] = []
+    for machine_type, of_machine in clips.groupby("machine_type"):
+        yield [machine_type]
+        yield ["section", *_COLUMNS_FROM_2022]
+        rows = []
+        for section, group in of_machine.groupby("section"):
+            rows.append(_row_from_2022(group))
+            yield [section, *rows[-1]]
+        every.extend(rows)
+        yield ["", "", *_METRICS]
+        # Meant as the number of sections; 2022 halves it once too often.
+        num_source = len(rows) // 2 if year == 2022 else len(rows)
+        yield from _mean_lines_from_2022("", _performance(rows), num_source)
+    yield ["", "", *_METRICS]
+    yield from _mean_lines_from_2022(_OVER_ALL, _performance(every), len(every))
+    terms = np.array(every)[:, 1:4].T.ravel()
+    yield ["official score", "", float(_harmonic_mean(terms, None))]
+    ci95 = official_ci95(clips["score"].to_numpy(), clips["is_anomalous"].to_numpy(dtype=bool))
+    yield ["official score ci95", "", ci95]
+    yield []
+
+
+def _row_from_2022(clips: pd.DataFrame) -> list[float]:
+    """One section, `_COLUMNS_FROM_2022`: normal clips of a domain against all anomalous ones."""
+    area, partial_area = _areas(clips)
+    of_domains = [clips[clips["domain"] == domain] for domain in ("source", "target")]
+    compared = [
+        clips[(clips["domain"] == domain) | clips["is_anomalous"]]
+        for domain in ("source", "target")
+    ]
+    decided = [_decided(of_domain) for of_domain in of_domains]
+    return [
+        area,
+        *(_areas(each)[0] for each in compared),
+        partial_area,
+        *(values[metric] for metric in range(3) for values in decided),
+    ]
+
+
+def _performance(rows: Sequence[Sequence[float]]) -> _Values:
+    """Five metrics, each of all source domains, then of all target domains; pAUC has none."""
+    columns = dict(zip(_COLUMNS_FROM_2022, np.array(rows).T, strict=True))
+    both = [
+        [columns.get(f"{metric} ({domain})", columns["pAUC"]) for domain in ("source", "target")]
+        for metric in _METRICS
+    ]
+    return np.array([np.concatenate(of_metric) for of_metric in both])
+
+
+def _mean_lines_from_2022(over: str, performance: _Values, num_source: int) -> Iterator[_Line]:
+    yield ["arithmetic mean" + over, "", *np.mean(performance, axis=1).tolist()]
+    means = {
+        "": performance,
+        "source ": performance[:, :num_source],
+        "target ": performance[:, num_source:],
+    }
+    for name, values in means.items():
+        yield [f"{name}harmonic mean{over}", "", *_harmonic_mean(values, 1).tolist()]
+    yield []
+
+
+def _areas(clips: pd.DataFrame) -> list[float]:
+    scores, labels = clips["score"].to_numpy(), clips["is_anomalous"].to_numpy(dtype=bool)
+    return [auc(scores, labels), partial_auc(scores, labels)]
+
+
+def _decided(clips: pd.DataFrame) -> list[float]:
+    flags, labels = (clips[name].to_numpy(dtype=bool) for name in ("decision", "is_anomalous"))
+    return list(decision_metrics(flags, labels))
+
+
+# SciPy rounds harmonic means in another way since 1.9, and the evaluators with it. The
+# output we have of 2021 was made in the old way, that of 2022 and 2023 in the new one.
+
+
+def _harmonic_mean_of_2021(values: _Values, axis: int | None) -> _Values:
+    inverse = 1.0 / np.maximum(values, sys.float_info.epsilon)
+    count = inverse.size if axis is None else inverse.shape[axis]
+    return np.asarray(count / np.sum(inverse, axis=axis))
+
+
+def _harmonic_mean(values: _Values, axis: int | None) -> _Values:
+    inverse = 1.0 / np.maximum(values, sys.float_info.epsilon)
+    return np.asarray(1.0 / np.mean(inverse, axis=axis))

@@ -1,0 +1,311 @@
+"""The lines of a submission become a clip table: joined by file name, and complete.
+
+Names of development clips say label and domain. Evaluation clips, under whatever names,
+are looked up in the ground truth. Every clip that was to be scored must have one score,
+and no other may have any.
+"""
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from asdkeras.data import naming
+from asdkeras.data.clips import COLUMNS
+from asdkeras.data.manifest import Dataset
+from asdkeras.data.truth import Truth
+from asdkeras.metrics.official import RuleSet
+from asdkeras.submission import DECISION, SCORE, System, Value, file_name, shortened
+
+_FURTHER_COLUMNS = {
+    "name": "string",
+    "score": "float64",
+    "decision": "boolean",
+    "part": "string",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class SubmittedClips:
+    """What one system says, clip by clip.
+
+    Attributes:
+        table: clip table of test clips, sorted as the evaluators sort their lines. Further
+            columns: `name` (of the clip as it was distributed), `score` (float64),
+            `decision` (boolean, NA without decision files) and `part` (`dev`, `eval`).
+        absent_machine_types: those that should be there and are not, wholly.
+        faults: one line each. With any of them the table is not to be used.
+        notes: one line each.
+    """
+
+    table: pd.DataFrame
+    absent_machine_types: tuple[str, ...]
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class _Clip(NamedTuple):
+    """A test clip and what it is."""
+
+    machine_type: str
+    section: str
+    name: str
+    domain: str | None
+    is_anomalous: bool
+
+
+class _Identified(NamedTuple):
+    """Values by clip, and lines about those that are no clip's."""
+
+    values: dict[_Clip, Value]
+    faults: list[str]
+
+
+class _Place(NamedTuple):
+    """What one file of a submission is about; the domain in 2021 only."""
+
+    machine_type: str
+    section: str
+    domain: str | None
+
+
+def parts_of(system: System, rules: RuleSet, machines: Collection[str] | None = None) -> set[str]:
+    """Parts of the dataset (`dev`, `eval`) that the clips of a system belong to."""
+    return {
+        rules.part_of(value.machine_type, parsed.section)
+        for value in _of_machines(system.scores, machines)
+        if (parsed := naming.parse_name(value.clip)) is not None
+    }
+
+
+def join_submission(
+    system: System,
+    dataset: Dataset,
+    truth: Truth | None,
+    rules: RuleSet,
+    machines: Collection[str] | None = None,
+) -> SubmittedClips:
+    """Find out what the clips of a submission are, and whether all are there.
+
+    Args:
+        system: what was read.
+        dataset: of the manifest; says how many development clips there are.
+        truth: of its evaluation set; None if the submission is not about it.
+        rules: of the year.
+        machines: machine types to look at. None means that a part must be there as a whole.
+    """
+    scores = _identified(_of_machines(system.scores, machines), dataset, truth, rules)
+    decisions = _identified(_of_machines(system.decisions, machines), dataset, truth, rules)
+    faults = [*system.faults, *scores.faults, *decisions.faults]
+    places = _expected_places(scores.values, truth, dataset, rules, machines)
+    known = {place.machine_type for place in places}
+    faults += [
+        f"{name}: there are no scores of it." for name in machines or () if name not in known
+    ]
+    faults += _absent(SCORE, places, scores.values, dataset.year)
+    faults += _missing_evaluation_clips(scores.values, truth, dataset.year)
+    faults += _miscounted_development_clips(scores.values, dataset, rules)
+    if system.decisions:
+        decided = {_place(clip, dataset.year) for clip in scores.values}
+        faults += _absent(DECISION, decided, decisions.values, dataset.year)
+        faults += _missing(DECISION, scores.values, decisions.values, dataset.year)
+        faults += _unscored(decisions.values, scores.values)
+    here = {clip.machine_type for clip in scores.values}
+    absent = {place.machine_type for place in places} - here
+    table = _table(scores.values, decisions.values, dataset, rules)
+    notes = tuple(_notes(scores.values, truth))
+    return SubmittedClips(table, tuple(sorted(absent)), tuple(faults), notes)
+
+
+def _of_machines(values: Iterable[Value], machines: Collection[str] | None) -> list[Value]:
+    return [value for value in values if machines is None or value.machine_type in machines]
+
+
+def _identified(
+    values: Sequence[Value], dataset: Dataset, truth: Truth | None, rules: RuleSet
+) -> _Identified:
+    """Which clip each value is about."""
+    found: dict[_Clip, Value] = {}
+    first: dict[object, Value] = {}
+    faults: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for value, clip in zip(values, _clips(values, truth, rules), strict=True):
+        if clip is None or (clip.domain is None and dataset.year > 2020):
+            faults[value.path, f"no test clips of {dataset.name}"].append(value.clip)
+        elif value.section not in (None, clip.section) or value.domain not in (None, clip.domain):
+            faults[value.path, "clips of another section or domain"].append(value.clip)
+        elif (key := (clip.machine_type, naming.clip_key(clip.name))) in first:
+            other = first[key]
+            name = value.clip if other.clip == value.clip else f"{value.clip} = {other.clip}"
+            place = "here" if other.path == value.path else f"in {other.path}"
+            faults[value.path, f"clips that are already {place}"].append(name)
+        else:
+            found[clip], first[key] = value, value
+    lines = [
+        f"{path}: {text}: {shortened(names)} ({len(names)} in all)"
+        for (path, text), names in faults.items()
+    ]
+    return _Identified(found, lines)
+
+
+def _clips(values: Sequence[Value], truth: Truth | None, rules: RuleSet) -> Iterator[_Clip | None]:
+    """The clip of each value; None where the name is not that of a test clip."""
+    rows = {}
+    if truth is not None:
+        # Names are looked up together: one alone may not say which clip is meant.
+        for machine_type in {value.machine_type for value in values}:
+            names = [value.clip for value in values if value.machine_type == machine_type]
+            for name, row in zip(names, truth.find_all(machine_type, names), strict=True):
+                rows[machine_type, name] = row
+    for value in values:
+        parsed = naming.parse_name(value.clip)
+        if parsed is None or parsed.split == "train":
+            yield None
+        elif rules.part_of(value.machine_type, parsed.section) == "eval":
+            row = rows.get((value.machine_type, value.clip))
+            yield row and _Clip(
+                value.machine_type, row.section, row.name, row.domain, row.is_anomalous
+            )
+        elif parsed.is_anomalous is None:
+            yield None
+        else:
+            domain = None if rules.name == "dcase2020" else parsed.domain
+            is_anomalous = parsed.is_anomalous
+            yield _Clip(value.machine_type, parsed.section, value.clip, domain, is_anomalous)
+
+
+def _expected_places(
+    scored: Iterable[_Clip],
+    truth: Truth | None,
+    dataset: Dataset,
+    rules: RuleSet,
+    machines: Collection[str] | None,
+) -> set[_Place]:
+    """All that the parts consist of which some of the clips belong to."""
+    parts = {rules.part_of(clip.machine_type, clip.section) for clip in scored}
+    places = {
+        _Place(count.machine_type, count.section, count.domain)
+        for count in dataset.clip_counts
+        if (count.part, count.split) == ("dev", "test") and "dev" in parts
+    }
+    if truth is not None:
+        places |= {
+            _Place(name, row.section, row.domain)
+            for name in truth.machine_types
+            for row in truth.rows(name)
+        }
+    return {
+        place if dataset.year == 2021 else place._replace(domain=None)
+        for place in places
+        if machines is None or place.machine_type in machines
+    }
+
+
+def _absent(
+    kind: str, places: Iterable[_Place], found: Iterable[_Clip], year: int
+) -> Iterator[str]:
+    """Files of which not a single line is there."""
+    here = {_place(clip, year) for clip in found}
+    for place in sorted(set(places) - here, key=str):
+        yield f"{file_name(kind, f'dcase{year}', *place)}: is missing."
+
+
+def _missing_evaluation_clips(
+    scored: Collection[_Clip], truth: Truth | None, year: int
+) -> Iterator[str]:
+    if truth is not None:
+        expected = [
+            _Clip(name, row.section, row.name, row.domain, row.is_anomalous)
+            for name in truth.machine_types
+            for row in truth.rows(name)
+        ]
+        yield from _missing(SCORE, expected, scored, year)
+
+
+def _missing(
+    kind: str, expected: Iterable[_Clip], found: Collection[_Clip], year: int
+) -> Iterator[str]:
+    """Single lines that files lack."""
+    here = {_place(clip, year) for clip in found}
+    names: dict[_Place, list[str]] = defaultdict(list)
+    for clip in expected:
+        if clip not in found and _place(clip, year) in here:
+            names[_place(clip, year)].append(clip.name)
+    for place, of_file in names.items():
+        file = file_name(kind, f"dcase{year}", *place)
+        yield f"{file}: clips are missing: {shortened(of_file)} ({len(of_file)} in all)"
+
+
+def _miscounted_development_clips(
+    scored: Iterable[_Clip], dataset: Dataset, rules: RuleSet
+) -> Iterator[str]:
+    """Development clips cannot be listed, but counted, by section, domain and label."""
+    clips = [c for c in scored if rules.part_of(c.machine_type, c.section) == "dev"]
+    found = Counter((c.machine_type, c.section, c.domain, c.is_anomalous) for c in clips)
+    here = {_place(clip, dataset.year) for clip in clips}
+    known = set()
+    for count in dataset.clip_counts:
+        if (count.part, count.split) != ("dev", "test"):
+            continue
+        key = (count.machine_type, count.section, count.domain)
+        known.add(key[:2])
+        place = _Place(*key) if dataset.year == 2021 else _Place(*key[:2], None)
+        normal, anomalous = found[*key, False], found[*key, True]
+        expected = (count.normal, count.anomalous)
+        if place in here and None not in expected and (normal, anomalous) != expected:
+            yield (
+                f"{' '.join(filter(None, key))}: {normal} normal and {anomalous} anomalous clips "
+                f"have scores, but there are {count.normal} and {count.anomalous}."
+            )
+    for place in sorted({place for place in here if place[:2] not in known}, key=str):
+        yield f"{place.machine_type}: {dataset.name} has no section {place.section}."
+
+
+def _unscored(decided: dict[_Clip, Value], scored: Collection[_Clip]) -> Iterator[str]:
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for clip, value in decided.items():
+        if clip not in scored:
+            by_file[value.path].append(value.clip)
+    for path, names in by_file.items():
+        yield f"{path}: decisions without a score: {shortened(names)} ({len(names)} in all)"
+
+
+def _place(clip: _Clip, year: int) -> _Place:
+    return _Place(clip.machine_type, clip.section, clip.domain if year == 2021 else None)
+
+
+def _notes(scored: dict[_Clip, Value], truth: Truth | None) -> Iterator[str]:
+    disputed = truth.disputed if truth else ()
+    renamed = [
+        clip
+        for clip, value in scored.items()
+        if clip.machine_type in disputed
+        and naming.clip_key(value.clip) != naming.clip_key(clip.name)
+    ]
+    if renamed:
+        machine_types = ", ".join(sorted({clip.machine_type for clip in renamed}))
+        yield (
+            f"{len(renamed)} clips of {machine_types} have names of a published list that "
+            "contradicts the tables the challenge scored with. Labels and domains come from the "
+            "tables."
+        )
+
+
+def _table(
+    scored: dict[_Clip, Value], decided: dict[_Clip, Value], dataset: Dataset, rules: RuleSet
+) -> pd.DataFrame:
+    rows = [
+        {
+            **clip._asdict(),
+            "path": scored[clip].clip,
+            "dataset": dataset.name,
+            "split": "test",
+            "score": scored[clip].value,
+            "decision": bool(decided[clip].value) if clip in decided else None,
+            "part": rules.part_of(clip.machine_type, clip.section),
+        }
+        for clip in sorted(scored, key=lambda clip: clip[:3])
+    ]
+    types = {**COLUMNS, **_FURTHER_COLUMNS}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
