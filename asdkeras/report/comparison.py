@@ -114,6 +114,23 @@ def is_met(comparison: pd.DataFrame) -> bool | None:
     return bool((comparison["verdict"] != "outside").all()) if counted.any() else None
 
 
+def printed_means(comparison: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
+    """The printed means that may stand in the table of a run, each once.
+
+    Args:
+        comparison: of `compare`.
+        rules: those of the run.
+
+    Returns:
+        rows of `comparison` by its mean, with a column `comparable`. A figure that is lost
+        in one table is taken from another.
+    """
+    is_mean = (comparison["section"] == "all") & (comparison["average"] == rules.mean)
+    means = comparison[is_mean & comparison["published"].notna()]
+    means = means.drop_duplicates(["part", "machine_type", "domain", "metric"])
+    return means.assign(comparable=means["verdict"] != "not comparable")
+
+
 def write_comparison(folder: Path, comparison: pd.DataFrame, title: str) -> None:
     """Write `compare.csv` and `compare.md`."""
     write_csv(folder / "compare.csv", comparison)
@@ -194,7 +211,7 @@ def _verdict(
         return "not comparable", f"ours is the {rules.mean} mean"
     if figure["n_sections_ours"] != figure["n_sections"]:
         return "not comparable", f"ours is of {int(figure['n_sections_ours'])} sections"
-    if recomputed is not None and figure["section"] == "all":
+    if recomputed is not None:
         return "contradicted", f"its own table gives {recomputed:.2f}"
     is_within = abs(figure["difference"]) <= figure["tolerance"]
     return "within" if is_within else "outside", ""

@@ -13,7 +13,7 @@ from rich.text import Text
 from asdkeras.config import did_you_mean, read_recipe
 from asdkeras.errors import OutsideTolerance, RecipeError
 from asdkeras.evaluation import Evaluation, evaluate, summarize, write_csv
-from asdkeras.metrics.official import RuleSet, rules_for
+from asdkeras.metrics.official import rules_for
 from asdkeras.published import tables as published
 from asdkeras.report.comparison import (
     DEFAULT_TOLERANCE,
@@ -21,6 +21,7 @@ from asdkeras.report.comparison import (
     compare,
     convention_of,
     is_met,
+    printed_means,
     write_comparison,
 )
 from asdkeras.report.tables import print_decisions, print_results, print_skipped, print_verdicts
@@ -62,9 +63,10 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
             comparison = _compared(scores, system, scores.published_row)
             if len(comparison):
                 write_comparison(run, comparison, f"{title}, against the paper")
-        means = None if comparison is None else _means(comparison, rules)
-        print_results(summary, means, rules, title=title, console=console)
-        if means is not None:
+        means = None if comparison is None else printed_means(comparison, rules)
+        has_means = means is not None and len(means) > 0
+        print_results(summary, means if has_means else None, rules, title=title, console=console)
+        if has_means:
             row = f"published: row {scores.published_row} of the paper's tables"
             console.print(Text(row, style="dim"))
         _print_skipped(evaluations[0], console)
@@ -170,16 +172,6 @@ def _compared(
         row=row,
         tolerance=tolerance,
     )
-
-
-def _means(comparison: pd.DataFrame, rules: RuleSet) -> pd.DataFrame | None:
-    """The printed means that stand beside ours in the table of a run, each once."""
-    is_mean = (comparison["section"] == "all") & (comparison["average"] == rules.mean)
-    means = comparison[is_mean & comparison["published"].notna()]
-    if means.empty:
-        return None
-    means = means.drop_duplicates(["part", "machine_type", "domain", "metric"])
-    return means.assign(comparable=means["verdict"] != "not comparable")
 
 
 def _print_skipped(evaluation: Evaluation, console: Console) -> None:

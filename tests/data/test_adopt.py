@@ -1,15 +1,19 @@
 """Adoption: datasets are recognized wherever they lie, and nothing among them is touched."""
 
+import hashlib
 import os
+from dataclasses import replace
 
 import pytest
 
 from asdkeras.data.adopt import adopt, find_datasets
 from asdkeras.data.cards import known_cards, read_card
 from asdkeras.data.layouts import read_layout
+from asdkeras.data.manifest import Manifest
 from asdkeras.data.manifest_file import read_manifest
 from asdkeras.data.mini import generate
 from asdkeras.data.places import truth_folder
+from asdkeras.data.truth import read_truth
 from asdkeras.errors import DataError
 from tests.data.trees import DEV_2023, EVAL_TEST_2023, make, make_2023
 from tests.real_data import real_data
@@ -234,10 +238,27 @@ def test_ground_truth_beside_the_clips_is_kept(tmp_path, manifest):
 
     adoption = adopt(tmp_path, manifest)
 
-    assert adopt(lists, manifest).num_truth_files["dcase2025"] == 1  # No clips beside it.
     assert adoption.num_truth_files == {"dcase2020": 1}
     kept = [path for path in truth_folder("dcase2020").rglob("*") if path.is_file()]
     assert [path.name for path in kept] == ["eval_data_list_2020.csv"]
+
+
+def test_ground_truth_is_known_by_its_digest_and_kept_where_it_is_looked_for(tmp_path, manifest):
+    dataset = manifest.dataset(2020)
+    (source,) = dataset.truth
+    text = b"pump\nid_01_00000000.wav,anomaly_id_01_00000000.wav,1\n"
+    file = source.files[0]._replace(sha256=hashlib.sha256(text).hexdigest())
+    small = Manifest(
+        tmp_path, {"dcase2020": replace(dataset, truth=(source._replace(files=(file,)),))}
+    )
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/eval_data_list_2020.csv").write_bytes(text)
+
+    for _ in range(2):
+        assert adopt(tmp_path / "lists", small).num_truth_files == {"dcase2020": 1}
+
+    assert (truth_folder("dcase2020") / file.name).read_bytes() == text
+    assert read_truth(small.dataset(2020), truth_folder("dcase2020")) is not None
 
 
 def test_ground_truth_that_was_changed_is_not_used(tmp_path, manifest):

@@ -386,6 +386,7 @@ def test_a_replacement_is_mentioned(host, tmp_path, capsys):
     assert names_below(folder) == UNPACKED
     said = capsys.readouterr().err
     assert "dev_data_fan_r2.zip replaces dev_data_fan.zip, which had errors" in said
+    assert "as its record says" not in said
     assert host.asked("dev_data_fan.zip") == []
 
 

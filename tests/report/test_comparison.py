@@ -17,6 +17,7 @@ from asdkeras.report.comparison import (
     compare,
     convention_of,
     is_met,
+    printed_means,
     write_comparison,
 )
 from tests.clip_table import clip_table
@@ -204,6 +205,24 @@ def test_adaproj_is_compared_under_its_own_convention():
 def test_each_paper_with_a_convention_is_compared_under_it():
     assert convention_of("wilkinghoff2024", "dcase2022").name == "wilkinghoff2024"
     assert convention_of("another2030", "dcase2022") is RULES["dcase2022"]
+
+
+def test_each_printed_mean_stands_once_in_the_table_of_a_run():
+    rows = compared(
+        {"percent": np.nan},
+        {"table": "3", "percent": 70.0},
+        {"table": "4", "percent": 71.0},
+        {"average": "arithmetic", "domain": "target"},
+        {"section": "00", "average": "", "metric": "recall"},
+        {"metric": "pauc", "n_sections": 3},
+    )
+
+    means = printed_means(rows, RULES["dcase2021"])
+
+    assert means["metric"].tolist() == ["auc", "pauc"]
+    assert means["published"].tolist() == [70.0, 75.0]
+    assert means["comparable"].tolist() == [True, False]
+    assert printed_means(compared({"section": "00"}), RULES["dcase2021"]).empty
 
 
 def test_an_unknown_row_is_refused():
