@@ -138,6 +138,11 @@ class Client:
         except requests.Timeout as error:
             raise Setback(f"no answer within {patience.read_s:g} s") from error
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise Refusal(
+                    f"{url}: the certificate of the server is not trusted. Set the clock, or name "
+                    "the certificates of a proxy on the way in $REQUESTS_CA_BUNDLE."
+                ) from error
             raise Setback(f"no connection: {_cause(error)}") from error
         except (requests.RequestException, ValueError) as error:  # Some faults of addresses.
             raise Refusal(f"{url}: {_cause(error)}. Check the address.") from error

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -837,3 +838,20 @@ def test_the_reason_is_the_servers_even_while_another_error_is_handled():
         except KeyError:
             with pytest.raises(DataError, match="no connection: Connection refused"):
                 read_json(url, PATIENCE)
+
+
+@pytest.mark.parametrize(("cause", "attempts"), [("CERTIFICATE_VERIFY_FAILED", 1), ("EOF", 3)])
+def test_a_certificate_that_is_not_trusted_is_not_asked_for_again(monkeypatch, cause, attempts):
+    asked = []
+
+    def get(session, url, **options):
+        asked.append(url)
+        raise requests.exceptions.SSLError(f"[SSL: {cause}] something")
+
+    monkeypatch.setattr(requests.Session, "get", get)
+    told = "not trusted. Set the clock" if attempts == 1 else "no connection"
+
+    with pytest.raises(DataError, match=told):
+        read_json("https://host.test/record", PATIENCE)
+
+    assert len(asked) == attempts
