@@ -107,7 +107,6 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--tolerance",
         type=float,
-        default=3.0,
         metavar="POINTS",
         help="where the paper prints no standard deviation (default 3)",
     )

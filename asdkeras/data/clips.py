@@ -83,7 +83,8 @@ def find_clips(data: Path) -> layouts.Layout:
             )
         return layouts.Layout(years.own_name(data.stem), clip_csv.read_clip_csv(data), [], ())
     siblings = sorted(path.name for path in data.parent.glob("*")) if data.parent.is_dir() else []
-    near = difflib.get_close_matches(data.name, [*siblings, *cards.known_cards()], n=1)
+    names = [*siblings, *cards.known_cards()] if data.name == str(data) else siblings
+    near = difflib.get_close_matches(data.name, names, n=1)
     hint = f"Did you mean {data.parent / near[0]}?" if near else "Check the path."
     raise DataError(f"{data}: no such folder. {hint}")
 

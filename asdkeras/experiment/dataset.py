@@ -34,7 +34,7 @@ def find_data(given: Path | None) -> Path:
         return given if given.exists() else known_cards().get(str(given), given)
     if os.environ.get("ASDKERAS_DATA"):
         say(f"data: $ASDKERAS_DATA, {os.environ['ASDKERAS_DATA']}")
-        return Path(os.environ["ASDKERAS_DATA"])
+        return find_data(Path(os.environ["ASDKERAS_DATA"]))
     folder = cache_folder() / "mini2021"
     say(f"data: the generated mini corpus in {folder} (choose another with --data DIR)")
     return generate_mini(folder, year=2021, size="mini", seed=0)
@@ -78,7 +78,7 @@ def known_released(layout: Layout) -> dict[str, dict[str, str]]:
 
 
 def verified(data: Path, manifest: Manifest, decode: bool, jobs: int | None) -> Verification:
-    """Check every file of a dataset, with progress; see `data.verify.verify`."""
+    """Check every file of a dataset, with progress; see `data.verification.verify`."""
     data = find_data(data)
     dataset = find_clips(data).dataset
     truth = known_truth(dataset, manifest)

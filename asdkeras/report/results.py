@@ -75,7 +75,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     console.print(Text(f"files: {run}"), soft_wrap=True)
 
 
-def compare_run(run: Path, against: str | None, row: str | None, tolerance: float) -> None:
+def compare_run(run: Path, against: str | None, row: str | None, tolerance: float | None) -> None:
     """Compare the score files of a run with a paper, figure by figure.
 
     Writes `compare.csv` and `compare.md` into the run, and prints how many figures are
@@ -85,7 +85,8 @@ def compare_run(run: Path, against: str | None, row: str | None, tolerance: floa
         run: folder of the run.
         against: system whose paper it is; None takes that of the run.
         row: row of the paper's tables; None takes that of the run's variant.
-        tolerance: in percentage points, where the paper prints no standard deviation.
+        tolerance: in percentage points, where the paper prints no standard deviation; None
+            takes `DEFAULT_TOLERANCE`.
 
     Raises:
         RecipeError: if the folder is not that of a run, its scores are not there, the
@@ -154,7 +155,7 @@ def _read_run(run: Path, seeds: Sequence[int]) -> _Scores:
 
 
 def _compared(
-    scores: _Scores, system: str, row: str, tolerance: float = DEFAULT_TOLERANCE
+    scores: _Scores, system: str, row: str, tolerance: float | None = None
 ) -> pd.DataFrame:
     printed = published.load(system)
     rows = sorted(set(printed["system_row"]))
@@ -170,7 +171,7 @@ def _compared(
         contradictions[contradictions["system"] == system],
         convention_of(system, scores.dataset),
         row=row,
-        tolerance=tolerance,
+        tolerance=DEFAULT_TOLERANCE if tolerance is None else tolerance,
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from asdkeras.data.adopt import adopt
+from asdkeras.data.clips import find_clips
 from asdkeras.data.layouts import read_layout
 from asdkeras.data.manifest_file import read_manifest
 from asdkeras.data.places import truth_folder
@@ -33,6 +34,12 @@ def test_the_name_of_an_adopted_dataset_stands_for_it_unless_there_is_such_a_fol
     monkeypatch.chdir(tmp_path)
 
     assert find_data(Path("dcase2020")) == adopted.path
+    monkeypatch.setenv("ASDKERAS_DATA", "dcase2020")
+    assert find_data(None) == adopted.path
+    with pytest.raises(DataError, match="Did you mean dcase2020"):
+        find_clips(Path("dcase202"))
+    with pytest.raises(DataError, match=r"no such folder\. Check the path"):
+        find_clips(tmp_path / "dcase202")
     (tmp_path / "dcase2020").mkdir()
     assert find_data(Path("dcase2020")) == Path("dcase2020")
     assert find_data(Path("dcase2021")) == Path("dcase2021")
