@@ -86,6 +86,8 @@ def find_clips(data: Path) -> layouts.Layout:
     names = [*siblings, *cards.known_cards()] if data.name == str(data) else siblings
     near = difflib.get_close_matches(data.name, names, n=1)
     hint = f"Did you mean {data.parent / near[0]}?" if near else "Check the path."
+    if year := next(iter(years.years_of(str(data))), None):
+        hint = f"Get it with `asdkeras data fetch {year} --to DIR`, or `asdkeras data adopt DIR`."
     raise DataError(f"{data}: no such folder. {hint}")
 
 

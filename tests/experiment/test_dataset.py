@@ -38,6 +38,8 @@ def test_the_name_of_an_adopted_dataset_stands_for_it_unless_there_is_such_a_fol
     assert find_data(None) == adopted.path
     with pytest.raises(DataError, match="Did you mean dcase2020"):
         find_clips(Path("dcase202"))
+    with pytest.raises(DataError, match=r"dcase2025: no such folder\. Get it with .* fetch 2025"):
+        find_clips(Path("dcase2025"))
     with pytest.raises(DataError, match=r"no such folder\. Check the path"):
         find_clips(tmp_path / "dcase202")
     (tmp_path / "dcase2020").mkdir()
