@@ -6,53 +6,32 @@ mutant survives.
 
 import sys
 
-from mutants import Mutant, try_mutants
+from mutants import try_changes
 
-_LAYER = "losses/sub_cluster_adacos.py"
-_CHANGES = {  # file: {mistake: (text to replace, replacement)}
-    _LAYER: {
+_CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
+    ("losses/sub_cluster_adacos.py", "losses/test_sub_cluster_adacos.py"): {
         "own class left out of the mean": (
-            "ops.logsumexp(scale * cosines) - ops.log(batch_size)",
-            "ops.logsumexp(scale * cosines - 1e9 * ops.cast(labels > 0, 'float32')[..., None])"
-            " - ops.log(batch_size)",
+            "batch_mean_of_sums(scale * cosines)",
+            "batch_mean_of_sums("
+            "scale * cosines - 1e9 * ops.cast(labels > 0, 'float32')[..., None])",
         ),
         "number of mixed labels left out": ("num_labels * ops.sum", "ops.sum"),
         "number of mixed labels fixed": (
             'ops.cast(ops.count_nonzero(labels, axis=-1), "float32")',
             "2.0",
         ),
-        "mean of the two middle angles": (
-            "ops.take(ops.sort(label_angles), middle)",
-            "ops.median(label_angles)",
-        ),
-        "upper middle angle": ("(batch_size - 1.0) / 2.0", "batch_size / 2.0"),
-        "lower middle angle": ("ops.round((batch", "ops.floor((batch"),
-        "angles not sorted": ("ops.sort(label_angles)", "label_angles"),
-        "no cap": ("ops.minimum(median_angle, math.pi / 4)", "median_angle"),
-        "cap at pi/3": ("math.pi / 4)", "math.pi / 3)"),
-        "no clipping of cosines": ("ops.clip(cosines, -limit, limit)", "cosines"),
         "labels ignored": ("ops.sum(labels * angles", "ops.sum(angles"),
         "labels tiled instead of repeated": (
-            "angles = ops.sum(ops.arccos(ops.clip(cosines, -limit, limit)), axis=-1)",
-            "angles = ops.arccos(ops.clip(cosines, -limit, limit));"
+            "angles = ops.sum(angles_of(cosines), axis=-1)",
+            "angles = angles_of(cosines);"
             " angles = ops.reshape(angles, (-1, angles.shape[2], angles.shape[1]));"
             " angles = ops.sum(angles, axis=1)",
         ),
-        "mean of angles": ("ops.sum(ops.arccos", "ops.mean(ops.arccos"),
-        "sum over the batch": (" - ops.log(batch_size)", ""),
+        "mean of angles": ("ops.sum(angles_of", "ops.mean(angles_of"),
         "cosine of the cap left out": (
-            "log_mean_of_sums / ops.cos(ops.minimum(median_angle, math.pi / 4))",
-            "log_mean_of_sums * ops.cos(ops.minimum(median_angle, math.pi / 4))",
+            "log_mean_of_sums / ops.cos(capped_median(label_angles)) + 1e-7",
+            "log_mean_of_sums * ops.cos(capped_median(label_angles)) + 1e-7",
         ),
-        "always adapts": ("if training and", "if"),
-        "never adapts": ("if training and", "if False and"),
-        "frozen layer does not adapt": ("if training and", "if training and self.trainable and"),
-        "old scale for the batch": (
-            "scale = self._moved_scale(",
-            "scale = 1.0 * scale; self._moved_scale(",
-        ),
-        "scale not kept": ("        self.scale.assign(new_scale)\n", ""),
-        "gradient through the scale": ("ops.stop_gradient(cosines)", "cosines"),
         "gradient to nobody": (
             "return ops.logsumexp(scale * cosines, axis=-1)",
             "return ops.logsumexp(scale * ops.stop_gradient(cosines), axis=-1)",
@@ -62,30 +41,60 @@ _CHANGES = {  # file: {mistake: (text to replace, replacement)}
             "ops.max(scale * cosines, axis=-1)",
         ),
         "start value of the scale": ("num_centers - 1)", "num_centers)"),
+        "centers fixed by default": ("trainable_centers=True", "trainable_centers=False"),
+        "half precision": ('embeddings = ops.cast(embeddings, "float32")', "pass"),
+    },
+    ("losses/adaptive_scale.py", "losses/test_sub_cluster_adacos.py"): {
+        "mean of the two middle angles": (
+            "ops.take(ops.sort(angles), middle)",
+            "ops.median(angles)",
+        ),
+        "upper middle angle": ("(num_angles - 1.0) / 2.0", "num_angles / 2.0"),
+        "lower middle angle": ("ops.round((num", "ops.floor((num"),
+        "angles not sorted": ("ops.sort(angles)", "angles"),
+        "no cap": (
+            "ops.minimum(ops.take(ops.sort(angles), middle), math.pi / 4)",
+            "ops.take(ops.sort(angles), middle)",
+        ),
+        "cap at pi/3": ("math.pi / 4)", "math.pi / 3)"),
+        "no clipping of cosines": ("ops.clip(cosines, -limit, limit)", "cosines"),
+        "sum over the batch": (
+            ' - ops.log(ops.cast(ops.shape(exponents)[0], "float32"))',
+            "",
+        ),
+        "always adapts": ("if training and", "if"),
+        "never adapts": ("if training and", "if False and"),
+        "frozen layer does not adapt": ("if training and", "if training and self.trainable and"),
+        "old scale for the batch": ("scale = self._keep(", "scale = 1.0 * scale; self._keep("),
+        "scale not kept": ("        self.scale.assign(new_scale)\n", ""),
         "start without the floor": ("max(start, self.scale_floor)", "start"),
         "floor for the reference": ('self.scale_update != "reference"', "True"),
-        "guard for the reference": ('if self.scale_update == "guarded"', "if True"),
+        "guard for the reference": (
+            'if self.scale_update != "reference":\n            kept',
+            "if True:\n            kept",
+        ),
         "no ceiling": ("self.scale_ceiling)\n            kept", "1e9)\n            kept"),
         "no floor": ("ops.clip(new_scale, self.scale_floor", "ops.clip(new_scale, -1e9"),
         "infinite update kept": ("ops.isfinite(new_scale)", "True"),
         "clamped updates not counted": ("ops.cast(is_clamped", "0.0 * ops.cast(is_clamped"),
         "every update counted": ("ops.logical_not(ops.equal(kept, new_scale))", "True"),
         "fixed scale moves": ('self.scale_update != "fixed"', "True"),
-        "centers fixed by default": ("trainable_centers=True", "trainable_centers=False"),
         "centers always train": ("trainable=self.trainable_centers", "trainable=True"),
         "scale trains": ("trainable=False", "trainable=True"),
-        "half precision": ('embeddings = ops.cast(embeddings, "float32")', "pass"),
         "centers cast to half precision": (
             "autocast=False,\n            trainable=self",
             "trainable=self",
         ),
         "unit centers not by class": (
-            "(self.num_classes, self.num_subclusters, -1)",
-            "(self.num_subclusters, self.num_classes, -1)",
+            "(self.num_classes, self._centers_per_class, -1)",
+            "(self._centers_per_class, self.num_classes, -1)",
         ),
         "unit centers not scaled": ("unit_vectors(self.centers, axis=0)", "self.centers.value"),
     },
-    "losses/cosines.py": {
+    ("losses/adaptive_scale.py", "losses/test_sub_cluster_adacos_golden.py"): {
+        "gradient through the scale": ("ops.stop_gradient(cosines)", "cosines"),
+    },
+    ("losses/cosines.py", "losses/test_cosines.py"): {
         "sub-clusters interleaved": (
             "return ops.reshape(cosines, (-1, num_classes, centers.shape[-1] // num_classes))",
             "cosines = ops.reshape(cosines, (-1, centers.shape[-1] // num_classes, num_classes));"
@@ -102,7 +111,7 @@ _CHANGES = {  # file: {mistake: (text to replace, replacement)}
         ),
         "zero vector divides by zero": ("ops.maximum(squares, 1e-12)", "squares"),
     },
-    "losses/mixed_cross_entropy.py": {
+    ("losses/mixed_cross_entropy.py", "losses/test_mixed_cross_entropy.py"): {
         "fused gradient": (
             "return -ops.sum(y_true * ops.log_softmax(y_pred, axis=-1), axis=-1)",
             "return ops.categorical_crossentropy(y_true, y_pred, from_logits=True)",
@@ -129,16 +138,5 @@ _CHANGES = {  # file: {mistake: (text to replace, replacement)}
 }
 
 
-def main():
-    """Try them all."""
-    return try_mutants(
-        [
-            Mutant(name, file, "losses", old, new)
-            for file, changes in _CHANGES.items()
-            for name, (old, new) in changes.items()
-        ]
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(try_changes(_CHANGES))

@@ -8,33 +8,15 @@ import tensorflow as tf
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from tests.golden import golden_names, load_golden
+from tests.losses.recorded import load_case
 
 CASES = golden_names("wilkinghoff_losses", "SCAdaCos_*")
-TRAININGS = golden_names("wilkinghoff_losses", "minitrain_*")
-SEEDS = {"SCAdaCos_ijcnn_n64": 21, "SCAdaCos_icassp_n64": 22}
+TRAININGS = golden_names("wilkinghoff_losses", "minitrain_SCAdaCos_*")
 
 # The stable form and the form of the reference, each with its loss.
 FORMS = pytest.mark.parametrize(
     ("scale_update", "form"), [("guarded", "log"), ("reference", "reference")]
 )
-
-
-def load_case(name):
-    golden = load_golden(name)
-    if "W" not in golden:
-        seed = SEEDS[name.rpartition("/")[2].partition("_d")[0]]
-        golden["W"] = _regenerated_centers(golden, np.random.RandomState(seed))
-    return golden
-
-
-def _regenerated_centers(golden, random):
-    num_clips, dim = golden["x"].shape
-    num_classes = int(golden["n_classes"])
-    num_centers = num_classes * int(golden["n_subclusters"])
-    random.randn(num_clips, dim)
-    random.randint(0, num_classes, size=num_clips)
-    limit = np.sqrt(6 / (dim + num_centers))
-    return random.uniform(-limit, limit, size=(dim, num_centers)).astype("float32")
 
 
 def head_of(golden, scale_update):

@@ -1,0 +1,58 @@
+"""One import, and every layer and loss of the package loads from a file."""
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+
+import keras
+import pytest
+
+import asdkeras.keras_objects  # noqa: F401
+from asdkeras import layers, losses
+from asdkeras.losses.ada_proj import AdaProj
+from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
+
+MODULES = [
+    importlib.import_module(f"{package.__name__}.{module.name}")
+    for package in (layers, losses)
+    for module in pkgutil.iter_modules(package.__path__)
+]
+CLASSES = [
+    each
+    for module in MODULES
+    for _, each in inspect.getmembers(module, inspect.isclass)
+    if each.__module__ == module.__name__
+    and issubclass(each, keras.layers.Layer | keras.losses.Loss)
+    and each.__name__ != "AdaptiveScaleHead"  # What the heads share; nobody makes one.
+]
+
+
+@pytest.mark.parametrize("each", CLASSES, ids=lambda each: each.__name__)
+def test_every_layer_and_loss_is_registered(each):
+    name = keras.saving.get_registered_name(each)
+
+    assert name == f"asdkeras>{each.__name__}"
+    assert keras.saving.get_registered_object(name) is each
+
+
+def test_a_saved_model_loads_in_a_fresh_process_by_that_import_alone(tmp_path):
+    embedding, label = keras.Input((8,)), keras.Input((3,))
+    model = keras.Model([embedding, label], AdaProj(3, 2)(embedding, label))
+    model.compile("adam", MixedCrossEntropy())
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import sys, keras, asdkeras.keras_objects; "
+        "print(type(keras.saving.load_model(sys.argv[1]).loss).__name__)"
+    )
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model.keras")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[-1] == "MixedCrossEntropy"
