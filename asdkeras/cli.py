@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,11 +99,35 @@ def _parser() -> argparse.ArgumentParser:
     scoring.add_argument("--backend", help="which of several score columns of ASDKit to read")
     scoring.set_defaults(handler=_score)
 
+    ensemble = commands.add_parser(
+        "ensemble", help="add the scores of runs that are there; trains nothing"
+    )
+    ensemble.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN[:CHOICE]",
+        help="folder of a run; behind a colon one of its named scores, such as `section`, or a "
+        "snapshot, such as `epoch100`",
+    )
+    ensemble.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of the new run"
+    )
+    ensemble.add_argument("--combine", choices=("sum", "mean"), default="sum")
+    ensemble.add_argument(
+        "--pool-trials",
+        action="store_true",
+        help="all trials of all runs make one result (default: trial k is made of trials k)",
+    )
+    ensemble.set_defaults(handler=_ensemble)
+
     compare = commands.add_parser(
         "compare", help="a run against the published tables; exit code 5 outside tolerance"
     )
     compare.add_argument("run", type=Path, metavar="RUN", help="its folder")
     compare.add_argument("--against", metavar="SYSTEM", help="whose paper (default: the run's)")
+    compare.add_argument(
+        "--score", metavar="NAME", help="one of its named scores (default: all that have a row)"
+    )
     compare.add_argument("--row", help="of the paper's tables (default: that of the variant)")
     compare.add_argument(
         "--tolerance",
@@ -344,7 +369,19 @@ def _score(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from asdkeras.report.results import compare_run
 
-    compare_run(arguments.run, arguments.against, arguments.row, arguments.tolerance)
+    compare_run(
+        arguments.run, arguments.against, arguments.row, arguments.tolerance, arguments.score
+    )
+
+
+def _ensemble(arguments: argparse.Namespace) -> None:
+    from asdkeras.experiment.combine_runs import combine_runs
+    from asdkeras.report.results import conclude
+
+    system, seeds = combine_runs(
+        arguments.runs, arguments.out, arguments.combine, arguments.pool_trials
+    )
+    conclude(arguments.out, system, seeds)
 
 
 def _planned(arguments: argparse.Namespace) -> "Run":
@@ -361,6 +398,11 @@ def _planned(arguments: argparse.Namespace) -> "Run":
     )
 
 
+def _wrapped(text: str) -> str:
+    """A line broken at 100 columns, for eyes; breaks are indented."""
+    return textwrap.fill(text, 100, subsequent_indent=8 * " ", break_long_words=False)
+
+
 def _list(arguments: argparse.Namespace) -> None:
     from asdkeras import systems
     from asdkeras.experiment.recipe import recipes_of
@@ -368,3 +410,4 @@ def _list(arguments: argparse.Namespace) -> None:
     for name in systems.names():
         print(f"{name}: {systems.title(name)}")
         print(f"    recipes: {', '.join(recipes_of(name))}")
+        print(_wrapped(f"    variants: {', '.join(systems.variants(name))}"))

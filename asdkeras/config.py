@@ -144,6 +144,22 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean `{near[0]}`?" if near else ""
 
 
+def require(holds: bool, name: str, rule: str, value: object) -> None:
+    """Refuse a value of a configuration, in its `__post_init__`.
+
+    Args:
+        holds: whether the value is good.
+        name: of the field.
+        rule: what must hold, such as `must be above 0`.
+        value: as received.
+
+    Raises:
+        ValueError: if the value is not good; `build_config` adds file and section.
+    """
+    if not holds:
+        raise ValueError(f"`{name}` {rule}. Received: {value}")
+
+
 def _hint(name: str, known: Iterable[str]) -> str:
     known = list(known)
     return did_you_mean(name, known) or f" Known: {', '.join(known)}."

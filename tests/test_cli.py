@@ -190,6 +190,7 @@ def test_list_names_systems_and_recipes(capsys):
     printed = capsys.readouterr().out
     assert "wilkinghoff2021: Sub-cluster AdaCos embeddings" in printed
     assert "recipes: dcase2021, folder, mini" in printed
+    assert "one_head_s16, two_heads_20, one_head_20, all_40," in " ".join(printed.split())
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many"])

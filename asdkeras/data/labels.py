@@ -1,7 +1,8 @@
-"""What a network may learn to tell apart: sections and attributes of training clips.
+"""What a network may learn to tell apart: sections, attributes and domains of training clips.
 
 Classes come from the training split alone. Neither a test clip nor its attributes, nor a
-supplemental clip, which may hold noise without a machine, ever makes one.
+supplemental clip, which may hold noise without a machine, ever makes one, unless a caller
+asks `domain_labels` for the classes that released code has.
 """
 
 import dataclasses
@@ -68,21 +69,61 @@ def attribute_labels(table: pd.DataFrame, definition: AttributeLabel) -> Labels:
     return _labels(table, _COLUMNS[definition], is_labeled)
 
 
-def _labels(table: pd.DataFrame, columns: list[str], is_labeled: npt.NDArray[np.bool_]) -> Labels:
+def domain_labels(table: pd.DataFrame, extra: npt.NDArray[np.bool_] | None = None) -> Labels:
+    """Classes (machine type, section, attribute text, domain), named like `fan_00_m-n_W_target`.
+
+    A clip of unknown domain counts as source. Only training clips have a class.
+
+    Args:
+        table: clip table.
+        extra: bool `(clips,)`, further rows whose classes are added, without these rows
+            being labeled; for code that takes its classes from test clips as well.
+
+    Raises:
+        DataError: if the training clips are all of one class, whatever `extra` adds.
+        ValueError: if `extra` does not have one element per row.
+    """
+    if extra is not None and np.shape(extra) != (len(table),):
+        raise ValueError(
+            "`extra` must say for each row of the table whether its class is added. Received: "
+            f"extra of shape {np.shape(extra)} for {len(table)} rows"
+        )
+    is_labeled = (table["split"] == "train").to_numpy(bool)
+    return _labels(
+        table.assign(domain=table["domain"].fillna("source")),
+        ["machine_type", "section", "attributes", "domain"],
+        is_labeled,
+        extra,
+    )
+
+
+def _labels(
+    table: pd.DataFrame,
+    columns: list[str],
+    is_labeled: npt.NDArray[np.bool_],
+    extra: npt.NDArray[np.bool_] | None = None,
+) -> Labels:
     texts = table[columns].fillna("").astype(object)
     keys: list[tuple[Any, ...]] = list(texts.itertuples(index=False, name=None))
-    is_training = (table["split"] == "train").to_numpy(bool)
-    classes = sorted({key for key, training in zip(keys, is_training, strict=True) if training})
-    names = tuple("_".join(part for part in key if part) for key in classes)
-    if len(classes) < 2:
+    trained = _keys_of(keys, (table["split"] == "train").to_numpy(bool))
+    if len(trained) < 2:
         raise DataError(
             "training needs at least 2 classes to tell apart, by "
-            f"{', '.join(columns)}. Received: {', '.join(names) or 'none'}. Add recordings of "
-            "another machine type, or list the clips in a CSV file with the column "
-            f"`{columns[-1]}`."
+            f"{', '.join(columns)}. Received: {', '.join(map(_name, trained)) or 'none'}. Add "
+            "recordings of another machine type, or list the clips in a CSV file with the "
+            f"column `{columns[-1]}`."
         )
+    classes = sorted(trained if extra is None else trained | _keys_of(keys, extra))
     index = {key: number for number, key in enumerate(classes)}
     indices = [
         index.get(key, -1) if labeled else -1 for key, labeled in zip(keys, is_labeled, strict=True)
     ]
-    return Labels(names, np.array(indices, np.int64))
+    return Labels(tuple(map(_name, classes)), np.array(indices, np.int64))
+
+
+def _keys_of(keys: list[tuple[Any, ...]], chosen: npt.NDArray[np.bool_]) -> set[tuple[Any, ...]]:
+    return {key for key, is_chosen in zip(keys, chosen, strict=True) if is_chosen}
+
+
+def _name(key: tuple[Any, ...]) -> str:
+    return "_".join(part for part in key if part)

@@ -45,7 +45,7 @@ def training_batches(
         clips: object with `__len__` and `read(positions, clip_length, keep)`, which returns
             a new array and may be called by several threads at once.
         clip_length: int, samples.
-        keep: `start` or `end`, which part of a longer clip is heard.
+        keep: `start`, `end` or `random`, which part of a longer clip is heard.
         labels: name -> `Labels` of the clips.
         batch_size: int.
         mixup: `Mixup`.

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ import pandas as pd
 from asdkeras.data import shards
 from asdkeras.data.audio import INT16_SCALE, AudioConfig, Samples
 from asdkeras.data.store_build import BuiltStore, StoreBuild
-from asdkeras.dsp.clip_length import fit_clip_length
+from asdkeras.dsp.clip_length import Keep, fit_clip_length
 from asdkeras.errors import DataError
 
 
@@ -49,25 +48,39 @@ class ClipStore:
         return len(self.lengths)
 
     def read(
-        self, indices: npt.ArrayLike, clip_length: int, keep: Literal["start", "end"]
+        self,
+        indices: npt.ArrayLike,
+        clip_length: int,
+        keep: Keep,
+        draws: npt.NDArray[np.float64] | None = None,
     ) -> npt.NDArray[np.float32]:
         """Waveforms of some clips, all of one length.
 
         Args:
             indices: int `(batch,)`, rows of the clip table.
             clip_length: int > 0, samples; see `fit_clip_length`.
-            keep: which end of a longer clip stays.
+            keep: which part of a clip of another length stays.
+            draws: in [0, 1), `(batch,)`, which random window of each clip; needed for
+                `random` alone.
 
         Returns:
             `(batch, clip_length)` in [-1, 1].
 
         Raises:
             DataError: if the store has been cut off since it was opened.
+            ValueError: if there are no draws for random windows.
         """
         positions = np.asarray(indices, np.int64)
+        if draws is None:
+            if keep == "random":
+                raise ValueError(
+                    "a random window needs a draw for each clip. Received: keep='random', "
+                    "draws=None. Read through a `ClipSet`, which makes them from its seed."
+                )
+            draws = np.zeros(len(positions))
         waveforms = np.empty((len(positions), clip_length), np.float32)
-        for waveform, position in zip(waveforms, positions, strict=True):
-            samples = fit_clip_length(self._samples(position), clip_length, keep)
+        for waveform, position, draw in zip(waveforms, positions, draws, strict=True):
+            samples = fit_clip_length(self._samples(position), clip_length, keep, draw)
             scale = np.float32(INT16_SCALE if self._is_int16[position] else 1.0)
             np.multiply(samples, scale, out=waveform)
         return waveforms

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,20 @@ from threadpoolctl import threadpool_limits
 from asdkeras import systems
 from asdkeras.data.clips import clip_table, find_clips
 from asdkeras.data.store import ClipStore
+from asdkeras.errors import RecipeError
 from asdkeras.experiment.dataset import (
     decoded,
     find_data,
     known_released,
     known_truth,
 )
+from asdkeras.experiment.ensembles import Member, write_ensemble
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
-from asdkeras.experiment.run_folder import RunFolder, claim, locked
+from asdkeras.experiment.run_folder import RunFolder, claim, finish_trial, locked
 from asdkeras.files import replacing, write_text
 from asdkeras.progress import say
-from asdkeras.submission import write_submission
+from asdkeras.score_files import TrialScores, read_story
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +110,10 @@ def open_run(
 
 def missing_scores(run: Run) -> list[int]:
     """Seeds whose score files are not there yet."""
+    first = run.folder.scores(run.recipe.seeds[0])
+    if run.folder.is_done(first) and "pooled_seeds" in read_story(first):
+        is_pooled = read_story(first)["pooled_seeds"] == list(run.recipe.seeds)
+        return [] if is_pooled else list(run.recipe.seeds)
     return [s for s in run.recipe.seeds if not run.folder.is_done(run.folder.scores(s))]
 
 
@@ -118,10 +124,15 @@ def train(run: Run) -> None:
         RecipeError: if the system refuses the recipe, or the folder holds another run.
         TrainingError: if training diverges.
     """
+    system = _system(run)
     with locked(run.folder):
-        system = _claimed_system(run)
-        for seed in run.recipe.seeds:
-            _trained(run, system, seed)
+        _claim(run)
+        if _is_ensemble(system):
+            for member in _member_runs(run, system).values():
+                train(member)
+        else:
+            for seed in run.recipe.seeds:
+                _trained(run, system, seed)
 
 
 def score(run: Run) -> None:
@@ -133,8 +144,16 @@ def score(run: Run) -> None:
     """
     if not missing_scores(run):
         return
+    system = _system(run)
     with locked(run.folder):
-        _score_missing(run, _claimed_system(run))
+        _claim(run)
+        if _is_ensemble(system):
+            members = _member_runs(run, system)
+            for member in members.values():
+                score(member)
+            _combine_trials(run, system, members)
+        else:
+            _score_missing(run, system)
 
 
 def _score_missing(run: Run, system: Any) -> None:
@@ -146,11 +165,73 @@ def _score_missing(run: Run, system: Any) -> None:
             _score_trial(run, system, seed, warnings)
 
 
-def _claimed_system(run: Run) -> Any:
+def _system(run: Run) -> Any:
     import_keras()
     config = system_config(run.recipe, run.source)
-    claim(run.folder, run.recipe, run.source, run.data)
     return systems.load(run.recipe.system).build(config)
+
+
+def _claim(run: Run) -> None:
+    claim(run.folder, run.recipe, run.source, run.data)
+
+
+def _is_ensemble(system: Any) -> bool:
+    from asdkeras.systems.system import Ensemble
+
+    return isinstance(system, Ensemble)
+
+
+def _member_runs(run: Run, ensemble: Any) -> dict[str, Run]:
+    """The runs an ensemble is made of, by variant: the same recipe but for the variant."""
+    runs, dataset = run.folder.path.parents[1], run.folder.path.name
+    present = set(run.table["machine_type"])
+    scored: set[str] = set()
+    members = {}
+    for variant, machine_types in ensemble.members.items():
+        of_member = present if machine_types is None else present & set(machine_types)
+        if not of_member:
+            continue
+        scored |= of_member
+        recipe = dataclasses.replace(run.recipe, config={**run.recipe.config, "variant": variant})
+        folder = dataclasses.replace(
+            run.folder, path=runs / variant / dataset, recipe_digest=recipe.digest()
+        )
+        members[variant] = dataclasses.replace(run, recipe=recipe, folder=folder)
+    if present - scored:
+        raise RecipeError(
+            f"{run.recipe.variant} has no member for {', '.join(sorted(present - scored))}. Choose "
+            "another variant, or leave these machine types out with --machines."
+        )
+    return members
+
+
+def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
+    trials = {
+        seed: [
+            Member(member.folder.scores(seed), name, machine_types=ensemble.members[name])
+            for name, member in runs.items()
+        ]
+        for seed in missing_scores(run)
+    }
+    pooled = {}
+    if ensemble.pools_trials:
+        pooled = {"pooled_seeds": list(run.recipe.seeds)}
+        everyone = [
+            each._replace(name=f"{each.name} seed {seed}")
+            for seed, members in trials.items()
+            for each in members
+        ]
+        trials = {run.recipe.seeds[0]: everyone}
+    for seed, members in trials.items():
+        write_ensemble(
+            run.folder,
+            seed,
+            members,
+            ensemble.combine,
+            decide=ensemble.decide,
+            published_rows=ensemble.published_rows,
+            **pooled,
+        )
 
 
 def _trained(run: Run, system: Any, seed: int) -> list[str]:
@@ -171,11 +252,12 @@ def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int
     folder = run.folder.task(unit, seed)
     folder.mkdir(parents=True, exist_ok=True)
     make_repeatable(seed)
-    context = TaskContext(folder, seed, name=f"train {unit} seed {seed}")
+    context = TaskContext(folder, seed, table, f"train {run.recipe.variant} {unit} seed {seed}")
+    training = table[table["split"] == "train"]
     with _recorded(run, context.name):
-        trained = system.train(ClipSet(table[table["split"] == "train"], run.store), context)
+        trained = system.train(ClipSet(training, run.store, seed), context)
     with _recorded(run, f"represent {unit} seed {seed}"):
-        representations = represent(trained, ClipSet(table, run.store), system.batch_size)
+        representations = represent(trained, ClipSet(table, run.store, seed), system.batch_size)
         with replacing(folder / "representations.npz") as temporary:
             np.savez(temporary, **representations.as_arrays())
     run.folder.mark_done(folder, warnings=context.warnings)
@@ -195,16 +277,14 @@ def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
     thresholds = pd.concat([each for _, each in parts]).loc[run.table.index]
     first = parts[0][0]
     decisions = columns[first.decision_score] > thresholds
-    folder = run.folder.scores(seed)
-    _write_scores(folder, run.table, columns, thresholds, decisions)
-    is_test = run.table["split"] == "test"
-    write_submission(
-        folder, run.table[is_test], columns[first.anomaly_score][is_test], decisions[is_test]
-    )
-    run.folder.mark_done(
-        folder,
+    finish_trial(
+        run.folder,
+        seed,
+        TrialScores(run.table, columns, thresholds, decisions),
         anomaly_score=first.anomaly_score,
-        published_row=system.published_row,
+        decision_score=first.decision_score,
+        named_scores=list(first.named_scores),
+        published_rows=dict(system.published_rows),
         notes=[*_remarks(run.recipe), *warnings, *(n for part, _ in parts for n in part.notes)],
     )
 
@@ -217,21 +297,6 @@ def _remarks(recipe: Recipe) -> list[str]:
     if recipe.clips.supplemental == "normal":
         remarks.append("supplemental clips were used as training clips")
     return remarks
-
-
-def _write_scores(
-    folder: Path,
-    table: pd.DataFrame,
-    columns: pd.DataFrame,
-    thresholds: pd.Series,
-    decisions: pd.Series,
-) -> None:
-    clips = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
-    content = clips.join(columns.add_prefix("score_")).assign(
-        threshold=thresholds, is_decided_anomalous=decisions.astype(int)
-    )
-    with replacing(folder / "scores.csv") as temporary:
-        content.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def _units(table: pd.DataFrame, scope: str) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -19,6 +19,8 @@ from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.recipe import Recipe
 from asdkeras.files import exclusive, write_text
+from asdkeras.score_files import TrialScores, write_trial
+from asdkeras.submission import write_submission
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "soundfile", "soxr")
 
@@ -67,6 +69,23 @@ class RunFolder:
         """Write the DONE of `part`; do it last."""
         text = json.dumps({"digest": self.digest, **content}, indent=2) + "\n"
         write_text(part / "DONE", text)
+
+
+def finish_trial(folder: RunFolder, seed: int, trial: TrialScores, **story: Any) -> None:
+    """Write all score files of a trial, and what they are into its DONE.
+
+    Args:
+        folder: of the run.
+        seed: of the trial.
+        trial: scores and decisions of all clips.
+        story: `anomaly_score`, name of the column that is the answer, `decision_score`,
+            `named_scores`, `published_rows` and `notes`, and whatever else belongs there.
+    """
+    where = folder.scores(seed)
+    write_trial(where, trial)
+    answer = trial.columns[story["anomaly_score"]]
+    write_submission(where, trial.table, answer, trial.decisions)
+    folder.mark_done(where, **story)
 
 
 @contextlib.contextmanager

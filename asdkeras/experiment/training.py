@@ -4,19 +4,21 @@ import csv
 import dataclasses
 import functools
 import io
-import math
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from asdkeras.data.pipeline import inference_batches, own_errors
-from asdkeras.errors import TrainingError
 from asdkeras.files import replacing, write_text
+from asdkeras.losses.finite_training import FiniteTraining
 from asdkeras.progress import say, stage
 from asdkeras.systems.system import Representations
+
+_ADVICE = "The last whole epoch is kept. Try a lower learning rate or another seed."
 
 
 @dataclasses.dataclass
@@ -26,12 +28,14 @@ class TaskContext:
     Attributes:
         folder: of the task.
         seed: int, of the trial.
+        table: see `RunContext`.
         name: what progress lines call the task.
         warnings: what is to be said again under the result table.
     """
 
     folder: Path
     seed: int
+    table: pd.DataFrame
     name: str
     warnings: list = dataclasses.field(default_factory=list)
 
@@ -64,7 +68,7 @@ class TaskContext:
                     shuffle=False,  # The batches come shuffled.
                     verbose=0,
                     callbacks=[
-                        _FiniteLosses(watch),
+                        FiniteTraining(watch, advice=_ADVICE),
                         _Record(self.folder, watch, {*keep_epochs} - {epochs}),
                         _ShowProgress(update, epochs, steps_per_epoch),
                     ],
@@ -115,29 +119,6 @@ def make_repeatable(seed):
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-
-
-class _FiniteLosses(keras.callbacks.Callback):
-    """Stops with a TrainingError at the first step whose losses are no finite numbers."""
-
-    def __init__(self, watch):
-        super().__init__()
-        self._watch = watch
-        self._epoch = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if math.isfinite(logs["loss"]):
-            return
-        broken = [name for name, value in logs.items() if not math.isfinite(value)]
-        state = ", ".join(f"{name}={value:g}" for name, value in self._watch(self.model).items())
-        raise TrainingError(
-            f"training diverged in epoch {self._epoch + 1}, step {batch + 1}: "
-            f"{', '.join(broken)} no finite number ({state}). The last whole epoch is kept. "
-            "Try a lower learning rate or another seed."
-        )
 
 
 class _Record(keras.callbacks.Callback):

@@ -36,12 +36,12 @@ class Scored:
     Attributes:
         table: clip table, with labels where they are known.
         anomaly_scores: float, `(clips,)`.
-        decisions: 0 or 1, `(clips,)`.
+        decisions: 0 or 1, `(clips,)`; None if nothing is decided by these scores.
     """
 
     table: pd.DataFrame
     anomaly_scores: pd.Series
-    decisions: pd.Series
+    decisions: pd.Series | None
 
 
 def convention_of(system: str, dataset: str) -> RuleSet:
@@ -138,18 +138,24 @@ def write_comparison(folder: Path, comparison: pd.DataFrame, title: str) -> None
 
 
 def as_markdown(comparison: pd.DataFrame) -> str:
-    """A comparison as a table in Markdown, figures with two digits."""
+    """A comparison as a table in Markdown, figures with two digits.
+
+    A column `score` of it comes first.
+    """
+    names = ("score", "part", "machine_type", "section", "domain")
+    headings = {"part": "set", "machine_type": "machine type"}
+    places = {name: headings.get(name, name) for name in names if name in comparison}
+    figures = ("metric", "published", "ours", "difference", "tolerance", "verdict")
     lines = [
-        "| set | machine type | section | domain | metric | published | ours | difference "
-        "| tolerance | verdict |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| " + " | ".join([*places.values(), *figures]) + " |",
+        "|" + "---|" * (len(places) + len(figures)),
     ]
     for _, figure in comparison.iterrows():
         metric = (
             f"{figure['metric']} ({figure['average']})" if figure["average"] else figure["metric"]
         )
         cells = [
-            *(figure[name] for name in ("part", "machine_type", "section", "domain")),
+            *(figure[name] for name in places),
             metric,
             *(_number(figure[name]) for name in ("published", "ours")),
             _number(figure["difference"], sign="+"),

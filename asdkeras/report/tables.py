@@ -50,6 +50,50 @@ def print_results(
         console.print(table)
 
 
+def print_named_scores(
+    by_name: pd.DataFrame, rules: RuleSet, *, console: Console | None = None
+) -> None:
+    """Print the means over all machine types of several named scores, one row each.
+
+    Nothing is printed of a single score.
+
+    Args:
+        by_name: of `summarize` for each score, behind a column `score`.
+        rules: those of the summaries.
+        console: default standard output.
+    """
+    if by_name["score"].nunique() < 2:
+        return
+    console = console or Console()
+    means = by_name[by_name["machine_type"] == "all"]
+    for part in dict.fromkeys(means["part"]):
+        figures = means[means["part"] == part]
+        values = {
+            (str(name), str(domain), str(metric)): f"{100 * value:.2f}"
+            for name, domain, metric, value in zip(
+                *(figures[column] for column in ("score", "domain", "metric", "value")),
+                strict=True,
+            )
+        }
+        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        grid.add_column("score", vertical="bottom", overflow="fold")
+        domains = list(dict.fromkeys(figures["domain"]))
+        for domain in domains:
+            grid.add_column(f"{domain}\n  AUC   pAUC", justify="right", no_wrap=True)
+        if rules.mean == "harmonic":
+            grid.add_column("official\nscore", justify="right", no_wrap=True)
+        for name in dict.fromkeys(figures["score"]):
+            pairs = (
+                [values.get((name, domain, metric), "").rjust(6) for metric in ("auc", "pauc")]
+                for domain in domains
+            )
+            official = values.get((name, "all", "official_score"), "")
+            row = [*(" ".join(pair) for pair in pairs), official]
+            grid.add_row(name, *row[: len(grid.columns) - 1])
+        console.print(Text(f"named scores, {rules.mean} means, percent", style="bold"))
+        console.print(grid)
+
+
 def print_skipped(skipped: pd.DataFrame, *, console: Console | None = None) -> None:
     """Print which sections have no metrics and why, one line per reason.
 
@@ -120,14 +164,16 @@ def print_verdicts(comparison: pd.DataFrame, *, title: str, console: Console | N
     if outside.empty:
         return
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("set", "machine type", "section", "domain", "metric"):
-        grid.add_column(heading, overflow="fold")
+    places = ("score", "part", "machine_type", "section", "domain", "metric")
+    names = [name for name in places if name in comparison]
+    headings = {"part": "set", "machine_type": "machine type"}
+    for name in names:
+        grid.add_column(headings.get(name, name), overflow="fold")
     for heading in ("published", "ours", "off by", "allowed"):
         grid.add_column(heading, justify="right", no_wrap=True)
     for _, figure in outside.iterrows():
-        places = (figure[name] for name in ("part", "machine_type", "section", "domain", "metric"))
         grid.add_row(
-            *map(str, places),
+            *(str(figure[name]) for name in names),
             *(f"{figure[name]:.2f}" for name in ("published", "ours")),
             f"{figure['difference']:+.2f}",
             f"{figure['tolerance']:.2f}",

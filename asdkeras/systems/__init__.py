@@ -1,7 +1,7 @@
 """One file per paper; the file name is the name a recipe uses.
 
-A system module defines `Config`, a frozen dataclass, and `build(config) -> System`
-(`systems/system.py`).
+A system module defines `Config`, a frozen dataclass with a field `variant`, and
+`build(config)`, which returns a `System` or an `Ensemble` (`systems/system.py`).
 """
 
 import ast
@@ -38,5 +38,19 @@ def load(name: str) -> ModuleType:
 
 def title(name: str) -> str:
     """First line of a system's docstring, read without importing Keras."""
-    source = Path(__path__[0], f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    return (ast.get_docstring(_source(name)) or "").partition("\n")[0]
+
+
+def variants(name: str) -> tuple[str, ...]:
+    """What `variant` may be in a system's `Config`, read without importing Keras."""
+    for node in ast.walk(_source(name)):
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "variant":
+            constants = (
+                each for each in ast.walk(node.annotation) if isinstance(each, ast.Constant)
+            )
+            return tuple(str(each.value) for each in constants)
+    return ()
+
+
+def _source(name: str) -> ast.Module:
+    return ast.parse(Path(__path__[0], f"{name}.py").read_text(encoding="utf-8"))

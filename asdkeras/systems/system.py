@@ -1,7 +1,10 @@
 """What a paper fills in, and what it is given: the border between systems and the runner."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Literal, Protocol
 
 import keras
@@ -9,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from asdkeras.data.store import ClipStore
+from asdkeras.dsp.clip_length import Keep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +22,12 @@ class ClipSet:
     Attributes:
         table: clip table; its index says where in `store` a clip lies.
         store: the decoded audio of the whole dataset.
+        seed: int, of the trial; what is drawn once per clip derives from it.
     """
 
     table: pd.DataFrame
     store: ClipStore
+    seed: int = 0
 
     def __len__(self):
         return len(self.table)
@@ -31,8 +37,23 @@ class ClipSet:
         return self.store.lengths[self.table.index.to_numpy()]
 
     def read(self, positions, clip_length, keep):
-        """Waveforms of the rows at `positions`, float32 `(len(positions), clip_length)`."""
-        return self.store.read(self.table.index.to_numpy()[positions], clip_length, keep)
+        """Waveforms of the rows at `positions`, float32 `(len(positions), clip_length)`.
+
+        Where `keep` is `random`, seed and file name decide which window of a clip is read,
+        so it is the same one whenever and in whatever order clips are read.
+        """
+        draws = self._draws[positions] if keep == "random" else None
+        return self.store.read(self.table.index.to_numpy()[positions], clip_length, keep, draws)
+
+    @functools.cached_property
+    def _draws(self):
+        return np.array([_draw(self.seed, Path(path).name) for path in self.table["path"]])
+
+
+def _draw(seed, name):
+    """A number in [0, 1) that depends on nothing but the seed and the name."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53  # As many bits as a float has.
 
 
 class RunContext(Protocol):
@@ -40,9 +61,12 @@ class RunContext(Protocol):
 
     Attributes:
         seed: int, of the trial; every random number of the task derives from it.
+        table: clip table of all splits. A system trains on the training clips alone; it
+            reads other rows only where its recipe asks for what released code does.
     """
 
     seed: int
+    table: pd.DataFrame
 
     def fit(
         self,
@@ -91,13 +115,13 @@ class Trained:
             an array of one row per clip.
         constants: name -> array that belongs to the models and not to a clip.
         clip_length: int, samples the models hear.
-        keep: which end of a longer clip they hear.
+        keep: which part of a longer clip they hear.
     """
 
     models: dict[str, keras.Model]
     constants: dict[str, np.ndarray]
     clip_length: int
-    keep: Literal["start", "end"]
+    keep: Keep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,12 +165,14 @@ class ScoreTable:
             score does not apply.
         anomaly_score: name of the column that is the system's answer.
         decision_score: name of the column that the threshold is compared with.
+        named_scores: columns worth a result of their own, the answer among them.
         notes: what a reader of the results should know, a line each.
     """
 
     columns: pd.DataFrame
     anomaly_score: str
     decision_score: str
+    named_scores: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -162,7 +188,7 @@ class System:
             the seed of the trial.
         decide: score columns and clip table -> thresholds, one per clip, for the decision
             score.
-        published_row: name of the row of the published tables to compare with.
+        published_rows: score column -> row of the published tables to compare it with.
     """
 
     scope: Literal["all", "machine_type", "section"]
@@ -170,4 +196,24 @@ class System:
     train: Callable[[ClipSet, RunContext], Trained]
     score: Callable[[Representations, pd.DataFrame, int], ScoreTable]
     decide: Callable[[pd.DataFrame, pd.DataFrame], pd.Series]
-    published_row: str
+    published_rows: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+    """A variant that trains nothing: it combines the scores of other variants' runs.
+
+    Attributes:
+        members: variant -> machine types whose clips it scores; None means all.
+        combine: `sum` or `mean` of the members' columns, name by name.
+        pools_trials: whether every trial of every member takes part in one result. Else
+            trial k of the ensemble is made of trial k of the members.
+        decide: as in `System`, on the combined columns.
+        published_rows: as in `System`.
+    """
+
+    members: Mapping[str, tuple[str, ...] | None]
+    combine: Literal["sum", "mean"]
+    pools_trials: bool
+    decide: Callable[[pd.DataFrame, pd.DataFrame], pd.Series]
+    published_rows: Mapping[str, str]

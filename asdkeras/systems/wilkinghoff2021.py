@@ -25,7 +25,14 @@ Where paper and reference are silent:
     - Decisions on target clips compare the section term, the one the paper takes its
       threshold from.
 
-One run is one network: `variant` says how many heads and how many sub-clusters it has.
+A run of a variant such as `two_heads_s16` is one network: the paper trains five numbers of
+sub-clusters with sections and attributes (two heads) and five with sections alone (one head),
+and keeps each network after 100, 200, 300 and 400 epochs. The other variants train nothing and
+add such runs, each with its kept epochs: `two_heads_20` and `one_head_20` are the columns of
+Table 4, `all_40` is their sum, `selected_20` takes for each machine type the family that
+Sec. 2.5 names. Table 2 does not follow from that choice, but lies between the two families, so
+`all_40` is compared with Tables 2 to 4 and `selected_20` with Table 5. The distributions of
+Table 3 are the scores `section`, `attributes` and `target` of `all_40`.
 """
 
 import dataclasses
@@ -39,19 +46,34 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import normalize
 
+from asdkeras.config import require
 from asdkeras.data.labels import attribute_labels, section_labels
 from asdkeras.data.pipeline import Mixup, inference_batches, training_batches
+from asdkeras.data.splits import source_and_target
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
+from asdkeras.losses.scale_record import guard_notes, scale_values
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.networks.wilkinghoff_resnet import wilkinghoff_resnet
 from asdkeras.progress import stage
 from asdkeras.scorers.section_mixtures import SectionMixtures
 from asdkeras.scorers.thresholds import percentile_threshold
-from asdkeras.systems.system import ScoreTable, System, Trained
+from asdkeras.systems.system import Ensemble, ScoreTable, System, Trained
 
+_ENSEMBLES = {  # Families whose networks they add.
+    "two_heads_20": ("two_heads",),
+    "one_head_20": ("one_head",),
+    "all_40": ("two_heads", "one_head"),
+    "selected_20": ("two_heads", "one_head"),
+}
+_SELECTED = {  # Sec. 2.5: chosen by the author, on labels of the development set.
+    "two_heads": ("ToyCar", "ToyTrain", "pump", "slider"),
+    "one_head": ("fan", "gearbox", "valve"),
+}
+_DISTRIBUTIONS = ("section", "attributes", "target")
 _HEADS = {"two_heads": ("sections", "attributes"), "one_head": ("sections",)}
+_SUBCLUSTERS = (1, 2, 4, 8, 16)
 _TERMS = ("section", "attributes", "target", "tmax")
 _SMALLEST_VARIANCE = 1e-6  # In dB squared: a band that varies less carries no sound.
 _KEEP = "end"  # The reference keeps the last frames of a longer clip.
@@ -72,7 +94,12 @@ class Config:
         "one_head_s4",
         "one_head_s8",
         "one_head_s16",
+        "two_heads_20",
+        "one_head_20",
+        "all_40",
+        "selected_20",
     ]
+    ensemble_subclusters: tuple[int, ...]
     clip_length: int
     window_length: int
     hop_length: int
@@ -81,7 +108,7 @@ class Config:
     mixup_on: Literal["features", "waveform"]
     mixup_probability: float
     mixup_labels: Literal["linear", "max"]
-    scale_update: Literal["guarded", "reference", "fixed"]
+    scale_update: Literal["guarded", "reference", "adacos2019", "fixed"]
     scale_floor: float
     scale_ceiling: float
     loss_form: Literal["log", "reference"]
@@ -99,41 +126,47 @@ class Config:
 
     def __post_init__(self):
         for name in ("clip_length", "window_length", "hop_length", "num_mel_bins"):
-            _require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        _require(
+            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
+        require(
             self.clip_length > self.window_length // 2,
             "clip_length",
             f"must exceed half a window of {self.window_length} samples",
             self.clip_length,
         )
         for name in ("epochs", "batch_size"):
-            _require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
+            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
         for name in ("learning_rate", "covariance_regularization", "scale_floor"):
-            _require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        _require(self.weight_decay >= 0, "weight_decay", "must not be negative", self.weight_decay)
-        _require(
+            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
+        require(self.weight_decay >= 0, "weight_decay", "must not be negative", self.weight_decay)
+        require(
             self.scale_ceiling > self.scale_floor,
             "scale_ceiling",
             "must exceed `scale_floor`",
             self.scale_ceiling,
         )
-        _require(
+        require(
             0.0 <= self.mixup_probability <= 1.0,
             "mixup_probability",
             "must lie in [0, 1]",
             self.mixup_probability,
         )
-        _require(
+        require(
             0.0 < self.threshold_percentile < 100.0,
             "threshold_percentile",
             "must lie between 0 and 100",
             self.threshold_percentile,
         )
-        _require(
+        require(
             bool(self.keep_epochs) and all(1 <= e <= self.epochs for e in self.keep_epochs),
             "keep_epochs",
             f"must name epochs between 1 and {self.epochs}",
             list(self.keep_epochs),
+        )
+        require(
+            bool(self.ensemble_subclusters) and {*self.ensemble_subclusters} <= {*_SUBCLUSTERS},
+            "ensemble_subclusters",
+            f"must name some of {list(_SUBCLUSTERS)}",
+            list(self.ensemble_subclusters),
         )
 
     @property
@@ -147,20 +180,35 @@ class Config:
         return int(self.variant.rpartition("_s")[2])
 
 
-def _require(holds, name, rule, value):
-    if not holds:
-        raise ValueError(f"`{name}` {rule}. Received: {value}")
-
-
-def build(config: Config) -> System:
-    """The paper's system with one network."""
+def build(config: Config) -> System | Ensemble:
+    """The paper's system: one network, or an ensemble of several."""
+    if config.variant in _ENSEMBLES:
+        return _ensemble(config)
     return System(
         scope="all",
         batch_size=config.batch_size,
         train=functools.partial(train, config),
         score=functools.partial(score, config),
         decide=functools.partial(decide, config),
-        published_row=f"{config.variant.rpartition('_s')[0]}_20",
+        published_rows={"combined": f"{config.variant.rpartition('_s')[0]}_20"},
+    )
+
+
+def _ensemble(config):
+    is_selected = config.variant == "selected_20"
+    rows = {"combined": config.variant}
+    if config.variant == "all_40":
+        rows |= {name: name for name in _DISTRIBUTIONS}
+    return Ensemble(
+        members={
+            f"{family}_s{num_subclusters}": _SELECTED[family] if is_selected else None
+            for family in _ENSEMBLES[config.variant]
+            for num_subclusters in config.ensemble_subclusters
+        },
+        combine="sum",
+        pools_trials=False,
+        decide=functools.partial(decide, config),
+        published_rows=rows,
     )
 
 
@@ -192,9 +240,10 @@ def train(config, clips, context):
         epochs=config.epochs,
         steps_per_epoch=math.ceil(len(clips) / config.batch_size),
         keep_epochs=config.keep_epochs,
-        watch=_scales,
+        watch=scale_values,
     )
-    _warn_of_clamped_scale(kept, context)
+    for note in guard_notes(kept[config.epochs]):
+        context.warn(note)
     return Trained(
         models={f"embedding_epoch{epoch}": _embedder(model) for epoch, model in kept.items()}
         | {"temporal_maximum": _temporal_maximum(kept[config.epochs])},
@@ -303,27 +352,6 @@ def _temporal_maximum(classifier):
     return keras.Model(front_end.input, keras.ops.max(front_end.output, axis=1))
 
 
-def _heads(classifier):
-    return [layer for layer in classifier.layers if isinstance(layer, SubClusterAdaCos)]
-
-
-def _scales(classifier):
-    values = {}
-    for head in _heads(classifier):
-        values[f"{head.name}_scale"] = float(head.scale)
-        values[f"{head.name}_scale_clamped"] = float(head.scale_clamped)
-    return values
-
-
-def _warn_of_clamped_scale(kept, context):
-    for head in _heads(kept[max(kept)]):
-        if float(head.scale_clamped) > 0:
-            context.warn(
-                f"the scale of the head `{head.name}` met its floor or ceiling in "
-                f"{int(head.scale_clamped)} updates: from there on this is not the reference"
-            )
-
-
 def score(config, representations, table, seed):
     """Fit the mixtures of every section and score all clips, Eq. (2) to (4).
 
@@ -361,6 +389,7 @@ def score(config, representations, table, seed):
         pd.concat([sum(by_epoch.values()), *named], axis=1),
         anomaly_score="combined",
         decision_score="decision",
+        named_scores=("combined", *_DISTRIBUTIONS),
         notes=_notes(config, table, sections, unconverged),
     )
 
@@ -380,7 +409,7 @@ def _fitted_terms(mixtures, config, part, table, attributes, epoch, label):
     embeddings = normalize(part.clips[f"embedding_epoch{epoch}"].astype("float64"))
     has_tmax = table["machine_type"].iloc[0] in config.tmax_machines
     maxima = part.clips["temporal_maximum"].astype("float64") if has_tmax else None
-    is_source, is_target = _training_clips(table)
+    is_source, is_target = source_and_target(table)
     mixtures.fit(
         embeddings[is_source],
         attributes[is_source],
@@ -390,13 +419,6 @@ def _fitted_terms(mixtures, config, part, table, attributes, epoch, label):
         temporal_maxima=None if maxima is None else maxima[is_source],
     )
     return mixtures.terms(embeddings, maxima)
-
-
-def _training_clips(table):
-    """Masks of the source and the target clips of training; no domain counts as source."""
-    is_target = (table["domain"] == "target").fillna(False).to_numpy(bool)
-    is_training = (table["split"] == "train").to_numpy(bool)
-    return is_training & ~is_target, is_training & is_target
 
 
 def _combined(terms, domain):
@@ -415,7 +437,7 @@ def _combined(terms, domain):
 
 
 def _notes(config, table, sections, unconverged):
-    is_source, _ = _training_clips(table)
+    is_source, _ = source_and_target(table)
     num_source = np.bincount(sections.indices[is_source], minlength=len(sections.classes))
     notes = [
         f"{name}: {num_source[label]} source clips for {config.num_subclusters} components; "

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 LIGHT = (
-    *("config", "files", "progress", "errors", "cli", "submission", "evaluation"),
+    *("config", "files", "progress", "errors", "cli", "submission", "evaluation", "score_files"),
     *("metrics.auc", "metrics.official", "metrics.decisions", "published.tables"),
     *("data.naming", "data.layouts", "data.clips", "data.audio", "data.store", "data.mini"),
     *(
@@ -19,7 +19,13 @@ LIGHT = (
         "data.truth",
     ),
     *("data.verification.verify", "report.datasets", "report.scoring", "report.comparison"),
-    *("experiment.dataset", "metrics.intervals", "metrics.bootstrap"),
+    *(
+        "experiment.dataset",
+        "experiment.combine_runs",
+        "experiment.ensembles",
+        "metrics.intervals",
+        "metrics.bootstrap",
+    ),
     *("report.tables", "systems", "experiment.recipe", "experiment.run_folder", "experiment.run"),
 )
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from asdkeras.data.clips import COLUMNS
-from asdkeras.data.labels import attribute_labels, section_labels
+from asdkeras.data.labels import attribute_labels, domain_labels, section_labels
 from asdkeras.errors import DataError
 
 ROWS = [
@@ -81,3 +81,75 @@ def test_one_class_is_refused_with_the_way_out():
 def test_no_training_clip_is_no_class():
     with pytest.raises(DataError, match="Received: none"):
         attribute_labels(table_of([ROWS[3]]), "attribute")
+
+
+DOMAIN_ROWS = [
+    # machine type, section, split, attributes, domain
+    ("valve", "01", "train", None, "target"),
+    ("fan", "00", "train", "m-n_W", "source"),
+    ("fan", "00", "train", "m-n_W", "target"),
+    ("fan", "00", "train", "m-n_W", None),
+    ("fan", "00", "train", "m-n_X", None),
+    ("fan", "01", "train", "m-n_W", "source"),
+    ("fan", "00", "test", "m-n_W", "source"),
+    ("fan", "00", "test", "m-n_Y", "target"),
+    ("fan", "00", "supplemental", None, None),
+    ("pump", "07", "test", "m-n_Z", None),
+]
+TRAINED_CLASSES = (
+    "fan_00_m-n_W_source",
+    "fan_00_m-n_W_target",
+    "fan_00_m-n_X_source",
+    "fan_01_m-n_W_source",
+    "valve_01_target",
+)
+TRAINED_INDICES = [4, 0, 1, 0, 2, 3, -1, -1, -1, -1]
+
+
+def domain_table(rows):
+    domains = pd.array([row[4] for row in rows], "string")
+    return table_of([row[:4] for row in rows]).assign(domain=domains)
+
+
+def test_domain_classes_are_section_attributes_and_domain_of_training_clips():
+    labels = domain_labels(domain_table(DOMAIN_ROWS))
+
+    assert labels.classes == TRAINED_CLASSES
+    assert labels.indices.tolist() == TRAINED_INDICES
+    assert labels.indices.dtype == np.int64
+
+
+def test_no_known_domain_is_source():
+    labels = domain_labels(table_of(ROWS))
+    assert all(name.endswith("_source") for name in labels.classes)
+
+
+def test_extra_rows_add_classes_and_have_none():
+    table = domain_table(DOMAIN_ROWS)
+
+    labels = domain_labels(table, extra=(table["split"] == "test").to_numpy(bool))
+
+    names = {*TRAINED_CLASSES, "fan_00_m-n_Y_target", "pump_07_m-n_Z_source"}
+    assert labels.classes == tuple(sorted(names))
+    assert [labels.classes[i] if i >= 0 else "" for i in labels.indices] == [
+        TRAINED_CLASSES[i] if i >= 0 else "" for i in TRAINED_INDICES
+    ]
+
+
+def test_domain_labels_leave_the_table_as_it_was():
+    table = domain_table(DOMAIN_ROWS)
+    before = table.copy()
+    domain_labels(table, extra=np.ones(len(table), bool))
+    pd.testing.assert_frame_equal(table, before)
+
+
+def test_extra_classes_do_not_make_up_for_a_single_class():
+    rows = [DOMAIN_ROWS[1], DOMAIN_ROWS[3], DOMAIN_ROWS[7]]
+    with pytest.raises(DataError, match=r"2 classes.*Received: fan_00_m-n_W_source\..*`domain`"):
+        domain_labels(domain_table(rows), extra=np.array([False, False, True]))
+
+
+@pytest.mark.parametrize("extra", [np.array([True]), np.array([0, 3, 5]), True])
+def test_extra_speaks_of_every_row(extra):
+    with pytest.raises(ValueError, match=r"each row.*Received: extra of shape .* for 10 rows"):
+        domain_labels(domain_table(DOMAIN_ROWS), extra=extra)

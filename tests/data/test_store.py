@@ -92,6 +92,26 @@ def test_batches_come_in_the_order_asked_for(tmp_path, small_shards):
     assert np.array_equal(repeated[0], np.concatenate([waveforms[2], waveforms[2][:47]]))
 
 
+def test_each_clip_has_the_window_its_draw_chooses(tmp_path, small_shards):
+    table = write_clips(tmp_path / "audio")
+    store = open_store(table, CONFIG, tmp_path / "store")
+    waveforms = [read_audio(Path(path), CONFIG) for path in table["path"]]
+
+    batch = store.read([7, 0, 7], 50, "random", np.array([0.5, 0.0, 0.99]))
+    repeated = store.read([2], 150, "random", np.array([0.99]))
+
+    # 59 windows of 50 samples in 108, 52 in 101, 57 of 150 in twice 103.
+    expected = [waveforms[7][29:79], waveforms[0][:50], waveforms[7][58:108]]
+    assert np.array_equal(batch, np.stack(expected))
+    assert np.array_equal(repeated[0], np.tile(waveforms[2], 2)[56:])
+
+
+def test_a_random_window_needs_a_draw(tmp_path):
+    store = open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store")
+    with pytest.raises(ValueError, match=r"a draw for each clip.*Received: .*draws=None.*ClipSet"):
+        store.read([0], 50, "random")
+
+
 def test_16_bit_audio_takes_2_bytes_per_sample(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.sin(np.arange(5000)), 16000, subtype="PCM_16")
 

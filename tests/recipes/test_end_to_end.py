@@ -160,6 +160,120 @@ def test_one_head_has_its_own_run(runs, corpus):
     assert "attributes_scale" not in columns
 
 
+@pytest.fixture(scope="module")
+def ensembles(corpus, tmp_path_factory):
+    """The folder of the runs of an ensemble of four networks."""
+    folder = tmp_path_factory.mktemp("ensembles")
+    members = ("--set", "config.ensemble_subclusters=[1,2]")
+    assert main(command(corpus, folder, *members, "--variant", "all_40")) == 0
+    return folder
+
+
+def scores_of(runs, variant):
+    return pd.read_csv(run_folder(runs, variant) / "scores" / "seed0" / "scores.csv")
+
+
+def test_an_ensemble_is_the_sum_of_its_members_name_by_name(ensembles):
+    members = [
+        scores_of(ensembles, variant)
+        for variant in ("two_heads_s1", "two_heads_s2", "one_head_s1", "one_head_s2")
+    ]
+
+    table = scores_of(ensembles, "all_40")
+
+    for name in ("section", "attributes", "target", "combined", "combined_epoch1"):
+        total = sum(member[f"score_{name}"] for member in members)
+        np.testing.assert_allclose(table[f"score_{name}"], total, rtol=1e-12)
+    means = pd.read_csv(run_folder(ensembles, "all_40") / "named_scores.csv")
+    assert {"section", "attributes", "target", "combined"} <= set(means["score"])
+    compared = pd.read_csv(run_folder(ensembles, "all_40") / "compare.csv")
+    assert set(compared["score"]) == {"combined", "section", "attributes", "target"}
+
+
+def test_other_ensembles_of_the_same_networks_train_nothing(ensembles, corpus, capsys):
+    before = written(ensembles)
+    members = ("--set", "config.ensemble_subclusters=[1,2]")
+
+    for variant in ("two_heads_20", "one_head_20", "selected_20"):
+        assert main(command(corpus, ensembles, *members, "--variant", variant)) == 0
+
+    assert written(ensembles) == before
+    selected, one_head = scores_of(ensembles, "selected_20"), scores_of(ensembles, "one_head_20")
+    # Both machines of the corpus are among those of the family with one head, Sec. 2.5.
+    np.testing.assert_array_equal(selected["score_combined"], one_head["score_combined"])
+    assert "sum of 2: one_head_s1 on fan gearbox valve, one_head_s2" in capsys.readouterr().out
+
+
+def test_members_and_snapshots_can_be_dropped_without_training(ensembles, tmp_path, capsys):
+    before = written(ensembles)
+    first, second = (str(run_folder(ensembles, f"two_heads_s{number}")) for number in (1, 2))
+
+    assert main(["ensemble", first, f"{second}:epoch2", "--out", str(tmp_path / "mine")]) == 0
+
+    assert written(ensembles) == before
+    table = pd.read_csv(tmp_path / "mine" / "scores" / "seed0" / "scores.csv")
+    parts = scores_of(ensembles, "two_heads_s1"), scores_of(ensembles, "two_heads_s2")
+    np.testing.assert_allclose(
+        table["score_combined"],
+        parts[0]["score_combined"] + parts[1]["score_combined_epoch2"],
+        rtol=1e-12,
+    )
+    printed = capsys.readouterr().out
+    assert "official score" in printed
+    assert main(["ensemble", first, f"{second}:epoch2", "--out", str(tmp_path / "mine")]) == 0
+    assert capsys.readouterr().out == printed
+    assert main(["ensemble", first, "--out", str(tmp_path / "mine")]) == 2
+    assert "holds another run" in capsys.readouterr().err
+    assert main(["compare", str(tmp_path / "mine")]) == 2  # The corpus is ours.
+    assert "can be compared" in capsys.readouterr().err
+
+
+def test_all_trials_of_a_run_can_be_pooled(ensembles, corpus, tmp_path):
+    members = ("--set", "config.ensemble_subclusters=[1,2]", "--variant", "one_head_s1")
+    assert main(command(corpus, ensembles, *members, "--set", "seeds=[0,1]")) == 0
+    run, out = run_folder(ensembles, "one_head_s1"), tmp_path / "pooled"
+
+    code = main(["ensemble", str(run), "--combine", "mean", "--pool-trials", "--out", str(out)])
+
+    assert code == 0
+    trials = [
+        pd.read_csv(run / "scores" / f"seed{seed}" / "scores.csv")["score_combined"]
+        for seed in (0, 1)
+    ]
+    table = pd.read_csv(out / "scores" / "seed0" / "scores.csv")
+    np.testing.assert_allclose(table["score_combined"], sum(trials) / 2, rtol=1e-12)
+    assert (pd.read_csv(out / "official.csv")["n_seeds"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        (["two_heads_s1", "nothing"], "nothing/mini2021: not the folder of a run"),
+        (["two_heads_s1", "all_40:epoch9"], "has no score `epoch9`"),
+    ],
+)
+def test_what_cannot_be_combined_is_refused_in_one_line(ensembles, tmp_path, capsys, runs, message):
+    names = [name.split(":") for name in runs]
+    words = [":".join([str(run_folder(ensembles, name)), *rest]) for name, *rest in names]
+
+    assert main(["ensemble", *words, "--out", str(tmp_path / "out")]) == 2
+
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.rglob("scores.csv"))
+    assert not (tmp_path / "out" / "recipe.yaml").exists()
+
+
+def test_machines_that_no_member_scores_are_refused_before_training(tmp_path, capsys):
+    corpus = generate(tmp_path / "b", year=2022, size="tiny", seed=0, machines=["bearing", "fan"])
+
+    assert main(command(corpus, tmp_path, "--variant", "selected_20")) == 2
+
+    assert "selected_20 has no member for bearing. Choose another" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.keras"))
+
+
 def test_training_that_leaves_the_finite_numbers_stops_with_exit_code_4(corpus, tmp_path, capsys):
     more = ("--set", "config.learning_rate=1.0e+30", "--set", "config.scale_update=reference")
 

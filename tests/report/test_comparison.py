@@ -20,6 +20,7 @@ from asdkeras.report.comparison import (
     printed_means,
     write_comparison,
 )
+from asdkeras.score_files import TrialScores, write_trial
 from tests.clip_table import clip_table
 
 SYSTEM = "wilkinghoff2021"
@@ -255,10 +256,14 @@ def run_folder(tmp_path, scored, system=SYSTEM):
     run = tmp_path / system / "variant" / str(scored.table["dataset"].iloc[0])
     folder = run / "scores" / "seed0"
     folder.mkdir(parents=True)
-    table = scored.table.rename(columns={"path": "name"}).drop(columns="attributes")
-    table = table.assign(attributes="", score_combined=scored.anomaly_scores)
-    table.assign(is_decided_anomalous=scored.decisions).to_csv(folder / "scores.csv", index=False)
-    done = {"anomaly_score": "combined", "published_row": "all_40", "notes": []}
+    columns = pd.DataFrame({"combined": scored.anomaly_scores, "section": -scored.anomaly_scores})
+    write_trial(folder, TrialScores(scored.table, columns, columns["section"], scored.decisions))
+    done = {
+        "anomaly_score": "combined",
+        "named_scores": ["combined", "section"],
+        "published_rows": {"combined": "all_40", "section": "section"},
+        "notes": [],
+    }
     (folder / "DONE").write_text(json.dumps(done))
     (run / "recipe.yaml").write_text(f"system: {system}\nseeds: [0]\n")
     return run
@@ -289,6 +294,49 @@ def test_the_command_ends_well_within_tolerance(made_run, capsys):
     assert main(["compare", str(made_run), "--tolerance", "100"]) == 0
 
     assert "within: " in capsys.readouterr().out
+
+
+def test_every_score_that_has_a_row_is_compared_with_its_row(made_run):
+    assert main(["compare", str(made_run), "--tolerance", "100"]) == 0
+
+    written = pd.read_csv(made_run / "compare.csv")
+    ours = written.drop_duplicates(["score", "part", "machine_type", "domain", "metric"])
+    ours = ours[(ours["section"] == "all") & (ours["part"] == "dev")]
+    ours = ours.pivot_table("ours", ["machine_type", "domain"], ["score", "metric"])
+    assert set(written["score"]) == {"combined", "section"}
+    # `section` is `combined` turned round, so it is right where that one is wrong.
+    fan = ours.loc["fan", "source"]
+    assert fan["section", "auc"] != fan["combined", "auc"]
+    assert "| section | dev | fan |" in (made_run / "compare.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "scores"),
+    [
+        (("--score", "section"), {"section"}),
+        (("--row", "one_head_20"), {"combined"}),
+        (("--row", "one_head_20", "--score", "section"), {"section"}),
+    ],
+)
+def test_a_score_or_a_row_can_be_chosen(made_run, options, scores):
+    assert main(["compare", str(made_run), "--tolerance", "100", *options]) == 0
+
+    assert set(pd.read_csv(made_run / "compare.csv")["score"]) == scores
+
+
+def test_an_unknown_score_is_answered_with_the_nearest(made_run, capsys):
+    assert main(["compare", str(made_run), "--score", "sections"]) == 2
+
+    assert "has no score `sections`. Did you mean `section`?" in capsys.readouterr().err
+
+
+def test_a_score_without_a_row_needs_one(made_run, capsys):
+    done = made_run / "scores" / "seed0" / "DONE"
+    done.write_text(done.read_text().replace('"section": "section"', '"tmax": "section"'))
+
+    assert main(["compare", str(made_run), "--score", "section"]) == 2
+
+    assert "no row of the paper is known for `section`" in capsys.readouterr().err
 
 
 def test_nothing_to_compare_is_not_success(tmp_path, capsys):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from asdkeras.report.results import conclude
 
@@ -27,6 +28,7 @@ def run_with_scores(folder, seeds=(0,), dataset="mini2021", is_labeled=True, not
                             "attributes": "",
                             "name": f"{machine_type}_{domain}_{number}.wav",
                             "score_combined": sign * number,
+                            "threshold": 1.0,
                             "is_decided_anomalous": int(sign * number > 1),
                         }
                     )
@@ -35,7 +37,8 @@ def run_with_scores(folder, seeds=(0,), dataset="mini2021", is_labeled=True, not
         pd.DataFrame(rows).to_csv(scores / "scores.csv", index=False)
         done = {
             "anomaly_score": "combined",
-            "published_row": "two_heads_20",
+            "named_scores": ["combined"],
+            "published_rows": {"combined": "two_heads_20"},
             "notes": list(notes),
         }
         (scores / "DONE").write_text(json.dumps(done))
@@ -109,3 +112,60 @@ def test_a_system_without_published_tables_is_measured_all_the_same(tmp_path):
 
     assert not (run / "compare.csv").exists()
     assert (run / "metrics.csv").exists()
+
+
+def with_more_scores(run):
+    """The run with a second named score, turned round, of the fan's source clips alone."""
+    path = run / "scores" / "seed0" / "scores.csv"
+    table = pd.read_csv(path, dtype={"section": str})
+    has = (table["machine_type"] == "fan") & (table["domain"] == "source")
+    table.assign(score_section=-table["score_combined"].where(has)).to_csv(path, index=False)
+    done = path.with_name("DONE")
+    story = json.loads(done.read_text()) | {"named_scores": ["section", "combined"]}
+    done.write_text(json.dumps(story))
+    return run
+
+
+def test_every_named_score_is_measured_on_the_clips_that_have_it(tmp_path, capsys):
+    run = with_more_scores(run_with_scores(tmp_path / "all_40" / "mini2021"))
+
+    conclude(run, "wilkinghoff2021", [0])
+
+    by_name = pd.read_csv(run / "named_scores.csv").set_index(["score", "machine_type", "domain"])
+    section = by_name.loc["section"]
+    fan = section.loc[("fan", "source")].query("metric == 'auc'")["value"].item()
+    assert fan == pytest.approx(0.0, abs=1e-12)
+    assert set(section.index.get_level_values("machine_type")) == {"fan", "all"}
+    official = pd.read_csv(run / "official.csv")
+    combined = by_name.loc["combined"].reset_index()
+    both = official.merge(combined, on=["machine_type", "domain", "metric"])
+    assert len(both) == len(combined)
+    assert (both["value_x"] == both["value_y"]).all()
+    printed = capsys.readouterr().out
+    assert "named scores, harmonic means, percent" in printed
+    assert printed.index("named scores") < printed.index("files:")
+
+
+def test_a_single_named_score_is_not_printed_twice(tmp_path, capsys):
+    conclude(run_with_scores(tmp_path / "all_40" / "mini2021"), "wilkinghoff2021", [0])
+
+    assert "named scores" not in capsys.readouterr().out
+
+
+def test_pooled_trials_are_one_result(tmp_path):
+    run = run_with_scores(tmp_path / "adaproj_ensemble" / "mini2022", dataset="mini2022")
+    done = run / "scores" / "seed0" / "DONE"
+    done.write_text(json.dumps(json.loads(done.read_text()) | {"pooled_seeds": [0, 1, 2]}))
+
+    conclude(run, "another2030", [0, 1, 2])
+
+    assert (pd.read_csv(run / "official.csv")["n_seeds"] == 1).all()
+
+
+def test_an_ensemble_of_the_users_own_is_called_by_its_folder(tmp_path, capsys):
+    run = run_with_scores(tmp_path / "runs" / "mine")
+    (run / "recipe.yaml").write_text("system: wilkinghoff2021\nseeds: [0]\nensemble: {}\n")
+
+    conclude(run, "wilkinghoff2021", [0])
+
+    assert "wilkinghoff2021, mine, mini2021" in capsys.readouterr().out

@@ -9,8 +9,9 @@ import pytest
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.data.labels import Labels
+from asdkeras.published.tables import load
 from asdkeras.systems import wilkinghoff2021 as system
-from asdkeras.systems.system import Representations
+from asdkeras.systems.system import Representations, System
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "wilkinghoff2021" / "dcase2021.yaml"
 
@@ -173,3 +174,66 @@ def test_the_recipe_states_the_papers_values(config):
     assert (config.epochs, config.keep_epochs, config.batch_size) == (400, (100, 200, 300, 400), 64)
     assert (config.window_length, config.hop_length, config.num_mel_bins) == (1024, 512, 128)
     assert (config.covariance_regularization, config.threshold_percentile) == (1e-3, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("variant", "members"),
+    [
+        ("two_heads_20", [f"two_heads_s{number}" for number in (1, 2, 4, 8, 16)]),
+        ("one_head_20", [f"one_head_s{number}" for number in (1, 2, 4, 8, 16)]),
+        (
+            "all_40",
+            [f"{heads}_s{n}" for heads in ("two_heads", "one_head") for n in (1, 2, 4, 8, 16)],
+        ),
+    ],
+)
+def test_an_ensemble_adds_the_networks_of_its_families_section_2_5(config, variant, members):
+    ensemble = system.build(dataclasses.replace(config, variant=variant))
+
+    assert list(ensemble.members) == members
+    assert set(ensemble.members.values()) == {None}
+    assert ensemble.combine == "sum"
+    assert not ensemble.pools_trials
+    assert ensemble.published_rows["combined"] == variant
+
+
+def test_members_are_variants_that_train(config):
+    ensemble = system.build(dataclasses.replace(config, variant="all_40"))
+
+    for member in ensemble.members:
+        built = system.build(dataclasses.replace(config, variant=member))
+        assert isinstance(built, System)
+
+
+def test_each_machine_has_the_family_that_section_2_5_names(config):
+    ensemble = system.build(dataclasses.replace(config, variant="selected_20"))
+
+    for member, machine_types in ensemble.members.items():
+        expected = {
+            "two_heads": {"ToyCar", "ToyTrain", "pump", "slider"},
+            "one_head": {"fan", "gearbox", "valve"},
+        }[member.rpartition("_s")[0]]
+        assert set(machine_types) == expected
+    assert len(ensemble.members) == 10
+
+
+@pytest.mark.parametrize("variant", ["two_heads_s4", "one_head_20", "all_40", "selected_20"])
+def test_rows_to_compare_with_are_printed_in_the_paper(config, variant):
+    built = system.build(dataclasses.replace(config, variant=variant))
+
+    assert set(built.published_rows.values()) <= set(load("wilkinghoff2021")["system_row"])
+
+
+def test_the_distributions_of_table_3_are_scores_of_the_proposed_ensemble(config):
+    built = system.build(dataclasses.replace(config, variant="all_40"))
+    _, scores = training_case(config, scale=1.0)
+
+    assert set(built.published_rows) == {"combined", "section", "attributes", "target"}
+    assert set(scores.named_scores) == set(built.published_rows)
+    assert set(scores.named_scores) <= set(scores.columns)
+
+
+@pytest.mark.parametrize("received", [(), (1, 3)])
+def test_members_of_ensembles_are_numbers_of_sub_clusters_of_the_paper(config, received):
+    with pytest.raises(ValueError, match=r"`ensemble_subclusters` must name some of .*Received"):
+        dataclasses.replace(config, ensemble_subclusters=received)
