@@ -1,9 +1,15 @@
 """Spectrograms against a Fourier sum written out."""
 
+import keras
 import numpy as np
 import pytest
 
-from asdkeras.dsp.spectrograms import decibels, power_spectrogram
+from asdkeras.dsp.spectrograms import (
+    decibels,
+    magnitude_spectrogram,
+    magnitude_spectrum,
+    power_spectrogram,
+)
 
 
 def power_by_definition(waveform, window, hop_length, pad_mode):
@@ -44,6 +50,52 @@ def test_short_waveform_may_be_padded_with_zeros():
 def test_unknown_pad_mode_is_refused():
     with pytest.raises(ValueError, match=r"pad_mode.*Received: pad_mode='edge'"):
         power_spectrogram(np.zeros((1, 64), "float32"), np.ones(32, "float32"), 8, "edge")
+
+
+def magnitude_by_definition(waveform, window, hop_length):
+    """|sum_n x[n] w[n] exp(-2 pi i k n / N)| of every whole frame, in float64."""
+    length = len(window)
+    steps = np.outer(np.arange(length // 2 + 1), np.arange(length))
+    rotation = np.exp(-2j * np.pi * steps / length)
+    starts = range(0, len(waveform) - length + 1, hop_length)
+    return np.array([np.abs(rotation @ (window * waveform[s : s + length])) for s in starts])
+
+
+@pytest.mark.parametrize(("samples", "hop_length"), [(100, 8), (99, 5), (32, 16), (47, 16)])
+def test_magnitude_is_the_fourier_sum_of_frames_from_the_first_sample_on(samples, hop_length):
+    rng = np.random.default_rng(0)
+    waveforms, window = rng.normal(size=(2, samples)), rng.normal(size=32)
+
+    magnitude = np.asarray(magnitude_spectrogram(waveforms, window, hop_length))
+
+    assert magnitude.shape == (2, 1 + (samples - 32) // hop_length, 17)
+    for row, waveform in zip(magnitude, waveforms, strict=True):
+        expected = magnitude_by_definition(waveform, window, hop_length)
+        np.testing.assert_allclose(row, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_waveform_shorter_than_the_window_is_refused():
+    with pytest.raises(ValueError, match=r"at least 32 samples.*Received.*\(2, 31\).*longer"):
+        magnitude_spectrogram(np.zeros((2, 31), "float32"), np.ones(32, "float32"), 8)
+
+
+@pytest.mark.parametrize("samples", [2, 3, 64, 75])
+def test_spectrum_is_the_fourier_sum_below_half_the_sample_rate(samples):
+    waveforms = np.random.default_rng(0).normal(size=(2, samples))
+    window = np.ones(samples)
+
+    spectrum = np.asarray(magnitude_spectrum(keras.ops.convert_to_tensor(waveforms)))
+
+    assert spectrum.shape == (2, samples // 2)
+    for row, waveform in zip(spectrum, waveforms, strict=True):
+        expected = magnitude_by_definition(waveform, window, 1)[0, : samples // 2]
+        np.testing.assert_allclose(row, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("waveforms", [np.zeros((2, 1), "float32"), keras.KerasTensor((2, None))])
+def test_spectrum_of_one_sample_or_of_an_unknown_number_is_refused(waveforms):
+    with pytest.raises(ValueError, match=r"one fixed length.*Received.*\(2, .*one length"):
+        magnitude_spectrum(waveforms)
 
 
 def test_decibels_count_tens_and_stop_at_the_floor():

@@ -6,8 +6,9 @@ import pytest
 
 from asdkeras.networks.wilkinghoff_resnet import wilkinghoff_resnet
 from tests.golden import load_golden
+from tests.networks.released import check_layers, count, fill
 
-COUNTED = ("Conv2D", "BatchNormalization", "LeakyReLU", "Add", "Dense")
+OWN_NAMES = {"emb": "embedding"}
 GOLDEN = "wilkinghoff_networks/sub-cluster-AdaCos_logmel"
 
 
@@ -16,43 +17,10 @@ def network(num_frames=313, num_bins=128, **arguments):
     return keras.Model(features, wilkinghoff_resnet(features, **arguments))
 
 
-def count(weights):
-    return sum(int(np.prod(weight.shape)) for weight in weights)
-
-
-def number(name):
-    """Position among the layers of its class: `conv2d` 0, `conv2d_5` 5."""
-    digits = name.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else 0
-
-
-def released_layer(model, layers, name):
-    """The layer of the model that is the one of that name in the released network."""
-    class_name = next(layer["cls"] for layer in layers if layer["name"] == name)
-    ours = [layer for layer in model.layers if type(layer).__name__ == class_name]
-    theirs = [layer["name"] for layer in layers if layer["cls"] == class_name]
-    return sorted(ours, key=lambda layer: number(layer.name))[
-        sorted(theirs, key=number).index(name)
-    ]
-
-
-def released_values(weight):
-    """Weight values of the recording, from its seed and rule."""
-    noise = np.random.RandomState(weight["seed"]).randn(*weight["shape"])
-    return {
-        "randn*sqrt(2/prod(shape[:-1]))": noise * np.sqrt(2 / np.prod(weight["shape"][:-1])),
-        "0.1*randn": 0.1 * noise,
-        "1+0.1*randn": 1 + 0.1 * noise,
-        "1+0.1*abs(randn)": 1 + 0.1 * np.abs(noise),
-    }[weight["rule"]]
-
-
 def test_embedding_is_that_of_the_released_network():
     golden = load_golden(f"{GOLDEN}.json")
     model = network()
-    for weight in golden["weights"]:
-        layer = released_layer(model, golden["layers"], weight["layer"])
-        getattr(layer, weight["weight"]).assign(released_values(weight))
+    fill(model, golden, OWN_NAMES)
     features = np.random.RandomState(7).randn(2, 313, 128, 1)[..., 0]
 
     embedding = model(features.astype("float32"))
@@ -62,16 +30,7 @@ def test_embedding_is_that_of_the_released_network():
 
 
 def test_every_layer_has_the_shape_and_the_parameters_of_the_released_one():
-    golden = load_golden(f"{GOLDEN}.json")
-    model = network()
-    layers = [layer for layer in golden["layers"] if layer["cls"] in COUNTED]
-
-    for expected in layers:
-        layer = released_layer(model, golden["layers"], expected["name"])
-        assert str(layer.output.shape) == expected["out"]
-        assert count(layer.trainable_weights) == expected["trainable"]
-        assert count(layer.non_trainable_weights) == expected["non_trainable"]
-    assert len(layers) == sum(type(layer).__name__ in COUNTED for layer in model.layers)
+    check_layers(network(), load_golden(f"{GOLDEN}.json"), OWN_NAMES)
 
 
 def test_parameters_add_up_to_the_table_of_the_paper():
