@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import pytest
@@ -56,3 +57,13 @@ def test_a_saved_model_loads_in_a_fresh_process_by_that_import_alone(tmp_path):
 
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines()[-1] == "MixedCrossEntropy"
+
+
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    readme = Path(__file__).parents[1] / "README.md"
+    code = readme.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+
+    exec(compile(code, "README.md", "exec"), {})
+
+    assert (tmp_path / "model.keras").exists()

@@ -87,3 +87,57 @@ def test_published_figures_in_the_documents_are_those_of_the_tables(document):
         of_place = ensembles[(ensembles["part"] == part) & (ensembles["domain"] == domain)]
         printed = {f"{value:.2f}" for value in of_place["percent"]}
         assert set(re.findall(r"\d+\.\d\d", figures)) <= printed
+
+
+def test_published_figures_of_adaproj_are_those_of_its_table():
+    """Rows such as `DCASE 2023 | evaluation | all | 69.8 / 60.0 | not measured`."""
+    published = load("wilkinghoff2024")
+    adaproj = published[published["system_row"] == "adaproj"].set_index(
+        ["dataset", "part", "domain", "metric"]
+    )["percent"]
+
+    table = table_after("recipes/wilkinghoff2024/README.md", "published")
+
+    assert len(table) == 12
+    for dataset, part, domain, figures, _ in table:
+        place = (dataset.replace(" ", "").lower(), PARTS[part], domain)
+        printed = [f"{adaproj[(*place, metric)]:.1f}" for metric in ("auc", "pauc")]
+        assert figures == " / ".join(printed)
+
+
+def test_published_figures_of_adaproj_in_the_readme_are_those_of_its_table():
+    published = load("wilkinghoff2024")
+    adaproj = published[(published["system_row"] == "adaproj") & (published["domain"] == "all")]
+    figures = adaproj.set_index(["dataset", "part", "metric"])["percent"]
+
+    table = table_after("README.md", "published2024")
+
+    assert len(table) == 4
+    for _, place, printed, _ in table:
+        dcase, part, *_ = place.split(",")[0].rsplit(" ", 1)
+        key = (dcase.replace(" ", "").lower(), PARTS[part])
+        assert printed == f"{figures[(*key, 'auc')]:.1f} / {figures[(*key, 'pauc')]:.1f}"
+
+
+LOSSES = ("ic_compactness", "ic_compactness_cce", "adacos", "subcluster_adacos", "adaproj")
+
+
+def test_the_table_of_the_losses_shows_the_measured_figures():
+    """Rows such as `adaproj | 60.12 ± 1.20 | ...`, means and spread over three trials."""
+    table = table_after("recipes/wilkinghoff2024/README.md", "mini2021")
+
+    assert [name.strip("`") for name, *_ in table] == list(LOSSES)
+    for name, *cells in table:
+        path = ROOT / "results" / "wilkinghoff2024" / f"mini2021_{name.strip('`')}.csv"
+        summary = {
+            (row["domain"], row["metric"]): (float(row["value"]), float(row["standard_deviation"]))
+            for row in rows_of(path)
+            if row["machine_type"] == "all" and row["metric"] in ("auc", "pauc", "official_score")
+        }
+        places = [
+            *(("source", "auc"), ("source", "pauc"), ("target", "auc"), ("target", "pauc")),
+            ("all", "official_score"),
+        ]
+        pairs = [summary[place] for place in places]
+        assert cells == [f"{100 * mean:.2f} ± {100 * spread:.2f}" for mean, spread in pairs]
+        assert {row["n_seeds"] for row in rows_of(path)} == {"3"}

@@ -245,6 +245,32 @@ def test_all_trials_of_a_run_can_be_pooled(ensembles, corpus, tmp_path):
     assert (pd.read_csv(out / "official.csv")["n_seeds"] == 1).all()
 
 
+def test_the_ensemble_of_figure_3_is_the_mean_of_all_trials(corpus, tmp_path, capsys):
+    short = ["config.epochs=1", "config.clip_length=16000", "config.batch_size=32", "seeds=[0,1]"]
+    changes = [word for change in short for word in ("--set", change)]
+    where = ["--system", "wilkinghoff2024", "--data", str(corpus), "--runs", str(tmp_path)]
+    words = ["eval", *where, *changes, "--variant", "adaproj_ensemble"]
+
+    outputs = []
+    for _ in range(2):
+        assert main(words) == 0
+        outputs.append(capsys.readouterr().out)
+
+    assert outputs[0] == outputs[1]
+    assert "mean of 2: adaproj seed 0, adaproj seed 1" in outputs[0]
+    run = tmp_path / "wilkinghoff2024"
+    trials = [
+        pd.read_csv(run / "adaproj" / "mini2021" / "scores" / f"seed{seed}" / "scores.csv")
+        for seed in (0, 1)
+    ]
+    folder = run / "adaproj_ensemble" / "mini2021"
+    table = pd.read_csv(folder / "scores" / "seed0" / "scores.csv")
+    mean = sum(trial["score_combined"] for trial in trials) / 2
+    np.testing.assert_allclose(table["score_combined"], mean, rtol=1e-12)
+    assert (pd.read_csv(folder / "official.csv")["n_seeds"] == 1).all()
+    assert not (folder / "scores" / "seed1").exists()
+
+
 @pytest.mark.parametrize(
     ("runs", "message"),
     [
