@@ -98,17 +98,16 @@ def magnitude_spectrum(waveforms):
     return _magnitude(ops.rfft(waveforms))[:, : samples // 2]
 
 
-def decibels(power, floor):
-    """`10 log10(max(floor, power))`, elementwise.
+def decibels(power):
+    """`10 log10(power)`, elementwise.
 
     Args:
-        power: float tensor.
-        floor: float above 0, in the unit of `power`.
+        power: float tensor, above 0.
 
     Returns:
         float tensor of the same shape, in dB.
     """
-    return 10.0 / math.log(10.0) * ops.log(ops.maximum(power, floor))
+    return 10.0 / math.log(10.0) * ops.log(power)
 
 
 def _magnitude(parts):

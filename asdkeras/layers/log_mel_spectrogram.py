@@ -9,15 +9,23 @@ from scipy.signal.windows import hann
 from asdkeras.dsp.spectrograms import decibels, power_spectrogram
 
 _WINDOWS = ("symmetric", "periodic")
+_FLOORS_BY = ("maximum", "addition")
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
 class LogMelSpectrogram(keras.layers.Layer):
     """Power in bands of Slaney's mel scale, in dB, as `librosa` computes it.
 
-    Hann window, centered frames, squared magnitude, triangular bands of equal area,
-    `10 log10(max(floor, power))`. Always computed in float32: half precision overflows
+    Hann window, centered frames, squared magnitude, triangular bands of equal area, and the
+    logarithm of what exceeds a floor. Always computed in float32: half precision overflows
     in the squares and underflows at the floor.
+
+    Precision (on a CPU, against librosa in float64): call a band full when all of its bins
+    are as loud as the loudest bin of its frame. Levels are within 1e-4 dB down to 40 dB
+    below a full band and within 0.01 dB down to 80 dB below it; the power of fainter bands
+    is within 1e-10 of that of a full one. TensorFloat-32, in which TensorFlow lets graphics
+    processors multiply matrices, has 11 bits and costs up to 0.01 dB in every band;
+    `tensorflow.config.experimental.enable_tensor_float_32_execution(False)` forbids it.
 
     Args:
         sample_rate_hz: float.
@@ -29,7 +37,10 @@ class LogMelSpectrogram(keras.layers.Layer):
         window: `symmetric` ends in zeros on both sides (`numpy.hanning`), `periodic`
             on the left only (the default of librosa).
         pad_mode: `reflect` or `constant`, what lies beyond the ends of the waveform.
-        floor: float above 0, smallest power told apart.
+        floor: float above 0, in the unit of the power: a band without power lies at
+            `10 log10(floor)`. The DCASE baselines have `numpy.finfo(float).eps`.
+        floor_by: `maximum` for `10 log10(max(power, floor))`, in the DCASE baselines from
+            2021 on, `addition` for `10 log10(power + floor)`, in that of 2020.
 
     Attributes:
         window_values: ndarray `(window_length,)`.
@@ -39,9 +50,9 @@ class LogMelSpectrogram(keras.layers.Layer):
     Output shape: `(batch, 1 + samples // hop_length, num_mel_bins)`.
 
     Raises:
-        ValueError: if `window_length` is odd, `window` or `pad_mode` unknown or the
-            band not inside 0 to half the sample rate; when called, if a waveform is too
-            short to be mirrored.
+        ValueError: if `window_length` is odd, `window`, `pad_mode` or `floor_by` unknown,
+            `floor` not above 0 or the band not inside 0 to half the sample rate; when called,
+            if a waveform is too short to be mirrored.
     """
 
     def __init__(
@@ -54,6 +65,7 @@ class LogMelSpectrogram(keras.layers.Layer):
         window="symmetric",
         pad_mode="reflect",
         floor=1e-10,
+        floor_by="maximum",
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
@@ -73,6 +85,10 @@ class LogMelSpectrogram(keras.layers.Layer):
             )
         if not floor > 0:
             raise ValueError(f"`floor` must be above 0. Received: floor={floor}")
+        if floor_by not in _FLOORS_BY:
+            raise ValueError(
+                f"`floor_by` must be one of {_FLOORS_BY}. Received: floor_by={floor_by!r}"
+            )
         lower_hz, upper_hz = band_hz or (0.0, sample_rate_hz / 2)
         if not 0 <= lower_hz < upper_hz <= sample_rate_hz / 2:
             raise ValueError(
@@ -87,6 +103,7 @@ class LogMelSpectrogram(keras.layers.Layer):
         self.window = window
         self.pad_mode = pad_mode
         self.floor = floor
+        self.floor_by = floor_by
         self.window_values = hann(window_length, sym=window == "symmetric").astype("float32")
         self.mel_filters = np.ascontiguousarray(
             librosa.filters.mel(
@@ -102,4 +119,7 @@ class LogMelSpectrogram(keras.layers.Layer):
         power = power_spectrogram(
             ops.cast(waveforms, "float32"), self.window_values, self.hop_length, self.pad_mode
         )
-        return decibels(ops.matmul(power, self.mel_filters), self.floor)
+        band_power = ops.matmul(power, self.mel_filters)
+        if self.floor_by == "addition":
+            return decibels(band_power + self.floor)
+        return decibels(ops.maximum(band_power, self.floor))
