@@ -1,7 +1,8 @@
-"""Batches of waveforms for training and for representing, as tf.data."""
+"""Batches of waveforms and of windows of frames, as tf.data."""
 
 import contextlib
 import dataclasses
+import math
 import os
 import re
 from typing import Literal
@@ -30,6 +31,34 @@ class Mixup:
     on: Literal["features", "waveform"]
     probability: float
     labels: Literal["linear", "max"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Holdout:
+    """Which windows are kept from training, to watch the loss on them.
+
+    Training has the first `int(floor(windows * (1 - fraction)))` windows, the number that
+    Keras takes for `validation_split`.
+
+    Attributes:
+        fraction: float in [0, 1); 0 holds out nothing.
+        which: `last` holds out the last windows in the order of the clips, as Keras does;
+            `random` as many, drawn from all windows.
+        seed: int, of the draw; read for `random` alone.
+    """
+
+    fraction: float
+    which: Literal["last", "random"]
+    seed: int = 0
+
+    def __post_init__(self):
+        if not 0.0 <= self.fraction < 1.0:
+            raise ValueError(
+                "the fraction held out must lie in [0, 1), for something has to be left to "
+                f"train with. Received: fraction={self.fraction}"
+            )
+        if self.which not in ("last", "random"):
+            raise ValueError(f"`which` must be 'last' or 'random'. Received: which={self.which!r}")
 
 
 def training_batches(
@@ -92,6 +121,99 @@ def inference_batches(clips, clip_length, keep, batch_size):
     return _read_ahead(positions, lambda p: _waveforms(clips, clip_length, keep, p))
 
 
+def num_training_windows(windows, holdout):
+    """How many windows training has.
+
+    Args:
+        windows: `Windows`.
+        holdout: `Holdout`.
+
+    Returns:
+        int, at least 1.
+
+    Raises:
+        ValueError: if nothing is left to train with.
+    """
+    count = math.floor(len(windows) * (1.0 - holdout.fraction))
+    if count < 1:
+        raise ValueError(
+            "training needs at least one window. Received: "
+            f"fraction={holdout.fraction} held out of {len(windows)} windows. Hold out less."
+        )
+    return count
+
+
+def window_batches(windows, holdout, labels, *, batch_size, seed, first_epoch, epochs, as_vectors):
+    """Batches of all training windows, in a new order each epoch.
+
+    Each order is a shuffle of all windows and not of those at hand. It takes 16 bytes of
+    memory per window; of the windows themselves only those of a few batches are there. It
+    derives from (seed, epoch) alone, so a resumed training meets the batches it would have
+    met. The last, smaller batch of an epoch is kept.
+
+    Args:
+        windows: `Windows`, or any object with `__len__`, `per_clip`, `num_frames`,
+            `store.num_bands` and a `read(indices)` that several threads may call at once.
+        holdout: `Holdout`, which windows are left out.
+        labels: `Labels` of the clips, or None.
+        batch_size: int.
+        seed: int.
+        first_epoch: int, from 0.
+        epochs: int, total; the batches end after epoch number `epochs - 1`.
+        as_vectors: bool, whether a window is one vector, frame after frame.
+
+    Returns:
+        `tf.data.Dataset` of (x, y): x float32 `(batch, frames, bands)`, as vectors
+        `(batch, frames * bands)`; y the class of the window's clip, one-hot
+        `(batch, classes)`, or x again if there are no labels, for an autoencoder.
+
+    Raises:
+        ValueError: if nothing is left to train with.
+    """
+    count = num_training_windows(windows, holdout)
+    candidates = _in_order_of_training(windows, holdout)[:count]
+
+    def epoch_steps(epoch):
+        # `index_shuffle` would need no memory, but keeps neighbors together, and of 65537
+        # windows it would lose one.
+        order = tf.random.experimental.stateless_shuffle(candidates, _folded(seed, epoch, 0))
+        return _slices(order, batch_size)
+
+    def batch(indices):
+        return _window_batch(windows, indices, labels, as_vectors)
+
+    return _read_ahead(tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_steps), batch)
+
+
+def held_out_batches(windows, holdout, labels, *, batch_size, as_vectors):
+    """Batches of the windows that training leaves out, always in the same order.
+
+    Args:
+        windows: see `window_batches`.
+        holdout: `Holdout`. `last`: the order is that of the clips; `random`: as drawn.
+        labels: `Labels` of the clips, or None.
+        batch_size: int.
+        as_vectors: bool, see `window_batches`.
+
+    Returns:
+        `tf.data.Dataset` that ends after all windows; elements as in `window_batches`.
+
+    Raises:
+        ValueError: if nothing is held out, or nothing is left to train with.
+    """
+    rest = _in_order_of_training(windows, holdout)[num_training_windows(windows, holdout) :]
+    if len(rest) == 0:
+        raise ValueError(
+            "there are no windows held out. Received: "
+            f"fraction={holdout.fraction} of {len(windows)} windows. Train without validation."
+        )
+
+    def batch(indices):
+        return _window_batch(windows, indices, labels, as_vectors)
+
+    return _read_ahead(_slices(rest, batch_size), batch)
+
+
 @contextlib.contextmanager
 def own_errors():
     """Inside, a DataError that TensorFlow wrapped comes out as itself.
@@ -111,6 +233,36 @@ def own_errors():
 def _read_ahead(steps, batch):
     batches = steps.map(batch, num_parallel_calls=_READERS, deterministic=True)
     return batches.prefetch(_READ_AHEAD)
+
+
+def _in_order_of_training(windows, holdout):
+    """All windows, int64; training has the first ones."""
+    indices = tf.range(len(windows), dtype=tf.int64)
+    if holdout.which == "last":
+        return indices
+    # The 1 keeps this draw apart from the order of an epoch under the same seed.
+    seed = _folded(holdout.seed, tf.constant(0, tf.int64), 1)
+    return tf.random.experimental.stateless_shuffle(indices, seed)
+
+
+def _slices(order, batch_size):
+    """The order, batch by batch; faster than element by element for a million of them."""
+    starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), batch_size)
+    return starts.map(lambda start: order[start : start + batch_size])
+
+
+def _window_batch(windows, indices, labels, as_vectors):
+    shape = (windows.num_frames, windows.store.num_bands)
+    shape = (math.prod(shape),) if as_vectors else shape
+
+    def read(indices):
+        return windows.read(indices).reshape(-1, *shape)
+
+    values = tf.numpy_function(read, [indices], tf.float32, stateful=False)
+    values = tf.ensure_shape(values, (None, *shape))
+    if labels is None:
+        return values, values
+    return values, _one_hot(labels, indices // windows.per_clip)
 
 
 def _folded(seed, epoch, number):

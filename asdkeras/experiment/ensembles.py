@@ -119,7 +119,7 @@ def write_ensemble(
     members: Sequence[Member],
     how: Literal["sum", "mean"],
     *,
-    decide: Callable[[pd.DataFrame, pd.DataFrame], pd.Series],
+    decide: Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, Any]], pd.Series],
     published_rows: Mapping[str, str],
     **story: Any,
 ) -> None:
@@ -130,9 +130,9 @@ def write_ensemble(
         seed: which trial of it the result is.
         members: trials to combine.
         how: `sum` or `mean`.
-        decide: thresholds from columns and clip table. It is asked if the members bring
-            all their columns; else the threshold is the 90th percentile of the training
-            clips per section and domain.
+        decide: thresholds from columns, clip table and no constants. It is asked if the
+            members bring all their columns; else the threshold is the 90th percentile of the
+            training clips per section and domain.
         published_rows: score column -> row of the published tables.
         story: what else the DONE of the trial shall say.
 
@@ -144,7 +144,7 @@ def write_ensemble(
     answer = str(first["anomaly_score"])
     decision_score = str(first["decision_score"]) if result.is_whole else answer
     if result.is_whole:
-        thresholds = decide(result.columns, result.table)
+        thresholds = decide(result.columns, result.table, {})
     else:
         clips = result.table.assign(anomaly_score=result.columns[answer])
         training = clips[clips["split"] == "train"]

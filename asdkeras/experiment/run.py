@@ -29,6 +29,7 @@ from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder, claim, finish_trial, locked
 from asdkeras.files import replacing, write_text
+from asdkeras.metrics.official import rules_for
 from asdkeras.progress import say
 from asdkeras.score_files import TrialScores, read_story
 
@@ -254,7 +255,7 @@ def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int
     make_repeatable(seed)
     context = TaskContext(folder, seed, table, f"train {run.recipe.variant} {unit} seed {seed}")
     training = table[table["split"] == "train"]
-    with _recorded(run, context.name):
+    with _recorded(run, context.name), contextlib.closing(context):
         trained = system.train(ClipSet(training, run.store, seed), context)
     with _recorded(run, f"represent {unit} seed {seed}"):
         representations = represent(trained, ClipSet(table, run.store, seed), system.batch_size)
@@ -271,7 +272,8 @@ def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
         with np.load(run.folder.task(unit, seed) / "representations.npz") as arrays:
             representations = Representations.from_arrays(dict(arrays))
         part = system.score(representations, table, seed)
-        parts.append((part, system.decide(part.columns, table)))
+        thresholds = system.decide(part.columns, table, representations.constants)
+        parts.append((part, thresholds))
 
     columns = pd.concat([part.columns for part, _ in parts]).loc[run.table.index]
     thresholds = pd.concat([each for _, each in parts]).loc[run.table.index]
@@ -300,13 +302,27 @@ def _remarks(recipe: Recipe) -> list[str]:
 
 
 def _units(table: pd.DataFrame, scope: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The parts of a dataset that get a model of their own."""
-    keys = {"machine_type": ["machine_type"], "section": ["machine_type", "section"]}
+    """The parts of a dataset that get a model of their own, and their names."""
     if scope == "all":
         yield "all", table
         return
-    for names, part in table.groupby(keys[scope]):
+    keys = [table["machine_type"]]
+    if scope == "section":
+        keys.append(table["section"])
+    elif scope == "machine_type_and_part":
+        keys.append(_parts(table))
+    for names, part in table.groupby(keys):
         yield "_".join(map(str, names)), part
+
+
+def _parts(table: pd.DataFrame) -> pd.Series:
+    """Whether each clip is of the development (`dev`) or the evaluation set (`eval`)."""
+    rules = rules_for(str(table["dataset"].iloc[0]))
+    parts = [
+        rules.part_of(str(machine_type), str(section))
+        for machine_type, section in zip(table["machine_type"], table["section"], strict=True)
+    ]
+    return pd.Series(parts, table.index)
 
 
 def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:

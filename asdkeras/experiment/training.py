@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from asdkeras.data.frames import FrameStore, write_frames
 from asdkeras.data.pipeline import inference_batches, own_errors
-from asdkeras.files import replacing, write_text
+from asdkeras.files import PART_PREFIX, replacing, write_text
 from asdkeras.losses.finite_training import FiniteTraining
 from asdkeras.progress import say, stage
-from asdkeras.systems.system import Representations
+from asdkeras.systems.system import Fitted, Representations
 
+_BATCH_VALUES = "batch_values.npz"
 _ADVICE = "The last whole epoch is kept. Try a lower learning rate or another seed."
 
 
@@ -38,6 +40,7 @@ class TaskContext:
     table: pd.DataFrame
     name: str
     warnings: list = dataclasses.field(default_factory=list)
+    _stores: list[FrameStore] = dataclasses.field(default_factory=list, init=False)
 
     def say(self, message):
         """One line on standard error."""
@@ -48,7 +51,42 @@ class TaskContext:
         self.warnings.append(message)
         say(f"{self.name}: warning: {message}")
 
-    def fit(self, build, batches, *, epochs, steps_per_epoch, keep_epochs, watch):
+    def store_frames(self, front_end, clips, clip_length, keep, batch_size):
+        """See `RunContext.store_frames`; `close` deletes the frames again."""
+        compute = _of_waveforms(front_end, clip_length)
+
+        def batches(update):
+            num_done = 0
+            for batch in inference_batches(clips, clip_length, keep, batch_size):
+                yield compute(batch).numpy()
+                num_done += len(batch)
+                update(num_done, len(clips))
+
+        # Named like what a killed process leaves half: the next run clears it away.
+        path = self.folder / f"{PART_PREFIX}frames{len(self._stores)}"
+        with stage("front end") as update, own_errors():
+            self._stores.append(write_frames(path, batches(update), len(clips)))
+        return self._stores[-1]
+
+    def close(self):
+        """Delete all stored frames."""
+        for store in self._stores:
+            store.close()
+            store.path.unlink(missing_ok=True)
+        self._stores.clear()
+
+    def fit(
+        self,
+        build,
+        batches,
+        *,
+        epochs,
+        steps_per_epoch,
+        keep_epochs,
+        watch,
+        validation=None,
+        record=(),
+    ):
         """See `RunContext.fit`."""
         weights = self.folder / "weights.keras"
         if weights.exists():
@@ -65,11 +103,13 @@ class TaskContext:
                     initial_epoch=first_epoch,
                     epochs=epochs,
                     steps_per_epoch=steps_per_epoch,
+                    validation_data=None if validation is None else validation(),
                     shuffle=False,  # The batches come shuffled.
                     verbose=0,
                     callbacks=[
                         FiniteTraining(watch, advice=_ADVICE),
-                        _Record(self.folder, watch, {*keep_epochs} - {epochs}),
+                        _RecordBatches(self.folder, record, epochs),
+                        _Record(self.folder, watch, {*keep_epochs} - {epochs}, record),
                         _ShowProgress(update, epochs, steps_per_epoch),
                     ],
                 )
@@ -77,7 +117,13 @@ class TaskContext:
             epoch: keras.saving.load_model(self.folder / _name_of(epoch))
             for epoch in {*keep_epochs} - {epochs}
         }
-        return {**kept, epochs: model}
+        return Fitted({**kept, epochs: model}, self._batch_values(record))
+
+    def _batch_values(self, record):
+        if not record:
+            return {}
+        with np.load(self.folder / _BATCH_VALUES) as arrays:
+            return {name: arrays[name] for name in record}
 
 
 def _name_of(epoch):
@@ -95,11 +141,8 @@ def represent(trained, clips, batch_size):
     Returns:
         `Representations`.
     """
-    # One trace for any batch size, the smaller last one included.
-    waveforms = tf.TensorSpec((None, trained.clip_length), tf.float32)
     models = {
-        name: tf.function(functools.partial(model, training=False), input_signature=[waveforms])
-        for name, model in trained.models.items()
+        name: _of_waveforms(model, trained.clip_length) for name, model in trained.models.items()
     }
     rows = {name: [] for name in models}
     num_done = 0
@@ -114,6 +157,12 @@ def represent(trained, clips, batch_size):
     return Representations(arrays, trained.constants)
 
 
+def _of_waveforms(model, clip_length):
+    """The model in inference; one trace for any batch size, the smaller last one included."""
+    waveforms = tf.TensorSpec((None, clip_length), tf.float32)
+    return tf.function(functools.partial(model, training=False), input_signature=[waveforms])
+
+
 def make_repeatable(seed):
     """Same seed, same machine: same numbers, from every operation, whatever ran before."""
     keras.utils.clear_session()
@@ -121,14 +170,46 @@ def make_repeatable(seed):
     tf.config.experimental.enable_op_determinism()
 
 
+class _RecordBatches(keras.callbacks.Callback):
+    """What is logged after every batch of the last epoch, in a file once they are all done."""
+
+    def __init__(self, folder, names, epochs):
+        super().__init__()
+        self._path = folder / _BATCH_VALUES
+        self._names = names
+        self._last_epoch = epochs - 1
+        self._is_last = False
+        self._rows = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._is_last = epoch == self._last_epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        unknown = sorted({*self._names} - {*logs})
+        if unknown:
+            raise ValueError(
+                "what is recorded must be a loss or metric of the compiled model. Received: "
+                f"record={unknown}, logged are {sorted(logs)}"
+            )
+        if self._is_last:
+            self._rows.append([float(logs[name]) for name in self._names])
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._is_last and self._names:
+            columns = np.array(self._rows, np.float64).T
+            with replacing(self._path) as temporary:
+                np.savez(temporary, **dict(zip(self._names, columns, strict=True)))
+
+
 class _Record(keras.callbacks.Callback):
     """After each epoch: a row of `train.csv`, then the weights."""
 
-    def __init__(self, folder, watch, keep_epochs):
+    def __init__(self, folder, watch, keep_epochs, left_out):
         super().__init__()
         self._folder = folder
         self._watch = watch
         self._keep_epochs = keep_epochs
+        self._left_out = {*left_out, *(f"val_{name}" for name in left_out)}
         self._started = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -137,7 +218,7 @@ class _Record(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {
             "epoch": epoch + 1,
-            **{name: float(value) for name, value in logs.items()},
+            **{name: float(logs[name]) for name in logs if name not in self._left_out},
             **self._watch(self.model),
             "seconds": round(time.monotonic() - self._started, 3),
         }

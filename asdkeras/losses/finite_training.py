@@ -11,9 +11,9 @@ class FiniteTraining(keras.callbacks.Callback):
     """Stops `model.fit` with a TrainingError as soon as a loss is no finite number.
 
     Reads the losses after each step, as `fit` logs them (`loss` and every name that ends
-    in `loss`), so it stops at the first bad one. Reads the scales when it stops and after
-    each epoch: a scale that is not finite stops the training too, though no loss has shown
-    it yet.
+    in `loss`), so it stops at the first bad one, and those of validation after each epoch.
+    Reads the scales when it stops and after each epoch: a scale that is not finite stops the
+    training too, though no loss has shown it yet.
 
     Args:
         watch: callable that takes the model and returns a dict of name to float, shown in
@@ -38,14 +38,14 @@ class FiniteTraining(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self._step = batch + 1
-        losses = {name: value for name, value in (logs or {}).items() if name.endswith("loss")}
-        if not all(map(math.isfinite, losses.values())):
-            self._stop(losses)
+        if not all(map(math.isfinite, _losses(logs).values())):
+            self._stop(_losses(logs))
 
     def on_epoch_end(self, epoch, logs=None):
-        watched = self._watch(self.model)
-        if not all(map(math.isfinite, watched.values())):
-            self._stop(watched)
+        # Normalization by batches differs in validation, so its loss may be the first.
+        values = _losses(logs) | self._watch(self.model)
+        if not all(map(math.isfinite, values.values())):
+            self._stop(values)
 
     def _stop(self, values):
         broken = [name for name, value in values.items() if not math.isfinite(value)]
@@ -56,6 +56,10 @@ class FiniteTraining(keras.callbacks.Callback):
             f"{', '.join(broken)} no finite number{f' ({state})' if state else ''}. "
             f"{self._advice}"
         )
+
+
+def _losses(logs):
+    return {name: value for name, value in (logs or {}).items() if name.endswith("loss")}
 
 
 def scales_of(model):

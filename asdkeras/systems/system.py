@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from asdkeras.data.frames import FrameStore
 from asdkeras.data.store import ClipStore
 from asdkeras.dsp.clip_length import Keep
 
@@ -56,6 +57,20 @@ def _draw(seed, name):
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53  # As many bits as a float has.
 
 
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What `RunContext.fit` leaves.
+
+    Attributes:
+        models: kept epoch -> model.
+        batch_values: recorded name -> its value after every training batch of the last
+            epoch, float64 `(steps_per_epoch,)`.
+    """
+
+    models: dict[int, keras.Model]
+    batch_values: dict[str, np.ndarray]
+
+
 class RunContext(Protocol):
     """What the runner does for a system in training.
 
@@ -68,6 +83,29 @@ class RunContext(Protocol):
     seed: int
     table: pd.DataFrame
 
+    def store_frames(
+        self,
+        front_end: keras.Model,
+        clips: ClipSet,
+        clip_length: int,
+        keep: Keep,
+        batch_size: int,
+    ) -> FrameStore:
+        """Compute the frames of all clips once, for training to read windows of them.
+
+        They lie in the folder of the task, until it is trained, has failed or was stopped;
+        a resumed task computes them anew. Nothing that is kept may depend on them.
+
+        Args:
+            front_end: from waveforms `(batch, clip_length)` to frames
+                `(batch, frames, bands)`.
+            clips: whose frames; row order of its table.
+            clip_length: int, samples.
+            keep: which part of a longer clip is heard.
+            batch_size: int, clips.
+        """
+        ...
+
     def fit(
         self,
         build: Callable[[], keras.Model],
@@ -77,7 +115,9 @@ class RunContext(Protocol):
         steps_per_epoch: int,
         keep_epochs: tuple[int, ...],
         watch: Callable[[keras.Model], dict[str, float]],
-    ) -> dict[int, keras.Model]:
+        validation: Callable[[], object | None] | None = None,
+        record: tuple[str, ...] = (),
+    ) -> Fitted:
         """Train to the last epoch, or on from where an earlier call was stopped.
 
         Args:
@@ -88,12 +128,16 @@ class RunContext(Protocol):
             keep_epochs: epochs after which the model is kept; the last one always is.
             watch: values of the model that go into `train.csv` beside the losses and
                 into the message if training diverges.
-
-        Returns:
-            dict from kept epoch to model.
+            validation: returns a dataset that ends, whose losses go into `train.csv`
+                after each epoch, or None.
+            record: names of losses and metrics whose values after each training batch of
+                the last epoch are wanted, and not those after an epoch: they are left out
+                of `train.csv`. Keras logs its own as means over the epoch so far; a metric
+                that forgets is recorded batch by batch.
 
         Raises:
-            TrainingError: if a loss is no finite number.
+            TrainingError: if a loss is no finite number, of training or validation.
+            ValueError: if a name of `record` is not logged.
         """
         ...
 
@@ -176,26 +220,31 @@ class ScoreTable:
     notes: tuple[str, ...] = ()
 
 
+Decide = Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, np.ndarray]], pd.Series]
+
+
 @dataclasses.dataclass(frozen=True)
 class System:
     """One paper, configured. Knows no paths, no command line and no other paper.
 
     Attributes:
-        scope: what one trained model covers.
+        scope: what one trained model covers. A part is the development or the evaluation
+            set, by the rules of the year.
         batch_size: int, clips per batch when representing.
         train: all training phases of the paper.
         score: fits scorers on normal training clips and scores all clips; the integer is
             the seed of the trial.
-        decide: score columns and clip table -> thresholds, one per clip, for the decision
+        decide: score columns, clip table and the constants of the models (none if the
+            columns are those of an ensemble) -> thresholds, one per clip, for the decision
             score.
         published_rows: score column -> row of the published tables to compare it with.
     """
 
-    scope: Literal["all", "machine_type", "section"]
+    scope: Literal["all", "machine_type", "machine_type_and_part", "section"]
     batch_size: int
     train: Callable[[ClipSet, RunContext], Trained]
     score: Callable[[Representations, pd.DataFrame, int], ScoreTable]
-    decide: Callable[[pd.DataFrame, pd.DataFrame], pd.Series]
+    decide: Decide
     published_rows: Mapping[str, str]
 
 
@@ -215,5 +264,5 @@ class Ensemble:
     members: Mapping[str, tuple[str, ...] | None]
     combine: Literal["sum", "mean"]
     pools_trials: bool
-    decide: Callable[[pd.DataFrame, pd.DataFrame], pd.Series]
+    decide: Decide
     published_rows: Mapping[str, str]

@@ -241,7 +241,7 @@ def train(config, clips, context):
         steps_per_epoch=math.ceil(len(clips) / config.batch_size),
         keep_epochs=config.keep_epochs,
         watch=scale_values,
-    )
+    ).models
     for note in guard_notes(kept[config.epochs]):
         context.warn(note)
     return Trained(
@@ -450,7 +450,7 @@ def _notes(config, table, sections, unconverged):
     return tuple(notes)
 
 
-def decide(config, columns, table):
+def decide(config, columns, table, constants):
     """Thresholds, section 2.6: a percentile of the training clips of section and domain.
 
     A clip of unknown domain meets the percentile of all training clips of its section,

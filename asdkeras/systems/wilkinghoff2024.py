@@ -243,7 +243,7 @@ def train(config, clips, context):
             f"{config.clip_length}; --set config.clip_length={longest} hears them once"
         )
     names = ("compactness", "classes") if config.variant == "ic_compactness_cce" else ("classes",)
-    kept = context.fit(
+    fitted = context.fit(
         build=lambda: _classifier(config, len(labels.classes)),
         batches=lambda first_epoch: training_batches(
             clips,
@@ -261,7 +261,7 @@ def train(config, clips, context):
         keep_epochs=(config.epochs,),
         watch=scale_values,
     )
-    classifier = kept[config.epochs]
+    classifier = fitted.models[config.epochs]
     for note in guard_notes(classifier):
         context.warn(note)
     return Trained(
@@ -409,7 +409,7 @@ def score(config, representations, table, seed):
     )
 
 
-def decide(config, columns, table):
+def decide(config, columns, table, constants):
     """Thresholds of the reference; the paper has none: a percentile of the training clips.
 
     Of all training clips of the section, whatever their domain. Target clips are exemplars

@@ -131,6 +131,11 @@ def test_an_unknown_choice_is_answered_with_the_known_ones(tmp_path):
         combined([member(tmp_path, 0, choice="epoch7")], "sum")
 
 
+def by_answer(columns, table, constants):
+    assert constants == {}
+    return columns["combined"]
+
+
 def written(tmp_path, members, decide=None):
     folder = RunFolder(tmp_path / "out", "digest", "data")
     rows = {"combined": "all_40", "target": "target"}
@@ -141,7 +146,7 @@ def written(tmp_path, members, decide=None):
 def test_thresholds_of_whole_members_are_those_of_the_system(tmp_path):
     members = [member(tmp_path, 0), member(tmp_path, 1)]
 
-    out = written(tmp_path, members, lambda columns, table: columns["combined"])
+    out = written(tmp_path, members, by_answer)
 
     trial = read_trial(out)
     expected = trial.columns["section"] > trial.columns["combined"]
@@ -165,7 +170,7 @@ def test_thresholds_of_a_chosen_score_are_percentiles_per_section_and_domain(tmp
 def test_the_result_says_what_it_is_made_of_and_what_its_members_said(tmp_path):
     members = [member(tmp_path, 0), member(tmp_path, 1, machine_types=MACHINES)]
 
-    story = read_story(written(tmp_path, members, lambda columns, table: columns["combined"]))
+    story = read_story(written(tmp_path, members, by_answer))
 
     assert story["notes"] == [
         "sum of 2: member0, member1 on fan valve",
@@ -177,7 +182,7 @@ def test_the_result_says_what_it_is_made_of_and_what_its_members_said(tmp_path):
 
 
 def test_official_files_are_written_for_the_test_clips(tmp_path):
-    out = written(tmp_path, [member(tmp_path, 0)], lambda columns, table: columns["combined"])
+    out = written(tmp_path, [member(tmp_path, 0)], by_answer)
 
     names = {path.name: path.read_text().count("\n") for path in out.glob("*_test.csv")}
     assert names == {

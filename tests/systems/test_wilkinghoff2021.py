@@ -77,7 +77,7 @@ def test_thresholds_are_percentiles_per_section_and_domain(config):
     decision = np.arange(16.0) ** 2
     columns = pd.DataFrame({"decision": decision, "unknown_domain": -decision})
 
-    thresholds = system.decide(config, columns, table)
+    thresholds = system.decide(config, columns, table, {})
 
     source, target = np.percentile(decision[:10], 90), np.percentile(decision[10:13], 90)
     assert thresholds[13] == pytest.approx(source)
@@ -90,7 +90,7 @@ def test_sections_have_thresholds_of_their_own(config):
     values = np.concatenate([np.arange(16.0), 100 + np.arange(16.0)])
     columns = pd.DataFrame({"decision": values, "unknown_domain": values})
 
-    thresholds = system.decide(config, columns, table)
+    thresholds = system.decide(config, columns, table, {})
 
     assert thresholds[29] - thresholds[13] == pytest.approx(100.0)
 

@@ -284,7 +284,7 @@ def test_thresholds_are_percentiles_of_all_training_clips_of_a_section(config):
     values = np.arange(len(table), dtype="float64") ** 2
     columns = pd.DataFrame({"combined": values})
 
-    thresholds = system.decide(config, columns, table)
+    thresholds = system.decide(config, columns, table, {})
 
     for machine in ("fan", "valve"):
         here = (table["machine_type"] == machine).to_numpy(bool)

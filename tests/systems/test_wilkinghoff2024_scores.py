@@ -75,7 +75,7 @@ def test_sections_have_thresholds_of_their_own(config, percentile):
     values = pd.Series(np.random.default_rng(1).normal(size=len(table)), table.index)
     values[table["section"] == "01"] += 5.0
 
-    thresholds = system.decide(config, pd.DataFrame({"combined": values}), table)
+    thresholds = system.decide(config, pd.DataFrame({"combined": values}), table, {})
 
     for section in ("00", "01"):
         here = table["section"] == section

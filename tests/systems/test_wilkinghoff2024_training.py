@@ -12,6 +12,7 @@ from asdkeras.config import build_config, read_recipe
 from asdkeras.losses.class_compactness import CompactnessLoss
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.systems import wilkinghoff2024 as system
+from asdkeras.systems.system import Fitted
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "wilkinghoff2024" / "dcase2023.yaml"
 CLIP_LENGTH = 3072  # The least that the network takes.
@@ -71,7 +72,7 @@ class Context:
         self.model = build()
         if self.updates_guarded:
             self.model.get_layer("classes").scale_clamped.assign(self.updates_guarded)
-        return {asked["epochs"]: self.model}
+        return Fitted({asked["epochs"]: self.model}, {})
 
 
 def trained(config, clips=None, **context):

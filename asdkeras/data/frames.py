@@ -1,0 +1,203 @@
+"""Frames of all clips in one file, of which only the windows of a batch come into memory.
+
+A front end runs once over every clip, then training reads the frames where they lie.
+Neighboring windows share most of their frames: as vectors in memory, 3000 clips of 10 s with
+5 frames a window take 2.4 GB in float32, as frames on disk a fifth of that. A window is one
+run of bytes, so windows can be read in any order at the cost of one system call each. They
+are read and not mapped, so that no page once touched stays resident.
+"""
+
+import dataclasses
+import os
+import weakref
+from collections.abc import Iterable
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from asdkeras.errors import DataError
+
+_VALUE_BYTES = np.dtype(np.float32).itemsize
+
+
+class FrameStore:
+    """The file of the frames of some clips, all of one shape; made by `write_frames`.
+
+    Also a context manager, which closes the file and leaves it where it is.
+
+    Attributes:
+        path: file of float32 values, clip after clip, frame after frame.
+        num_clips: int > 0.
+        num_frames: int > 0, of each clip.
+        num_bands: int > 0, of each frame.
+    """
+
+    def __init__(self, path: Path, num_clips: int, num_frames: int, num_bands: int) -> None:
+        self.path = path
+        self.num_clips = num_clips
+        self.num_frames = num_frames
+        self.num_bands = num_bands
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self._closing = weakref.finalize(self, os.close, self._descriptor)
+
+    def __enter__(self) -> "FrameStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` has been called."""
+        return not self._closing.alive
+
+    def close(self) -> None:
+        """Close the file; windows cannot be read any more."""
+        self._closing()
+
+    def windows(self, num_frames: int, hop: int) -> "Windows":
+        """All windows of a length, those of a clip `hop` frames apart; see `Windows`."""
+        return Windows(self, num_frames, hop)
+
+    def read_into(self, values: npt.NDArray[np.float32], first_frame: int) -> None:
+        """Fill an array with consecutive frames, counted over all clips.
+
+        Raises:
+            DataError: if the file has been cut off since it was opened.
+        """
+        offset = first_frame * self.num_bands * _VALUE_BYTES
+        num_bytes = os.preadv(self._descriptor, [values.data], offset)
+        if num_bytes < values.nbytes:
+            raise DataError(
+                f"{self.path}: cut off since it was written. Received: {num_bytes} of "
+                f"{values.nbytes} bytes at {offset}. Run the same command again: it computes "
+                "the frames anew."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """Windows of consecutive frames, counted clip after clip.
+
+    Window k is of clip `k // per_clip` and begins at its frame `(k % per_clip) * hop`. Frames
+    behind the last whole window of a clip belong to none.
+
+    Attributes:
+        store: `FrameStore`, which has to be open when windows are read.
+        num_frames: int > 0, of a window.
+        hop: int > 0, frames between the beginnings of two windows of a clip.
+    """
+
+    store: FrameStore
+    num_frames: int
+    hop: int
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 1 or self.hop < 1:
+            raise ValueError(
+                "a window needs at least 1 frame and a hop of at least 1 frame. Received: "
+                f"num_frames={self.num_frames}, hop={self.hop}"
+            )
+        if self.num_frames > self.store.num_frames:
+            raise ValueError(
+                f"a window must not be longer than a clip, which has {self.store.num_frames} "
+                f"frames here. Received: num_frames={self.num_frames}. Take shorter windows, or "
+                "hear more of each clip."
+            )
+
+    def __len__(self) -> int:
+        return self.store.num_clips * self.per_clip
+
+    @property
+    def per_clip(self) -> int:
+        """Windows of one clip."""
+        return 1 + (self.store.num_frames - self.num_frames) // self.hop
+
+    def read(self, indices: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Some windows; several threads may read at once.
+
+        Args:
+            indices: int `(batch,)`, in any order.
+
+        Returns:
+            float32 `(batch, num_frames, bands)`, a new array.
+
+        Raises:
+            DataError: if the file has been cut off since it was opened.
+            ValueError: if there is no such window, or the store has been closed.
+        """
+        if self.store.is_closed:
+            raise ValueError(
+                f"frames can be read while their file is open. Received: {self.store.path}, "
+                "closed. In a system, read them before `train` returns."
+            )
+        wanted = np.asarray(indices, np.int64)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
+            raise ValueError(
+                f"there are windows 0 to {len(self) - 1}. Received: indices from {wanted.min()} "
+                f"to {wanted.max()}"
+            )
+        clips, places = np.divmod(wanted, self.per_clip)
+        first_frames = clips * self.store.num_frames + places * self.hop
+        values = np.empty((len(wanted), self.num_frames, self.store.num_bands), np.float32)
+        for window, first_frame in zip(values, first_frames.tolist(), strict=True):
+            self.store.read_into(window, first_frame)
+        return values
+
+
+def write_frames(
+    path: Path, batches: Iterable[npt.NDArray[np.float32]], num_clips: int
+) -> FrameStore:
+    """Write the frames of all clips to one file, batch by batch, and open it.
+
+    Whatever ends the writing early leaves no file behind.
+
+    Args:
+        path: where the file shall be; what is there is replaced.
+        batches: `(batch, frames, bands)`, in the order of the clips; anything but the number
+            of clips of a batch is the same for all. Kept as float32.
+        num_clips: int, of all batches together.
+
+    Returns:
+        `FrameStore`, open.
+
+    Raises:
+        OSError: if there is no room; it names the file.
+        ValueError: if the batches are not of one shape or do not hold `num_clips` clips.
+    """
+    shape: tuple[int, ...] | None = None
+    num_written = 0
+    try:
+        with open(path, "wb", buffering=0) as file:
+            for batch in batches:
+                frames = np.ascontiguousarray(batch, np.float32)
+                shape = frames.shape[1:] if shape is None else shape
+                if frames.ndim != 3 or frames.shape[1:] != shape:
+                    raise ValueError(
+                        "batches must be of the shape (clips, frames, bands), the last two the "
+                        f"same for all. Received: {frames.shape}, at first {shape}"
+                    )
+                _write_all(file, frames)
+                num_written += len(frames)
+        if num_written != num_clips or shape is None or 0 in shape:
+            raise ValueError(
+                f"the batches must hold {num_clips} clips, at least one, with frames and bands. "
+                f"Received: {num_written} clips of {shape}"
+            )
+        return FrameStore(path, num_written, *shape)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _write_all(file: FileIO, frames: npt.NDArray[np.float32]) -> None:
+    """Write an array; the system may take less than what it is given at once."""
+    rest = frames.data.cast("B")
+    try:
+        while rest:
+            rest = rest[os.write(file.fileno(), rest) :]
+    except OSError as error:
+        error.filename = file.name  # A full disk does not say where it is full.
+        raise

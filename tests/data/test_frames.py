@@ -1,0 +1,231 @@
+"""Frames on disk: every window is what a slice of the frames is, whoever reads it."""
+
+import errno
+import os
+import resource
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from asdkeras.data.frames import write_frames
+from asdkeras.errors import DataError
+
+NUM_CLIPS, NUM_FRAMES, NUM_BANDS = 5, 11, 3
+
+
+@pytest.fixture
+def frames():
+    shape = (NUM_CLIPS, NUM_FRAMES, NUM_BANDS)
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "frames"
+
+
+def batches(frames, size=2):
+    return (frames[start : start + size] for start in range(0, len(frames), size))
+
+
+def sliced(frames, num_frames, hop):
+    """All windows, `(windows, num_frames, bands)`, clip after clip."""
+    rows = []
+    for clip in frames:
+        first = 0
+        while first + num_frames <= len(clip):
+            rows.append(clip[first : first + num_frames])
+            first += hop
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "hop", "per_clip"),
+    [(1, 1, 11), (5, 1, 7), (4, 3, 3), (4, 7, 2), (4, 8, 1), (11, 1, 1), (2, 5, 2)],
+)
+def test_windows_are_slices_of_the_frames_in_any_order(path, frames, num_frames, hop, per_clip):
+    windows = write_frames(path, batches(frames), NUM_CLIPS).windows(num_frames, hop)
+
+    expected = sliced(frames, num_frames, hop)
+    assert (windows.per_clip, len(windows)) == (per_clip, len(expected))
+    order = np.random.default_rng(1).permutation(len(windows))
+    values = windows.read(order)
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, expected[order])
+    np.testing.assert_array_equal(windows.read(order[:3]), expected[order[:3]])
+
+
+def test_a_store_knows_what_it_was_given(path, frames):
+    store = write_frames(path, batches(frames), NUM_CLIPS)
+
+    assert (store.num_clips, store.num_frames, store.num_bands) == frames.shape
+    assert path.stat().st_size == 4 * frames.size
+
+
+def test_the_same_window_can_be_asked_for_twice_and_none_at_all(path, frames):
+    windows = write_frames(path, batches(frames), NUM_CLIPS).windows(4, 1)
+
+    twice = windows.read([7, 7])
+    twice[0] = 0.0  # A new array each time, so nobody else's.
+
+    np.testing.assert_array_equal(windows.read([7])[0], twice[1])
+    assert windows.read(np.empty(0, int)).shape == (0, 4, NUM_BANDS)
+
+
+@pytest.mark.parametrize(
+    "as_given",
+    [np.asfortranarray, lambda each: each.astype("float64"), lambda each: each[:, ::-1][:, ::-1]],
+    ids=["columns", "double", "reversed"],
+)
+def test_batches_may_lie_in_memory_as_they_like(path, frames, as_given):
+    store = write_frames(path, map(as_given, batches(frames)), NUM_CLIPS)
+
+    np.testing.assert_array_equal(store.windows(NUM_FRAMES, 1).read(range(NUM_CLIPS)), frames)
+
+
+def test_several_threads_read_at_once(path, frames):
+    windows = write_frames(path, batches(frames), NUM_CLIPS).windows(5, 1)
+    expected = sliced(frames, 5, 1)
+    wrong = []
+
+    def read(seed):
+        order = np.random.default_rng(seed).permutation(len(windows))
+        for _ in range(200):
+            if not np.array_equal(windows.read(order), expected[order]):
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wrong == []
+
+
+def test_writing_and_reading_hold_one_batch_however_many_there_are(path):
+    batch = np.zeros((4, 100, 250), "float32")  # 400 kB, of 100 such.
+    tracemalloc.start()
+
+    with write_frames(path, (batch + number for number in range(100)), 400) as store:
+        windows = store.windows(5, 1)
+        for start in range(0, len(windows), 1000):
+            windows.read(np.arange(start, min(start + 100, len(windows))))
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * batch.nbytes
+
+
+def test_a_system_that_takes_less_at_once_is_given_the_rest(path, frames, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, values: write(descriptor, values[:100]))
+
+    store = write_frames(path, batches(frames), NUM_CLIPS)
+
+    np.testing.assert_array_equal(store.windows(NUM_FRAMES, 1).read(range(NUM_CLIPS)), frames)
+
+
+def test_a_file_that_was_cut_off_is_told_in_one_line(path, frames):
+    windows = write_frames(path, batches(frames), NUM_CLIPS).windows(4, 1)
+    os.truncate(path, 4 * frames[:4].size)
+
+    np.testing.assert_array_equal(windows.read([31])[0], frames[3, 7:])
+    message = r"frames: cut off since it was written\. Received: 0 of 48 bytes.*same command again"
+    with pytest.raises(DataError, match=message) as caught:
+        windows.read([32])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_window_cut_in_two_is_cut_off(path, frames):
+    windows = write_frames(path, batches(frames), NUM_CLIPS).windows(4, 1)
+    os.truncate(path, 4 * frames.size - 1)
+
+    with pytest.raises(DataError, match="Received: 47 of 48 bytes"):
+        windows.read([len(windows) - 1])
+
+
+def test_a_full_disk_says_where_it_is_full_and_leaves_nothing(path, frames):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (frames.nbytes - 1, hard))
+
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_frames(path, batches(frames), NUM_CLIPS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert caught.value.errno == errno.EFBIG
+    assert caught.value.filename == str(path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DataError("gone")])
+def test_batches_that_break_off_leave_no_file(path, frames, error):
+    def broken():
+        yield frames
+        raise error
+
+    with pytest.raises(type(error) if isinstance(error, DataError) else error):
+        write_frames(path, broken(), 2 * NUM_CLIPS)
+
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("num_clips", [NUM_CLIPS - 1, NUM_CLIPS + 1])
+def test_batches_of_another_number_of_clips_are_refused(path, frames, num_clips):
+    with pytest.raises(ValueError, match=f"must hold {num_clips} clips.*Received: 5 clips"):
+        write_frames(path, batches(frames), num_clips)
+
+    assert not path.exists()
+
+
+def test_no_clips_are_refused(path):
+    with pytest.raises(ValueError, match=r"at least one.*Received: 0 clips"):
+        write_frames(path, [], 0)
+
+
+@pytest.mark.parametrize(
+    ("other", "shape"), [(np.zeros((2, 11, 4)), "2, 11, 4"), (np.zeros((11, 3)), "11, 3")]
+)
+def test_batches_of_another_shape_are_refused(path, frames, other, shape):
+    message = rf"the same for all\. Received: \({shape}\), at first \(11, 3\)"
+    with pytest.raises(ValueError, match=message):
+        write_frames(path, [frames, other], 7)
+
+
+def test_windows_longer_than_a_clip_say_how_long_it_is(path, frames):
+    store = write_frames(path, batches(frames), NUM_CLIPS)
+
+    message = "which has 11 frames.*Received: num_frames=12.*shorter windows"
+    with pytest.raises(ValueError, match=message):
+        store.windows(12, 1)
+
+
+@pytest.mark.parametrize(("num_frames", "hop"), [(0, 1), (1, 0), (3, -1)])
+def test_windows_without_frames_or_hop_are_refused(path, frames, num_frames, hop):
+    store = write_frames(path, batches(frames), NUM_CLIPS)
+
+    message = f"at least 1 frame.*Received: num_frames={num_frames}, hop={hop}"
+    with pytest.raises(ValueError, match=message):
+        store.windows(num_frames, hop)
+
+
+@pytest.mark.parametrize("index", [-1, 35])
+def test_windows_that_do_not_exist_are_refused(path, frames, index):
+    windows = write_frames(path, batches(frames), NUM_CLIPS).windows(5, 1)
+
+    with pytest.raises(ValueError, match=r"windows 0 to 34\. Received: indices from"):
+        windows.read([3, index])
+
+
+def test_a_closed_store_says_so_and_leaves_its_file(path, frames):
+    with write_frames(path, batches(frames), NUM_CLIPS) as store:
+        windows = store.windows(5, 1)
+        assert not store.is_closed
+
+    with pytest.raises(ValueError, match=r"while their file is open.*frames, closed"):
+        windows.read([0])
+    assert path.exists()

@@ -1,0 +1,325 @@
+"""Training of a task: what it leaves, whenever and however often it was stopped."""
+
+import contextlib
+import os
+import re
+import types
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from asdkeras.data.pipeline import Holdout, held_out_batches, num_training_windows, window_batches
+from asdkeras.errors import DataError, TrainingError
+from asdkeras.experiment import training
+from asdkeras.experiment.training import TaskContext
+from asdkeras.files import exclusive
+
+NUM_CLIPS, CLIP_LENGTH = 6, 16
+HOLDOUT = Holdout(0.25, "last")
+EPOCHS, STEPS = 3, 7  # 36 windows, 27 of them for training, 4 at once.
+
+
+class Clips:
+    """Noise."""
+
+    def __len__(self):
+        return NUM_CLIPS
+
+    def read(self, positions, clip_length, keep):
+        assert keep == "end"
+        noise = np.random.default_rng(0).normal(size=(NUM_CLIPS, clip_length))
+        return noise[positions].astype("float32")
+
+
+class Gone(Clips):
+    """Clips whose last is gone."""
+
+    def read(self, positions, clip_length, keep):
+        if positions[-1] == NUM_CLIPS - 1:
+            raise DataError("a.samples: is gone.")
+        return super().read(positions, clip_length, keep)
+
+
+@keras.saving.register_keras_serializable("asdkeras_tests")
+class LastBatch(keras.metrics.Metric):
+    """Squared error of the last batch alone."""
+
+    def __init__(self, name="last_batch", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.value = self.add_variable((), "zeros", name="value")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.value.assign(keras.ops.mean(keras.ops.square(y_true - y_pred)))
+
+    def result(self):
+        return self.value
+
+
+@pytest.fixture(scope="module")
+def front_end():
+    """8 frames of 2 bands."""
+    waveform = keras.Input((CLIP_LENGTH,))
+    return keras.Model(waveform, keras.layers.Reshape((8, 2))(2.0 * waveform))
+
+
+@pytest.fixture
+def context(tmp_path):
+    task = TaskContext(tmp_path, 0, pd.DataFrame(), "train a task")
+    with contextlib.closing(task):
+        yield task
+
+
+def autoencoder(learning_rate=0.1):
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((6,)), keras.layers.Dense(3), keras.layers.BatchNormalization()]
+    model = keras.Sequential([*layers, keras.layers.ReLU(), keras.layers.Dense(6)])
+    model.compile(keras.optimizers.Adam(learning_rate), "mse", metrics=[LastBatch()])
+    return model
+
+
+def fit(context, front_end, build=autoencoder, keep_epochs=(EPOCHS,), **more):
+    """Train as a system does."""
+    windows = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4).windows(3, 1)
+    asked = {
+        "validation": lambda: held_out_batches(
+            windows, HOLDOUT, None, batch_size=4, as_vectors=True
+        ),
+        "record": ("last_batch",),
+        **more,
+    }
+    return context.fit(
+        build,
+        lambda first_epoch: batches(windows, first_epoch),
+        epochs=EPOCHS,
+        steps_per_epoch=STEPS,
+        keep_epochs=keep_epochs,
+        watch=lambda model: {},
+        **asked,
+    )
+
+
+def batches(windows, first_epoch):
+    assert num_training_windows(windows, HOLDOUT) == 27
+    return window_batches(
+        windows,
+        HOLDOUT,
+        None,
+        batch_size=4,
+        seed=0,
+        first_epoch=first_epoch,
+        epochs=EPOCHS,
+        as_vectors=True,
+    )
+
+
+def stop_at(monkeypatch, step):
+    """Ctrl-C after a step, counted from the first epoch on."""
+
+    def update(done, total, detail=""):
+        if done == step and detail.startswith("epoch"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "stage", lambda name: contextlib.nullcontext(update))
+
+
+def rows(context):
+    return pd.read_csv(context.folder / "train.csv").drop(columns="seconds")
+
+
+def never():
+    raise AssertionError("trained again")
+
+
+@pytest.fixture(scope="module")
+def whole(front_end, tmp_path_factory):
+    """A training that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    with contextlib.closing(TaskContext(folder, 0, pd.DataFrame(), "train")) as task:
+        fitted = fit(task, front_end, keep_epochs=(1, EPOCHS))
+    return types.SimpleNamespace(rows=rows(task), fitted=fitted, folder=folder)
+
+
+# In the first epoch, after the last step of an epoch before its end, in the last epoch.
+@pytest.mark.parametrize("step", [3, 14, 20])
+def test_a_training_stopped_and_resumed_ends_as_one_that_was_not(
+    whole, context, front_end, monkeypatch, step
+):
+    with monkeypatch.context() as patch:
+        stop_at(patch, step)
+        with pytest.raises(KeyboardInterrupt):
+            fit(context, front_end)
+    context.close()
+
+    again = fit(context, front_end)
+
+    expected = whole.fitted.models[EPOCHS].get_weights()
+    for value, other in zip(again.models[EPOCHS].get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(value, other)
+    np.testing.assert_array_equal(
+        again.batch_values["last_batch"], whole.fitted.batch_values["last_batch"]
+    )
+    pd.testing.assert_frame_equal(rows(context), whole.rows)
+
+
+def test_a_trained_task_is_loaded_with_all_it_recorded(whole, front_end):
+    task = TaskContext(whole.folder, 0, pd.DataFrame(), "train")
+
+    again = task.fit(
+        never,
+        lambda first_epoch: never(),
+        epochs=EPOCHS,
+        steps_per_epoch=STEPS,
+        keep_epochs=(1, EPOCHS),
+        watch=lambda model: {},
+        validation=never,
+        record=("last_batch",),
+    )
+
+    assert set(again.models) == {1, EPOCHS}
+    np.testing.assert_array_equal(
+        again.batch_values["last_batch"], whole.fitted.batch_values["last_batch"]
+    )
+    for epoch, model in again.models.items():
+        for value, other in zip(
+            model.get_weights(), whole.fitted.models[epoch].get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(value, other)
+
+
+def test_recorded_values_are_kept_before_the_last_epoch_counts_as_done(
+    context, front_end, monkeypatch
+):
+    saved_at = []
+    save = training._Record._save
+
+    def watched(self, name):
+        saved_at.append((name, (context.folder / "batch_values.npz").exists()))
+        save(self, name)
+
+    monkeypatch.setattr(training._Record, "_save", watched)
+
+    fit(context, front_end)
+
+    assert saved_at == [("weights.keras", False)] * 2 + [("weights.keras", True)]
+
+
+def test_recorded_values_are_those_after_each_batch_of_the_last_epoch(context, front_end):
+    fitted = fit(context, front_end, lambda: autoencoder(learning_rate=0.0))
+
+    windows = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4).windows(3, 1)
+    model = fitted.models[EPOCHS]
+    expected = [
+        np.mean(np.square(np.float64(x) - np.float64(model(x, training=True))))
+        for x, _ in batches(windows, EPOCHS - 1)
+    ]
+    values = fitted.batch_values["last_batch"]
+    assert values.shape == (STEPS,)
+    assert values.dtype == np.float64
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+def test_several_names_are_recorded_in_step(context, front_end):
+    values = fit(context, front_end, record=("loss", "last_batch")).batch_values
+
+    sizes = np.array([4, 4, 4, 4, 4, 4, 3])
+    means = np.cumsum(values["last_batch"] * sizes) / np.cumsum(sizes)
+    np.testing.assert_allclose(values["loss"], means, rtol=1e-5)
+
+
+def test_losses_of_training_and_validation_go_into_the_table_and_recorded_values_do_not(whole):
+    assert list(whole.rows.columns) == ["epoch", "loss", "val_loss"]
+    assert whole.rows["epoch"].tolist() == [1, 2, 3]
+
+
+def test_the_loss_of_validation_is_that_of_the_windows_held_out(whole, context, front_end):
+    windows = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4).windows(3, 1)
+    rest = windows.read(np.arange(27, 36)).reshape(9, 6)
+    errors = np.float64(rest) - np.float64(whole.fitted.models[EPOCHS](rest, training=False))
+    assert whole.rows["val_loss"].iloc[-1] == pytest.approx(np.mean(errors**2), rel=1e-5)
+
+
+@pytest.mark.parametrize("validation", [None, lambda: None])
+def test_without_validation_and_record_there_is_neither(context, front_end, validation):
+    fitted = fit(context, front_end, validation=validation, record=())
+
+    assert list(rows(context).columns) == ["epoch", "last_batch", "loss"]
+    assert fitted.batch_values == {}
+    assert not (context.folder / "batch_values.npz").exists()
+
+
+def test_the_progress_tells_the_loss_of_training(context, front_end, capsys):
+    fit(context, front_end)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "asdkeras: front end: 6/6"
+    assert re.fullmatch(r"asdkeras: train a task: 21/21 epoch 3/3 loss \d\.\d{3}", lines[-1])
+
+
+def test_a_name_that_is_not_logged_stops_at_the_first_batch(context, front_end):
+    message = r"record=\['lost'\], logged are \['last_batch', 'loss'\]"
+    with pytest.raises(ValueError, match=message):
+        fit(context, front_end, record=("lost", "loss"))
+
+    assert not (context.folder / "weights.keras").exists()
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_validation_loss_that_is_not_finite_stops_the_training(context, front_end, value):
+    broken = np.full((2, 6), value, "float32")
+
+    with pytest.raises(TrainingError, match=r"epoch 1, step \d+: val_loss no finite number\."):
+        fit(context, front_end, validation=lambda: (broken, broken))
+
+    assert not (context.folder / "weights.keras").exists()
+    assert not (context.folder / "train.csv").exists()
+
+
+def test_a_training_loss_that_is_not_finite_stops_it_too(context, front_end):
+    with pytest.raises(TrainingError, match=r"epoch 1, step \d: loss"):
+        fit(context, front_end, lambda: autoencoder(learning_rate=1e30))
+
+
+def test_stored_frames_are_those_of_the_front_end_in_the_order_of_the_clips(context, front_end):
+    store = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4)
+
+    waveforms = Clips().read(np.arange(NUM_CLIPS), CLIP_LENGTH, "end")
+    np.testing.assert_array_equal(
+        store.windows(8, 1).read(range(NUM_CLIPS)), 2.0 * waveforms.reshape(NUM_CLIPS, 8, 2)
+    )
+
+
+def test_frames_are_computed_as_after_training(context):
+    waveform = keras.Input((CLIP_LENGTH,))
+    dropped = keras.layers.Dropout(0.9)(keras.layers.Reshape((8, 2))(waveform))
+
+    store = context.store_frames(keras.Model(waveform, dropped), Clips(), CLIP_LENGTH, "end", 4)
+
+    assert np.all(store.windows(8, 1).read(range(NUM_CLIPS)) != 0.0)
+
+
+def test_stored_frames_lie_in_the_task_folder_until_it_is_closed(context, front_end):
+    stores = [context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4) for _ in range(2)]
+    lying = {store.path for store in stores}
+    assert len(lying) == 2
+    assert {*context.folder.iterdir()} == lying
+
+    context.close()
+
+    assert os.listdir(context.folder) == []
+    assert all(store.is_closed for store in stores)
+
+
+def test_what_a_killed_process_left_of_them_is_cleared_away(context, front_end):
+    context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4)
+
+    with exclusive(context.folder, "busy"):
+        assert os.listdir(context.folder) == [".lock"]
+
+
+def test_clips_that_cannot_be_read_leave_no_frames(context, front_end):
+    with pytest.raises(DataError, match=r"^a\.samples: is gone\.$"):
+        context.store_frames(front_end, Gone(), CLIP_LENGTH, "end", 4)
+
+    assert os.listdir(context.folder) == []
