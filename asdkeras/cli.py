@@ -137,6 +137,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.set_defaults(handler=_compare)
 
+    table = commands.add_parser(
+        "table", help="the results of several runs side by side, the best first"
+    )
+    table.add_argument(
+        "places",
+        nargs="*",
+        type=Path,
+        default=[Path("runs")],
+        metavar="RUN_OR_FOLDER",
+        help="folder of a run, or one below which runs lie (default: runs)",
+    )
+    table.add_argument(
+        "--out", type=Path, metavar="FILE", help="write it too: .md, or .csv with every mean"
+    )
+    table.set_defaults(handler=_table)
+
     listing = commands.add_parser("list", help="the systems and their recipes")
     listing.set_defaults(handler=_list)
     return parser
@@ -372,6 +388,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     compare_run(
         arguments.run, arguments.against, arguments.row, arguments.tolerance, arguments.score
     )
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.side_by_side import show_side_by_side
+
+    show_side_by_side(arguments.places, arguments.out)
 
 
 def _ensemble(arguments: argparse.Namespace) -> None:

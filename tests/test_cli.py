@@ -1,7 +1,9 @@
 """The command line: what a user gets wrong, and the one line that says so."""
 
 import errno
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import soundfile
 
 from asdkeras import files
 from asdkeras.cli import main
+from tests.report.run_folders import finished_run
 
 RATE_HZ = 16000
 
@@ -209,3 +212,80 @@ def test_names_are_separated_by_commas_or_blanks(tmp_path):
     assert main(["data", "mini", *where, "--machines", "fan", "valve"]) == 0
 
     assert sorted(path.name for path in (tmp_path / "a/dev_data").iterdir()) == ["fan", "valve"]
+
+
+def test_table_shows_the_runs_of_a_folder(tmp_path, capsys):
+    finished_run(tmp_path / "mine", "alpha", "small")
+    out = tmp_path / "table.csv"
+
+    assert main(["table", str(tmp_path / "mine"), "--out", str(out)]) == 0
+
+    assert "alpha small" in capsys.readouterr().out
+    assert out.read_text(encoding="utf-8").startswith("system,variant,dataset,")
+
+
+def test_table_looks_into_runs_unless_told_otherwise(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    code, error = failure(capsys, "table")
+
+    assert (code, error.startswith("asdkeras: error: runs: no such folder.")) == (2, True)
+
+
+def test_table_of_a_run_without_results_says_so(tmp_path, capsys):
+    run = finished_run(tmp_path, "alpha", "small")
+    (run / "official.csv").unlink()
+    (run / "metrics.csv").unlink()
+
+    code, error = failure(capsys, "table", run)
+
+    assert code == 2
+    assert f"{run}: has no results yet" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "runs"),
+    [
+        ([], "runs"),
+        (["--runs", "my runs", "--data", "x"], "my runs"),
+        (["--data", "x", "--runs=else where"], "else where"),
+        (["--data", "--runs.csv"], "runs"),
+    ],
+)
+def test_run_all_passes_its_options_to_each_recipe_and_ends_with_the_table(tmp_path, options, runs):
+    """`python` is one that only tells what it was called with."""
+    shutil.copy(Path(__file__).parents[1] / "run_all.sh", tmp_path)
+    for name in ("first", "second"):
+        recipe = tmp_path / "recipes" / name / "run.sh"
+        recipe.parent.mkdir(parents=True)
+        recipe.write_text(f'echo {name} "$#" "$@"\n')
+    stub = tmp_path / "bin" / "python"
+    stub.parent.mkdir()
+    stub.write_text('#!/bin/sh\nfor word; do echo "word: $word"; done\n')
+    stub.chmod(0o755)
+
+    answer = subprocess.run(
+        ["bash", tmp_path / "run_all.sh", *options],
+        env={**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    heard = [" ".join([name, str(len(options)), *options]) for name in ("first", "second")]
+    called = [f"word: {word}" for word in ("-m", "asdkeras", "table", runs)]
+    assert answer.stdout.splitlines() == heard + called
+    assert answer.stderr == ""
+
+
+def test_run_all_makes_no_table_after_a_failure(tmp_path):
+    shutil.copy(Path(__file__).parents[1] / "run_all.sh", tmp_path)
+    recipe = tmp_path / "recipes" / "first" / "run.sh"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text("exit 4\n")
+
+    answer = subprocess.run(
+        ["bash", tmp_path / "run_all.sh"], capture_output=True, text=True, check=False
+    )
+
+    assert (answer.returncode, answer.stdout) == (4, "")

@@ -44,21 +44,23 @@ _CONTRADICTIONS = "contradictions"
 
 
 def load(system: str) -> pd.DataFrame:
-    """What the paper of a system prints, or what the official baselines publish.
+    """What the paper of a system prints, or what is published of an official baseline.
 
     Args:
-        system: name of the system, such as `wilkinghoff2021`, or `baselines`.
+        system: name of the system, such as `wilkinghoff2021` or `baseline2021`.
+            `baseline2023` is the baseline of 2024 as well.
 
     Returns:
         one row per printed figure in the order of print, with the columns of `COLUMNS`:
 
-        - `table`: number of the table in the paper; `text` for its prose; for `baselines`
+        - `table`: number of the table in the paper; `text` for its prose; for a baseline
           the repository and commit whose README has the table;
         - `dataset` and `part` (`dev`, `eval`); both `all` for a mean over datasets;
         - `machine_type`, `section`, `domain`, each `all` for a mean over them. The domain
           `all` of one section means all its clips, and so does `all` under the rules
           `wilkinghoff2024`;
-        - `system_row`: row or column of the table;
+        - `system_row`: row or column of the table; `evaluator_example` is the example in
+          the README of a year's evaluator, which does not name the system;
         - `metric`: `auc`, `pauc`, `precision`, `recall`, `f1`; `official_score` for a mean
           of AUCs and pAUCs; `ci95` for the evaluator's interval of 2022 to 2024;
         - `average`: `harmonic` or `arithmetic`, the mean over sections, machine types and
@@ -85,7 +87,7 @@ def load(system: str) -> pd.DataFrame:
 
 
 def names() -> list[str]:
-    """Systems with published tables, and `baselines`, sorted."""
+    """Systems with published tables, sorted."""
     files = (path.name for path in resources.files("asdkeras.published").iterdir())
     found = {name.removesuffix(".csv") for name in files if name.endswith(".csv")}
     return sorted(found - {_CONTRADICTIONS})

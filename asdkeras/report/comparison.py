@@ -49,6 +49,11 @@ def convention_of(system: str, dataset: str) -> RuleSet:
     return CONVENTIONS.get(system) or rules_for(dataset)
 
 
+def read_alike(rules: RuleSet, others: RuleSet) -> bool:
+    """Whether the same clips meet in a curve under two sets of rules."""
+    return (rules.rows, rules.anomalies) == (others.rows, others.anomalies)
+
+
 def compare(
     trials: Mapping[int, Scored],
     published: pd.DataFrame,
@@ -114,12 +119,13 @@ def is_met(comparison: pd.DataFrame) -> bool | None:
     return bool((comparison["verdict"] != "outside").all()) if counted.any() else None
 
 
-def printed_means(comparison: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
+def printed_means(comparison: pd.DataFrame, rules: RuleSet, convention: RuleSet) -> pd.DataFrame:
     """The printed means that may stand in the table of a run, each once.
 
     Args:
         comparison: of `compare`.
         rules: those of the run.
+        convention: the paper's; nothing is comparable if other clips meet under it.
 
     Returns:
         rows of `comparison` by its mean, with a column `comparable`. A figure that is lost
@@ -128,7 +134,8 @@ def printed_means(comparison: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
     is_mean = (comparison["section"] == "all") & (comparison["average"] == rules.mean)
     means = comparison[is_mean & comparison["published"].notna()]
     means = means.drop_duplicates(["part", "machine_type", "domain", "metric"])
-    return means.assign(comparable=means["verdict"] != "not comparable")
+    is_alike = read_alike(convention, rules)
+    return means.assign(comparable=is_alike & (means["verdict"] != "not comparable"))
 
 
 def write_comparison(folder: Path, comparison: pd.DataFrame, title: str) -> None:
@@ -211,7 +218,8 @@ def _verdict(
         return "not measured", ""
     if figure["dataset"] != dataset:
         return "not comparable", f"ours is of {dataset}"
-    if not _read_alike(rules, str(figure["rules"])):
+    printed_by = str(figure["rules"])
+    if not read_alike(rules, CONVENTIONS.get(printed_by) or RULES[printed_by]):
         return "not comparable", f"the paper has the rules {figure['rules']}, ours {rules.name}"
     if figure["average"] not in ("", rules.mean):
         return "not comparable", f"ours is the {rules.mean} mean"
@@ -221,12 +229,6 @@ def _verdict(
         return "contradicted", f"its own table gives {recomputed:.2f}"
     is_within = abs(figure["difference"]) <= figure["tolerance"]
     return "within" if is_within else "outside", ""
-
-
-def _read_alike(rules: RuleSet, printed: str) -> bool:
-    """Whether the same clips meet in a curve under ours and under the rules of a figure."""
-    theirs = CONVENTIONS.get(printed) or RULES[printed]
-    return (theirs.rows, theirs.anomalies) == (rules.rows, rules.anomalies)
 
 
 def _number(value: float, sign: str = "") -> str:

@@ -68,7 +68,8 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
             if len(comparison):
                 write_comparison(run, comparison, f"{title}, against the paper")
                 comparison = comparison[comparison["score"] == scores.answer]
-        means = None if comparison is None else printed_means(comparison, rules)
+        convention = convention_of(system, scores.dataset)
+        means = None if comparison is None else printed_means(comparison, rules, convention)
         has_means = means is not None and len(means) > 0
         print_results(summary, means if has_means else None, rules, title=title, console=console)
         if has_means:

@@ -19,6 +19,7 @@ LIGHT = (
         "data.truth",
     ),
     *("data.verification.verify", "report.datasets", "report.scoring", "report.comparison"),
+    "report.side_by_side",
     *(
         "experiment.dataset",
         "experiment.combine_runs",

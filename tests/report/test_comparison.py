@@ -218,12 +218,21 @@ def test_each_printed_mean_stands_once_in_the_table_of_a_run():
         {"metric": "pauc", "n_sections": 3},
     )
 
-    means = printed_means(rows, RULES["dcase2021"])
+    means = printed_means(rows, RULES["dcase2021"], RULES["dcase2021"])
 
     assert means["metric"].tolist() == ["auc", "pauc"]
     assert means["published"].tolist() == [70.0, 75.0]
     assert means["comparable"].tolist() == [True, False]
-    assert printed_means(compared({"section": "00"}), RULES["dcase2021"]).empty
+    assert printed_means(compared({"section": "00"}), RULES["dcase2021"], RULES["dcase2021"]).empty
+
+
+def test_no_mean_is_comparable_that_the_paper_reads_from_other_clips():
+    """AdaProj's curves are of one domain; the challenge of 2023 adds the anomalies of both."""
+    rules = RULES["dcase2023"]
+    rows = compared({"percent": 70.0})
+    assert printed_means(rows, rules, rules)["comparable"].all()
+    convention = convention_of("wilkinghoff2024", "dcase2023")
+    assert not printed_means(rows, rules, convention)["comparable"].any()
 
 
 def test_an_unknown_row_is_refused():
