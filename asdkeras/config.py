@@ -1,10 +1,11 @@
 """Recipe files become frozen dataclasses here, or a RecipeError says why not."""
 
+import copy
 import dataclasses
 import difflib
 import re
 import typing
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,7 @@ def with_overrides(recipe: Mapping[str, Any], overrides: Iterable[str]) -> dict[
     Raises:
         RecipeError: if a text is no assignment or its key is not in the recipe.
     """
-    result = {
-        key: dict(value) if isinstance(value, dict) else value for key, value in recipe.items()
-    }
+    result = copy.deepcopy(dict(recipe))
     for text in overrides:
         name, equals, value = text.partition("=")
         *sections, key = name.strip().split(".")
@@ -76,8 +75,7 @@ def with_overrides(recipe: Mapping[str, Any], overrides: Iterable[str]) -> dict[
         for section in sections:
             target = target.get(section) if isinstance(target, dict) else None
         if not isinstance(target, dict) or key not in target:
-            known = [*result, *(f"config.{k}" for k in result.get("config", {}))]
-            raise RecipeError(f"--set: unknown key `{name}`.{_hint(name, known)}")
+            raise RecipeError(f"--set: unknown key `{name}`.{_hint(name, _keys(result))}")
         target[key] = parse_yaml(value, f"--set {name}")
     return result
 
@@ -158,6 +156,15 @@ def require(holds: bool, name: str, rule: str, value: object) -> None:
     """
     if not holds:
         raise ValueError(f"`{name}` {rule}. Received: {value}")
+
+
+def _keys(recipe: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Names of all keys, those of sections behind a dot."""
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -106,18 +106,23 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_overrides_change_a_copy():
-    recipe = {"seeds": [0], "config": {"epochs": 3, "kind": "one"}}
+    recipe = {"seeds": [0], "config": {"epochs": 3, "kind": "one", "ae": {"width": 2}}}
 
-    changed = with_overrides(recipe, ["config.epochs=5", "seeds=[1, 2]", "config.kind=two"])
+    texts = ["config.epochs=5", "seeds=[1, 2]", "config.kind=two", "config.ae.width=4"]
+    changed = with_overrides(recipe, texts)
 
-    assert changed == {"seeds": [1, 2], "config": {"epochs": 5, "kind": "two"}}
-    assert recipe["config"]["epochs"] == 3
+    assert changed == {
+        "seeds": [1, 2],
+        "config": {"epochs": 5, "kind": "two", "ae": {"width": 4}},
+    }
+    assert recipe["config"] == {"epochs": 3, "kind": "one", "ae": {"width": 2}}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("config.epoch=5", r"unknown key `config\.epoch`\. Did you mean `config\.epochs`\?"),
+        ("config.ae.widht=5", r"unknown key .* Did you mean `config\.ae\.width`\?"),
         ("config.epochs", r"--set takes KEY=VALUE, such as .* Received: 'config\.epochs'"),
         ("seeds.a=1", r"unknown key `seeds\.a`"),
         ("seeds=[1", r"--set seeds, line 1: "),
@@ -125,4 +130,4 @@ def test_overrides_change_a_copy():
 )
 def test_a_wrong_override_is_refused(text, message):
     with pytest.raises(RecipeError, match=message):
-        with_overrides({"seeds": [0], "config": {"epochs": 3}}, [text])
+        with_overrides({"seeds": [0], "config": {"epochs": 3, "ae": {"width": 2}}}, [text])

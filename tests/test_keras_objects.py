@@ -59,11 +59,14 @@ def test_a_saved_model_loads_in_a_fresh_process_by_that_import_alone(tmp_path):
     assert answer.stdout.splitlines()[-1] == "MixedCrossEntropy"
 
 
-def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
+def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     readme = Path(__file__).parents[1] / "README.md"
-    code = readme.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    parts = readme.read_text(encoding="utf-8").split("```python\n")[1:]
+    names = {}
 
-    exec(compile(code, "README.md", "exec"), {})
+    for part in parts:
+        exec(compile(part.partition("```")[0], "README.md", "exec"), names)
 
+    assert names["windows"].shape == (None, 8, 64, 64)
     assert (tmp_path / "model.keras").exists()

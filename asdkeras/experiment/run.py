@@ -286,7 +286,9 @@ def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
         anomaly_score=first.anomaly_score,
         decision_score=first.decision_score,
         named_scores=list(first.named_scores),
-        published_rows=dict(system.published_rows),
+        published_rows={
+            name: row for name, row in system.published_rows.items() if name in columns
+        },
         notes=[*_remarks(run.recipe), *warnings, *(n for part, _ in parts for n in part.notes)],
     )
 

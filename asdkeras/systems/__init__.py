@@ -1,4 +1,4 @@
-"""One file per paper; the file name is the name a recipe uses.
+"""One file per paper; the file name is the name a recipe uses. A folder is what several share.
 
 A system module defines `Config`, a frozen dataclass with a field `variant`, and
 `build(config)`, which returns a `System` or an `Ensemble` (`systems/system.py`).
@@ -16,7 +16,8 @@ from asdkeras.errors import RecipeError
 
 def names() -> list[str]:
     """Names of all systems, sorted."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "system")
+    modules = pkgutil.iter_modules(__path__)
+    return sorted(m.name for m in modules if not m.ispkg and m.name != "system")
 
 
 def check(name: str) -> None:

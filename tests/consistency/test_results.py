@@ -141,3 +141,42 @@ def test_the_table_of_the_losses_shows_the_measured_figures():
         pairs = [summary[place] for place in places]
         assert cells == [f"{100 * mean:.2f} ± {100 * spread:.2f}" for mean, spread in pairs]
         assert {row["n_seeds"] for row in rows_of(path)} == {"3"}
+
+
+BASELINES = {"baseline2020": 6, "baseline2021": 2, "baseline2022": 3, "baseline2023": 4}
+
+
+@pytest.mark.parametrize("system", BASELINES)
+def test_published_figures_of_the_baselines_are_those_of_their_tables(system):
+    """Rows such as `DCASE 2023 | mse | 74.23 | 52.54 | 55.17 | 59.25 | not measured`."""
+    published = load(system)
+    mean = "arithmetic" if system == "baseline2020" else "harmonic"
+    means = published[(published["average"] == mean) & (published["section"] == "all")]
+
+    table = table_after(f"recipes/{system}/README.md", "published")
+
+    assert len(table) == BASELINES[system]
+    for place, kind, *figures, ours in table:
+        assert ours == "not measured"
+        year = place.split()[-1] if place.startswith("DCASE") else system[-4:]
+        is_year = means["dataset"] == f"dcase{year}"
+        if system == "baseline2020":
+            rows = means[is_year & (means["machine_type"] == kind)]
+        else:
+            of_all = means[is_year & (means["machine_type"] == "all")]
+            rows = of_all[
+                of_all["system_row"].isin([f"{kind}{year}", f"{kind}_{year}", f"ae2023_{kind}"])
+            ]
+        part = PARTS.get(place, "eval")
+        rows = rows[rows["part"] == part].drop_duplicates(["domain", "metric"])
+        percent = rows.set_index(["domain", "metric"])["percent"]
+        places = [("all", "auc"), ("all", "pauc")]
+        if len(figures) > 1:
+            places = [
+                ("source", "auc"),
+                ("target", "auc"),
+                ("all", "pauc"),
+                ("all", "official_score"),
+            ]
+        expected = [f"{percent[each]:.2f}" if each in percent.index else "" for each in places]
+        assert " / ".join(figures).split(" / ") == expected

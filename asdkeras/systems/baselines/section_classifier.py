@@ -1,0 +1,191 @@
+"""The MobileNetV2 of the official baselines, which tells the sections of a machine type apart."""
+
+import dataclasses
+import math
+from typing import Literal
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from asdkeras.config import require
+from asdkeras.data.labels import section_labels
+from asdkeras.data.pipeline import (
+    Holdout,
+    held_out_batches,
+    num_training_windows,
+    window_batches,
+)
+from asdkeras.errors import DataError
+from asdkeras.layers.frame_windows import FrameWindows
+from asdkeras.networks.baseline_mobilenet_v2 import baseline_mobilenet_v2
+from asdkeras.scorers.section_posterior import section_posterior_score
+from asdkeras.systems.baselines.front_end import (
+    KEEP,
+    heard_length,
+    log_mel_model,
+    require_frames,
+)
+from asdkeras.systems.system import ScoreTable, Trained
+
+FORMS = ("log_odds", "released_2021")
+_CLIPS_AT_ONCE = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class SectionClassifier:
+    """Network, training and score.
+
+    Attributes:
+        width: of the network (Keras: alpha).
+        num_frames: frames of a window.
+        training_hop: frames from window to window in training, and of the training clips
+            that a threshold is fitted to.
+        test_hop: the same of test clips.
+        validation_fraction: of the windows, the last in the order of the clips, so those of
+            the last section. They are measured and select nothing.
+        score: `log_odds` is log((1 - p) / p) of the clip's own section; `released_2021` has
+            the bracket where the code of 2021 has it, log((1 - p) - log p).
+        threshold_score: which of both a threshold is fitted to; `scored` is the one that is
+            compared with it.
+    """
+
+    width: float
+    num_frames: int
+    training_hop: int
+    test_hop: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    validation_fraction: float
+    score: Literal["log_odds", "released_2021"]
+    threshold_score: Literal["scored", "log_odds", "released_2021"]
+
+    def __post_init__(self):
+        for name in ("num_frames", "training_hop", "test_hop", "epochs", "batch_size"):
+            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
+        for name in ("width", "learning_rate"):
+            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
+        require(
+            self.training_hop % self.test_hop == 0,
+            "training_hop",
+            f"must be a multiple of `test_hop`, {self.test_hop}",
+            self.training_hop,
+        )
+        require(
+            0.0 <= self.validation_fraction < 1.0,
+            "validation_fraction",
+            "must lie in [0, 1)",
+            self.validation_fraction,
+        )
+
+
+def train(config, front_end, clips, context):
+    """Train on windows of all clips; the model gives the posteriors of every window of a clip.
+
+    Args:
+        config: `SectionClassifier`.
+        front_end: `FrontEnd`.
+        clips: `ClipSet`, of one machine type.
+        context: `RunContext`.
+
+    Returns:
+        `Trained`, with the representation `posteriors` `(clips, windows, sections)`.
+
+    Raises:
+        DataError: if there is one section only.
+        RecipeError: if clips have fewer frames than a window.
+    """
+    _require_sections(clips.table)
+    clip_length = heard_length(front_end, clips, context)
+    require_frames(config.num_frames, front_end, clip_length, "mobilenetv2.num_frames")
+    labels = section_labels(clips.table)
+    log_mel = log_mel_model(front_end, clips.store.sample_rate_hz, clip_length)
+    frames = context.store_frames(log_mel, clips, clip_length, KEEP, _CLIPS_AT_ONCE)
+    windows = frames.windows(config.num_frames, config.training_hop)
+    holdout = Holdout(config.validation_fraction, "last")
+    num_training = num_training_windows(windows, holdout)
+    context.say(
+        f"{len(clips)} training clips of {len(labels.classes)} sections, {len(windows)} windows of "
+        f"{config.num_frames} frames, {len(windows) - num_training} of them held out"
+    )
+    shape = (config.num_frames, front_end.num_mel_bins)
+    fitted = context.fit(
+        build=lambda: compiled(config, shape, len(labels.classes)),
+        batches=lambda first_epoch: window_batches(
+            windows,
+            holdout,
+            labels,
+            batch_size=config.batch_size,
+            seed=context.seed,
+            first_epoch=first_epoch,
+            epochs=config.epochs,
+            as_vectors=False,
+        ),
+        epochs=config.epochs,
+        steps_per_epoch=math.ceil(num_training / config.batch_size),
+        keep_epochs=(config.epochs,),
+        watch=lambda model: {},
+        validation=lambda: (
+            held_out_batches(
+                windows, holdout, labels, batch_size=config.batch_size, as_vectors=False
+            )
+            if num_training < len(windows)
+            else None
+        ),
+    )
+    model = _posteriors(fitted.models[config.epochs], log_mel, config)
+    return Trained({"posteriors": model}, {}, clip_length, KEEP)
+
+
+def _require_sections(table):
+    names = sorted(set(table["section"]))
+    if len(names) < 2:
+        raise DataError(
+            f"{table['machine_type'].iloc[0]} has one section, {names[0]}, and MobileNetV2 learns "
+            "by telling the sections of a machine type apart. Name several in a CSV file, or "
+            "take --variant ae."
+        )
+
+
+def compiled(config, shape, num_sections):
+    """The network, ready for training.
+
+    Args:
+        config: `SectionClassifier`.
+        shape: frames and bands of a window.
+        num_sections: int, at least 2.
+
+    Returns:
+        model from windows `(batch, frames, bands)` to posteriors `(batch, num_sections)`.
+    """
+    windows = keras.Input(shape, name="windows")
+    model = keras.Model(windows, baseline_mobilenet_v2(windows, num_sections, config.width))
+    model.compile(keras.optimizers.Adam(config.learning_rate), "categorical_crossentropy")
+    return model
+
+
+def _posteriors(classifier, front_end, config):
+    windows = FrameWindows(config.num_frames, config.test_hop)(front_end.output)
+    posteriors = classifier(ops.reshape(windows, (-1, *windows.shape[2:])))
+    num_sections = posteriors.shape[-1]
+    return keras.Model(
+        front_end.input, ops.reshape(posteriors, (-1, windows.shape[1], num_sections))
+    )
+
+
+def score(config, representations, table, seed):
+    """Score all clips by the posterior of their own section, in both forms."""
+    posteriors = representations.clips["posteriors"]
+    own = section_labels(table).indices
+    own_posteriors = np.take_along_axis(posteriors, own[:, None, None], axis=2)[:, :, 0]
+    is_training = (table["split"] == "train").to_numpy(bool)
+    step = config.training_hop // config.test_hop
+    columns = pd.DataFrame(index=table.index)
+    for form in FORMS:
+        scores = np.empty(len(table))
+        scores[is_training] = section_posterior_score(own_posteriors[is_training, ::step], form)
+        scores[~is_training] = section_posterior_score(own_posteriors[~is_training], form)
+        columns[form] = scores
+    return ScoreTable(columns, config.score, config.score, FORMS)

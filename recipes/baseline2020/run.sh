@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The official autoencoder of 2020 on the given data, else on the generated mini corpus.
+# Usage: recipes/baseline2020/run.sh [--data DIR] [--set KEY=VALUE] ...
+set -euo pipefail
+exec python -m asdkeras.eval --system baseline2020 "$@"

@@ -1,0 +1,64 @@
+"""A few short clips in memory, behind the interface of the clip store."""
+
+import numpy as np
+import pandas as pd
+
+from asdkeras.dsp.clip_length import fit_clip_length
+from asdkeras.experiment.training import TaskContext
+from asdkeras.systems.system import ClipSet
+
+RATE_HZ = 16_000
+
+
+class Store:
+    """Waveforms by row of the clip table."""
+
+    sample_rate_hz = RATE_HZ
+
+    def __init__(self, waveforms):
+        self.waveforms = waveforms
+        self.lengths = np.array([len(each) for each in waveforms])
+
+    def read(self, indices, clip_length, keep, draws=None):
+        clips = [fit_clip_length(self.waveforms[i], clip_length, keep, 0.0) for i in indices]
+        return np.array(clips, "float32")
+
+
+def clip_table(clips, dataset="mini2021"):
+    """Clip table of (section, domain, split, is_anomalous), all of one machine type."""
+    sections, domains, splits, anomalous = zip(*clips, strict=True)
+    count = len(clips)
+    table = pd.DataFrame(
+        {
+            "path": [f"clip_{number:02d}.wav" for number in range(count)],
+            "dataset": dataset,
+            "machine_type": "fan",
+            "section": sections,
+            "domain": domains,
+            "split": splits,
+        },
+        dtype="string",
+    )
+    return table.assign(is_anomalous=pd.array(anomalous, "boolean"))
+
+
+def noisy_clips(table, samples=4096, seed=0):
+    """`ClipSet` of all rows: noise, louder and differently colored by section."""
+    generator = np.random.default_rng(seed)
+    lengths = np.broadcast_to(samples, len(table))
+    waveforms = []
+    for section, length in zip(table["section"], lengths, strict=True):
+        noise = generator.normal(size=length + 1)
+        colored = noise[1:] + (0.9 if section == "00" else -0.9) * noise[:-1]
+        waveforms.append((0.1 * colored).astype("float32"))
+    return ClipSet(table, Store(waveforms))
+
+
+def task(folder, table, seed=0):
+    """The context the runner gives a system, and what it warned of."""
+    return TaskContext(folder, seed, table, "test")
+
+
+def training_of(clips):
+    """The training clips among them."""
+    return ClipSet(clips.table[clips.table["split"] == "train"], clips.store, clips.seed)
