@@ -40,16 +40,9 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
         "reason untold": ("if not threshold.reason:", "if True:"),
     },
     ("systems/baselines/section_classifier.py", _CLASSIFIER): {
-        "another section": ("own[:, None, None]", "1 - own[:, None, None]"),
-        "test hop of training clips": ("is_training, ::step", "is_training, ::1"),
-        "training hop of test clips": (
-            "own_posteriors[~is_training]",
-            "own_posteriors[~is_training, ::step]",
-        ),
-        "one form for both": (
-            "own_posteriors[~is_training], form)",
-            'own_posteriors[~is_training], "log_odds")',
-        ),
+        "another section": ("own[rows, None, None]", "1 - own[rows, None, None]"),
+        "one form for both": ("(of_section, form)", '(of_section, "log_odds")'),
+        "clips of the other split": ('table["split"] == split', 'table["split"] != split'),
         "one section accepted": ("if len(names) < 2:", "if len(names) < 1:"),
     },
     ("systems/baselines/machine_type_system.py", _CLASSIFIER): {

@@ -131,7 +131,7 @@ def _name_of(epoch):
 
 
 def represent(trained, clips, batch_size):
-    """Every model of `trained` on every clip.
+    """Every model of `trained` on every clip that it is for.
 
     Args:
         trained: `Trained`.
@@ -141,19 +141,32 @@ def represent(trained, clips, batch_size):
     Returns:
         `Representations`.
     """
-    models = {
-        name: _of_waveforms(model, trained.clip_length) for name, model in trained.models.items()
+    groups = {}
+    for name in trained.models:
+        groups.setdefault(trained.splits.get(name), []).append(name)
+    is_heard = {
+        split: np.full(len(clips), True) if split is None else (clips.table["split"] == split)
+        for split in groups
     }
-    rows = {name: [] for name in models}
+    arrays = {
+        name: np.full((len(clips), *model.output_shape[1:]), np.nan, "float32")
+        for name, model in trained.models.items()
+    }
+    total = sum(int(chosen.sum()) for chosen in is_heard.values())
     num_done = 0
     with stage("represent clips") as update, own_errors():
-        batches = inference_batches(clips, trained.clip_length, trained.keep, batch_size)
-        for batch in batches:
-            for name, model in models.items():
-                rows[name].append(model(batch).numpy())
-            num_done += len(batch)
-            update(num_done, len(clips))
-    arrays = {name: np.concatenate(each) for name, each in rows.items()}
+        for split, names in groups.items():
+            rows = np.flatnonzero(is_heard[split])
+            part = dataclasses.replace(clips, table=clips.table.iloc[rows])
+            models = {n: _of_waveforms(trained.models[n], trained.clip_length) for n in names}
+            first = 0
+            for batch in inference_batches(part, trained.clip_length, trained.keep, batch_size):
+                chosen = rows[first : first + len(batch)]
+                for name, model in models.items():
+                    arrays[name][chosen] = model(batch).numpy()
+                first += len(batch)
+                num_done += len(batch)
+                update(num_done, total)
     return Representations(arrays, trained.constants)
 
 

@@ -160,12 +160,15 @@ class Trained:
         constants: name -> array that belongs to the models and not to a clip.
         clip_length: int, samples the models hear.
         keep: which part of a longer clip they hear.
+        splits: name of a representation -> split whose clips alone have it; the rows of the
+            others are NaN, at no cost.
     """
 
     models: dict[str, keras.Model]
     constants: dict[str, np.ndarray]
     clip_length: int
     keep: Keep
+    splits: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,12 +68,6 @@ class SectionClassifier:
         for name in ("width", "learning_rate"):
             require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         require(
-            self.training_hop % self.test_hop == 0,
-            "training_hop",
-            f"must be a multiple of `test_hop`, {self.test_hop}",
-            self.training_hop,
-        )
-        require(
             0.0 <= self.validation_fraction < 1.0,
             "validation_fraction",
             "must lie in [0, 1)",
@@ -91,7 +85,8 @@ def train(config, front_end, clips, context):
         context: `RunContext`.
 
     Returns:
-        `Trained`, with the representation `posteriors` `(clips, windows, sections)`.
+        `Trained`, with posteriors `(clips, windows, sections)`: `train` of the training and
+        `test` of the test clips, whose windows are closer.
 
     Raises:
         DataError: if there is one section only.
@@ -135,8 +130,11 @@ def train(config, front_end, clips, context):
             else None
         ),
     )
-    model = _posteriors(fitted.models[config.epochs], log_mel, config)
-    return Trained({"posteriors": model}, {}, clip_length, KEEP)
+    models = {
+        split: _posteriors(fitted.models[config.epochs], log_mel, config.num_frames, hop)
+        for split, hop in (("train", config.training_hop), ("test", config.test_hop))
+    }
+    return Trained(models, {}, clip_length, KEEP, splits={split: split for split in models})
 
 
 def _require_sections(table):
@@ -166,8 +164,8 @@ def compiled(config, shape, num_sections):
     return model
 
 
-def _posteriors(classifier, front_end, config):
-    windows = FrameWindows(config.num_frames, config.test_hop)(front_end.output)
+def _posteriors(classifier, front_end, num_frames, hop):
+    windows = FrameWindows(num_frames, hop)(front_end.output)
     posteriors = classifier(ops.reshape(windows, (-1, *windows.shape[2:])))
     num_sections = posteriors.shape[-1]
     return keras.Model(
@@ -177,15 +175,11 @@ def _posteriors(classifier, front_end, config):
 
 def score(config, representations, table, seed):
     """Score all clips by the posterior of their own section, in both forms."""
-    posteriors = representations.clips["posteriors"]
     own = section_labels(table).indices
-    own_posteriors = np.take_along_axis(posteriors, own[:, None, None], axis=2)[:, :, 0]
-    is_training = (table["split"] == "train").to_numpy(bool)
-    step = config.training_hop // config.test_hop
-    columns = pd.DataFrame(index=table.index)
-    for form in FORMS:
-        scores = np.empty(len(table))
-        scores[is_training] = section_posterior_score(own_posteriors[is_training, ::step], form)
-        scores[~is_training] = section_posterior_score(own_posteriors[~is_training], form)
-        columns[form] = scores
+    columns = pd.DataFrame(np.nan, index=table.index, columns=list(FORMS))
+    for split, posteriors in representations.clips.items():
+        rows = np.flatnonzero(table["split"] == split)
+        of_section = np.take_along_axis(posteriors[rows], own[rows, None, None], axis=2)[..., 0]
+        for form in FORMS:
+            columns.iloc[rows, FORMS.index(form)] = section_posterior_score(of_section, form)
     return ScoreTable(columns, config.score, config.score, FORMS)
