@@ -180,3 +180,44 @@ def test_published_figures_of_the_baselines_are_those_of_their_tables(system):
             ]
         expected = [f"{percent[each]:.2f}" if each in percent.index else "" for each in places]
         assert " / ".join(figures).split(" / ") == expected
+
+
+PLACES = (
+    *(("source", "auc"), ("source", "pauc"), ("target", "auc"), ("target", "pauc")),
+    ("all", "official_score"),
+)
+
+
+@pytest.mark.parametrize("system", BASELINES)
+def test_the_mini_tables_of_the_baselines_show_the_measured_figures(system):
+    """Rows such as `ae | 86.81 | 78.36 | 59.88 | 56.70 | 68.24`."""
+    table = table_after(f"recipes/{system}/README.md", "mini2021")
+
+    rows = {f"mini2021_{name.strip('`')}.csv": cells for name, *cells in table}
+    files = list((ROOT / "results" / system).glob("mini2021_*.csv"))
+    assert {path.name for path in files} == set(rows)
+    for path in files:
+        summary = {
+            (row["domain"], row["metric"]): row["value"]
+            for row in rows_of(path)
+            if row["machine_type"] == "all"
+        }
+        assert rows[path.name] == [f"{100 * float(summary[place]):.2f}" for place in PLACES]
+
+
+def test_the_table_side_by_side_shows_the_measured_figures():
+    """Rows such as `baseline2021 ae | 86.81 | ...`, all runs of `run_all.sh`, best first."""
+    summary = {
+        (row["system"], row["variant"], row["domain"], row["metric"]): row["value"]
+        for row in rows_of(ROOT / "results" / "side_by_side" / "mini2021.csv")
+        if row["machine_type"] == "all"
+    }
+
+    table = table_after("README.md", "side by side")
+
+    assert {tuple(run.split()) for run, *_ in table} == {key[:2] for key in summary}
+    for run, *cells in table:
+        of_run = [summary[(*run.split(), *place)] for place in PLACES]
+        assert cells == [f"{100 * float(value):.2f}" for value in of_run]
+    scores = [float(cells[-1]) for cells in table]
+    assert scores == sorted(scores, reverse=True)
