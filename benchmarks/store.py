@@ -222,13 +222,15 @@ class Stopwatch:
 
     def fit(self, build, batches, *, epochs, **_):
         """Time steps on one batch, then steps on batches as they come."""
+        from asdkeras.systems.system import Fitted
+
         model = build()
         stream = iter(batches(0))
         first = next(stream)
         model.train_on_batch(*first)  # Traces.
         self.rates["alone"] = self._rate(model, lambda: first)
         self.rates["fed"] = self._rate(model, lambda: next(stream))
-        return {epochs: model}
+        return Fitted({epochs: model}, {})
 
     def _rate(self, model, next_batch):
         started = time.perf_counter()
