@@ -25,11 +25,13 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
         "absolute error": ("ops.square(differences)", "ops.abs(differences)"),
         "another epsilon": ("epsilon=config.adam_epsilon", "epsilon=1e-3"),
         "another rate": ("Adam(config.learning_rate", "Adam(10 * config.learning_rate"),
+        "half held out": ("Holdout(config.validation_fraction,", "Holdout(0.5,"),
+    },
+    ("systems/baselines/window_training.py", _AUTOENCODER): {
         "nothing validated": (
-            "validation=functools.partial(held_out, config, windows, holdout)",
+            "validation=lambda: held_out(config, windows, holdout, labels, as_vectors=as_vectors)",
             "validation=None",
         ),
-        "half held out": ("Holdout(config.validation_fraction,", "Holdout(0.5,"),
     },
     ("systems/baselines/machine_type_system.py", _AUTOENCODER): {
         "largest vector": (".mean(axis=1,", ".max(axis=1, initial=0.0) + 0 * (1,"),

@@ -55,6 +55,7 @@ from asdkeras.systems.baselines.thresholds import (
     training_threshold,
     with_reason,
 )
+from asdkeras.systems.baselines.window_training import held_out
 from asdkeras.systems.system import ScoreTable, System, Trained
 
 _SCORES = ("mse", "mahalanobis")
@@ -165,11 +166,11 @@ def _residuals(config, trained, vectors):
 
 def _batch_scores(config, scorer, trained, clips, context):
     """What the reference fits its thresholds to: one value per batch, held out ones included."""
-    losses, distances = [*trained.batch_losses], []
+    losses, distances = [*trained.batch_values[autoencoder.RECORDED]], []
     if scorer is not None:
         for residuals, _ in _training_residuals(config, trained, clips, context):
             distances.append(_distance(config, scorer, residuals))
-    batches = autoencoder.held_out(config.ae, trained.windows, trained.holdout)
+    batches = held_out(config.ae, trained.windows, trained.holdout, None, as_vectors=True)
     for vectors, _ in batches or ():
         residuals = _residuals(config, trained, vectors)
         losses.append(np.mean(np.square(residuals)))

@@ -1,7 +1,6 @@
 """The MobileNetV2 of the official baselines, which tells the sections of a machine type apart."""
 
 import dataclasses
-import math
 from typing import Literal
 
 import keras
@@ -11,26 +10,16 @@ from keras import ops
 
 from asdkeras.config import require
 from asdkeras.data.labels import section_labels
-from asdkeras.data.pipeline import (
-    Holdout,
-    held_out_batches,
-    num_training_windows,
-    window_batches,
-)
+from asdkeras.data.pipeline import Holdout
 from asdkeras.errors import DataError
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.networks.baseline_mobilenet_v2 import baseline_mobilenet_v2
 from asdkeras.scorers.section_posterior import section_posterior_score
-from asdkeras.systems.baselines.front_end import (
-    KEEP,
-    heard_length,
-    log_mel_model,
-    require_frames,
-)
+from asdkeras.systems.baselines.front_end import KEEP
+from asdkeras.systems.baselines.window_training import train_on_windows
 from asdkeras.systems.system import ScoreTable, Trained
 
 FORMS = ("log_odds", "released_2021")
-_CLIPS_AT_ONCE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,48 +82,25 @@ def train(config, front_end, clips, context):
         RecipeError: if clips have fewer frames than a window.
     """
     _require_sections(clips.table)
-    clip_length = heard_length(front_end, clips, context)
-    require_frames(config.num_frames, front_end, clip_length, "mobilenetv2.num_frames")
     labels = section_labels(clips.table)
-    log_mel = log_mel_model(front_end, clips.store.sample_rate_hz, clip_length)
-    frames = context.store_frames(log_mel, clips, clip_length, KEEP, _CLIPS_AT_ONCE)
-    windows = frames.windows(config.num_frames, config.training_hop)
-    holdout = Holdout(config.validation_fraction, "last")
-    num_training = num_training_windows(windows, holdout)
-    context.say(
-        f"{len(clips)} training clips of {len(labels.classes)} sections, {len(windows)} windows of "
-        f"{config.num_frames} frames, {len(windows) - num_training} of them held out"
-    )
     shape = (config.num_frames, front_end.num_mel_bins)
-    fitted = context.fit(
-        build=lambda: compiled(config, shape, len(labels.classes)),
-        batches=lambda first_epoch: window_batches(
-            windows,
-            holdout,
-            labels,
-            batch_size=config.batch_size,
-            seed=context.seed,
-            first_epoch=first_epoch,
-            epochs=config.epochs,
-            as_vectors=False,
-        ),
-        epochs=config.epochs,
-        steps_per_epoch=math.ceil(num_training / config.batch_size),
-        keep_epochs=(config.epochs,),
-        watch=lambda model: {},
-        validation=lambda: (
-            held_out_batches(
-                windows, holdout, labels, batch_size=config.batch_size, as_vectors=False
-            )
-            if num_training < len(windows)
-            else None
-        ),
+    trained = train_on_windows(
+        config,
+        front_end,
+        clips,
+        context,
+        lambda: compiled(config, shape, len(labels.classes)),
+        key="mobilenetv2",
+        hop=config.training_hop,
+        holdout=Holdout(config.validation_fraction, "last"),
+        labels=labels,
+        as_vectors=False,
     )
     models = {
-        split: _posteriors(fitted.models[config.epochs], log_mel, config.num_frames, hop)
+        split: _posteriors(trained.network, trained.front_end, config.num_frames, hop)
         for split, hop in (("train", config.training_hop), ("test", config.test_hop))
     }
-    return Trained(models, {}, clip_length, KEEP, splits={split: split for split in models})
+    return Trained(models, {}, trained.clip_length, KEEP, splits={split: split for split in models})
 
 
 def _require_sections(table):
