@@ -28,12 +28,12 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
     },
     ("data/pipeline.py", "data/test_window_batches.py"): {
         "the same order each epoch": (
-            "stateless_shuffle(candidates, _folded(seed, epoch, 0))",
-            "stateless_shuffle(candidates, _folded(seed, tf.zeros_like(epoch), 0))",
+            "stateless_shuffle(candidates, folded_seed(seed, epoch, 0))",
+            "stateless_shuffle(candidates, folded_seed(seed, tf.zeros_like(epoch), 0))",
         ),
         "seed ignored": (
-            "stateless_shuffle(candidates, _folded(seed, epoch, 0))",
-            "stateless_shuffle(candidates, _folded(0, epoch, 0))",
+            "stateless_shuffle(candidates, folded_seed(seed, epoch, 0))",
+            "stateless_shuffle(candidates, folded_seed(0, epoch, 0))",
         ),
         "held-out windows are trained with": ("(windows, holdout)[:count]", "(windows, holdout)"),
         "rounded, not floored": ("count = math.floor(", "count = round("),
@@ -42,7 +42,7 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
             "[: num_training_windows(windows, holdout)]",
         ),
         "drawn as if last": ('if holdout.which == "last":', "if True:"),
-        "every draw the same": ("_folded(holdout.seed, tf", "_folded(0, tf"),
+        "every draw the same": ("folded_seed(holdout.seed, tf", "folded_seed(0, tf"),
         "label of another clip": ("indices // windows.per_clip", "indices % windows.per_clip"),
         "last batch dropped": (
             "tf.size(order, tf.int64), batch_size)",

@@ -60,11 +60,14 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
             "tf.constant(seed, tf.int64), epoch]",
             "tf.constant(seed, tf.int64), 0]",
         ),
-        "every step mixed alike": ("_folded(seed, epoch, step + 1)", "_folded(seed, epoch, 1)"),
+        "every step mixed alike": (
+            "folded_seed(seed, epoch, step + 1)",
+            "folded_seed(seed, epoch, 1)",
+        ),
         "seed ignored": ("tf.constant(seed, tf.int64)", "tf.constant(0, tf.int64)"),
         "starts over after a resume": (
-            "Dataset.range(first_epoch, epochs)",
-            "Dataset.range(epochs)",
+            "Dataset.range(first_epoch, epochs).flat_map(epoch_steps)\n",
+            "Dataset.range(epochs).flat_map(epoch_steps)\n",
         ),
         "labels not mixed": (
             "mix_labels(each, weights, mixup.labels)",
@@ -80,8 +83,9 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
         "waveforms not mixed": ("_mix_in_place(waveforms, *weights)", "pass"),
         "no shuffling": (
             "order = tf.random.experimental.stateless_shuffle(\n"
-            "            tf.range(len(clips), dtype=tf.int64), _folded(seed, epoch, 0)\n        )",
-            "order = tf.range(len(clips), dtype=tf.int64)",
+            "            tf.range(num_clips, dtype=tf.int64), folded_seed(seed, epoch, 0)\n"
+            "        )",
+            "order = tf.range(num_clips, dtype=tf.int64)",
         ),
         "small batch dropped": (
             "from_tensor_slices(order).batch(batch_size)",

@@ -88,20 +88,13 @@ def training_batches(
         `(batch, classes)`, equal to the label inputs.
     """
 
-    def epoch_steps(epoch):
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(len(clips), dtype=tf.int64), _folded(seed, epoch, 0)
-        )
-        steps = tf.data.Dataset.from_tensor_slices(order).batch(batch_size).enumerate()
-        return steps.map(lambda step, positions: (epoch, step, positions))
-
     def batch(epoch, step, positions):
-        one_hot = {name: _one_hot(each, positions) for name, each in labels.items()}
+        clean = {name: one_hot(each, positions) for name, each in labels.items()}
         draws = tf.random.stateless_uniform(
-            [2, tf.size(positions), 1], _folded(seed, epoch, step + 1)
+            [2, tf.size(positions), 1], folded_seed(seed, epoch, step + 1)
         )
         weights = applied_weights(draws[0], draws[1], mixup.probability)
-        mixed = {name: mix_labels(each, weights, mixup.labels) for name, each in one_hot.items()}
+        mixed = {name: mix_labels(each, weights, mixup.labels) for name, each in clean.items()}
         inputs = {f"{name}_label": each for name, each in mixed.items()}
         if mixup.on == "waveform":
             inputs["waveform"] = _waveforms(clips, clip_length, keep, positions, weights)
@@ -111,14 +104,13 @@ def training_batches(
             inputs["weight"] = weights
         return inputs, mixed
 
-    steps = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_steps)
-    return _read_ahead(steps, batch)
+    return read_ahead(shuffled_steps(len(clips), batch_size, seed, first_epoch, epochs), batch)
 
 
 def inference_batches(clips, clip_length, keep, batch_size):
     """All clips in order: `tf.data.Dataset` of waveforms `(batch, clip_length)`."""
     positions = tf.data.Dataset.range(len(clips)).batch(batch_size)
-    return _read_ahead(positions, lambda p: _waveforms(clips, clip_length, keep, p))
+    return read_ahead(positions, lambda p: _waveforms(clips, clip_length, keep, p))
 
 
 def num_training_windows(windows, holdout):
@@ -176,13 +168,13 @@ def window_batches(windows, holdout, labels, *, batch_size, seed, first_epoch, e
     def epoch_steps(epoch):
         # `index_shuffle` would need no memory, but keeps neighbors together, and of 65537
         # windows it would lose one.
-        order = tf.random.experimental.stateless_shuffle(candidates, _folded(seed, epoch, 0))
+        order = tf.random.experimental.stateless_shuffle(candidates, folded_seed(seed, epoch, 0))
         return _slices(order, batch_size)
 
     def batch(indices):
         return _window_batch(windows, indices, labels, as_vectors)
 
-    return _read_ahead(tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_steps), batch)
+    return read_ahead(tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_steps), batch)
 
 
 def held_out_batches(windows, holdout, labels, *, batch_size, as_vectors):
@@ -211,7 +203,51 @@ def held_out_batches(windows, holdout, labels, *, batch_size, as_vectors):
     def batch(indices):
         return _window_batch(windows, indices, labels, as_vectors)
 
-    return _read_ahead(_slices(rest, batch_size), batch)
+    return read_ahead(_slices(rest, batch_size), batch)
+
+
+def shuffled_steps(num_clips, batch_size, seed, first_epoch, epochs):
+    """Which clips each batch has, every clip once an epoch in an order of its own.
+
+    The order derives from (seed, epoch) alone. The last, smaller batch is kept.
+
+    Args:
+        num_clips: int.
+        batch_size: int.
+        seed: int.
+        first_epoch: int, from 0.
+        epochs: int, total; the steps end after epoch number `epochs - 1`.
+
+    Returns:
+        `tf.data.Dataset` of (epoch, step, positions), int64; step from 0 in each epoch,
+        positions `(batch,)`.
+    """
+
+    def epoch_steps(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(num_clips, dtype=tf.int64), folded_seed(seed, epoch, 0)
+        )
+        steps = tf.data.Dataset.from_tensor_slices(order).batch(batch_size).enumerate()
+        return steps.map(lambda step, positions: (epoch, step, positions))
+
+    return tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_steps)
+
+
+def read_ahead(steps, batch):
+    """The batches that `batch` makes of the steps, in their order, several at once."""
+    batches = steps.map(batch, num_parallel_calls=_READERS, deterministic=True)
+    return batches.prefetch(_READ_AHEAD)
+
+
+def folded_seed(seed, epoch, number):
+    """Seed of one stateless draw: 0 is for the order of an epoch, `step + 1` for a step."""
+    epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.experimental.stateless_fold_in(epoch_seed, number)
+
+
+def one_hot(labels, positions):
+    """Classes of some clips, float32 `(batch, classes)`; zeros where a clip has none."""
+    return tf.one_hot(tf.gather(labels.indices, positions), len(labels.classes))
 
 
 @contextlib.contextmanager
@@ -230,18 +266,13 @@ def own_errors():
         raise DataError(told[1]) from None
 
 
-def _read_ahead(steps, batch):
-    batches = steps.map(batch, num_parallel_calls=_READERS, deterministic=True)
-    return batches.prefetch(_READ_AHEAD)
-
-
 def _in_order_of_training(windows, holdout):
     """All windows, int64; training has the first ones."""
     indices = tf.range(len(windows), dtype=tf.int64)
     if holdout.which == "last":
         return indices
     # The 1 keeps this draw apart from the order of an epoch under the same seed.
-    seed = _folded(holdout.seed, tf.constant(0, tf.int64), 1)
+    seed = folded_seed(holdout.seed, tf.constant(0, tf.int64), 1)
     return tf.random.experimental.stateless_shuffle(indices, seed)
 
 
@@ -262,12 +293,7 @@ def _window_batch(windows, indices, labels, as_vectors):
     values = tf.ensure_shape(values, (None, *shape))
     if labels is None:
         return values, values
-    return values, _one_hot(labels, indices // windows.per_clip)
-
-
-def _folded(seed, epoch, number):
-    epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
-    return tf.random.experimental.stateless_fold_in(epoch_seed, number)
+    return values, one_hot(labels, indices // windows.per_clip)
 
 
 def _waveforms(clips, clip_length, keep, positions, *weights):
@@ -289,7 +315,3 @@ def _mix_in_place(waveforms, weights):
     for start in range(0, waveforms.shape[1], _MIXED_LENGTH):
         part = waveforms[:, start : start + _MIXED_LENGTH]
         part[:] = mix(part, weights)
-
-
-def _one_hot(labels, positions):
-    return tf.one_hot(tf.gather(labels.indices, positions), len(labels.classes))

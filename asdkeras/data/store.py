@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from asdkeras.data.audio import INT16_SCALE, AudioConfig, Samples
 from asdkeras.data.store_build import BuiltStore, StoreBuild
 from asdkeras.dsp.clip_length import Keep, fit_clip_length
 from asdkeras.errors import DataError
+
+PadMode = Literal["constant", "reflect"]
 
 
 class ClipStore:
@@ -81,18 +84,92 @@ class ClipStore:
         waveforms = np.empty((len(positions), clip_length), np.float32)
         for waveform, position, draw in zip(waveforms, positions, draws, strict=True):
             samples = fit_clip_length(self._samples(position), clip_length, keep, draw)
-            scale = np.float32(INT16_SCALE if self._is_int16[position] else 1.0)
-            np.multiply(samples, scale, out=waveform)
+            np.multiply(samples, self._scale(position), out=waveform)
         return waveforms
 
-    def _samples(self, position: np.int64) -> Samples:
-        """The stored samples of one clip."""
+    def read_part(
+        self,
+        indices: npt.ArrayLike,
+        first_samples: npt.ArrayLike,
+        num_samples: int,
+        clip_length: int,
+        keep: Keep,
+        pad_mode: PadMode = "constant",
+    ) -> npt.NDArray[np.float32]:
+        """A part of some clips, which may reach beyond their ends.
+
+        The same samples as `read` gives, but of a clip that need not be repeated to reach
+        `clip_length` only those of the part are read.
+
+        Args:
+            indices: int `(batch,)`, rows of the clip table.
+            first_samples: int `(batch,)`, where the part of each clip starts, counted from
+                the start of the clip as `read` cuts it; may be negative.
+            num_samples: int > 0, samples of the part.
+            clip_length: int > 0, samples; see `fit_clip_length`.
+            keep: `start` or `end`, which part of a longer clip stays.
+            pad_mode: what lies beyond the ends: `constant` zeros, or `reflect` the clip
+                mirrored without repeating its last sample, as often as it takes.
+
+        Returns:
+            `(batch, num_samples)` in [-1, 1].
+
+        Raises:
+            DataError: if the store has been cut off since it was opened.
+            ValueError: if `keep` is `random`, `pad_mode` unknown, or a length below 1.
+        """
+        _check_part(num_samples, clip_length, keep, pad_mode)
+        positions = np.asarray(indices, np.int64)
+        firsts = np.asarray(first_samples, np.int64)
+        waveforms = np.zeros((len(positions), num_samples), np.float32)
+        for waveform, position, first in zip(waveforms, positions, firsts.tolist(), strict=True):
+            self._read_part_into(waveform, position, first, clip_length, keep, pad_mode)
+        return waveforms
+
+    def _read_part_into(
+        self,
+        waveform: npt.NDArray[np.float32],
+        position: np.int64,
+        first: int,
+        clip_length: int,
+        keep: Keep,
+        pad_mode: PadMode,
+    ) -> None:
+        """Fill zeros `(num_samples,)` with the part of one clip that starts at `first`."""
+        start, stop = max(first, 0), min(first + len(waveform), clip_length)
+        if pad_mode == "reflect" and stop - start < len(waveform):
+            order = _mirrored(first, len(waveform), clip_length)
+            start, stop = int(order.min()), int(order.max()) + 1
+            samples = self._fitted_part(position, start, stop, clip_length, keep)
+            np.multiply(samples[order - start], self._scale(position), out=waveform)
+        elif start < stop:
+            samples = self._fitted_part(position, start, stop, clip_length, keep)
+            inside = waveform[start - first : stop - first]
+            np.multiply(samples, self._scale(position), out=inside)
+
+    def _fitted_part(
+        self, position: np.int64, start: int, stop: int, clip_length: int, keep: Keep
+    ) -> Samples:
+        """The stored samples `[start, stop)` of one clip of the wanted length."""
+        surplus = int(self.lengths[position]) - clip_length
+        if surplus < 0:
+            return fit_clip_length(self._samples(position), clip_length, keep)[start:stop]
+        offset = surplus if keep == "end" else 0
+        return self._samples(position, offset + start, offset + stop)
+
+    def _scale(self, position: np.int64) -> np.float32:
+        """What makes the stored samples of one clip a waveform."""
+        return np.float32(INT16_SCALE if self._is_int16[position] else 1.0)
+
+    def _samples(self, position: np.int64, start: int = 0, stop: int | None = None) -> Samples:
+        """The stored samples `[start, stop)` of one clip, by default all."""
         dtype = np.int16 if self._is_int16[position] else np.float32
-        samples = np.empty(self.lengths[position], dtype)
+        stop = int(self.lengths[position]) if stop is None else stop
+        samples = np.empty(stop - start, dtype)
         path = shards.samples_path(self._folder, int(self._shards[position]))
         # Opened anew: there may be more shards than a process may have open files.
         with open(path, "rb") as file:
-            file.seek(int(self._offsets[position]))
+            file.seek(int(self._offsets[position]) + start * samples.itemsize)
             num_bytes = file.readinto(samples.data)
         if num_bytes < samples.nbytes:
             raise DataError(
@@ -135,6 +212,31 @@ def open_store(
         build = StoreBuild(paths, table["machine_type"].tolist(), config, folder, executor)
         built = build.run(on_progress or (lambda done, total: None))
     return ClipStore(built, config.sample_rate_hz)
+
+
+def _check_part(num_samples: int, clip_length: int, keep: Keep, pad_mode: PadMode) -> None:
+    if keep == "random":
+        raise ValueError(
+            "a part is counted from the start or the end of a clip, and a random window has "
+            "neither. Received: keep='random'. Use 'start' or 'end'."
+        )
+    if pad_mode not in ("constant", "reflect"):
+        raise ValueError(
+            f"`pad_mode` must be 'constant' or 'reflect'. Received: pad_mode={pad_mode!r}"
+        )
+    if num_samples < 1 or clip_length < 1:
+        raise ValueError(
+            "a part and its clip need at least one sample. "
+            f"Received: num_samples={num_samples}, clip_length={clip_length}"
+        )
+
+
+def _mirrored(first: int, num_samples: int, clip_length: int) -> npt.NDArray[np.int64]:
+    """Which samples of a clip a part has that goes on mirrored beyond its ends."""
+    # Over and back again without its ends twice: the mirrored clip repeats itself.
+    period = max(2 * (clip_length - 1), 1)
+    order = np.arange(first, first + num_samples, dtype=np.int64) % period
+    return np.minimum(order, period - order)
 
 
 def _fingerprint(built: BuiltStore, sample_rate_hz: int) -> str:

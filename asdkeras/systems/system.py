@@ -46,6 +46,15 @@ class ClipSet:
         draws = self._draws[positions] if keep == "random" else None
         return self.store.read(self.table.index.to_numpy()[positions], clip_length, keep, draws)
 
+    def read_chunks(self, positions, first_samples, num_samples, clip_length, keep, pad_mode):
+        """One part of each row at `positions`, float32 `(len(positions), num_samples)`.
+
+        Part i starts at sample `first_samples[i]` of the clip of `clip_length` samples that
+        `read` would give, and may reach beyond its ends; see `ClipStore.read_part`.
+        """
+        rows = self.table.index.to_numpy()[positions]
+        return self.store.read_part(rows, first_samples, num_samples, clip_length, keep, pad_mode)
+
     @functools.cached_property
     def _draws(self):
         return np.array([_draw(self.seed, Path(path).name) for path in self.table["path"]])
@@ -214,6 +223,12 @@ class ScoreTable:
         decision_score: name of the column that the threshold is compared with.
         named_scores: columns worth a result of their own, the answer among them.
         notes: what a reader of the results should know, a line each.
+        oracle: which choices were made by labels of test clips, a line each; none if there
+            was no such choice. They mark every table of the run.
+        group_scores: for systems that can say what a score is due to: one row per clip of
+            the table, one column per group of what was learned, such as `section` and
+            `attribute_vel`. Higher is more anomalous; training clips are scored without
+            themselves; NaN where a machine type has no such group.
     """
 
     columns: pd.DataFrame
@@ -221,6 +236,8 @@ class ScoreTable:
     decision_score: str
     named_scores: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    oracle: tuple[str, ...] = ()
+    group_scores: pd.DataFrame | None = None
 
 
 Decide = Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, np.ndarray]], pd.Series]
@@ -255,13 +272,29 @@ class System:
 class Ensemble:
     """A variant that trains nothing: it combines the scores of other variants' runs.
 
+    With one member and an `answer` it is that member's run with another of its columns as
+    the answer.
+
     Attributes:
         members: variant -> machine types whose clips it scores; None means all.
-        combine: `sum` or `mean` of the members' columns, name by name.
+        combine: `sum` or `mean` of the members' columns, name by name; weighted if there are
+            weights.
         pools_trials: whether every trial of every member takes part in one result. Else
             trial k of the ensemble is made of trial k of the members.
         decide: as in `System`, on the combined columns.
         published_rows: as in `System`.
+        answer: the column that is the answer, and that thresholds are compared with. None
+            takes what the members call their answers; if they call them differently, theirs
+            together are the column `anomaly_score`.
+        normalize: `section` makes the answer of each member a multiple of the standard
+            deviation above the mean of the training clips of the section, before weights;
+            then only answers are combined.
+        weights: variant -> machine type -> weight, from 0 on; 1 where there is none.
+        weights_from_labels: whether the weights w and 1 - w of a machine type with two
+            members are those of 0, 0.05 .. 1 that are best by the labels of its development
+            test clips. What is chosen so is marked as an oracle; without labels `weights`
+            stay.
+        oracle: as in `ScoreTable`, of choices that the variant stands for.
     """
 
     members: Mapping[str, tuple[str, ...] | None]
@@ -269,3 +302,21 @@ class Ensemble:
     pools_trials: bool
     decide: Decide
     published_rows: Mapping[str, str]
+    answer: str | None = None
+    normalize: Literal["none", "section"] = "none"
+    weights: Mapping[str, Mapping[str, float]] | None = None
+    weights_from_labels: bool = False
+    oracle: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        weights = self.weights or {}
+        unknown = sorted(set(weights) - set(self.members))
+        if unknown:
+            raise ValueError(f"`weights` must name members. Received: {', '.join(unknown)}")
+        if any(weight < 0.0 for of_member in weights.values() for weight in of_member.values()):
+            raise ValueError(f"`weights` must not be below 0. Received: weights={weights}")
+        if self.weights_from_labels and self.pools_trials:
+            raise ValueError(
+                "`weights_from_labels` chooses the weights of two members, of one trial each: "
+                f"leave out `pools_trials`. Received: pools_trials={self.pools_trials}"
+            )

@@ -1,6 +1,7 @@
 """The clip store: what is read is what the files hold, and nothing is decoded twice."""
 
 import errno
+import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from asdkeras import files
 from asdkeras.data import shards, store_build
@@ -110,6 +113,95 @@ def test_a_random_window_needs_a_draw(tmp_path):
     store = open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store")
     with pytest.raises(ValueError, match=r"a draw for each clip.*Received: .*draws=None.*ClipSet"):
         store.read([0], 50, "random")
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """A store of clips of 101 to 110 samples, integers and floats."""
+    folder = tmp_path_factory.mktemp("opened")
+    return open_store(write_clips(folder / "audio"), CONFIG, folder / "store")
+
+
+@given(
+    parts=st.lists(
+        st.tuples(st.integers(0, NUM_CLIPS - 1), st.integers(-300, 500)), min_size=1, max_size=4
+    ),
+    num_samples=st.integers(1, 150),
+    clip_length=st.integers(1, 250),
+    keep=st.sampled_from(["start", "end"]),
+    pad_mode=st.sampled_from(["constant", "reflect"]),
+)
+@example([(1, -7), (0, 95)], 20, 104, "end", "reflect")
+@example([(1, -7), (0, 95)], 20, 104, "start", "constant")
+@example([(2, 0), (2, 103)], 103, 103, "end", "constant")
+def test_a_part_is_the_slice_of_the_whole_padded_clip(
+    opened, parts, num_samples, clip_length, keep, pad_mode
+):
+    indices, firsts = zip(*parts, strict=True)
+
+    read = opened.read_part(indices, firsts, num_samples, clip_length, keep, pad_mode)
+
+    padded = np.pad(opened.read(indices, clip_length, keep), ((0, 0), (650, 650)), mode=pad_mode)
+    assert read.dtype == np.float32
+    expected = [
+        each[650 + at : 650 + at + num_samples] for each, at in zip(padded, firsts, strict=True)
+    ]
+    np.testing.assert_array_equal(read, expected)
+
+
+@pytest.mark.parametrize(
+    ("index", "keep", "first", "pad_mode", "num_bytes"),
+    [
+        (7, "end", 10, "constant", 40),
+        (7, "start", -5, "constant", 30),
+        (7, "end", 40, "constant", 20),
+        (7, "end", 60, "constant", 0),
+        (9, "start", 0, "constant", 80),
+        (7, "start", -5, "reflect", 30),
+        (7, "end", 40, "reflect", 22),
+    ],
+)
+def test_only_the_samples_of_a_part_are_read(
+    opened, monkeypatch, index, keep, first, pad_mode, num_bytes
+):
+    found = []
+
+    class Noting(io.FileIO):
+        def readinto(self, buffer):
+            found.append(super().readinto(buffer))
+            return found[-1]
+
+    monkeypatch.setattr("asdkeras.data.store.open", Noting, raising=False)
+
+    opened.read_part([index], [first], 20, 50, keep, pad_mode)
+
+    assert sum(found) == num_bytes
+
+
+@pytest.mark.parametrize(
+    ("keep", "pad_mode", "num_samples", "clip_length", "message"),
+    [
+        ("random", "constant", 5, 9, r"neither\. Received: keep='random'\. Use"),
+        ("end", "zeros", 5, 9, "'constant' or 'reflect'.*Received: pad_mode='zeros'"),
+        ("end", "constant", 0, 9, "at least one sample.*Received: num_samples=0, clip_length=9"),
+        ("end", "constant", 5, 0, "at least one sample.*Received: num_samples=5, clip_length=0"),
+    ],
+)
+def test_a_part_that_makes_no_sense_is_refused(
+    opened, keep, pad_mode, num_samples, clip_length, message
+):
+    with pytest.raises(ValueError, match=message):
+        opened.read_part([0], [0], num_samples, clip_length, keep, pad_mode)
+
+
+def test_a_part_in_front_of_the_cut_can_still_be_read(tmp_path, small_shards):
+    store = open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store")
+    shard = next(tmp_path.glob("store/*/00001.samples"))
+    os.truncate(shard, shard.stat().st_size - 2)
+
+    store.read_part([5], [0], 105, 106, "end")
+    with pytest.raises(DataError, match=r"00001\.samples: cut off.*of clip 5\. Run"):
+        store.read_part([5], [1], 105, 106, "end")
 
 
 def test_16_bit_audio_takes_2_bytes_per_sample(tmp_path):

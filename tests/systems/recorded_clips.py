@@ -23,6 +23,16 @@ class Store:
         clips = [fit_clip_length(self.waveforms[i], clip_length, keep, 0.0) for i in indices]
         return np.array(clips, "float32")
 
+    def read_part(self, indices, first_samples, num_samples, clip_length, keep, pad_mode):
+        clips = self.read(indices, clip_length, keep)
+        before = max(0, -min(first_samples))
+        behind = max(0, max(first_samples) + num_samples - clip_length)
+        padded = np.pad(clips, ((0, 0), (before, behind)), mode=pad_mode)
+        starts = np.asarray(first_samples) + before
+        return np.stack(
+            [each[at : at + num_samples] for each, at in zip(padded, starts, strict=True)]
+        )
+
 
 def clip_table(clips, dataset="mini2021"):
     """Clip table of (section, domain, split, is_anomalous), all of one machine type."""
