@@ -153,6 +153,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     table.set_defaults(handler=_table)
 
+    explain = commands.add_parser(
+        "explain", help="what the scores of single clips are due to, for systems that tell"
+    )
+    explain.add_argument("run", type=Path, metavar="RUN", help="its folder")
+    which = explain.add_mutually_exclusive_group()
+    which.add_argument("--clips", nargs="+", metavar="NAME", help="file names of test clips")
+    which.add_argument(
+        "--top",
+        type=_count,
+        default=10,
+        metavar="N",
+        help="the clips farthest above their threshold (default 10)",
+    )
+    explain.add_argument("--seed", type=int, metavar="K", help="of the trial (default: the first)")
+    explain.set_defaults(handler=_explain)
+
     listing = commands.add_parser("list", help="the systems and their recipes")
     listing.set_defaults(handler=_list)
     return parser
@@ -394,6 +410,12 @@ def _table(arguments: argparse.Namespace) -> None:
     from asdkeras.report.side_by_side import show_side_by_side
 
     show_side_by_side(arguments.places, arguments.out)
+
+
+def _explain(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.explained_clips import show_explanations
+
+    show_explanations(arguments.run, clips=arguments.clips, top=arguments.top, seed=arguments.seed)
 
 
 def _ensemble(arguments: argparse.Namespace) -> None:

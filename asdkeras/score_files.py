@@ -1,6 +1,7 @@
 """The scores of one trial of a run: every clip, every named score, and what was decided."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from asdkeras.errors import RecipeError
 from asdkeras.files import replacing
 
 _PREFIX = "score_"
+_GROUP_PREFIX = "group_"
 _TEXTS = ("dataset", "machine_type", "section", "domain", "split", "attributes", "name")
 
 
@@ -32,13 +34,51 @@ class TrialScores(NamedTuple):
 
 def write_trial(folder: Path, trial: TrialScores) -> None:
     """Write `scores.csv` into the folder of a trial."""
-    names = [Path(path).name for path in trial.table["path"]]
-    clips = trial.table.drop(columns="path").assign(name=names)
-    content = clips.join(trial.columns.add_prefix(_PREFIX)).assign(
-        threshold=trial.thresholds, is_decided_anomalous=trial.decisions.astype(int)
+    content = (
+        clip_columns(trial.table)
+        .join(trial.columns.add_prefix(_PREFIX))
+        .assign(threshold=trial.thresholds, is_decided_anomalous=trial.decisions.astype(int))
     )
-    with replacing(folder / "scores.csv") as temporary:
-        content.to_csv(temporary, index=False, lineterminator="\n")
+    _write(folder / "scores.csv", content)
+
+
+def write_group_scores(
+    folder: Path, table: pd.DataFrame, group_scores: pd.DataFrame | None
+) -> None:
+    """Write `group_scores.csv` into the folder of a trial; without any, see that none is there.
+
+    Args:
+        folder: of the trial.
+        table: clip table.
+        group_scores: one row per clip of the table, one column per group.
+    """
+    path = folder / "group_scores.csv"
+    if group_scores is None:
+        path.unlink(missing_ok=True)
+        return
+    _write(path, clip_columns(table).join(group_scores.add_prefix(_GROUP_PREFIX)))
+
+
+def read_group_scores(folder: Path) -> pd.DataFrame | None:
+    """What a score is due to, in the row order of `scores.csv`; None if nothing tells.
+
+    Returns:
+        one column per group of what the system learned, such as `section`; NaN where a
+        machine type has no such group, higher is more anomalous.
+    """
+    path = folder / "group_scores.csv"
+    if not path.is_file():
+        return None
+    header = pd.read_csv(path, nrows=0).columns
+    names = [name for name in header if name.startswith(_GROUP_PREFIX)]
+    content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, _number))
+    return content[names].rename(columns=lambda name: name.removeprefix(_GROUP_PREFIX))
+
+
+def clip_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """A clip table as it stands in files: the name of a clip in place of its path."""
+    names = [Path(path).name for path in table["path"]]
+    return table.drop(columns="path").assign(name=names)
 
 
 def read_trial(folder: Path) -> TrialScores:
@@ -91,6 +131,32 @@ def read_story(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise _unfinished(error) from error
     return content
+
+
+def trial_folders(run: Path, seeds: Sequence[int]) -> dict[int, Path]:
+    """Folders of the score files of a run by seed; pooled trials have but one.
+
+    Raises:
+        RecipeError: if the first trial has not been scored yet.
+    """
+    folders = {seed: run / "scores" / f"seed{seed}" for seed in seeds}
+    is_pooled = "pooled_seeds" in read_story(folders[seeds[0]])
+    return {seeds[0]: folders[seeds[0]]} if is_pooled else folders
+
+
+def read_oracle(folders: Iterable[Path]) -> tuple[str, ...]:
+    """Which choices in these trials were made by labels of test clips; empty if none.
+
+    Raises:
+        RecipeError: if a trial has not been scored yet.
+    """
+    lines = (line for folder in folders for line in read_story(folder).get("oracle", ()))
+    return tuple(dict.fromkeys(lines))
+
+
+def _write(path: Path, content: pd.DataFrame) -> None:
+    with replacing(path) as temporary:
+        content.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def _number(text: str) -> float:

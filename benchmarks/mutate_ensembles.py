@@ -1,6 +1,6 @@
 """Break ensembles and what is reported of named scores in known ways; all must be caught.
 
-Run: `python benchmarks/mutate_ensembles.py` (about five minutes). Exit code 1 if a mutant
+Run: `python benchmarks/mutate_ensembles.py` (about six minutes). Exit code 1 if a mutant
 survives.
 """
 
@@ -9,7 +9,7 @@ import sys
 from mutants import try_changes
 
 _CHANGES = {
-    ("experiment/ensembles.py", "experiment/test_ensembles.py"): {
+    ("experiment/members.py", "experiment/test_ensembles.py"): {
         "members overwrite each other": ("total.add(part)[", "part["),
         "names only some members have": ("[_shared(total, part)]", ""),
         "machines of a member ignored": (
@@ -20,18 +20,41 @@ _CHANGES = {
             'table["machine_type"].isin(member.machine_types)',
             '~table["machine_type"].isin(member.machine_types)',
         ),
-        "mean over all members": ("total.div(count, axis=0)", "total / len(members)"),
-        "sum and mean exchanged": ('if how == "sum"', 'if how == "mean"'),
+        "mean over all members": ("total.div(total_weight, axis=0)", "total / len(members)"),
+        "sum and mean exchanged": ('if rule.how == "sum"', 'if rule.how == "mean"'),
         "other clips accepted": ("if not trial.table[_CLIP].equals(table[_CLIP]):", "if False:"),
         "clips without a member accepted": ("    if lost:", "    if False:"),
         "snapshot keeps its ending": ("name.removesuffix(ending)", "name"),
+        "weights of a member ignored": ("each.weights or {}", "{}"),
+        "all columns standardized or none": ('if rule.normalize == "none":', "if True:"),
+        "answers of two names under that of one": (
+            'answers.pop() if len(answers) == 1 else "anomaly_score"',
+            "answers.pop()",
+        ),
+        "machines out of a member's hands standardized": (
+            "columns[answer].where(is_scored(member, table))",
+            "columns[answer]",
+        ),
+    },
+    ("experiment/member_weights.py", "experiment/test_ensembles.py"): {
+        "weights exchanged": (
+            "weights[pair[0]].loc[clips.index] = weight",
+            "weights[pair[0]].loc[clips.index] = 1.0 - weight",
+        ),
+        "the last of the best": ("score > highest", "score >= highest"),
+        "the worst": ("score > highest", "score < -highest"),
+        "every tenth": ("_NUM_STEPS = 20", "_NUM_STEPS = 10"),
+        "chosen without a mark": ("tuple(oracle if chosen else ())", "()"),
+        "marked without a choice": ("tuple(oracle if chosen else ())", "tuple(oracle)"),
+    },
+    ("experiment/ensembles.py", "experiment/test_ensembles.py"): {
         "system asked for a single score": (
-            "    if result.is_whole:\n        thresholds",
-            "    if True:\n        thresholds",
+            "if result.is_whole and decide is not None:",
+            "if decide is not None or True:",
         ),
         "decisions by the answer": (
-            'str(first["decision_score"]) if result.is_whole else answer',
-            "answer",
+            "return name if name in result.columns else result.answer",
+            "return result.answer",
         ),
         "decisions turned round": (
             "result.columns[decision_score] > thresholds",
@@ -50,6 +73,15 @@ _CHANGES = {
             '*(f"{name}: {note}" for name, note in told)',
             "*()",
         ),
+        "members' marks lost": (
+            "*read_oracle(each.folder for each in members)",
+            "*()",
+        ),
+        "groups of one of several members": ("part.where(has & is_alone)", "part.where(has)"),
+        "the answer is not named": (
+            "named if result.answer in named else [result.answer, *named]",
+            "named",
+        ),
     },
     ("score_files.py", "test_score_files.py"): {
         "a machine called NA is none": ("keep_default_na=False,", ""),
@@ -62,7 +94,7 @@ _CHANGES = {
             "content[scores]",
         ),
     },
-    ("report/results.py", "report/test_results.py"): {
+    ("report/scored_runs.py", "report/test_results.py"): {
         "the answer in place of the named score": (
             "trial.columns.loc[has, name]",
             "trial.columns.loc[has, self.answer]",
@@ -71,10 +103,11 @@ _CHANGES = {
             "has = trial.columns[name].notna()",
             "has = trial.columns[self.answer].notna()",
         ),
-        "pooled trials counted each": (
-            'if "pooled_seeds" in first else seeds',
-            "if False else seeds",
-        ),
+    },
+    ("score_files.py", "report/test_results.py"): {
+        "pooled trials counted each": ("if is_pooled else folders", "if False else folders"),
+    },
+    ("report/results.py", "report/test_results.py"): {
         "own ensembles called by the folder above": (
             'is_own = recipe.is_file() and "ensemble" in read_recipe(recipe)',
             "is_own = False",

@@ -12,6 +12,7 @@ import soundfile
 
 from asdkeras import files
 from asdkeras.cli import main
+from tests.report.explained_runs import explained_trial, write_explained_run
 from tests.report.run_folders import finished_run
 
 RATE_HZ = 16000
@@ -241,6 +242,37 @@ def test_table_of_a_run_without_results_says_so(tmp_path, capsys):
 
     assert code == 2
     assert f"{run}: has no results yet" in error
+
+
+EXPLAINED = {("fan", "00"): {"answer": [4.5, 5.0], "section": [1.0, 9.0]}}
+
+
+def test_explain_shows_the_clips_asked_for(tmp_path, capsys):
+    run = str(write_explained_run(tmp_path, {3: explained_trial(EXPLAINED)}))
+
+    for options in (["--top", "1"], ["--clips", "test_1.wav", "--seed", "3"]):
+        assert main(["explain", run, *options]) == 0
+        printed = capsys.readouterr().out
+        assert "fan section 00, test_1.wav" in printed
+        assert "test_0.wav" not in printed
+        assert "fired: section (+4.2)" in printed
+
+
+def test_explain_of_a_run_that_tells_nothing_says_so(tmp_path, capsys):
+    run = write_explained_run(tmp_path, {0: (explained_trial(EXPLAINED)[0], None)})
+
+    code, error = failure(capsys, "explain", run)
+
+    assert code == 2
+    assert "nothing tells what the scores of venkatesh2022 are due to" in error
+
+
+def test_explain_takes_names_or_a_number_of_clips(capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["explain", "run", "--top", "2", "--clips", "a.wav"])
+
+    assert error.value.code == 2
+    assert "not allowed with argument --top" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,23 @@
 """Score files give back what was written, to the last digit."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from asdkeras.errors import RecipeError
-from asdkeras.score_files import TrialScores, read_names, read_story, read_trial, write_trial
+from asdkeras.score_files import (
+    TrialScores,
+    read_group_scores,
+    read_names,
+    read_oracle,
+    read_story,
+    read_trial,
+    trial_folders,
+    write_group_scores,
+    write_trial,
+)
 
 
 def trial():
@@ -43,3 +55,49 @@ def test_what_is_read_is_what_was_written(tmp_path):
 def test_what_is_not_there_is_an_unfinished_run(read, tmp_path):
     with pytest.raises(RecipeError, match=r"is missing\. Finish the run with `asdkeras eval`"):
         read(tmp_path)
+
+
+def test_group_scores_that_are_read_are_those_that_were_written(tmp_path):
+    groups = pd.DataFrame({"section": [0.1 + 0.2, 1e-300 / 3], "attribute_f-n": [np.nan, 2 / 3]})
+
+    write_group_scores(tmp_path, trial().table, groups)
+
+    pd.testing.assert_frame_equal(read_group_scores(tmp_path), groups, check_exact=True)
+    lines = (tmp_path / "group_scores.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0].endswith(",is_anomalous,attributes,name,group_section,group_attribute_f-n")
+    assert lines[1].startswith("mini2021,NA,00,source,train,False,,one.wav,0.3000")
+
+
+def test_a_trial_without_group_scores_has_none_left_of_an_earlier_one(tmp_path):
+    write_group_scores(tmp_path, trial().table, pd.DataFrame({"section": [1.0, 2.0]}))
+
+    write_group_scores(tmp_path, trial().table, None)
+
+    assert read_group_scores(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def done(run, seed, **story):
+    folder = run / "scores" / f"seed{seed}"
+    folder.mkdir(parents=True)
+    (folder / "DONE").write_text(json.dumps(story))
+    return folder
+
+
+def test_each_trial_counts_unless_they_are_pooled(tmp_path):
+    folders = {seed: done(tmp_path / "each", seed) for seed in (3, 1)}
+    pooled = done(tmp_path / "pooled", 3, pooled_seeds=[3, 1])
+
+    assert trial_folders(tmp_path / "each", [3, 1]) == folders
+    assert trial_folders(tmp_path / "pooled", [3, 1]) == {3: pooled}
+
+
+def test_choices_by_labels_are_told_once_and_old_runs_have_none(tmp_path):
+    folders = [
+        done(tmp_path, 0),
+        done(tmp_path, 1, oracle=["weights", "checkpoint"]),
+        done(tmp_path, 2, oracle=["checkpoint"]),
+    ]
+
+    assert read_oracle(folders) == ("weights", "checkpoint")
+    assert read_oracle(folders[:1]) == ()

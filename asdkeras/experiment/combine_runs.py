@@ -11,8 +11,9 @@ import yaml
 from asdkeras import systems
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.experiment.ensembles import Member, write_ensemble
+from asdkeras.experiment.ensembles import write_ensemble
 from asdkeras.experiment.import_keras import import_keras
+from asdkeras.experiment.members import Combination, Member
 from asdkeras.experiment.recipe import load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder, locked
 from asdkeras.files import write_text
@@ -58,12 +59,19 @@ def combine_runs(
     }
     _refuse_other(out, content)
     decide = _decide(chosen[0][0] / "recipe.yaml", system)
+    answers = {read_story(each.folder)["anomaly_score"] for of in trials.values() for each in of}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     folder = RunFolder(out, digest, data_fingerprint="")
     with locked(folder):
         for seed, members in trials.items():
             write_ensemble(
-                folder, seed, members, how, decide=decide, published_rows=_shared_rows(members)
+                folder,
+                seed,
+                members,
+                Combination(how),
+                # A system knows no threshold for a sum of scores of different kinds.
+                decide=decide if len(answers) == 1 else None,
+                published_rows=_shared_rows(members),
             )
         # Last: what could not be combined leaves the folder free for a corrected command.
         text = yaml.safe_dump(content, sort_keys=False)

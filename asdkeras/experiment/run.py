@@ -24,8 +24,9 @@ from asdkeras.experiment.dataset import (
     known_released,
     known_truth,
 )
-from asdkeras.experiment.ensembles import Member, write_ensemble
+from asdkeras.experiment.ensembles import write_ensemble
 from asdkeras.experiment.import_keras import import_keras
+from asdkeras.experiment.members import Combination, Member
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder, claim, finish_trial, locked
 from asdkeras.files import replacing, write_text
@@ -209,7 +210,12 @@ def _member_runs(run: Run, ensemble: Any) -> dict[str, Run]:
 def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
     trials = {
         seed: [
-            Member(member.folder.scores(seed), name, machine_types=ensemble.members[name])
+            Member(
+                member.folder.scores(seed),
+                name,
+                machine_types=ensemble.members[name],
+                weights=(ensemble.weights or {}).get(name),
+            )
             for name, member in runs.items()
         ]
         for seed in missing_scores(run)
@@ -223,12 +229,19 @@ def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
             for each in members
         ]
         trials = {run.recipe.seeds[0]: everyone}
+    rule = Combination(
+        ensemble.combine,
+        ensemble.answer,
+        ensemble.normalize,
+        ensemble.weights_from_labels,
+        ensemble.oracle,
+    )
     for seed, members in trials.items():
         write_ensemble(
             run.folder,
             seed,
             members,
-            ensemble.combine,
+            rule,
             decide=ensemble.decide,
             published_rows=ensemble.published_rows,
             **pooled,
@@ -267,12 +280,14 @@ def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int
 def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
     from asdkeras.systems.system import Representations
 
-    parts = []
+    parts, groups = [], []
     for unit, table in _units(run.table, system.scope):
         with np.load(run.folder.task(unit, seed) / "representations.npz") as arrays:
             representations = Representations.from_arrays(dict(arrays))
         part = system.score(representations, table, seed)
         thresholds = system.decide(part.columns, table, representations.constants)
+        if part.group_scores is not None:
+            groups.append(part.group_scores.loc[table.index])
         parts.append((part, thresholds))
 
     columns = pd.concat([part.columns for part, _ in parts]).loc[run.table.index]
@@ -283,6 +298,8 @@ def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
         run.folder,
         seed,
         TrialScores(run.table, columns, thresholds, decisions),
+        # A unit that lacks a group that others have is NaN there.
+        pd.concat(groups).reindex(run.table.index) if groups else None,
         anomaly_score=first.anomaly_score,
         decision_score=first.decision_score,
         named_scores=list(first.named_scores),
@@ -290,6 +307,7 @@ def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
             name: row for name, row in system.published_rows.items() if name in columns
         },
         notes=[*_remarks(run.recipe), *warnings, *(n for part, _ in parts for n in part.notes)],
+        oracle=list(dict.fromkeys(line for part, _ in parts for line in part.oracle)),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from asdkeras import __version__
@@ -19,7 +20,7 @@ from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.recipe import Recipe
 from asdkeras.files import exclusive, write_text
-from asdkeras.score_files import TrialScores, write_trial
+from asdkeras.score_files import TrialScores, write_group_scores, write_trial
 from asdkeras.submission import write_submission
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "soundfile", "soxr")
@@ -71,18 +72,27 @@ class RunFolder:
         write_text(part / "DONE", text)
 
 
-def finish_trial(folder: RunFolder, seed: int, trial: TrialScores, **story: Any) -> None:
+def finish_trial(
+    folder: RunFolder,
+    seed: int,
+    trial: TrialScores,
+    group_scores: pd.DataFrame | None,
+    **story: Any,
+) -> None:
     """Write all score files of a trial, and what they are into its DONE.
 
     Args:
         folder: of the run.
         seed: of the trial.
         trial: scores and decisions of all clips.
+        group_scores: what the scores are due to, one row per clip; None if nothing tells.
         story: `anomaly_score`, name of the column that is the answer, `decision_score`,
-            `named_scores`, `published_rows` and `notes`, and whatever else belongs there.
+            `named_scores`, `published_rows`, `notes` and `oracle`, and whatever else belongs
+            there.
     """
     where = folder.scores(seed)
     write_trial(where, trial)
+    write_group_scores(where, trial.table, group_scores)
     answer = trial.columns[story["anomaly_score"]]
     write_submission(where, trial.table, answer, trial.decisions)
     folder.mark_done(where, **story)

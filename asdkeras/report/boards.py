@@ -156,7 +156,7 @@ def _headline(run: FinishedRun, part: str) -> float:
 
 
 def _name(run: FinishedRun) -> str:
-    return f"{run.system} {run.variant}"
+    return f"{run.system} {run.title}"
 
 
 def _place(run: FinishedRun) -> Path:

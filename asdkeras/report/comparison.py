@@ -6,7 +6,7 @@ regression test against the published tables.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -138,10 +138,21 @@ def printed_means(comparison: pd.DataFrame, rules: RuleSet, convention: RuleSet)
     return means.assign(comparable=is_alike & (means["verdict"] != "not comparable"))
 
 
-def write_comparison(folder: Path, comparison: pd.DataFrame, title: str) -> None:
-    """Write `compare.csv` and `compare.md`."""
-    write_csv(folder / "compare.csv", comparison)
-    write_text(folder / "compare.md", f"# {title}\n\n{as_markdown(comparison)}")
+def write_comparison(
+    folder: Path, comparison: pd.DataFrame, title: str, oracle: Sequence[str] = ()
+) -> None:
+    """Write `compare.csv` and `compare.md`.
+
+    Args:
+        folder: where to.
+        comparison: of `compare`.
+        title: heading of `compare.md`.
+        oracle: what labels of test clips decided of ours, told in both; none if nothing.
+    """
+    told = comparison.assign(oracle="; ".join(oracle)) if oracle else comparison
+    write_csv(folder / "compare.csv", told)
+    lines = "".join(f"oracle: {line}\n\n" for line in oracle)
+    write_text(folder / "compare.md", f"# {title}\n\n{lines}{as_markdown(comparison)}")
 
 
 def as_markdown(comparison: pd.DataFrame) -> str:

@@ -14,7 +14,7 @@ from asdkeras.evaluation import METRIC_COLUMNS, SUMMARY_COLUMNS
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import tables as published
 from asdkeras.report.comparison import COLUMNS, convention_of, printed_means
-from asdkeras.score_files import read_story
+from asdkeras.score_files import read_oracle, read_story
 
 _KEYS = ["part", "machine_type", "domain", "metric"]
 _TEXTS = (
@@ -35,6 +35,7 @@ class FinishedRun:
         system: its name.
         variant: of the system; of an ensemble that the user made, the name of its folder.
         dataset: such as `mini2021`.
+        oracle: which choices were made by labels of test clips; empty if none.
         means: `SUMMARY_COLUMNS` as in `official.csv`, in [0, 1], and with harmonic rules the
             `official_score` of each machine type as well, the mean over its AUCs and pAUCs.
             The column `published` is what the system's own paper prints of the same mean,
@@ -47,8 +48,14 @@ class FinishedRun:
     system: str
     variant: str
     dataset: str
+    oracle: tuple[str, ...]
     means: pd.DataFrame
     measured: dict[str, Measured]
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return f"{self.variant} (oracle)" if self.oracle else self.variant
 
     @property
     def rules(self) -> RuleSet:
@@ -142,6 +149,7 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
         system,
         where.name if "ensemble" in recipe else where.parent.name,
         dataset,
+        read_oracle(path.parent for path in sorted(folder.glob("scores/seed*/DONE"))),
         means.merge(printed, on=_KEYS, how="left").astype({"published": "float64"}),
         {str(part): _measured(rows) for part, rows in metrics.groupby("part")},
     )

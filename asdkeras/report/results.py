@@ -1,6 +1,5 @@
 """The results of a run: measured, written into its folder, and printed."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,13 +15,14 @@ from asdkeras.published import tables as published
 from asdkeras.report.comparison import (
     COLUMNS,
     DEFAULT_TOLERANCE,
-    Scored,
     compare,
     convention_of,
     is_met,
     printed_means,
     write_comparison,
 )
+from asdkeras.report.explanations import explanations_of, print_fired
+from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of
 from asdkeras.report.tables import (
     print_decisions,
     print_named_scores,
@@ -30,7 +30,6 @@ from asdkeras.report.tables import (
     print_skipped,
     print_verdicts,
 )
-from asdkeras.score_files import TrialScores, read_story, read_trial
 
 
 def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
@@ -38,21 +37,24 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
 
     Writes `metrics.csv` (per section and domain), `official.csv` (means and official
     score), `named_scores.csv` (the same means of every named score) and, if the paper says
-    anything of this year, `compare.csv` and `compare.md` (the paper beside ours).
+    anything of this year, `compare.csv` and `compare.md` (the paper beside ours). A column
+    `oracle` of these tells what labels of test clips decided; without such a choice there is
+    none. If the system tells what its scores are due to, `explanations.csv` says so of every
+    test clip.
 
     Args:
         run: folder of the run; every seed is scored.
         system: name of the system.
         seeds: trials that count.
     """
-    scores = _read_run(run, seeds)
+    scores = read_scored_run(run, seeds)
     rules = rules_for(scores.dataset)
     evaluations = [
         evaluate(trial.table, trial.anomaly_scores, trial.decisions, rules, seed)
         for seed, trial in scores.of(scores.answer).items()
     ]
     metrics = pd.concat([each.metrics for each in evaluations], ignore_index=True)
-    write_csv(run / "metrics.csv", metrics)
+    write_csv(run / "metrics.csv", _marked(metrics, scores.oracle))
 
     console = Console()
     if metrics.empty:
@@ -60,13 +62,13 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
         print_decisions(first.table, first.decisions, console=console)
     else:
         summary = summarize(metrics, rules)
-        write_csv(run / "official.csv", summary)
-        title = f"{system}, {_name_of(run)}, {scores.dataset}"
+        write_csv(run / "official.csv", _marked(summary, scores.oracle))
+        title = _title(run, system, scores)
         comparison = None
         if scores.published_rows and system in published.names():
             comparison = _compared(scores, system, scores.published_rows)
             if len(comparison):
-                write_comparison(run, comparison, f"{title}, against the paper")
+                write_comparison(run, comparison, f"{title}, against the paper", scores.oracle)
                 comparison = comparison[comparison["score"] == scores.answer]
         convention = convention_of(system, scores.dataset)
         means = None if comparison is None else printed_means(comparison, rules, convention)
@@ -76,9 +78,16 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
             row = f"published: row {scores.published_rows[scores.answer]} of the paper's tables"
             console.print(Text(row, style="dim"))
         by_name = _by_name(scores, rules)
-        write_csv(run / "named_scores.csv", by_name)
-        print_named_scores(by_name[by_name["score"].isin(scores.named)], rules, console=console)
+        write_csv(run / "named_scores.csv", _marked(by_name, scores.oracle))
+        print_named_scores(
+            by_name[by_name["score"].isin(scores.named)],
+            rules,
+            is_oracle=bool(scores.oracle),
+            console=console,
+        )
         _print_skipped(evaluations[0], console)
+    _explain(run, scores, console)
+    _print_oracle(scores, console)
     for note in scores.notes:
         console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
     console.print(Text(f"files: {run}"), soft_wrap=True)
@@ -110,18 +119,14 @@ def compare_run(
             paper has no such row, or nothing of it can be compared with the run.
         OutsideTolerance: if a figure is outside its tolerance.
     """
-    if not (run / "recipe.yaml").is_file():
-        raise RecipeError(
-            f"{run}: not the folder of a run. Name runs/<system>/<variant>/<dataset>, which "
-            "`asdkeras eval` makes."
-        )
-    recipe = read_recipe(run / "recipe.yaml")
+    recipe = recipe_of(run)
     system = against or str(recipe["system"])
-    scores = _read_run(run, recipe["seeds"])
+    scores = read_scored_run(run, recipe["seeds"])
     comparison = _compared(scores, system, _wanted_rows(run, scores, row, score), tolerance)
-    title = f"{recipe['system']}, {_name_of(run)}, {scores.dataset}, against {system}"
-    write_comparison(run, comparison, title)
+    title = f"{_title(run, recipe['system'], scores)}, against {system}"
+    write_comparison(run, comparison, title, scores.oracle)
     print_verdicts(comparison, title=title)
+    _print_oracle(scores, Console())
     print(run / "compare.md")
     met = is_met(comparison)
     if met is None:
@@ -133,6 +138,12 @@ def compare_run(
         raise OutsideTolerance(f"{run}: {count} figures are outside their tolerance.")
 
 
+def _title(run: Path, system: str, scores: ScoredRun) -> str:
+    """What stands above every table of a run."""
+    mark = ", oracle" if scores.oracle else ""
+    return f"{system}, {_name_of(run)}, {scores.dataset}{mark}"
+
+
 def _name_of(run: Path) -> str:
     """The variant; of an ensemble that the user made, the name of its folder."""
     recipe = run / "recipe.yaml"
@@ -141,7 +152,7 @@ def _name_of(run: Path) -> str:
 
 
 def _wanted_rows(
-    run: Path, scores: "_Scores", row: str | None, score: str | None
+    run: Path, scores: ScoredRun, row: str | None, score: str | None
 ) -> dict[str, str]:
     if score is not None and score not in scores.columns:
         raise RecipeError(
@@ -159,60 +170,12 @@ def _wanted_rows(
     return rows
 
 
-@dataclasses.dataclass(frozen=True)
-class _Scores:
-    """The score files of a run.
-
-    Attributes:
-        trials: by seed.
-        answer: name of the score that is the answer of the system.
-        named: names of the scores worth a result of their own.
-        published_rows: name of a score -> row of the paper's tables that tells of it.
-        notes: what is to be said beside the results.
-    """
-
-    trials: dict[int, TrialScores]
-    answer: str
-    named: tuple[str, ...]
-    published_rows: dict[str, str]
-    notes: tuple[str, ...]
-
-    @property
-    def dataset(self) -> str:
-        return str(next(iter(self.trials.values())).table["dataset"].iloc[0])
-
-    @property
-    def columns(self) -> list[str]:
-        return [str(name) for name in next(iter(self.trials.values())).columns.columns]
-
-    def of(self, name: str) -> dict[int, Scored]:
-        """One named score of every trial, of the clips that have it."""
-        trials = {}
-        for seed, trial in self.trials.items():
-            has = trial.columns[name].notna()
-            decisions = trial.decisions[has] if name == self.answer else None
-            trials[seed] = Scored(trial.table[has], trial.columns.loc[has, name], decisions)
-        return trials
+def _marked(frame: pd.DataFrame, oracle: Sequence[str]) -> pd.DataFrame:
+    """A table for a file; if labels of test clips had a say, its last column tells which."""
+    return frame.assign(oracle="; ".join(oracle)) if oracle else frame
 
 
-def _read_run(run: Path, seeds: Sequence[int]) -> _Scores:
-    first = read_story(run / "scores" / f"seed{seeds[0]}")
-    trials: dict[int, TrialScores] = {}
-    notes: list[str] = []
-    for seed in seeds[:1] if "pooled_seeds" in first else seeds:
-        folder = run / "scores" / f"seed{seed}"
-        trials[seed] = read_trial(folder)
-        notes += read_story(folder)["notes"]
-    return _Scores(
-        trials,
-        first["anomaly_score"],
-        tuple(first["named_scores"]),
-        first["published_rows"],
-        tuple(dict.fromkeys(notes)),
-    )
-
-
-def _by_name(scores: _Scores, rules: RuleSet) -> pd.DataFrame:
+def _by_name(scores: ScoredRun, rules: RuleSet) -> pd.DataFrame:
     """Means of every named score, `SUMMARY_COLUMNS` behind the name, without decisions."""
     parts = []
     for name in scores.columns:
@@ -227,7 +190,7 @@ def _by_name(scores: _Scores, rules: RuleSet) -> pd.DataFrame:
 
 
 def _compared(
-    scores: _Scores, system: str, rows: Mapping[str, str], tolerance: float | None = None
+    scores: ScoredRun, system: str, rows: Mapping[str, str], tolerance: float | None = None
 ) -> pd.DataFrame:
     printed = published.load(system)
     known = sorted(set(printed["system_row"]))
@@ -249,6 +212,21 @@ def _compared(
         )
         parts.append(comparison.assign(score=name)[["score", *COLUMNS]])
     return pd.concat(parts, ignore_index=True)
+
+
+def _explain(run: Path, scores: ScoredRun, console: Console) -> None:
+    """Write and print what the scores are due to, if the system tells."""
+    explanations = explanations_of(scores)
+    if explanations is None:
+        (run / "explanations.csv").unlink(missing_ok=True)
+        return
+    write_csv(run / "explanations.csv", explanations)
+    print_fired(explanations, console=console)
+
+
+def _print_oracle(scores: ScoredRun, console: Console) -> None:
+    for line in scores.oracle:
+        console.print(Text(f"oracle: {line}", style="yellow"), soft_wrap=True)
 
 
 def _print_skipped(evaluation: Evaluation, console: Console) -> None:

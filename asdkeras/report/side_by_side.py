@@ -49,6 +49,10 @@ def show_side_by_side(
     boards = boards_of(runs)
     for board in boards:
         _print_board(board, console)
+    for run in runs:
+        for line in run.oracle:
+            text = f"oracle: {run.system} {run.variant}: {line}"
+            console.print(Text(text, style="yellow"), soft_wrap=True)
     for folder, reason in others.items():
         console.print(Text(f"note: {folder}: {reason}", style="yellow"), soft_wrap=True)
     if out is not None:
@@ -149,7 +153,7 @@ def _markdown_table(board: Board, keys: Sequence[Key], names: Sequence[str]) -> 
 def _as_frame(boards: Sequence[Board]) -> pd.DataFrame:
     parts = [
         run.means[run.means["part"] == board.part].assign(
-            system=run.system, variant=run.variant, dataset=run.dataset, run=str(run.folder)
+            system=run.system, variant=run.title, dataset=run.dataset, run=str(run.folder)
         )
         for board in boards
         for run in board.runs

@@ -51,7 +51,11 @@ def print_results(
 
 
 def print_named_scores(
-    by_name: pd.DataFrame, rules: RuleSet, *, console: Console | None = None
+    by_name: pd.DataFrame,
+    rules: RuleSet,
+    *,
+    is_oracle: bool = False,
+    console: Console | None = None,
 ) -> None:
     """Print the means over all machine types of several named scores, one row each.
 
@@ -60,6 +64,7 @@ def print_named_scores(
     Args:
         by_name: of `summarize` for each score, behind a column `score`.
         rules: those of the summaries.
+        is_oracle: whether labels of test clips had a say; the title tells.
         console: default standard output.
     """
     if by_name["score"].nunique() < 2:
@@ -90,7 +95,8 @@ def print_named_scores(
             official = values.get((name, "all", "official_score"), "")
             row = [*(" ".join(pair) for pair in pairs), official]
             grid.add_row(name, *row[: len(grid.columns) - 1])
-        console.print(Text(f"named scores, {rules.mean} means, percent", style="bold"))
+        mark = "oracle, " if is_oracle else ""
+        console.print(Text(f"named scores, {mark}{rules.mean} means, percent", style="bold"))
         console.print(grid)
 
 

@@ -19,7 +19,8 @@ LIGHT = (
         "data.truth",
     ),
     *("data.verification.verify", "report.datasets", "report.scoring", "report.comparison"),
-    "report.side_by_side",
+    *("report.side_by_side", "report.results", "report.explanations", "report.explained_clips"),
+    *("metrics.development", "scorers.section_standardization"),
     *(
         "experiment.dataset",
         "experiment.combine_runs",

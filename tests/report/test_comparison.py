@@ -260,6 +260,14 @@ def test_csv_and_markdown_are_written(tmp_path):
     assert (tmp_path / "compare.md").read_text().startswith("# title\n\n| set |")
 
 
+def test_what_labels_decided_is_told_in_both_files(tmp_path):
+    write_comparison(tmp_path, compared(), "title", ("weights", "checkpoint"))
+
+    assert pd.read_csv(tmp_path / "compare.csv")["oracle"].tolist() == ["weights; checkpoint"]
+    text = (tmp_path / "compare.md").read_text()
+    assert text.startswith("# title\n\noracle: weights\n\noracle: checkpoint\n\n| set |")
+
+
 def run_folder(tmp_path, scored, system=SYSTEM):
     """A finished run with the scores of one trial."""
     run = tmp_path / system / "variant" / str(scored.table["dataset"].iloc[0])

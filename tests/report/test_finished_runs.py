@@ -1,6 +1,7 @@
 """Which folders are runs, which of them are finished, and what is read of them."""
 
 import csv
+import json
 import math
 import statistics
 from pathlib import Path
@@ -268,3 +269,21 @@ def test_a_system_without_published_tables_has_none_beside(tmp_path):
     (folder / "recipe.yaml").write_text("system: another2030\nseeds: [0]\n")
 
     assert printed(only(find_runs([folder])[0])) == {}
+
+
+def test_a_run_of_several_trials_is_marked_if_labels_had_a_say_in_one(tmp_path):
+    folder = finished_run(tmp_path, "alpha", "small", seeds=(0, 1))
+    assert only(find_runs([folder])[0]).title == "small"
+    done = folder / "scores" / "seed1" / "DONE"
+    done.write_text(json.dumps(json.loads(done.read_text()) | {"oracle": ["the checkpoint"]}))
+
+    run = only(find_runs([folder])[0])
+
+    assert (run.oracle, run.title, run.variant) == (("the checkpoint",), "small (oracle)", "small")
+
+
+def test_a_trial_that_is_not_scored_yet_does_not_hide_the_results_of_others(tmp_path):
+    folder = finished_run(tmp_path, "alpha", "small")
+    (folder / "scores" / "seed1").mkdir()
+
+    assert only(find_runs([folder])[0]).oracle == ()

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.report.results import conclude
+from asdkeras.errors import RecipeError
+from asdkeras.report.results import compare_run, conclude
 
 
 def run_with_scores(folder, seeds=(0,), dataset="mini2021", is_labeled=True, notes=()):
@@ -169,3 +170,88 @@ def test_an_ensemble_of_the_users_own_is_called_by_its_folder(tmp_path, capsys):
     conclude(run, "wilkinghoff2021", [0])
 
     assert "wilkinghoff2021, mine, mini2021" in capsys.readouterr().out
+
+
+ORACLE = ("weights were chosen by labels", "so was the checkpoint")
+TABLES = ("metrics.csv", "official.csv", "named_scores.csv", "compare.csv")
+
+
+def with_oracle(run, *lines, seed=0):
+    """The run, whose trial says that labels of test clips had a say."""
+    done = run / "scores" / f"seed{seed}" / "DONE"
+    done.write_text(json.dumps(json.loads(done.read_text()) | {"oracle": list(lines)}))
+    return run
+
+
+def test_what_labels_decided_marks_every_table_that_is_printed(tmp_path, capsys):
+    run = with_oracle(with_more_scores(run_with_scores(tmp_path / "variant" / "mini2021")), *ORACLE)
+
+    conclude(run, "wilkinghoff2021", [0])
+
+    printed = capsys.readouterr().out
+    assert "wilkinghoff2021, variant, mini2021, oracle, development set, percent" in printed
+    assert "named scores, oracle, harmonic means, percent" in printed
+    assert [line for line in printed.splitlines() if line.startswith("oracle: ")] == [
+        f"oracle: {line}" for line in ORACLE
+    ]
+
+
+def test_what_labels_decided_stands_in_every_file(tmp_path):
+    run = with_oracle(run_with_scores(tmp_path / "variant" / "mini2021"), *ORACLE)
+
+    conclude(run, "wilkinghoff2021", [0])
+
+    for name in TABLES:
+        table = pd.read_csv(run / name)
+        assert table.columns[-1] == "oracle"
+        assert set(table["oracle"]) == {"; ".join(ORACLE)}
+    text = (run / "compare.md").read_text()
+    assert text.startswith(
+        "# wilkinghoff2021, variant, mini2021, oracle, against the paper\n\n"
+        f"oracle: {ORACLE[0]}\n\noracle: {ORACLE[1]}\n\n| score |"
+    )
+
+
+def test_files_of_a_run_without_labels_are_not_touched_by_the_mark(tmp_path, capsys):
+    plain = run_with_scores(tmp_path / "plain" / "mini2021")
+    marked = with_oracle(run_with_scores(tmp_path / "marked" / "mini2021"), "weights")
+    for run in (plain, marked):
+        conclude(run, "wilkinghoff2021", [0])
+
+    for name in TABLES:
+        table = pd.read_csv(marked / name, dtype=str, keep_default_na=False)
+        text = table.drop(columns="oracle").to_csv(index=False, lineterminator="\n")
+        assert (plain / name).read_text() == text
+    printed = capsys.readouterr().out
+    assert "oracle" not in printed[: printed.index("marked, mini2021")]
+    assert "oracle" not in (plain / "compare.md").read_text()
+
+
+def test_any_trial_that_labels_had_a_say_in_marks_the_run(tmp_path, capsys):
+    run = with_oracle(run_with_scores(tmp_path / "a" / "mini2021", seeds=(0, 1)), "weights", seed=1)
+
+    conclude(run, "wilkinghoff2021", [0, 1])
+
+    assert "a, mini2021, oracle, development set" in capsys.readouterr().out
+
+
+def test_a_comparison_is_marked_too(tmp_path, capsys):
+    run = with_oracle(run_with_scores(tmp_path / "variant" / "mini2021"), *ORACLE)
+    (run / "recipe.yaml").write_text("system: wilkinghoff2021\nseeds: [0]\nconfig: {}\n")
+
+    with pytest.raises(RecipeError, match="can be compared"):
+        compare_run(run, None, None, None)
+
+    printed = capsys.readouterr().out
+    assert "mini2021, oracle, against wilkinghoff2021" in printed
+    assert f"oracle: {ORACLE[1]}" in printed
+    assert pd.read_csv(run / "compare.csv")["oracle"].notna().all()
+    assert f"oracle: {ORACLE[0]}" in (run / "compare.md").read_text()
+
+
+def test_without_labels_in_the_data_the_mark_is_told_all_the_same(tmp_path, capsys):
+    run = run_with_scores(tmp_path / "variant" / "factory", dataset="factory", is_labeled=False)
+
+    conclude(with_oracle(run, "weights"), "wilkinghoff2021", [0])
+
+    assert "oracle: weights" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Runs side by side: which stand in one table, in which order, and with which figures."""
 
 import io
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -337,3 +338,23 @@ def test_csv_has_every_mean_of_every_run(runs, tmp_path):
 def test_another_ending_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(RecipeError, match=r"--out: .*\.csv or \.md\. Received: table\.txt"):
         show_side_by_side([tmp_path / "missing"], Path("table.txt"))
+
+
+def test_a_run_that_labels_had_a_say_in_is_marked_wherever_it_stands(tmp_path):
+    finished_run(tmp_path, "alpha", "plain")
+    done = finished_run(tmp_path, "alpha", "best") / "scores" / "seed0" / "DONE"
+    done.write_text(json.dumps(json.loads(done.read_text()) | {"oracle": ["the checkpoint"]}))
+    files = [tmp_path / "table.md", tmp_path / "table.csv"]
+
+    text, _ = (shown(tmp_path, out=file) for file in files)
+
+    assert len([line for line in text.splitlines() if "alpha best (oracle) " in line]) == 2
+    assert "oracle: alpha best: the checkpoint\n" in text
+    assert "alpha plain (oracle)" not in text
+    markdown = files[0].read_text(encoding="utf-8")
+    assert markdown.count("alpha best (oracle)") == 2
+    assert set(pd.read_csv(files[1])["variant"]) == {"plain", "best (oracle)"}
+
+
+def test_without_such_a_run_nothing_is_said_of_oracles(runs):
+    assert "oracle" not in shown(runs)

@@ -1,0 +1,174 @@
+"""What a score is due to: in which of the things a network learned a clip stands out.
+
+Scores per group, such as the section or one attribute, have scales of their own. What counts
+is how far a clip lies above the training clips of its section (its excess, in their standard
+deviations), and whether it lies above nine in ten of them (the group has fired).
+"""
+
+import functools
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from asdkeras.report.scored_runs import ScoredRun
+from asdkeras.score_files import TrialScores, clip_columns, read_group_scores
+from asdkeras.scorers.section_standardization import section_moments
+from asdkeras.scorers.thresholds import percentile_threshold, scope_thresholds
+
+FIRING_PERCENTILE = 90.0
+
+_GAP = 3  # Characters between two columns of a table.
+_EDGES = 2  # On the left and on the right of it.
+_NARROWEST = 8  # A column of words.
+
+
+def explanations_of(scores: ScoredRun, seed: int | None = None) -> pd.DataFrame | None:
+    """What the scores of all test clips of a run are due to.
+
+    Args:
+        scores: of the run.
+        seed: of the only trial wanted; None takes all.
+
+    Returns:
+        `explain` of each trial behind a column `seed`, or None if no trial has group scores.
+    """
+    parts = []
+    for each in scores.trials if seed is None else [seed]:
+        groups = read_group_scores(scores.folders[each])
+        if groups is not None:
+            part = explain(scores.trials[each], groups, scores.answer, scores.decision_score)
+            part.insert(0, "seed", each)
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def explain(
+    trial: TrialScores, group_scores: pd.DataFrame, answer: str, decision_score: str
+) -> pd.DataFrame:
+    """What the scores of the test clips of one trial are due to.
+
+    Args:
+        trial: its scores.
+        group_scores: of `asdkeras.score_files.read_group_scores`.
+        answer: name of the score that is the answer.
+        decision_score: name of the score that thresholds are compared with.
+
+    Returns:
+        one row per test clip:
+
+        - the columns of the clip table, `anomaly_score`, and `decision_score` if that is
+          another one; `threshold`, `is_decided_anomalous`;
+        - `margin`: how far the score lies above the threshold, in standard deviations of the
+          training clips of the section;
+        - for each group `group_<name>`, its score; `excess_<name>`, how many standard
+          deviations that lies above the mean of the training clips of the section;
+          `fired_<name>`, 1 if it lies above their 90th percentile, else 0; all empty where a
+          machine type has no such group;
+        - `fired`: names of the fired groups, the largest excess first, between semicolons.
+    """
+    table = trial.table
+    decided_by = trial.columns[decision_score]
+    clips = clip_columns(table).assign(anomaly_score=trial.columns[answer])
+    if decision_score != answer:
+        clips = clips.assign(decision_score=decided_by)
+    spread = section_moments(decided_by, table).spread
+    clips = clips.assign(
+        threshold=trial.thresholds,
+        is_decided_anomalous=trial.decisions,
+        margin=(decided_by - trial.thresholds) / spread,
+    )
+    excesses, firings = {}, {}
+    for name in map(str, group_scores.columns):
+        excesses[name], firings[name] = _excess_and_fired(group_scores[name], table)
+        clips[f"group_{name}"] = group_scores[name]
+        clips[f"excess_{name}"] = excesses[name]
+        clips[f"fired_{name}"] = firings[name]
+    excess = pd.DataFrame(excesses).where(pd.DataFrame(firings).fillna(0) == 1)
+    clips["fired"] = [";".join(_largest_first(row)) for _, row in excess.iterrows()]
+    return clips[(table["split"] == "test").to_numpy(dtype=bool)].reset_index(drop=True)
+
+
+def _excess_and_fired(scores: pd.Series, table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Of one group, for every clip; missing where there is no score to compare it with."""
+    moments = section_moments(scores, table)
+    excess = (scores - moments.mean) / moments.spread
+    clips = table.assign(anomaly_score=scores)[excess.notna()]
+    training = clips[clips["split"] == "train"]
+    thresholds = scope_thresholds(  # type: ignore[no-untyped-call]
+        training,
+        clips,
+        "section",
+        functools.partial(percentile_threshold, percentile=FIRING_PERCENTILE),
+    )
+    fired = (clips["anomaly_score"] > thresholds).astype("Int64")
+    return excess, fired.reindex(table.index)
+
+
+def _largest_first(excess: pd.Series) -> list[str]:
+    """Names of what is not missing; equal ones in the order they stand."""
+    present = excess.dropna().astype("float64")
+    return [str(name) for name in present.sort_values(ascending=False, kind="stable").index]
+
+
+def group_names(explanations: pd.DataFrame) -> list[str]:
+    """The groups of `explain`, in order."""
+    columns = [str(name) for name in explanations.columns]
+    return [name.removeprefix("group_") for name in columns if name.startswith("group_")]
+
+
+def print_fired(explanations: pd.DataFrame, *, console: Console | None = None) -> None:
+    """Print for each section what fired in the test clips that were decided anomalous.
+
+    Args:
+        explanations: of `explanations_of`; the clips of several trials are counted together.
+        console: default standard output.
+    """
+    console = console or Console()
+    num_trials = explanations["seed"].nunique()
+    trials = f", {num_trials} trials together" if num_trials > 1 else ""
+    title = f"what fired in clips decided anomalous: first (at all){trials}"
+    rows, words = [], []
+    for keys, clips in explanations.groupby(["machine_type", "section"], sort=False):
+        flagged = clips[clips["is_decided_anomalous"] == 1]
+        rows.append((str(keys[0]), str(keys[1]), f"{len(flagged)} of {len(clips)}"))
+        words.append(_counted(flagged["fired"]))
+
+    cells = [("machine type", "section", "anomalous"), *rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    left = max(console.width - _EDGES - sum(_GAP + width for width in widths), _NARROWEST)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("machine type", no_wrap=True)
+    grid.add_column("section", no_wrap=True)
+    grid.add_column("anomalous", justify="right", no_wrap=True)
+    grid.add_column("fired", overflow="fold")
+    previous = ""
+    for (machine_type, section, count), of_place in zip(cells[1:], words, strict=True):
+        shown = machine_type if machine_type != previous else ""
+        grid.add_row(*map(Text, (shown, section, count, _wrapped(of_place, left))))
+        previous = machine_type
+    console.print(Text(title, style="bold"))
+    console.print(grid)
+
+
+def _wrapped(words: Sequence[str], width: int) -> str:
+    """Words with commas, broken between them and not within."""
+    glued = ", ".join(word.replace(" ", "\0") for word in words)
+    lines = textwrap.wrap(glued, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\0", " ")
+
+
+def _counted(fired: "pd.Series[str]") -> list[str]:
+    """`attribute_vel 5 (7)`, `section 2 (6)`, `nothing 1`: most often the first one first."""
+    lists = [text.split(";") if text else [] for text in fired]
+    first = Counter(names[0] for names in lists if names)
+    at_all = Counter(name for names in lists for name in names)
+    ranked = sorted(at_all, key=lambda name: (-first[name], -at_all[name], name))
+    words = [f"{name} {first[name]} ({at_all[name]})" for name in ranked]
+    num_silent = sum(not names for names in lists)
+    return [*words, f"nothing {num_silent}"] if num_silent else words
