@@ -64,7 +64,7 @@ def gamma_quantile(shape, loc, scale, percentile=90.0):
     return float(stats.gamma.ppf(percentile / 100.0, shape, loc, scale))
 
 
-def gamma_threshold(anomaly_scores, percentile=90.0):
+def gamma_threshold(anomaly_scores, percentile=90.0, *, restart=False):
     """The percentile of a gamma distribution fitted to scores of normal training clips.
 
     All three parameters are free and found by maximum likelihood, as in the official
@@ -79,9 +79,15 @@ def gamma_threshold(anomaly_scores, percentile=90.0):
     for any number of clips and is never above the largest score; of equal scores it is
     that score, which none of them is above.
 
+    SciPy's search also ends far off without failing: for 52 scores up to 0.052 at a threshold
+    of 0.86. The baselines share that, so by default it stays.
+
     Args:
         anomaly_scores: float, `(clips,)`, at least one, finite.
         percentile: float strictly between 0 and 100.
+        restart: bool, whether to search again, from the distribution with the mean, the
+            variance and, as far as it can, the skewness of the scores, and to keep the
+            likelier outcome.
 
     Returns:
         threshold and parameters.
@@ -102,13 +108,35 @@ def gamma_threshold(anomaly_scores, percentile=90.0):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # On the way to a failed fit.
-            parameters = [float(value) for value in stats.gamma.fit(scores)]
+            parameters = _fitted(scores, restart)
     except stats.FitError as error:
         return _percentile_instead(scores, percentile, f"the fit failed: {error}")
     value = gamma_quantile(*parameters, percentile)
     if not np.isfinite([value, *parameters]).all():
         return _percentile_instead(scores, percentile, f"the fit gave {parameters}")
     return GammaThreshold(value, *parameters, reason="")
+
+
+def _fitted(scores, restart):
+    """Shape, location and scale of greatest likelihood, as far as a search finds them."""
+    found = [stats.gamma.fit(scores)]
+    if restart:
+        shape, loc, scale = _by_moments(scores)
+        found.append(stats.gamma.fit(scores, shape, loc=loc, scale=scale))
+    likeliest = min(found, key=lambda parameters: stats.gamma.nnlf(parameters, scores))
+    return [float(value) for value in likeliest]
+
+
+def _by_moments(scores):
+    """Shape, location and scale by mean, variance and skewness.
+
+    The skewness is kept above 0, and so small that every score lies above the location.
+    """
+    mean, deviation = scores.mean(), scores.std()
+    most = 2.0 * deviation / (mean - scores.min())
+    skewness = np.clip(stats.skew(scores), 0.1 * most, 0.99 * most)
+    shape, scale = 4.0 / skewness**2, deviation * skewness / 2.0
+    return shape, mean - shape * scale, scale
 
 
 def scope_thresholds(training, clips, scope, threshold):

@@ -82,6 +82,48 @@ def test_gamma_quantile_leaves_its_share_of_the_density_below():
     assert below / (special.gamma(shape) * scale) == pytest.approx(0.8, abs=1e-9)
 
 
+# Distances of 52 training clips, such as SciPy's search alone gets lost on.
+LOST = np.random.default_rng(11).gamma(60.0, 0.0005, 52) + 0.013
+
+
+def likelihood(parameters, scores):
+    """Sum of the logarithms of the density, from its formula."""
+    shape, loc, scale = parameters
+    z = (scores - loc) / scale
+    log_density = (shape - 1) * np.log(z) - z - special.gammaln(shape) - np.log(scale)
+    return log_density.sum()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_restarted_fit_is_never_less_likely(seed):
+    generator = np.random.default_rng(seed)
+    scores = generator.gamma(generator.uniform(0.5, 80.0), 0.001, 40) + generator.normal()
+
+    plain, again = (gamma_threshold(scores, restart=restart) for restart in (False, True))
+
+    assert likelihood(again[1:4], scores) >= likelihood(plain[1:4], scores) - 1e-9
+
+
+def test_a_restart_finds_back_from_a_search_that_got_lost(monkeypatch):
+    fit = stats.gamma.fit
+    lost = (0.2, LOST.min() - 1e-9, 3.0)
+    monkeypatch.setattr(
+        stats.gamma, "fit", lambda x, *start, **more: fit(x, *start, **more) if start else lost
+    )
+
+    assert gamma_threshold(LOST).value > 0.2
+    found = gamma_threshold(LOST, restart=True)
+
+    assert LOST.min() < found.value < LOST.max()
+    share = stats.gamma(found.shape, found.loc, found.scale).cdf(found.value)
+    assert share == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("scores", [[1.0, 2.0, 3.0, 3.1], [0.0, 0.0, 0.0, 1.0, 2.0, 9.0]])
+def test_scores_skewed_to_either_side_can_be_restarted(scores):
+    assert np.isfinite(gamma_threshold(scores, restart=True).value)
+
+
 @pytest.mark.parametrize(
     ("scores", "value"),
     [
