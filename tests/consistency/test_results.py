@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asdkeras.published.tables import load
+from asdkeras.systems import variants
 
 ROOT = Path(__file__).parents[2]
 RESULTS = sorted((ROOT / "results").rglob("*.csv"))
@@ -182,14 +183,59 @@ def test_published_figures_of_the_baselines_are_those_of_their_tables(system):
         assert " / ".join(figures).split(" / ") == expected
 
 
+def test_published_figures_of_venkatesh2022_are_those_of_its_tables():
+    """Rows such as `development | disent_cat | 84.61 | 70.59 | 67.02 | 73.34 | not measured`."""
+    published = load("venkatesh2022")
+    means = published[(published["machine_type"] == "all") & published["table"].isin(["2", "3"])]
+
+    table = table_after("recipes/venkatesh2022/README.md", "published")
+
+    rows = [(PARTS[place], variant) for place, variant, *_ in table]
+    ours = set(variants("venkatesh2022"))
+    assert set(rows) == {
+        row
+        for row in means[["part", "system_row"]].itertuples(index=False, name=None)
+        if row[1] in ours
+    }
+    for (part, variant), (*_, source, target, pauc, official, measured) in zip(
+        rows, table, strict=True
+    ):
+        figures = means[(means["part"] == part) & (means["system_row"] == variant)]
+        percent = figures.set_index(["domain", "metric"])["percent"]
+        places = [
+            *(("source", "auc"), ("target", "auc"), ("all", "pauc")),
+            ("all", "official_score"),
+        ]
+        expected = [f"{percent[each]:.2f}" if each in percent.index else "" for each in places]
+        assert [source, target, pauc, official] == expected
+        assert measured == "not measured"
+
+
+def test_published_figures_of_venkatesh2022_in_the_readme_are_those_of_its_tables():
+    published = load("venkatesh2022")
+    scores = published[
+        (published["machine_type"] == "all")
+        & (published["metric"] == "official_score")
+        & (published["system_row"] == "disent_cat")
+        & published["table"].isin(["2", "3"])
+    ].set_index("part")["percent"]
+
+    table = table_after("README.md", "published2022")
+
+    assert len(table) == 2
+    for _, place, printed, _ in table:
+        part = next(PARTS[word] for word in PARTS if word in place.split(",")[0])
+        assert printed == f"{scores[part]:.2f}"
+
+
 PLACES = (
     *(("source", "auc"), ("source", "pauc"), ("target", "auc"), ("target", "pauc")),
     ("all", "official_score"),
 )
 
 
-@pytest.mark.parametrize("system", BASELINES)
-def test_the_mini_tables_of_the_baselines_show_the_measured_figures(system):
+@pytest.mark.parametrize("system", [*BASELINES, "venkatesh2022"])
+def test_the_mini_tables_show_the_measured_figures(system):
     """Rows such as `ae | 86.81 | 78.36 | 59.88 | 56.70 | 68.24`."""
     table = table_after(f"recipes/{system}/README.md", "mini2021")
 

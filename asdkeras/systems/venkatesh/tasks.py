@@ -1,0 +1,121 @@
+"""What each variant learns: its embeddings, and the tasks that are read off them."""
+
+import dataclasses
+import re
+
+import numpy as np
+
+from asdkeras.data.attributes import attribute_groups
+from asdkeras.data.labels import Labels, section_labels
+from asdkeras.errors import RecipeError
+
+SECTIONS, DOMAIN = "sections", "domain"
+_DOMAINS = ("source", "target")
+_NETWORKS = ("disent_cat", "mtl", "sec_softmax", "sec_arcface", "adversarial", "disent_split")
+_NEED_ATTRIBUTES = ("disent_cat", "mtl", "disent_split")
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One classifier.
+
+    Attributes:
+        name: of the classifier and its loss, such as `sections` or `attribute_vel`.
+        group: what a clip's score by this task is called, such as `section`; empty where
+            the embedding shall not know the task.
+        embedding: name of the embedding it reads.
+        labels: classes of the training clips, -1 where unknown.
+    """
+
+    name: str
+    group: str
+    embedding: str
+    labels: Labels
+
+
+@dataclasses.dataclass(frozen=True)
+class Tasks:
+    """All that one network learns.
+
+    Attributes:
+        embeddings: name -> dimension, in the order they are concatenated.
+        tasks: in the order of their losses.
+    """
+
+    embeddings: dict[str, int]
+    tasks: tuple[Task, ...]
+
+    def is_shared(self, embedding):
+        """Whether several tasks that have a group read an embedding."""
+        return sum(bool(task.group) for task in self.tasks if task.embedding == embedding) > 1
+
+
+def tasks_of(config, clips):
+    """What a variant learns on the training clips of one machine type.
+
+    Args:
+        config: has `variant`, `attributes`, `embedding_dim` and `mtl_embedding_dim`.
+        clips: `ClipSet`.
+
+    Returns:
+        `Tasks`.
+
+    Raises:
+        RecipeError: if there is nothing to tell apart.
+        ValueError: if the variant is no network.
+    """
+    variant = config.variant
+    if variant not in _NETWORKS:
+        raise ValueError(f"a variant with a network is one of {_NETWORKS}. Received: {variant}")
+    shared = "embedding" if variant == "mtl" else "section"
+    dim = config.mtl_embedding_dim if variant == "mtl" else config.embedding_dim
+    embeddings = {shared: dim}
+    tasks = [Task(SECTIONS, "section", shared, _sections(clips.table, variant))]
+    if variant == "adversarial":
+        tasks.append(Task(DOMAIN, "", shared, _domains(clips.table)))
+    if variant in _NEED_ATTRIBUTES:
+        for key, labels in _attributes(clips.table, config).items():
+            name = f"attribute_{_plain(key)}"
+            of_key = {"mtl": shared, "disent_split": name}.get(variant, "attributes")
+            embeddings.setdefault(of_key, config.embedding_dim)
+            tasks.append(Task(name, name, of_key, labels))
+    return Tasks(embeddings, tuple(tasks))
+
+
+def _sections(table, variant):
+    names = sorted(set(table["section"]))
+    if len(names) < 2:
+        raise RecipeError(
+            f"{table['machine_type'].iloc[0]} has one section, {names[0]}, and {variant} learns by "
+            "telling the sections of a machine type apart. Name several in a CSV file, or take "
+            "--variant anp_boot or a system that needs none, such as wilkinghoff2024."
+        )
+    return section_labels(table)
+
+
+def _attributes(table, config):
+    groups = attribute_groups(table, which=config.attributes)
+    if not groups:
+        raise RecipeError(
+            f"{table['machine_type'].iloc[0]}: no attribute has two values in the names of its "
+            f"training clips, and {config.variant} learns to tell them apart. Take --variant "
+            "sec_softmax or sec_arcface, which learn sections alone."
+        )
+    return groups
+
+
+def _domains(table):
+    indices = np.full(len(table), -1)
+    for index, domain in enumerate(_DOMAINS):
+        indices[(table["domain"] == domain).fillna(False).to_numpy(bool)] = index
+    if set(indices) < {0, 1}:
+        raise RecipeError(
+            f"{table['machine_type'].iloc[0]}: adversarial unlearns what tells source and target "
+            "clips apart, and there are none of one of them. Take --variant sec_softmax."
+        )
+    return Labels(_DOMAINS, indices.astype("int64"))
+
+
+def _plain(key):
+    """An attribute's key as Keras takes it in a name."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", key)
