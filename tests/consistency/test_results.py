@@ -261,9 +261,9 @@ def test_the_table_side_by_side_shows_the_measured_figures():
 
     table = table_after("README.md", "side by side")
 
-    assert {tuple(run.split()) for run, *_ in table} == {key[:2] for key in summary}
+    assert {tuple(run.split(" ", 1)) for run, *_ in table} == {key[:2] for key in summary}
     for run, *cells in table:
-        of_run = [summary[(*run.split(), *place)] for place in PLACES]
+        of_run = [summary[(*run.split(" ", 1), *place)] for place in PLACES]
         assert cells == [f"{100 * float(value):.2f}" for value in of_run]
     scores = [float(cells[-1]) for cells in table]
     assert scores == sorted(scores, reverse=True)
