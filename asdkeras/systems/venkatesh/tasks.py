@@ -88,7 +88,7 @@ def _sections(table, variant):
         raise RecipeError(
             f"{table['machine_type'].iloc[0]} has one section, {names[0]}, and {variant} learns by "
             "telling the sections of a machine type apart. Name several in a CSV file, or take "
-            "--variant anp_boot or a system that needs none, such as wilkinghoff2024."
+            "--variant anp_boot or a system that needs none, such as baseline2021."
         )
     return section_labels(table)
 
