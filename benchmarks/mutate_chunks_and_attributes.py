@@ -45,8 +45,11 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
         "one chunk too few": ("- num_frames + 1\n", "- num_frames\n"),
         "frames not centered": (" - window_length // 2\n", "\n"),
         "every step alike": ("seed, epoch, step + 1", "seed, epoch, 1"),
-        "one start for the batch": ("tf.shape(positions),", "[1],"),
-        "unknown counts": ("tf.reduce_sum(each, axis=1)", "tf.ones_like(each[:, 0])"),
+        "one start for the batch": (
+            "(step_seed, positions, num_chunks)",
+            "(step_seed, positions[:1], num_chunks) + 0 * positions",
+        ),
+        "unknown counts": ("ops.sum(each, axis=1)", "ops.ones_like(each[:, 0])"),
         "a hop too long": ("samples = (num_frames - 1) * hop", "samples = num_frames * hop"),
     },
     ("scorers/nearest_neighbor.py", "scorers/test_nearest_neighbor.py"): {

@@ -4,7 +4,7 @@ A chunk of 32 frames needs a ninth of the samples of a clip of 10 s, so reading 
 the piece is cheaper than reading the clip, and much smaller than keeping its spectrogram.
 """
 
-import tensorflow as tf
+from keras import ops
 
 from asdkeras.data import pipeline
 
@@ -68,17 +68,12 @@ def chunk_batches(
         return clips.read_chunks(positions, firsts, num_samples, clip_length, keep, pad_mode)
 
     def batch(epoch, step, positions):
-        starts = tf.random.stateless_uniform(
-            tf.shape(positions),
-            pipeline.folded_seed(seed, epoch, step + 1),
-            0,
-            num_chunks,
-            tf.int64,
-        )
-        chunks = tf.numpy_function(read, [positions, starts], tf.float32, stateful=False)
+        step_seed = pipeline.folded_seed(seed, epoch, step + 1)
+        starts = pipeline.draw_integers(step_seed, positions, num_chunks)
+        chunks = pipeline.read_arrays(read, [positions, starts], (num_samples,))
         one_hot = {name: pipeline.one_hot(each, positions) for name, each in labels.items()}
-        known = {name: tf.reduce_sum(each, axis=1) for name, each in one_hot.items()}
-        return tf.ensure_shape(chunks, (None, num_samples)), one_hot, known
+        known = {name: ops.sum(each, axis=1) for name, each in one_hot.items()}
+        return chunks, one_hot, known
 
     return pipeline.read_ahead(
         pipeline.shuffled_steps(len(clips), batch_size, seed, first_epoch, epochs), batch

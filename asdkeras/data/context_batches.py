@@ -1,8 +1,6 @@
 """Batches of windows, of whose points a random part is known, as tf.data."""
 
-import tensorflow as tf
-
-from asdkeras.data.pipeline import folded_seed, read_ahead, shuffled_steps
+from asdkeras.data import pipeline
 
 
 def context_batches(
@@ -35,23 +33,23 @@ def context_batches(
     shape = (windows.num_frames, windows.store.num_bands)
     num_points = shape[0] * shape[1]
     num_clips = len(windows) // windows.per_clip
-    sizes = tf.constant([num_known(each, num_points) for each in context_fractions])
+    sizes = [num_known(each, num_points) for each in context_fractions]
 
     def batch(epoch, step, clips):
-        seeds = tf.random.split(folded_seed(seed, epoch, step + 1), 4)
-        count = tf.size(clips)
-        starts = tf.random.stateless_uniform(
-            [count], seeds[0], maxval=windows.per_clip, dtype=tf.int64
-        )
-        which = tf.random.stateless_uniform([], seeds[1], maxval=len(sizes), dtype=tf.int32)
-        order = tf.argsort(tf.random.stateless_uniform([count, num_points], seeds[2]))
+        seeds = pipeline.split_seed(pipeline.folded_seed(seed, epoch, step + 1), 4)
+        starts = pipeline.draw_integers(seeds[0], clips, windows.per_clip)
+        size = pipeline.draw_one_of(seeds[1], sizes)
+        order = pipeline.draw_orders(seeds[2], clips, num_points)
+        indices = clips * windows.per_clip + starts
         return {
-            "window": _read(windows, clips * windows.per_clip + starts, shape),
-            "context": order[:, : sizes[which]],
-            "noise": tf.random.stateless_normal([count, noise_dim], seeds[3]),
+            "window": pipeline.read_arrays(windows.read, [indices], shape),
+            "context": order[:, :size],
+            "noise": pipeline.draw_normal(seeds[3], clips, noise_dim),
         }
 
-    return read_ahead(shuffled_steps(num_clips, batch_size, seed, first_epoch, epochs), batch)
+    return pipeline.read_ahead(
+        pipeline.shuffled_steps(num_clips, batch_size, seed, first_epoch, epochs), batch
+    )
 
 
 def num_known(fraction, num_points):
@@ -65,8 +63,3 @@ def num_known(fraction, num_points):
         int in `[1, num_points - 1]`.
     """
     return min(max(round(fraction * num_points), 1), num_points - 1)
-
-
-def _read(windows, indices, shape):
-    values = tf.numpy_function(windows.read, [indices], tf.float32, stateful=False)
-    return tf.ensure_shape(values, (None, *shape))

@@ -245,6 +245,48 @@ def folded_seed(seed, epoch, number):
     return tf.random.experimental.stateless_fold_in(epoch_seed, number)
 
 
+def split_seed(seed, count):
+    """As many seeds of independent draws."""
+    return tf.random.split(seed, count)
+
+
+def draw_integers(seed, positions, bound):
+    """A number in `[0, bound)` for each position, int64 `(batch,)`."""
+    return tf.random.stateless_uniform(
+        tf.shape(positions), seed, minval=0, maxval=bound, dtype=tf.int64
+    )
+
+
+def draw_one_of(seed, numbers):
+    """One of several int, each as likely as the others."""
+    which = tf.random.stateless_uniform([], seed, maxval=len(numbers), dtype=tf.int32)
+    return tf.constant(numbers)[which]
+
+
+def draw_orders(seed, positions, length):
+    """The numbers below `length` in a random order for each position, int32 `(batch, length)`."""
+    return tf.argsort(tf.random.stateless_uniform([tf.size(positions), length], seed))
+
+
+def draw_normal(seed, positions, dim):
+    """Standard normal numbers for each position, float32 `(batch, dim)`."""
+    return tf.random.stateless_normal([tf.size(positions), dim], seed)
+
+
+def read_arrays(read, arguments, shape):
+    """What a function of NumPy arrays reads, float32 `(batch, *shape)`.
+
+    Without state, so that repeatable operations, too, read several batches at once.
+
+    Args:
+        read: from arrays to a new float32 array; called by several threads at once.
+        arguments: list of tensors.
+        shape: of one item.
+    """
+    values = tf.numpy_function(read, arguments, tf.float32, stateful=False)
+    return tf.ensure_shape(values, (None, *shape))
+
+
 def one_hot(labels, positions):
     """Classes of some clips, float32 `(batch, classes)`; zeros where a clip has none."""
     return tf.one_hot(tf.gather(labels.indices, positions), len(labels.classes))
@@ -289,8 +331,7 @@ def _window_batch(windows, indices, labels, as_vectors):
     def read(indices):
         return windows.read(indices).reshape(-1, *shape)
 
-    values = tf.numpy_function(read, [indices], tf.float32, stateful=False)
-    values = tf.ensure_shape(values, (None, *shape))
+    values = read_arrays(read, [indices], shape)
     if labels is None:
         return values, values
     return values, one_hot(labels, indices // windows.per_clip)
@@ -305,9 +346,7 @@ def _waveforms(clips, clip_length, keep, positions, *weights):
             _mix_in_place(waveforms, *weights)
         return waveforms
 
-    # Without state, so that repeatable operations, too, read several batches at once.
-    waveforms = tf.numpy_function(read, [positions, *weights], tf.float32, stateful=False)
-    return tf.ensure_shape(waveforms, (None, clip_length))
+    return read_arrays(read, [positions, *weights], (clip_length,))
 
 
 def _mix_in_place(waveforms, weights):
