@@ -1,4 +1,4 @@
-"""One import, and every layer and loss of the package loads from a file."""
+"""One import, and every layer, loss and optimizer of the package loads from a file."""
 
 import importlib
 import inspect
@@ -11,13 +11,13 @@ import keras
 import pytest
 
 import asdkeras.keras_objects  # noqa: F401
-from asdkeras import layers, losses
+from asdkeras import layers, losses, optimizers
 from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 
 MODULES = [
     importlib.import_module(f"{package.__name__}.{module.name}")
-    for package in (layers, losses)
+    for package in (layers, losses, optimizers)
     for module in pkgutil.iter_modules(package.__path__)
 ]
 CLASSES = [
@@ -25,13 +25,13 @@ CLASSES = [
     for module in MODULES
     for _, each in inspect.getmembers(module, inspect.isclass)
     if each.__module__ == module.__name__
-    and issubclass(each, keras.layers.Layer | keras.losses.Loss)
+    and issubclass(each, keras.layers.Layer | keras.losses.Loss | keras.optimizers.Optimizer)
     and each.__name__ != "AdaptiveScaleHead"  # What the heads share; nobody makes one.
 ]
 
 
 @pytest.mark.parametrize("each", CLASSES, ids=lambda each: each.__name__)
-def test_every_layer_and_loss_is_registered(each):
+def test_every_layer_loss_and_optimizer_is_registered(each):
     name = keras.saving.get_registered_name(each)
 
     assert name == f"asdkeras>{each.__name__}"

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from asdkeras.errors import DataError
 
 _VALUE_BYTES = np.dtype(np.float32).itemsize
+_VALUES_AT_ONCE = 2**20  # Of which the moments are computed: 4 MB, and twice 8 MB in between.
 
 
 class FrameStore:
@@ -60,6 +61,48 @@ class FrameStore:
     def windows(self, num_frames: int, hop: int) -> "Windows":
         """All windows of a length, those of a clip `hop` frames apart; see `Windows`."""
         return Windows(self, num_frames, hop)
+
+    def moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Mean and variance of each band over all frames of all clips.
+
+        Read in blocks, so memory does not grow with the clips. Blocks are joined by their
+        own means and squared deviations from them (Chan et al., "Updating formulae and a
+        pairwise algorithm for computing sample variances", 1979), so a variance that is
+        small beside the mean keeps its digits.
+
+        Returns:
+            Two float64 `(bands,)`: the mean, and the variance of a population (ddof 0),
+            0 where a band is constant.
+
+        Raises:
+            DataError: if the file has been cut off since it was opened.
+            ValueError: if the store has been closed.
+        """
+        self.require_open()
+        mean, squares = np.zeros(self.num_bands), np.zeros(self.num_bands)
+        num_frames = self.num_clips * self.num_frames
+        num_at_once = max(1, _VALUES_AT_ONCE // self.num_bands)
+        for num_seen in range(0, num_frames, num_at_once):
+            shape = (min(num_at_once, num_frames - num_seen), self.num_bands)
+            block = np.empty(shape, np.float32)
+            self.read_into(block, num_seen)
+            block_mean = block.mean(axis=0, dtype=np.float64)
+            shift, share = block_mean - mean, len(block) / (num_seen + len(block))
+            mean += shift * share
+            squares += ((block - block_mean) ** 2).sum(axis=0) + shift**2 * num_seen * share
+        return mean, squares / num_frames
+
+    def require_open(self) -> None:
+        """Refuse to go on once the file is closed.
+
+        Raises:
+            ValueError: if it is.
+        """
+        if self.is_closed:
+            raise ValueError(
+                f"frames can be read while their file is open. Received: {self.path}, "
+                "closed. In a system, read them before `train` returns."
+            )
 
     def read_into(self, values: npt.NDArray[np.float32], first_frame: int) -> None:
         """Fill an array with consecutive frames, counted over all clips.
@@ -128,11 +171,7 @@ class Windows:
             DataError: if the file has been cut off since it was opened.
             ValueError: if there is no such window, or the store has been closed.
         """
-        if self.store.is_closed:
-            raise ValueError(
-                f"frames can be read while their file is open. Received: {self.store.path}, "
-                "closed. In a system, read them before `train` returns."
-            )
+        self.store.require_open()
         wanted = np.asarray(indices, np.int64)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise ValueError(

@@ -15,6 +15,7 @@ from asdkeras.errors import DataError
 _READ_AHEAD = 2  # Batches; more only costs memory.
 _READERS = min(4, os.cpu_count() or 1)  # Batches read at once, each by a thread of its own.
 _MIXED_LENGTH = 4096  # Samples of each clip mixed at once: the arrays between stay in the cache.
+_SMALLEST_ALPHA = 0.05  # From here on a gamma draw in float64 is hardly ever rounded up.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,13 +136,24 @@ def num_training_windows(windows, holdout):
     return count
 
 
-def window_batches(windows, holdout, labels, *, batch_size, seed, first_epoch, epochs, as_vectors):
+def window_batches(
+    windows,
+    holdout,
+    labels,
+    *,
+    batch_size,
+    seed,
+    first_epoch,
+    epochs,
+    as_vectors,
+    drop_remainder=False,
+):
     """Batches of all training windows, in a new order each epoch.
 
     Each order is a shuffle of all windows and not of those at hand. It takes 16 bytes of
     memory per window; of the windows themselves only those of a few batches are there. It
     derives from (seed, epoch) alone, so a resumed training meets the batches it would have
-    met. The last, smaller batch of an epoch is kept.
+    met.
 
     Args:
         windows: `Windows`, or any object with `__len__`, `per_clip`, `num_frames`,
@@ -153,6 +165,8 @@ def window_batches(windows, holdout, labels, *, batch_size, seed, first_epoch, e
         first_epoch: int, from 0.
         epochs: int, total; the batches end after epoch number `epochs - 1`.
         as_vectors: bool, whether a window is one vector, frame after frame.
+        drop_remainder: bool, whether the last, smaller batch of an epoch is left out, for
+            losses that need the statistics of a whole batch.
 
     Returns:
         `tf.data.Dataset` of (x, y): x float32 `(batch, frames, bands)`, as vectors
@@ -163,18 +177,106 @@ def window_batches(windows, holdout, labels, *, batch_size, seed, first_epoch, e
         ValueError: if nothing is left to train with.
     """
     count = num_training_windows(windows, holdout)
+    num_met = _num_met(count, batch_size, drop_remainder)
     candidates = _in_order_of_training(windows, holdout)[:count]
 
     def epoch_steps(epoch):
         # `index_shuffle` would need no memory, but keeps neighbors together, and of 65537
         # windows it would lose one.
         order = tf.random.experimental.stateless_shuffle(candidates, folded_seed(seed, epoch, 0))
-        return _slices(order, batch_size)
+        return _slices(order[:num_met], batch_size)
 
     def batch(indices):
         return _window_batch(windows, indices, labels, as_vectors)
 
     return read_ahead(tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_steps), batch)
+
+
+def pair_batches(
+    windows, labels, *, batch_size, alpha, groups, seed, first_epoch, epochs, drop_remainder
+):
+    """Batches of pairs of windows and of what lies between the two of each pair.
+
+    In each epoch every window is the first of one pair and the second of one pair, by two
+    shuffles that know nothing of each other, so now and then a window meets itself. What is
+    mixed has one weight per pair, for the windows and for their classes. Orders and weights
+    derive from (seed, epoch, step) alone, so a resumed training meets the batches it would
+    have met. The orders take 16 bytes of memory per window; of the windows themselves only
+    those of a few batches are there.
+
+    Args:
+        windows: `Windows`, or an object like it, see `window_batches`.
+        labels: `Labels` of the clips, or None for a training without classes.
+        batch_size: int, pairs.
+        alpha: float, at least 0.05. The weight of a first window is drawn from
+            Beta(alpha, alpha), below 1 rather near 0 and 1 than near 1/2 (paper: 0.5).
+        groups: int `(clips,)`, only windows of clips of one group make a pair; None if any
+            two windows do.
+        seed: int.
+        first_epoch: int, from 0.
+        epochs: int, total; the batches end after epoch number `epochs - 1`.
+        drop_remainder: bool, whether the last, smaller batch of an epoch is left out.
+
+    Returns:
+        `tf.data.Dataset` of (inputs, targets), or of (inputs,) if there are no labels, which
+        `fit` takes for inputs alone. Inputs: `first`, `second` and
+        `mixed = weight * first + (1 - weight) * second`, float32 `(batch, frames, bands)`, and
+        `weight`, float32 `(batch, 1)` in [0, 1]; a functional model without one of the four
+        makes Keras warn. Targets: `section`, float32 `(batch, classes)`, the one-hot classes
+        of the windows' clips mixed likewise; a clip without a class adds zeros.
+
+    Raises:
+        ValueError: if `alpha` is too small or not finite, `groups` does not have one number
+            per clip, or an epoch has no batch.
+
+    References:
+        Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+        Nejjar et al., "DG-Mix: Domain Generalization for Anomalous Sound Detection Based on
+        Self-Supervised Learning", DCASE Workshop 2022.
+    """
+    num_met = _num_met(len(windows), batch_size, drop_remainder)
+    _check_pairs(windows, alpha, groups)
+
+    def epoch_steps(epoch):
+        firsts, seconds = _orders_of_pairs(windows, groups, folded_seed(seed, epoch, 0))
+        steps = tf.data.Dataset.zip(
+            _slices(firsts[:num_met], batch_size), _slices(seconds[:num_met], batch_size)
+        )
+        return steps.enumerate().map(lambda step, pairs: (epoch, step, *pairs))
+
+    def batch(epoch, step, firsts, seconds):
+        weights = _beta_weights(folded_seed(seed, epoch, step + 1), firsts, alpha)
+        first, second = (_read_windows(windows, indices) for indices in (firsts, seconds))
+        mixed = _between(first, second, weights[:, :, tf.newaxis])
+        inputs = {"first": first, "second": second, "mixed": mixed, "weight": weights}
+        if labels is None:
+            return (inputs,)
+        classes = (one_hot(labels, indices // windows.per_clip) for indices in (firsts, seconds))
+        return inputs, {"section": _between(*classes, weights)}
+
+    return read_ahead(tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_steps), batch)
+
+
+def in_parts(batches, num_parts):
+    """Each batch as several smaller ones, for training that sums up their gradients.
+
+    What is drawn for a batch does not depend on the number of its parts.
+
+    Args:
+        batches: `tf.data.Dataset` of whole batches.
+        num_parts: int that divides the size of every batch.
+
+    Returns:
+        `tf.data.Dataset` of `num_parts` times as many.
+    """
+
+    def parts(*batch):
+        split = tf.nest.map_structure(
+            lambda each: tf.reshape(each, [num_parts, -1, *each.shape[1:]]), batch
+        )
+        return tf.data.Dataset.from_tensor_slices(split)
+
+    return batches if num_parts == 1 else batches.flat_map(parts)
 
 
 def held_out_batches(windows, holdout, labels, *, batch_size, as_vectors):
@@ -324,17 +426,80 @@ def _slices(order, batch_size):
     return starts.map(lambda start: order[start : start + batch_size])
 
 
+def _num_met(count, batch_size, drop_remainder):
+    """Of how many windows an epoch has batches.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    if not drop_remainder:
+        return count
+    if count < batch_size:
+        raise ValueError(
+            "an epoch needs at least one whole batch if smaller ones are left out. Received: "
+            f"batch_size={batch_size}, more than the {count} windows. Take smaller batches."
+        )
+    return count // batch_size * batch_size
+
+
 def _window_batch(windows, indices, labels, as_vectors):
+    values = _read_windows(windows, indices, as_vectors)
+    if labels is None:
+        return values, values
+    return values, one_hot(labels, indices // windows.per_clip)
+
+
+def _read_windows(windows, indices, as_vectors=False):
     shape = (windows.num_frames, windows.store.num_bands)
     shape = (math.prod(shape),) if as_vectors else shape
 
     def read(indices):
         return windows.read(indices).reshape(-1, *shape)
 
-    values = read_arrays(read, [indices], shape)
-    if labels is None:
-        return values, values
-    return values, one_hot(labels, indices // windows.per_clip)
+    return read_arrays(read, [indices], shape)
+
+
+def _check_pairs(windows, alpha, groups):
+    if not _SMALLEST_ALPHA <= alpha < math.inf:
+        raise ValueError(
+            f"`alpha` must be finite and at least {_SMALLEST_ALPHA}, for below it draws are too "
+            f"small for float64. Received: alpha={alpha}"
+        )
+    if groups is not None and len(groups) * windows.per_clip != len(windows):
+        raise ValueError(
+            "`groups` must have one number per clip. Received: "
+            f"{len(groups)} numbers for {len(windows)} windows, {windows.per_clip} of each clip"
+        )
+
+
+def _orders_of_pairs(windows, groups, seed):
+    """Which windows are first, and which second, in an epoch; two int64 `(windows,)`."""
+    indices = tf.range(len(windows), dtype=tf.int64)
+    firsts, seconds = (
+        tf.random.experimental.stateless_shuffle(indices, each)
+        for each in tf.unstack(split_seed(seed, 2))
+    )
+    if groups is None:
+        return firsts, seconds
+    # The n-th first window of a group goes with the n-th second window of the group.
+    by_group = [
+        tf.argsort(tf.gather(groups, order // windows.per_clip)) for order in (firsts, seconds)
+    ]
+    places = tf.math.invert_permutation(by_group[0])
+    return firsts, tf.gather(seconds, tf.gather(by_group[1], places))
+
+
+def _beta_weights(seed, positions, alpha):
+    """A draw from Beta(alpha, alpha) for each position, float32 `(batch, 1)`."""
+    # A draw is at least the smallest number of its type. At the smallest alpha and in float32
+    # both would be that in one pair of 6000, whose weight would then be 1/2.
+    shape = [2, tf.size(positions), 1]
+    draws = tf.random.stateless_gamma(shape, seed, tf.constant(alpha, tf.float64), dtype=tf.float64)
+    return tf.cast(draws[0] / (draws[0] + draws[1]), tf.float32)
+
+
+def _between(first, second, weights):
+    return weights * first + (1.0 - weights) * second
 
 
 def _waveforms(clips, clip_length, keep, positions, *weights):

@@ -86,18 +86,22 @@ class TaskContext:
         watch,
         validation=None,
         record=(),
+        phase="",
     ):
         """See `RunContext.fit`."""
-        weights = self.folder / "weights.keras"
+        folder = self.folder / phase
+        folder.mkdir(exist_ok=True)
+        weights = folder / "weights.keras"
         if weights.exists():
             model = keras.saving.load_model(weights)
-            first_epoch = int(model.optimizer.iterations) // steps_per_epoch
+            first_epoch = _batches_seen(model.optimizer) // steps_per_epoch
         else:
             model, first_epoch = build(), 0
+        of_phase = f"{phase}: " if phase else ""
         if 0 < first_epoch < epochs:
-            self.say(f"goes on after epoch {first_epoch} of {epochs}")
+            self.say(f"{of_phase}goes on after epoch {first_epoch} of {epochs}")
         if first_epoch < epochs:
-            with stage(self.name) as update, own_errors():
+            with stage(f"{self.name} {phase}".rstrip()) as update, own_errors():
                 model.fit(
                     batches(first_epoch),
                     initial_epoch=first_epoch,
@@ -108,22 +112,28 @@ class TaskContext:
                     verbose=0,
                     callbacks=[
                         FiniteTraining(watch, advice=_ADVICE),
-                        _RecordBatches(self.folder, record, epochs),
-                        _Record(self.folder, watch, {*keep_epochs} - {epochs}, record),
+                        _RecordBatches(folder, record, epochs),
+                        _Record(folder, watch, {*keep_epochs} - {epochs}, record),
                         _ShowProgress(update, epochs, steps_per_epoch),
                     ],
                 )
         kept = {
-            epoch: keras.saving.load_model(self.folder / _name_of(epoch))
+            epoch: keras.saving.load_model(folder / _name_of(epoch))
             for epoch in {*keep_epochs} - {epochs}
         }
-        return Fitted({**kept, epochs: model}, self._batch_values(record))
+        return Fitted({**kept, epochs: model}, _batch_values(folder, record))
 
-    def _batch_values(self, record):
-        if not record:
-            return {}
-        with np.load(self.folder / _BATCH_VALUES) as arrays:
-            return {name: arrays[name] for name in record}
+
+def _batches_seen(optimizer):
+    """Training batches so far; Keras counts updates, of which each may take several."""
+    return int(optimizer.iterations) * (optimizer.gradient_accumulation_steps or 1)
+
+
+def _batch_values(folder, record):
+    if not record:
+        return {}
+    with np.load(folder / _BATCH_VALUES) as arrays:
+        return {name: arrays[name] for name in record}
 
 
 def _name_of(epoch):

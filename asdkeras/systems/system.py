@@ -126,6 +126,7 @@ class RunContext(Protocol):
         watch: Callable[[keras.Model], dict[str, float]],
         validation: Callable[[], object | None] | None = None,
         record: tuple[str, ...] = (),
+        phase: str = "",
     ) -> Fitted:
         """Train to the last epoch, or on from where an earlier call was stopped.
 
@@ -133,7 +134,8 @@ class RunContext(Protocol):
             build: returns the compiled model; called only if there is no checkpoint.
             batches: first epoch -> endless dataset from that epoch on.
             epochs: int.
-            steps_per_epoch: int.
+            steps_per_epoch: int, batches. Where the optimizer accumulates gradients, a
+                multiple of the batches per update.
             keep_epochs: epochs after which the model is kept; the last one always is.
             watch: values of the model that go into `train.csv` beside the losses and
                 into the message if training diverges.
@@ -143,6 +145,9 @@ class RunContext(Protocol):
                 the last epoch are wanted, and not those after an epoch: they are left out
                 of `train.csv`. Keras logs its own as means over the epoch so far; a metric
                 that forgets is recorded batch by batch.
+            phase: name of a training before the last one, whose files lie in a folder of
+                that name inside the folder of the task. Phases that are done are not
+                repeated: their models are loaded.
 
         Raises:
             TrainingError: if a loss is no finite number, of training or validation.

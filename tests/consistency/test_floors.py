@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "asdkeras"
 FLOORS = [
     {"errors"},
     {"config", "files", "progress", "dsp", "metrics"},
-    {"layers", "losses", "scorers", "data", "published", "submission", "score_files"},
+    {"layers", "losses", "optimizers", "scorers", "data", "published", "submission", "score_files"},
     {"networks", "keras_objects"},
     {"systems"},
     {"experiment", "evaluation", "detector"},

@@ -5,6 +5,7 @@ import os
 import resource
 import threading
 import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -126,6 +127,71 @@ def test_a_system_that_takes_less_at_once_is_given_the_rest(path, frames, monkey
     store = write_frames(path, batches(frames), NUM_CLIPS)
 
     np.testing.assert_array_equal(store.windows(NUM_FRAMES, 1).read(range(NUM_CLIPS)), frames)
+
+
+def naive_moments(frames):
+    """Mean and variance of each band, frame by frame in exact fractions of numbers."""
+    means, variances = [], []
+    for band in range(frames.shape[2]):
+        values = [Fraction(float(value)) for value in frames[:, :, band].ravel()]
+        mean = sum(values) / len(values)
+        means.append(float(mean))
+        variances.append(float(sum((value - mean) ** 2 for value in values) / len(values)))
+    return means, variances
+
+
+@pytest.mark.parametrize("values_at_once", [1, 4, 21, 39, 165, 2**20])
+def test_moments_are_those_of_all_frames_however_they_are_read(
+    path, frames, values_at_once, monkeypatch
+):
+    monkeypatch.setattr("asdkeras.data.frames._VALUES_AT_ONCE", values_at_once)
+    frames = frames * [1.0, 10.0, 0.1] + [0.0, 3.0, -40.0] + np.arange(NUM_CLIPS)[:, None, None]
+    frames = frames.astype("float32")
+
+    mean, variance = write_frames(path, batches(frames), NUM_CLIPS).moments()
+
+    assert (mean.dtype, variance.dtype) == (np.float64, np.float64)
+    np.testing.assert_allclose((mean, variance), naive_moments(frames), rtol=1e-12)
+
+
+def test_a_small_variance_far_from_zero_keeps_its_digits(path, frames, monkeypatch):
+    # The mean of the squares less the square of the mean would leave none of them.
+    monkeypatch.setattr("asdkeras.data.frames._VALUES_AT_ONCE", 30)
+    frames = (1e6 + 0.25 * np.round(frames)).astype("float32")
+
+    moments = write_frames(path, batches(frames), NUM_CLIPS).moments()
+
+    np.testing.assert_allclose(moments, naive_moments(frames), rtol=1e-9)
+
+
+def test_a_constant_band_has_no_variance(path):
+    frames = np.full((300, 7, 2), [0.1, -1e9], "float32")
+
+    mean, variance = write_frames(path, [frames], 300).moments()
+
+    assert mean.tolist() == frames[0, 0].astype("float64").tolist()
+    assert variance.tolist() == [0.0, 0.0]
+
+
+def test_moments_hold_one_block_however_many_there_are(path, monkeypatch):
+    monkeypatch.setattr("asdkeras.data.frames._VALUES_AT_ONCE", 10_000)
+    with write_frames(path, [np.ones((400, 100, 250))], 400) as store:  # 1000 blocks of 40 kB.
+        tracemalloc.start()
+        store.moments()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+    assert peak < 10 * 40_000
+
+
+def test_moments_of_a_file_that_is_closed_or_cut_off_are_refused(path, frames):
+    with write_frames(path, batches(frames), NUM_CLIPS) as store:
+        os.truncate(path, 4 * frames.size - 1)
+        with pytest.raises(DataError, match="cut off since it was written"):
+            store.moments()
+
+    with pytest.raises(ValueError, match="while their file is open"):
+        store.moments()
 
 
 def test_a_file_that_was_cut_off_is_told_in_one_line(path, frames):

@@ -188,6 +188,48 @@ def test_a_trained_task_is_loaded_with_all_it_recorded(whole, front_end):
             np.testing.assert_array_equal(value, other)
 
 
+def test_a_phase_before_the_last_has_files_of_its_own_and_is_not_repeated(context, front_end):
+    first = fit(context, front_end, phase="first")
+    fit(context, front_end, build=lambda: autoencoder(0.01))
+
+    assert len(pd.read_csv(context.folder / "first" / "train.csv")) == EPOCHS
+    assert (
+        rows(context)["loss"].iloc[0]
+        != pd.read_csv(context.folder / "first" / "train.csv")["loss"].iloc[0]
+    )
+    again = fit(context, front_end, build=never, phase="first")
+    np.testing.assert_array_equal(
+        again.batch_values["last_batch"], first.batch_values["last_batch"]
+    )
+    for value, other in zip(
+        again.models[EPOCHS].get_weights(), first.models[EPOCHS].get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(value, other)
+
+
+def accumulating():
+    """An update takes all seven batches of an epoch."""
+    model = autoencoder()
+    model.compile(
+        keras.optimizers.SGD(0.1, gradient_accumulation_steps=STEPS), "mse", metrics=[LastBatch()]
+    )
+    return model
+
+
+def test_a_training_that_accumulates_gradients_goes_on_after_its_last_epoch(
+    context, front_end, monkeypatch, capsys
+):
+    with monkeypatch.context() as patch:
+        stop_at(patch, 10)
+        with pytest.raises(KeyboardInterrupt):
+            fit(context, front_end, build=accumulating)
+
+    fit(context, front_end, build=never)
+
+    assert "goes on after epoch 1 of 3" in capsys.readouterr().err
+    assert rows(context)["epoch"].tolist() == [1, 2, 3]
+
+
 def test_recorded_values_are_kept_before_the_last_epoch_counts_as_done(
     context, front_end, monkeypatch
 ):

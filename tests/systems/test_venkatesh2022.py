@@ -15,11 +15,12 @@ from asdkeras.experiment.training import represent
 from asdkeras.networks.chunk_embeddings import ChunkEmbeddings
 from asdkeras.networks.folded_mobile_face_net import is_mobile_face_net
 from asdkeras.networks.mobile_face_net import mobile_face_net
+from asdkeras.scorers.section_neighbors import require_neighbors
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems import venkatesh2022
 from asdkeras.systems.system import Ensemble, Representations
 from asdkeras.systems.venkatesh import networks
-from asdkeras.systems.venkatesh.embeddings import kept_epochs, require_neighbors
+from asdkeras.systems.venkatesh.embeddings import kept_epochs
 from asdkeras.systems.venkatesh.tasks import tasks_of
 from tests.systems.recorded_clips import clip_table, noisy_clips, task, training_of
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from asdkeras.data.chunk_batches import chunk_batches
-from asdkeras.errors import DataError
+from asdkeras.scorers.section_neighbors import require_neighbors
 from asdkeras.systems.baselines.front_end import KEEP, heard_length, require_frames
 from asdkeras.systems.system import Trained
 from asdkeras.systems.venkatesh.networks import classifier, clip_embedder
@@ -107,14 +107,3 @@ def parts_of(embeddings, constants):
     pieces = np.split(embeddings, ends[:-1], axis=1)
     names = [str(name) for name in constants["names"]]
     return dict(zip(names, pieces, strict=True)), names[: int(constants["num_embeddings"])]
-
-
-def require_neighbors(table):
-    """Refuse sections in which a training clip would have no other to be compared with."""
-    counts = table.groupby("section").size()
-    lonely = sorted(counts.index[counts < 2])
-    if lonely:
-        raise DataError(
-            f"{table['machine_type'].iloc[0]}: section {', '.join(lonely)} has one training clip. "
-            "A section needs two or more: the score is the distance to the nearest one."
-        )

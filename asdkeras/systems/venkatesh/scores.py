@@ -6,7 +6,7 @@ import pandas as pd
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import rules_for
 from asdkeras.progress import stage
-from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
+from asdkeras.scorers.section_neighbors import nearest_in_section
 from asdkeras.systems.system import ScoreTable
 from asdkeras.systems.venkatesh.embeddings import embedding_of, kept_epochs, parts_of
 
@@ -66,17 +66,12 @@ def _distances(parts, own, table):
     A training clip is not compared with itself. `concatenated` has all embeddings.
     """
     wholes = {**parts, "concatenated": np.concatenate([parts[name] for name in own], axis=1)}
-    distances = pd.DataFrame(np.nan, index=table.index, columns=list(wholes))
-    for _, rows in table.groupby("section").indices.items():
-        is_training = (table["split"].iloc[rows] == "train").to_numpy(bool)
-        for number, embeddings in enumerate(wholes.values()):
-            normal = embeddings[rows[is_training]]
-            scorer = NearestNeighborScorer("cosine").fit(normal)
-            distances.iloc[rows[is_training], number] = scorer.leave_self_out()
-            if not is_training.all():
-                others = embeddings[rows[~is_training]]
-                distances.iloc[rows[~is_training], number] = scorer.anomaly_score(others)
-    return distances
+    is_training = (table["split"] == "train").to_numpy(bool)
+    distances = {
+        name: nearest_in_section(embeddings, table["section"].to_numpy(), is_training, "cosine")
+        for name, embeddings in wholes.items()
+    }
+    return pd.DataFrame(distances, index=table.index)
 
 
 def columns_of(config, distances, section_weight):

@@ -1,0 +1,135 @@
+"""SpecAugment: parts of a spectrogram hidden at random."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="asdkeras")
+class SpecAugment(keras.layers.Layer):
+    """Hides some frames and some bands of each spectrogram, anew at each call.
+
+    A time mask hides neighboring frames in all bands, a band mask neighboring bands in all
+    frames. Every mask of every example has a width of its own, each of 0, 1, ... up to the
+    widest equally likely, and then a place of its own, each that keeps it inside equally
+    likely; masks may overlap. Two views of the same spectrogram come from two calls. There is
+    no time warp. No gradient reaches what is hidden, but through the mean where this is what
+    hides.
+
+    The state of the random generator is saved and loaded with the model: a training that
+    goes on from a file draws what it would have drawn without the stop.
+
+    Args:
+        num_time_masks: int, at least 0 (paper: m_T).
+        time_width: int, at least 0, frames. Width of the widest time mask (paper: T).
+        num_band_masks: int, at least 0 (paper: m_F).
+        band_width: int, at least 0, bands. Width of the widest band mask (paper: F).
+        fill: str. What hides: `mean`, of the example before it is masked, or `zero`.
+        seed: int, or None for draws that differ from run to run.
+        at_inference: bool. Whether it also hides outside training.
+
+    Call arguments:
+        spectrograms: float, `(batch, frames, bands)`, frames and bands fixed, any scale.
+
+    Output shape: that of `spectrograms`.
+
+    Raises:
+        ValueError: if a number or width is negative or `fill` unknown; when built, if a size
+            is unknown or a mask may be wider than its axis is long.
+
+    References:
+        Park, Chan, Zhang, Chiu, Zoph, Cubuk, Le, "SpecAugment: A Simple Data Augmentation
+        Method for Automatic Speech Recognition", Interspeech 2019. There a mask never
+        touches the end of its axis, for its place is drawn from `[0, length - width)`; here
+        it may.
+    """
+
+    def __init__(
+        self,
+        num_time_masks,
+        time_width,
+        num_band_masks,
+        band_width,
+        fill="mean",
+        seed=None,
+        at_inference=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check(num_time_masks, time_width, num_band_masks, band_width, fill)
+        self.num_time_masks = num_time_masks
+        self.time_width = time_width
+        self.num_band_masks = num_band_masks
+        self.band_width = band_width
+        self.fill = fill
+        self.seed = seed
+        self.at_inference = at_inference
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        self._generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        _, frames, bands = input_shape
+        if frames is None or bands is None:
+            raise ValueError(
+                "SpecAugment needs to know frames and bands. Received: spectrograms of shape "
+                f"{tuple(input_shape)}"
+            )
+        axes = (("time_width", self.time_width, frames), ("band_width", self.band_width, bands))
+        for name, width, length in axes:
+            if width > length:
+                raise ValueError(
+                    f"`{name}` must not be above the length of its axis, {length}, because every "
+                    f"mask lies inside. Received: {name}={width}"
+                )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def call(self, spectrograms, training=False):
+        if not (training or self.at_inference):
+            return spectrograms
+        num_examples = ops.shape(spectrograms)[0]
+        _, frames, bands = spectrograms.shape
+        hidden_frames = self._hidden(num_examples, frames, self.num_time_masks, self.time_width)
+        hidden_bands = self._hidden(num_examples, bands, self.num_band_masks, self.band_width)
+        hidden = ops.logical_or(hidden_frames[:, :, None], hidden_bands[:, None, :])
+        return ops.where(hidden, self._filling(spectrograms), spectrograms)
+
+    def _hidden(self, num_examples, length, num_masks, width):
+        """Bool, `(num_examples, length)`: what any of the masks along an axis hides."""
+        widths = self._integers_below(width + 1, (num_examples, num_masks, 1))
+        starts = self._integers_below(length + 1 - widths, (num_examples, num_masks, 1))
+        positions = ops.arange(length, dtype="float32")
+        is_inside = ops.logical_and(positions >= starts, positions < starts + widths)
+        return ops.any(is_inside, axis=1)
+
+    def _integers_below(self, bounds, shape):
+        """Whole numbers from 0 up, in float32 whatever the layer computes in."""
+        draws = keras.random.uniform(shape, dtype="float32", seed=self._generator)
+        return ops.floor(draws * bounds)
+
+    def _filling(self, spectrograms):
+        if self.fill == "zero":
+            return ops.zeros((), spectrograms.dtype)
+        # The sum of some thousand values leaves the range of float16.
+        mean = ops.mean(ops.cast(spectrograms, "float32"), axis=(1, 2), keepdims=True)
+        return ops.cast(mean, spectrograms.dtype)
+
+    def save_own_variables(self, store):
+        store["generator"] = ops.convert_to_numpy(self._generator.state)
+
+    def load_own_variables(self, store):
+        self._generator.state.assign(store["generator"])
+
+
+def _check(num_time_masks, time_width, num_band_masks, band_width, fill):
+    numbers = {
+        "num_time_masks": num_time_masks,
+        "time_width": time_width,
+        "num_band_masks": num_band_masks,
+        "band_width": band_width,
+    }
+    for name, value in numbers.items():
+        if value < 0:
+            raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+    if fill not in ("mean", "zero"):
+        raise ValueError(f"`fill` must be 'mean' or 'zero'. Received: fill={fill!r}")
