@@ -169,6 +169,39 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--seed", type=int, metavar="K", help="of the trial (default: the first)")
     explain.set_defaults(handler=_explain)
 
+    report = commands.add_parser(
+        "report", help="one HTML file: results, training curves and embedding maps of runs"
+    )
+    report.add_argument(
+        "places",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="its folder, or one below which runs lie",
+    )
+    report.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="default: report.html in the folder of the run; needed for several runs",
+    )
+    report.add_argument(
+        "--array",
+        metavar="NAME",
+        help="of the representations to map (default: the embedding, the last one of several)",
+    )
+    report.add_argument(
+        "--seed", type=int, metavar="K", help="of the trial to map (default: the first)"
+    )
+    report.add_argument(
+        "--split", choices=("train", "test"), help="map the clips of one split alone"
+    )
+    report.add_argument(
+        "--method", choices=("tsne", "pca"), default="tsne", help="of the maps (default: tsne)"
+    )
+    report.add_argument("--open", action="store_true", help="in the browser")
+    report.set_defaults(handler=_report)
+
     listing = commands.add_parser("list", help="the systems and their recipes")
     listing.set_defaults(handler=_list)
     return parser
@@ -416,6 +449,24 @@ def _explain(arguments: argparse.Namespace) -> None:
     from asdkeras.report.explained_clips import show_explanations
 
     show_explanations(arguments.run, clips=arguments.clips, top=arguments.top, seed=arguments.seed)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    import webbrowser
+
+    from asdkeras.report.page import write_report
+
+    path = write_report(
+        arguments.places,
+        arguments.out,
+        array=arguments.array,
+        seed=arguments.seed,
+        split=arguments.split,
+        method=arguments.method,
+    )
+    print(path)
+    if arguments.open:
+        webbrowser.open(path.resolve().as_uri())
 
 
 def _ensemble(arguments: argparse.Namespace) -> None:

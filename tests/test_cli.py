@@ -13,6 +13,7 @@ import soundfile
 from asdkeras import files
 from asdkeras.cli import main
 from tests.report.explained_runs import explained_trial, write_explained_run
+from tests.report.mapped_runs import clip_rows, finished_mapped_run
 from tests.report.run_folders import finished_run
 
 RATE_HZ = 16000
@@ -245,6 +246,57 @@ def test_table_of_a_run_without_results_says_so(tmp_path, capsys):
 
 
 EXPLAINED = {("fan", "00"): {"answer": [4.5, 5.0], "section": [1.0, 9.0]}}
+
+
+def test_report_writes_a_page_and_opens_it_if_told(tmp_path, capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    run = finished_mapped_run(tmp_path / "adacos" / "mini2021", clip_rows(num_clips=2))
+
+    assert main(["report", str(run)]) == 0
+    assert opened == []
+    assert main(["report", str(run), "--out", str(tmp_path / "a.html"), "--open"]) == 0
+
+    assert capsys.readouterr().out.split() == [str(run / "report.html"), str(tmp_path / "a.html")]
+    assert opened == [(tmp_path / "a.html").as_uri()]
+    assert (tmp_path / "a.html").read_bytes() == (run / "report.html").read_bytes()
+
+
+def test_report_maps_one_split_in_another_way_if_told(tmp_path):
+    run = finished_mapped_run(tmp_path / "adacos" / "mini2021", clip_rows(num_clips=6))
+
+    assert main(["report", str(run), "--split", "train", "--method", "pca"]) == 0
+
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert "_train_" in text
+    assert "_test_" not in text
+    assert "principal components of embedding" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--array", "embeding"], "no array `embeding`. Did you mean `embedding`?"),
+        (["--seed", "7"], "has no trial 7. Choose one with --seed: 0."),
+        (["--out", "page.txt"], "--out: the file must end in .html. Received: page.txt"),
+    ],
+)
+def test_report_of_what_is_not_there_says_so(tmp_path, capsys, options, line):
+    run = finished_mapped_run(tmp_path / "adacos" / "mini2021", clip_rows(num_clips=2))
+
+    code, error = failure(capsys, "report", run, *options)
+
+    assert code == 2
+    assert line in error
+
+
+def test_report_of_no_run_and_of_one_without_results_says_so(tmp_path, capsys):
+    run = finished_mapped_run(tmp_path / "adacos" / "mini2021", clip_rows(num_clips=2))
+    (run / "official.csv").unlink()
+    (run / "metrics.csv").unlink()
+
+    assert "no such folder" in failure(capsys, "report", tmp_path / "nowhere")[1]
+    assert "has no results yet; `asdkeras eval` finishes it" in failure(capsys, "report", run)[1]
 
 
 def test_explain_shows_the_clips_asked_for(tmp_path, capsys):

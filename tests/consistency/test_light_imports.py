@@ -20,6 +20,7 @@ LIGHT = (
     ),
     *("data.verification.verify", "report.datasets", "report.scoring", "report.comparison"),
     *("report.side_by_side", "report.results", "report.explanations", "report.explained_clips"),
+    *("report.page", "report.embedding_map"),
     *("metrics.development", "scorers.section_standardization"),
     *(
         "experiment.dataset",

@@ -1,0 +1,184 @@
+"""What training wrote into `train.csv`, as small drawings: loss terms, learning rate, and more."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from asdkeras.report.clip_vectors import natural_key
+from asdkeras.report.map_panels import NUM_COLORS
+from asdkeras.report.markup import Markup, element
+
+_WIDTH, _HEIGHT = 300, 170  # Of a drawing, in its own units.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 10, 10, 24
+_NOT_CURVES = ("epoch", "seconds")
+_LOG_FROM = 20.0  # Largest over median value from which a line would lie on the floor.
+
+
+class Curve(NamedTuple):
+    """The log of one training.
+
+    Attributes:
+        unit: what the model covers, such as `fan`.
+        seed: of the trial.
+        phase: folder below that of the trial, such as `pretraining`; empty for the last one.
+        log: `train.csv`: `epoch` from 1, and a column for each value.
+    """
+
+    unit: str
+    seed: str
+    phase: str
+    log: pd.DataFrame
+
+
+def read_curves(run: Path) -> list[Curve]:
+    """The logs of all trainings of a run, earlier phases first; none of an ensemble.
+
+    A file that is no table with a column `epoch` is passed over.
+    """
+    found = []
+    for path in (*run.glob("*/seed*/train.csv"), *run.glob("*/seed*/*/train.csv")):
+        unit, trial, *phase = path.relative_to(run).parts[:-1]
+        log = _read_log(path)
+        if log is not None:
+            found.append(Curve(unit, trial.removeprefix("seed"), "".join(phase), log))
+    return sorted(
+        found,
+        key=lambda each: (
+            not each.phase,
+            each.phase,
+            natural_key(each.unit),
+            natural_key(each.seed),
+        ),
+    )
+
+
+def curve_panels(curves: Sequence[Curve]) -> list[Markup]:
+    """One drawing for each value that one phase of training logged, one line per training.
+
+    Args:
+        curves: of one phase, in the order of the legend.
+    """
+    units = list(dict.fromkeys(curve.unit for curve in curves))
+    names = dict.fromkeys(
+        str(name)
+        for curve in curves
+        for name in curve.log
+        if name not in _NOT_CURVES and curve.log[name].abs().lt(math.inf).any()
+    )
+    return [_panel(name, [c for c in curves if name in c.log], units) for name in names]
+
+
+def legend(curves: Sequence[Curve]) -> Markup:
+    """Which line is of what."""
+    units = list(dict.fromkeys(curve.unit for curve in curves))
+    line = element("path", d="M0 6h20")
+    keys = (
+        element(
+            "li",
+            element(
+                "svg", line, viewBox="0 0 20 12", class_=f"line {_style(rank)}", aria_hidden="true"
+            ),
+            unit,
+        )
+        for rank, unit in enumerate(units)
+    )
+    return element("ul", *keys, class_="legend")
+
+
+def _read_log(path: Path) -> pd.DataFrame | None:
+    try:
+        log = pd.read_csv(path)
+    except ValueError:
+        return None
+    log = log.select_dtypes("number")
+    return log if "epoch" in log and len(log) else None
+
+
+class _Axis(NamedTuple):
+    """Values to places on paper; if there is but one value, it lies in the middle."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+    is_log: bool = False
+
+    def place(self, value: float) -> float:
+        if self.low == self.high:
+            share = 0.5
+        elif self.is_log:
+            share = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return self.begin + share * (self.end - self.begin)
+
+
+def _panel(name: str, curves: Sequence[Curve], units: Sequence[str]) -> Markup:
+    epochs = pd.concat([curve.log["epoch"] for curve in curves])
+    values = pd.concat([curve.log[name] for curve in curves])
+    values = values[values.abs() < math.inf]
+    across = _Axis(epochs.min(), epochs.max(), _LEFT, _WIDTH - _RIGHT)
+    low, high = float(values.min()), float(values.max())
+    is_log = low > 0 and high / float(values.median()) >= _LOG_FROM
+    upwards = _Axis(low, high, _HEIGHT - _BOTTOM, _TOP, is_log)
+    lines = [
+        element(
+            "g",
+            element("title", f"{curve.unit}, seed {curve.seed}"),
+            *_line(curve.log, name, across, upwards),
+            class_=f"line {_style(units.index(curve.unit))}",
+        )
+        for curve in curves
+    ]
+    drawing = element(
+        "svg",
+        *_frame(across, upwards),
+        *lines,
+        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
+        class_="curves",
+        role="img",
+        aria_label=f"{name} by epoch, from {low:.3g} to {high:.3g}",
+    )
+    heading = f"{name}, logarithmic" if is_log else name
+    return element("figure", element("figcaption", heading), drawing, class_="panel")
+
+
+def _line(log: pd.DataFrame, name: str, across: _Axis, upwards: _Axis) -> list[Markup]:
+    """A line, broken where a value is not finite; a dot for what has no neighbors."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for epoch, value in zip(log["epoch"], log[name], strict=True):
+        if math.isfinite(value):
+            runs[-1].append((across.place(epoch), upwards.place(value)))
+        else:
+            runs.append([])
+    marks = []
+    for points in filter(None, runs):
+        if len(points) == 1:
+            marks.append(element("circle", cx=f"{points[0][0]:.1f}", cy=f"{points[0][1]:.1f}", r=2))
+        else:
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            marks.append(element("polyline", points=path))
+    return marks
+
+
+def _frame(across: _Axis, upwards: _Axis) -> list[Markup]:
+    floor = _HEIGHT - _BOTTOM
+    path = f"M{_LEFT} {_TOP}V{floor}H{_WIDTH - _RIGHT}"
+    marks = [element("path", d=path, class_="axis")]
+    for value in dict.fromkeys((upwards.low, upwards.high)):
+        y = upwards.place(value) + 4
+        marks.append(element("text", f"{value:.3g}", x=_LEFT - 5, y=f"{y:.1f}", class_="end"))
+    for epoch in dict.fromkeys((across.low, across.high)):
+        x, anchor = across.place(epoch), "end" if epoch == across.high else "start"
+        label = element("text", f"{epoch:g}", x=f"{x:.1f}", y=_HEIGHT - 8, class_=anchor)
+        marks.append(label)
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    return [*marks, element("text", "epoch", x=middle, y=_HEIGHT - 8, class_="middle")]
+
+
+def _style(rank: int) -> str:
+    """A color, and another kind of line when colors begin again."""
+    return f"c{rank % NUM_COLORS} dash{rank // NUM_COLORS % 3}"

@@ -1,0 +1,220 @@
+"""Panels show each clip once, where the map has it, in the color of what is known of it."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asdkeras.report.embedding_map import CLIP_COLUMNS, EmbeddingMap
+from asdkeras.report.map_panels import caption, colorings, marks_in_use, panel
+
+
+def map_of(rows, **shared):
+    """A map of clips given as dictionaries; they lie on a diagonal unless told otherwise."""
+    defaults = {"split": "train", "domain": "source", "section": "00", "is_anomalous": False}
+    filled = [
+        {**defaults, "name": f"clip_{number}.wav", "x": number, "y": number, **shared, **row}
+        for number, row in enumerate(rows)
+    ]
+    clips = pd.DataFrame(filled, columns=list(CLIP_COLUMNS))
+    clips = clips.astype({"is_anomalous": "boolean", "attributes": "string", "domain": "string"})
+    return EmbeddingMap("fan", "embedding", "tsne", clips, len(clips), 0)
+
+
+def coloring_of(each, title):
+    (found,) = [coloring for coloring in colorings(each.clips) if coloring.title == title]
+    return found
+
+
+def drawn(each, title):
+    """Name, class, shape, x and y of each mark, in the order they are drawn."""
+    made = panel(each, coloring_of(each, title), "heading")
+    pattern = (
+        r'<use href="#mark(\d)" x="([\d.]+)" y="([\d.]+)" class="([^"]+)"><title>([^<]*)</title>'
+    )
+    marks = [
+        (name, style, shape, float(x), float(y))
+        for shape, x, y, style, name in re.findall(pattern, made)
+    ]
+    return pd.DataFrame(marks, columns=["title", "style", "shape", "x", "y"])
+
+
+def titles(each):
+    return [coloring.title for coloring in colorings(each.clips)]
+
+
+def test_there_is_a_panel_for_all_that_is_known():
+    each = map_of([{"attributes": "vel_1"}, {"split": "test", "is_anomalous": True}])
+
+    assert titles(each) == ["domain", "section", "attribute vel", "condition"]
+
+
+def test_what_nothing_is_known_of_has_no_panel():
+    each = map_of([{"split": "train"}, {"split": "test", "is_anomalous": pd.NA}])
+
+    assert titles(each) == ["domain", "section"]
+
+
+def test_values_are_in_natural_order_and_the_unknown_are_grey():
+    each = map_of([{"attributes": text} for text in ("vel_10", "vel_9", "vel_10", None)])
+
+    found = coloring_of(each, "attribute vel")
+
+    assert found.order == ("9", "10")
+    assert found.values == ("10", "9", "10", "without or not known")
+    assert found.grey == ("without or not known",)
+
+
+def test_two_attributes_have_a_panel_each():
+    each = map_of([{"attributes": "car_A_spd_1"}, {"attributes": "spd_2"}])
+
+    assert titles(each)[2:] == ["attribute car", "attribute spd"]
+    assert coloring_of(each, "attribute car").values == ("A", "without or not known")
+
+
+def test_of_many_attributes_the_one_with_the_most_values_that_can_be_told_apart_is_shown():
+    each = map_of([{"attributes": f"a_{n % 2}_b_{n % 10}_c_{n}"} for n in range(11)])
+
+    assert titles(each)[2:] == ["attribute b"]
+
+
+def test_of_many_attributes_with_too_many_values_the_first_is_shown():
+    each = map_of([{"attributes": f"c_{n}_a_{n}_b_{n}"} for n in range(11)])
+
+    assert titles(each)[2:] == ["attribute c"]
+
+
+def test_attributes_that_cannot_be_taken_apart_are_one():
+    each = map_of([{"attributes": "vel_1"}, {"attributes": "weight15_BckgF"}])
+
+    assert titles(each)[2:] == ["attributes"]
+    assert coloring_of(each, "attributes").order == ("vel_1", "weight15_BckgF")
+
+
+def test_the_rarest_of_too_many_values_are_others():
+    sections = [f"{number:02d}" for number in range(12)]
+    each = map_of([{"section": name} for name in (*sections, *sections[2:])])
+
+    found = coloring_of(each, "section")
+
+    assert found.order == tuple(sections[2:])
+    assert found.grey == ("2 others",)
+    assert found.values[:3] == ("2 others", "2 others", "02")
+
+
+def test_condition_is_that_of_test_clips_alone():
+    kinds = [("train", False), ("test", False), ("test", True), ("test", pd.NA)]
+    each = map_of([{"split": split, "is_anomalous": kind} for split, kind in kinds])
+
+    found = coloring_of(each, "condition")
+
+    assert found.values == ("training", "normal", "anomalous", "not known")
+    assert (found.order, found.grey) == (("normal", "anomalous"), ("training", "not known"))
+
+
+def test_every_clip_is_drawn_once_with_its_name_and_value():
+    each = map_of([{"domain": name} for name in ("source", "target", None, "source")])
+
+    marks = drawn(each, "domain")
+
+    assert sorted(marks["title"]) == [
+        "clip_0.wav: source",
+        "clip_1.wav: target",
+        "clip_2.wav: not known",
+        "clip_3.wav: source",
+    ]
+
+
+def test_x_goes_right_and_y_goes_up_and_both_are_to_one_scale():
+    each = map_of([{"x": -2.0, "y": 0.0}, {"x": 2.0, "y": 0.0}, {"x": 0.0, "y": 1.0}])
+
+    marks = drawn(each, "domain").sort_values("title")
+
+    x, y = marks["x"].to_numpy(), marks["y"].to_numpy()
+    assert x[0] < x[2] < x[1]
+    assert y[2] < y[0] == y[1]
+    np.testing.assert_allclose((x[1] - x[0]) / (y[0] - y[2]), 4.0)
+    assert min(*x, *y) > 0
+    assert max(*x, *y) < 320
+
+
+def test_clips_in_one_point_lie_in_the_middle():
+    marks = drawn(map_of([{"x": 3.0, "y": 3.0}] * 2), "domain")
+
+    assert set(marks["x"]) == set(marks["y"]) == {160.0}
+
+
+def test_test_clips_are_outlines():
+    marks = drawn(map_of([{"split": "train"}, {"split": "test"}]), "domain")
+
+    assert marks.set_index("title")["style"].to_dict() == {
+        "clip_0.wav: source": "c0",
+        "clip_1.wav: source": "c0 test",
+    }
+
+
+def test_what_is_rare_lies_on_top_and_grey_below_all():
+    values = ["source", "target", "target", None, None, None, "source", "source"]
+    each = map_of([{"domain": value} for value in values])
+
+    order = [title.split(": ")[1] for title in drawn(each, "domain")["title"]]
+
+    assert order == ["not known"] * 3 + ["source"] * 3 + ["target"] * 2
+
+
+def test_ten_values_are_told_apart_by_color_and_shape():
+    marks = drawn(map_of([{"section": f"{number:02d}"} for number in range(10)]), "section")
+
+    assert len(set(zip(marks["style"], marks["shape"], strict=True))) == 10
+    assert set(marks["shape"]) == {"0", "1", "2", "3"}
+
+
+def test_a_legend_counts_clips_and_is_spoken():
+    each = map_of([{"domain": name} for name in ("source", "target", None, "source")])
+
+    made = panel(each, coloring_of(each, "domain"), "by domain")
+
+    assert 'aria-label="fan by domain: source 2, target 1, not known 1"' in made
+    assert re.findall(r"</svg>(\w[\w ]*?) <b>(\d)</b>", made) == [
+        ("source", "2"),
+        ("target", "1"),
+        ("not known", "1"),
+    ]
+    assert "<figcaption>by domain</figcaption>" in made
+
+
+def test_marks_refer_to_shapes_that_are_there():
+    each = map_of([{"section": f"{number:02d}"} for number in range(10)])
+
+    made = panel(each, coloring_of(each, "section"), "")
+
+    assert set(re.findall(r'href="#(\w+)"', made)) == set(re.findall(r'id="(\w+)"', marks_in_use()))
+
+
+def test_hostile_names_are_harmless():
+    hostile = "</title><script>alert(1)</script>"
+    each = map_of([{"name": hostile, "attributes": f"vel_{hostile}", "section": hostile}])
+
+    for coloring in colorings(each.clips):
+        assert "<script" not in panel(each, coloring, hostile)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "t-SNE of embedding, 1 clips"),
+        ({"method": "pca"}, "the two largest principal components of embedding, 1 clips"),
+        (
+            {"num_clips": 9},
+            "t-SNE of embedding, 1 of 9 clips, drawn evenly from splits, sections and domains",
+        ),
+        ({"num_without": 4}, "t-SNE of embedding, 1 clips; 4 further clips have none"),
+    ],
+)
+def test_a_caption_tells_what_must_be_known(changes, text):
+    each = map_of([{}])
+    fields = {"title": "fan", "array": "embedding", "method": "tsne", "num_clips": 1}
+    changed = EmbeddingMap(**{**fields, "num_without": 0, "clips": each.clips, **changes})
+
+    assert caption(changed) == text
