@@ -120,16 +120,22 @@ def test_published_figures_of_adaproj_in_the_readme_are_those_of_its_table():
         assert printed == f"{figures[(*key, 'auc')]:.1f} / {figures[(*key, 'pauc')]:.1f}"
 
 
-LOSSES = ("ic_compactness", "ic_compactness_cce", "adacos", "subcluster_adacos", "adaproj")
+THREE_TRIALS = {
+    "wilkinghoff2024": (
+        *("ic_compactness", "ic_compactness_cce", "adacos", "subcluster_adacos", "adaproj"),
+    ),
+    "nejjar2022": ("dgmix", "vicreg", "no_pretraining"),
+}
 
 
-def test_the_table_of_the_losses_shows_the_measured_figures():
+@pytest.mark.parametrize("system", THREE_TRIALS)
+def test_tables_of_three_trials_show_the_measured_figures(system):
     """Rows such as `adaproj | 60.12 ± 1.20 | ...`, means and spread over three trials."""
-    table = table_after("recipes/wilkinghoff2024/README.md", "mini2021")
+    table = table_after(f"recipes/{system}/README.md", "mini2021")
 
-    assert [name.strip("`") for name, *_ in table] == list(LOSSES)
+    assert tuple(name.strip("`") for name, *_ in table) == THREE_TRIALS[system]
     for name, *cells in table:
-        path = ROOT / "results" / "wilkinghoff2024" / f"mini2021_{name.strip('`')}.csv"
+        path = ROOT / "results" / system / f"mini2021_{name.strip('`')}.csv"
         summary = {
             (row["domain"], row["metric"]): (float(row["value"]), float(row["standard_deviation"]))
             for row in rows_of(path)
@@ -211,21 +217,42 @@ def test_published_figures_of_venkatesh2022_are_those_of_its_tables():
         assert measured == "not measured"
 
 
-def test_published_figures_of_venkatesh2022_in_the_readme_are_those_of_its_tables():
-    published = load("venkatesh2022")
-    scores = published[
-        (published["machine_type"] == "all")
-        & (published["metric"] == "official_score")
-        & (published["system_row"] == "disent_cat")
-        & published["table"].isin(["2", "3"])
-    ].set_index("part")["percent"]
-
+def test_published_figures_of_2022_in_the_readme_are_those_of_their_tables():
     table = table_after("README.md", "published2022")
 
-    assert len(table) == 2
-    for _, place, printed, _ in table:
-        part = next(PARTS[word] for word in PARTS if word in place.split(",")[0])
-        assert printed == f"{scores[part]:.2f}"
+    assert [system for system, *_ in table] == ["venkatesh2022", "venkatesh2022", "nejjar2022"]
+    for system, place, printed, _ in table:
+        published = load(system)
+        dataset, row = place.split(", ")[:2]
+        figure = published[
+            (published["machine_type"] == "all")
+            & (published["metric"] == "official_score")
+            & (published["system_row"] == row.split(" ")[0])
+            & (published["part"] == next(PARTS[word] for word in PARTS if word in dataset))
+            & published["table"].isin(["2", "3"])
+        ]["percent"]
+        assert [printed] == [f"{value:.2f}" for value in figure]
+
+
+def test_published_figures_of_nejjar2022_are_those_of_its_tables():
+    """Rows such as `ToyCar | dgmix | 93.28 | 81.73 | 68.32 | 79.80 | not measured`."""
+    published = load("nejjar2022")
+    published = published[published["system_row"].isin(variants("nejjar2022"))]
+
+    table = table_after("recipes/nejjar2022/README.md", "published")
+
+    places = [("source", "auc"), ("target", "auc"), ("all", "pauc"), ("all", "official_score")]
+    rows = [(name.replace("mean", "all"), row.split(" ")[0]) for name, row, *_ in table]
+    assert set(rows) == set(published[["machine_type", "system_row"]].itertuples(False, None))
+    for (machine_type, row), (_, named, *figures, ours) in zip(rows, table, strict=True):
+        of_row = published[
+            (published["machine_type"] == machine_type) & (published["system_row"] == row)
+        ]
+        percent = of_row.set_index(["domain", "metric"])["percent"]
+        assert figures == [f"{percent[place]:.2f}" for place in places]
+        assert ours == "not measured"
+        assert named.endswith(" (1)") == (of_row["note"] != "").all()
+        assert named.endswith(" (2)") == ((machine_type, row) == ("all", "no_pretraining"))
 
 
 PLACES = (

@@ -3,51 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 
 from asdkeras.cli import main
+from tests.recipes.toned_machines import write_dataset
 
 pytestmark = pytest.mark.slow
 
-RATE_HZ = 16_000
 SHORT = ("epochs=4", "batch_size=8", "front_end.window_length=256", "learning_rate=0.001")
-
-
-def machine_sound(generator, section, speed, tone):
-    """Noise colored by the section, a hum at the speed and, in anomalous clips, a tone."""
-    noise = generator.normal(size=RATE_HZ + 1)
-    colored = noise[1:] + (0.9 if section == "00" else -0.9) * noise[:-1]
-    time_s = np.arange(RATE_HZ) / RATE_HZ
-    hum = np.sin(2 * np.pi * 200 * speed * time_s)
-    return 0.02 * colored + 0.05 * hum + tone * 0.1 * np.sin(2 * np.pi * 3000 * time_s)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A fan in the layout of 2022: two sections, its speed in the names of training clips."""
-    generator = np.random.default_rng(0)
-    root = tmp_path_factory.mktemp("data") / "dcase2022"
-    for section in ("00", "01"):
-        for number in range(16):
-            speed = 1 + number % 4
-            domain = "source" if speed < 3 else "target"
-            name = f"section_{section}_{domain}_train_normal_{number:04d}_vel_{speed}.wav"
-            write(root / "dev_data" / "fan" / "train" / name, generator, section, speed, 0)
-        for number in range(24):
-            domain, kind = ("source", "target")[number % 2], ("normal", "anomaly")[number // 12]
-            speed = 1 + (number // 2) % 2 + 2 * (domain == "target")
-            name = f"section_{section}_{domain}_test_{kind}_{number:04d}.wav"
-            is_anomalous = kind == "anomaly"
-            write(
-                root / "dev_data" / "fan" / "test" / name, generator, section, speed, is_anomalous
-            )
-    return root
-
-
-def write(path, generator, section, speed, tone):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    waveform = machine_sound(generator, section, speed, tone)
-    soundfile.write(path, waveform, RATE_HZ, subtype="PCM_16")
+    return write_dataset(tmp_path_factory.mktemp("data") / "dcase2022")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Nejjar 2022, the rows of Tables 2 and 3, on the given data, else on the generated mini corpus.
+# With --variant V, that one alone.
+# Usage: recipes/nejjar2022/run.sh [--data DIR] [--variant V] [--set KEY=VALUE] ...
+set -euo pipefail
+if [[ " $* " == *" --variant"* ]]; then
+    exec python -m asdkeras.eval --system nejjar2022 "$@"
+fi
+for variant in dgmix vicreg no_pretraining; do
+    python -m asdkeras.eval --system nejjar2022 --variant "$variant" "$@"
+done

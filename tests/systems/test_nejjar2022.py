@@ -1,0 +1,641 @@
+"""Nejjar 2022: what both phases minimize, how long they train, and how clips are scored."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from asdkeras.config import build_config, read_recipe
+from asdkeras.errors import DataError, RecipeError
+from asdkeras.experiment.training import make_repeatable, represent
+from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
+from asdkeras.systems import nejjar2022
+from asdkeras.systems.nejjar import networks
+from asdkeras.systems.nejjar.networks import (
+    clip_embedding,
+    encoder_of,
+    fine_tuning_model,
+    pretraining_model,
+)
+from asdkeras.systems.nejjar.training import train
+from asdkeras.systems.system import Representations
+from tests.systems.recorded_clips import clip_table, noisy_clips, task, training_of
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "nejjar2022" / "dcase2022.yaml"
+FRAMES = BANDS = 32
+WINDOWS = ("first", "second", "mixed")
+
+
+def config_of(variant="dgmix", **changes):
+    config = build_config(nejjar2022.Config, read_recipe(RECIPE)["config"], "here")
+    return dataclasses.replace(config, variant=variant, **changes)
+
+
+def small(variant="dgmix", pretraining=(), fine_tuning=(), **changes):
+    """Windows of 32 x 32 and two short epochs of each phase, and otherwise the same."""
+    config = config_of(variant)
+    front_end = dataclasses.replace(
+        config.front_end, window_length=512, hop_length=32, num_mel_bins=BANDS
+    )
+    first = {"epochs": 2, "warmup_epochs": 1, "batch_size": 8, "expander_dim": 6}
+    return dataclasses.replace(
+        config,
+        front_end=front_end,
+        views=dataclasses.replace(config.views, time_width=8, band_width=8),
+        pretraining=dataclasses.replace(config.pretraining, **{**first, **dict(pretraining)}),
+        fine_tuning=dataclasses.replace(
+            config.fine_tuning, **{"epochs": 2, "batch_size": 8, **dict(fine_tuning)}
+        ),
+        **{"num_frames": FRAMES, "window_hop": 4, **changes},
+    )
+
+
+def table_of(num_train=4, sections=("00", "01")):
+    rows = []
+    for section in sections:
+        for number in range(num_train):
+            rows.append((section, "target" if number == 0 else "source", "train", False))
+        for domain in ("source", "target"):
+            rows += [(section, domain, "test", label) for label in (False, True)]
+    return clip_table(rows, dataset="mini2022")
+
+
+TABLE = table_of()
+CLIPS = noisy_clips(TABLE, samples=1600)  # 51 frames, 5 windows.
+TRAINING = training_of(CLIPS)
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """A convolution instead of MobileNetV2, for what does not depend on the network."""
+
+    def embedding(windows):
+        x = keras.layers.Reshape((FRAMES, BANDS, 1))(windows)
+        x = keras.layers.Conv2D(4, 8, strides=8, use_bias=False)(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
+        return keras.layers.Dense(5)(keras.layers.Flatten()(x))
+
+    monkeypatch.setattr(networks, "dgmix_mobilenet_v2", embedding)
+
+
+def pairs(count=8, seed=0):
+    generator = np.random.default_rng(seed)
+    first, second = (
+        10 * generator.normal(size=(count, FRAMES, BANDS)).astype("float32") - 40 for _ in range(2)
+    )
+    weight = generator.beta(0.5, 0.5, size=(count, 1)).astype("float32")
+    mixed = weight[:, :, None] * first + (1 - weight[:, :, None]) * second
+    return {"first": first, "second": second, "mixed": mixed, "weight": weight}
+
+
+# The networks of the paper.
+
+
+def test_the_encoder_of_the_paper_has_its_parameters():
+    encoder = encoder_of(config_of())
+
+    assert encoder.input_shape == (None, 64, 128)
+    assert encoder.output_shape == (None, 320)
+    assert sum(int(np.prod(w.shape)) for w in encoder.trainable_weights) == 1_454_720
+
+
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize(("form", "num_last"), [("released", 0), ("printed", 3)])
+def test_the_expander_has_three_layers_in_both_forms(form, num_last):
+    config = small(pretraining={"expander": form})
+
+    expander = pretraining_model(config, encoder_of(config), 3).get_layer("expander")
+
+    shapes = [w.shape for w in expander.trainable_weights if len(w.shape) == 2]
+    assert shapes == [(5, 6), (6, 6), (6, 6)]
+    values = np.array(expander(np.random.default_rng(0).normal(size=(50, 5)).astype("float32")))
+    assert (values.min() >= 0) == (form == "printed")
+
+
+# What is minimized.
+
+
+def naive_terms(first, second, mixed, weight, form):
+    """Equations 1 to 5, number by number."""
+    count, dim = first.shape
+    distance = 0.0
+    for n in range(count):
+        for d in range(dim):
+            between = weight[n, 0] * first[n, d] + (1 - weight[n, 0]) * second[n, d]
+            distance += (mixed[n, d] - between) ** 2 / count
+    variance = covariance = 0.0
+    for batch in (first, second):
+        centered = batch - batch.sum(axis=0) / count
+        for i in range(dim):
+            spread = (centered[:, i] ** 2).sum() / (count - 1)
+            spread = np.sqrt(spread + (1e-4 if form == "released" else 0.0))
+            variance += max(0.0, 1.0 - spread) / dim
+            for j in range(dim):
+                if i != j:
+                    covariance += ((centered[:, i] * centered[:, j]).sum() / (count - 1)) ** 2 / dim
+    if form == "released":
+        distance, variance = distance / dim, variance / 2
+    return distance, variance, covariance
+
+
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize("form", ["released", "printed"])
+def test_pretraining_minimizes_the_terms_of_the_mixed_windows(form):
+    keras.utils.set_random_seed(1)
+    config = small(pretraining={"form": form})
+    encoder = encoder_of(config)
+    model = pretraining_model(config, encoder, 3)
+    inputs = pairs()
+    expanded = {
+        name: np.array(model.get_layer("expander")(encoder(inputs[name])), "float64")
+        for name in WINDOWS
+    }
+
+    logs = model.test_on_batch(inputs, return_dict=True)
+
+    terms = naive_terms(**expanded, weight=inputs["weight"].astype("float64"), form=form)
+    named = dict(zip(("invariance", "variance", "covariance"), terms, strict=True))
+    assert {name: float(logs[name]) for name in named} == pytest.approx(named, rel=1e-4)
+    assert float(logs["loss"]) == pytest.approx(25 * terms[0] + 25 * terms[1] + terms[2], rel=1e-4)
+
+
+@pytest.mark.usefixtures("shallow")
+def test_vicreg_compares_two_views_that_hide_parts_of_the_same_window():
+    keras.utils.set_random_seed(2)
+    config = small("vicreg", pretraining={"learning_rate": 1e-9, "end_learning_rate": 0.0})
+    model = pretraining_model(config, encoder_of(config), 3)
+    windows = pairs()["first"]
+
+    unmasked = model.test_on_batch(windows, return_dict=True)["invariance"]
+    model.reset_metrics()
+    masked = model.train_on_batch(windows, return_dict=True)["invariance"]
+
+    assert float(unmasked) == 0.0
+    assert float(masked) > 1e-4
+    augment = next(each for each in model.layers if "spec_augment" in each.name)
+    widths = (augment.num_time_masks, augment.time_width, augment.num_band_masks)
+    assert (*widths, augment.band_width, augment.fill) == (2, 8, 2, 8, "mean")
+
+
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize("phase", ["pretraining", "fine_tuning"])
+def test_each_of_the_three_inputs_is_normalized_by_itself(phase):
+    """Moving averages take a step for each of them, in whatever order."""
+    config = small()
+    encoder = encoder_of(config)
+    if phase == "pretraining":
+        model = pretraining_model(config, encoder, 3)
+    else:
+        model = fine_tuning_model(config, encoder, 2)
+    inputs = pairs()
+    convolution, norm = (
+        next(each for each in encoder.layers if isinstance(each, kind))
+        for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization)
+    )
+    means = [
+        np.array(convolution(inputs[name][..., None])).mean(axis=(0, 1, 2)) for name in WINDOWS
+    ]
+    targets = {"section": np.eye(2, dtype="float32")[np.arange(8) % 2]}
+
+    model.train_on_batch(inputs, None if phase == "pretraining" else targets)
+
+    possible = [
+        0.1 * (0.81 * first + 0.9 * second + third)
+        for first, second, third in itertools.permutations(means)
+    ]
+    assert any(np.allclose(norm.moving_mean, each, rtol=1e-4, atol=0.0) for each in possible)
+
+
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize(("form", "weight"), [("released", 1.0), ("printed", 0.5)])
+def test_fine_tuning_minimizes_the_divergence_and_equation_1_on_the_encoder(form, weight):
+    keras.utils.set_random_seed(3)
+    config = small(pretraining={"form": form}, fine_tuning={"consistency_weight": weight})
+    encoder = encoder_of(config)
+    model = fine_tuning_model(config, encoder, 3)
+    inputs = pairs()
+    one_hot = np.eye(3)[np.arange(8) % 3], np.eye(3)[(np.arange(8) + 1) // 3]
+    labels = inputs["weight"] * one_hot[0] + (1 - inputs["weight"]) * one_hot[1]
+
+    logs = model.test_on_batch(inputs, {"section": labels.astype("float32")}, return_dict=True)
+
+    embeddings = {name: np.array(encoder(inputs[name]), "float64") for name in WINDOWS}
+    distance, _, _ = naive_terms(**embeddings, weight=inputs["weight"].astype("float64"), form=form)
+    logits = np.array(model(inputs)["section"], "float64")
+    posteriors = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    divergence = np.mean(
+        [stats.entropy(label, given) for label, given in zip(labels, posteriors, strict=True)]
+    )
+    assert float(logs["consistency"]) == pytest.approx(distance, rel=1e-4)
+    assert float(logs["loss"]) == pytest.approx(divergence + weight * distance, rel=1e-4)
+
+
+@pytest.mark.usefixtures("shallow")
+def test_only_a_standardized_network_scales_its_windows():
+    config = small(standardize=True)
+    windows = pairs()["first"]
+    mean, variance = np.full(BANDS, -40.0), np.full(BANDS, 100.0)
+    plain, scaled = encoder_of(config), encoder_of(config, (mean, variance))
+    scaled.set_weights(
+        [*scaled.get_weights()[: len(scaled.weights) - len(plain.weights)], *plain.get_weights()]
+    )
+
+    np.testing.assert_allclose(scaled(windows), plain((windows + 40) / 10), rtol=1e-4, atol=1e-5)
+
+
+# How long, and how fast.
+
+
+@pytest.mark.usefixtures("shallow")
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
+    config = small(pretraining={"epochs": 100, "warmup_epochs": 10})
+    optimizer = pretraining_model(config, encoder_of(config), 187).optimizer
+
+    for step in (0, 1, 935, 1870, 5000, 10285, 18699):
+        optimizer.iterations.assign(step)
+        if step < 1870:
+            expected = 0.8 * step / 1870
+        else:
+            share = (1 + np.cos(np.pi * (step - 1870) / 16_830)) / 2
+            expected = 0.8 * share + 0.002 * (1 - share)
+        assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.usefixtures("shallow")
+def test_without_warmup_the_rate_begins_at_its_peak():
+    config = small(pretraining={"warmup_epochs": 0})
+
+    optimizer = pretraining_model(config, encoder_of(config), 10).optimizer
+
+    assert float(optimizer.learning_rate) == pytest.approx(0.8)
+
+
+@pytest.mark.usefixtures("shallow")
+def test_the_optimizers_are_those_of_the_recipe():
+    config = small()
+    encoder = encoder_of(config)
+
+    lars = pretraining_model(config, encoder, 3).optimizer
+    adam = fine_tuning_model(config, encoder, 2).optimizer
+
+    settings = lars.get_config()
+    assert settings["weight_decay"] == 1e-4
+    assert settings["momentum"] == 0.9
+    assert settings["trust_coefficient"] == 0.001
+    assert settings["exclude_one_dimensional"]
+    assert type(adam) is keras.optimizers.AdamW
+    assert (adam.weight_decay, adam.epsilon) == (1e-4, 1e-8)
+    assert float(adam.learning_rate) == pytest.approx(1e-4)
+
+
+class Asked:
+    """A context that notes what it is asked to fit and hands back models that were not."""
+
+    def __init__(self, context):
+        self.context = context
+        self.fits = []
+
+    def __getattr__(self, name):
+        return getattr(self.context, name)
+
+    def fit(self, **asked):
+        self.fits.append(asked)
+        model = asked["build"]()
+        batches = [
+            keras.tree.map_structure(np.array, batch)
+            for batch in asked["batches"](asked["epochs"] - 1)
+        ]
+        self.fits[-1]["seen"] = batches
+        return type("Fitted", (), {"models": {asked["epochs"]: model}})
+
+
+@pytest.fixture
+def asked(tmp_path, shallow):
+    def ask(config, clips=TRAINING, table=TABLE):
+        context = Asked(task(tmp_path, table))
+        trained = train(config, clips, context)
+        context.close()
+        return context, trained
+
+    return ask
+
+
+@pytest.mark.parametrize("variant", ["dgmix", "vicreg"])
+def test_pretraining_sees_whole_batches_of_all_windows_without_labels(asked, variant):
+    context, _ = asked(small(variant))  # 8 clips, 40 windows, 5 batches.
+
+    first = context.fits[0]
+    assert first["phase"] == "pretraining"
+    assert (first["epochs"], first["steps_per_epoch"]) == (2, 5)
+    assert len(first["seen"]) == 5
+    for batch in first["seen"]:
+        if variant == "vicreg":
+            assert batch[0].shape == (8, FRAMES, BANDS)
+        else:
+            (inputs,) = batch
+            assert inputs["mixed"].shape == (8, FRAMES, BANDS)
+
+
+@pytest.mark.parametrize("variant", ["dgmix", "vicreg"])
+def test_parts_of_a_batch_are_what_the_batch_would_have_been(asked, variant):
+    whole, _ = asked(small(variant))
+    parts, _ = asked(small(variant, pretraining={"accumulation_steps": 4}))
+
+    assert parts.fits[0]["steps_per_epoch"] == 20
+    model = parts.fits[0]["build"]()
+    assert model.optimizer.gradient_accumulation_steps == 4
+    seen, expected = (
+        np.concatenate([keras.tree.flatten(batch)[0] for batch in each.fits[0]["seen"]])
+        for each in (parts, whole)
+    )
+    np.testing.assert_array_equal(seen, expected)
+    assert len(keras.tree.flatten(parts.fits[0]["seen"][0])[0]) == 2
+
+
+@pytest.mark.parametrize("pairing", ["all", "within_section"])
+def test_fine_tuning_mixes_sections_unless_told_otherwise(asked, pairing):
+    context, _ = asked(small(fine_tuning={"pairing": pairing, "batch_size": 12}))
+
+    second = context.fits[1]
+    assert second.get("phase", "") == ""
+    assert (second["epochs"], second["steps_per_epoch"]) == (2, 4)  # 40 windows.
+    assert sum(len(inputs["first"]) for inputs, _ in second["seen"]) == 40
+    labels = np.concatenate([targets["section"] for _, targets in second["seen"]])
+    assert labels.shape == (40, 2)
+    np.testing.assert_allclose(labels.sum(axis=1), 1.0, rtol=1e-6)
+    assert (labels.max(axis=1) < 0.999).any() == (pairing == "all")
+
+
+def test_without_pretraining_there_is_one_phase_from_random_weights(asked):
+    context, trained = asked(small("no_pretraining"))
+
+    assert len(context.fits) == 1
+    assert list(trained.models) == ["embedding"]
+
+
+def test_fine_tuning_begins_where_pretraining_ended_and_leaves_it_as_it_was(asked):
+    _, trained = asked(small())
+
+    first, second = (trained.models[name].get_layer("encoder") for name in sorted(trained.models))
+    assert sorted(trained.models) == ["embedding", "pretrained_embedding"]
+    assert first is not second
+    for ours, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_bands_are_standardized_by_the_frames_of_training_clips(asked):
+    _, trained = asked(small("no_pretraining", standardize=True))
+    encoder = trained.models["embedding"].get_layer("encoder")
+    normalization = next(
+        each for each in encoder.layers if isinstance(each, keras.layers.Normalization)
+    )
+
+    front_end = keras.Model(
+        trained.models["embedding"].input,
+        next(
+            each.output
+            for each in trained.models["embedding"].layers
+            if isinstance(each, LogMelSpectrogram)
+        ),
+    )
+    frames = np.array(front_end(TRAINING.read(np.arange(8), 1600, "start")), "float64")
+    np.testing.assert_allclose(
+        np.squeeze(normalization.mean), frames.mean(axis=(0, 1)), rtol=1e-4, atol=1e-3
+    )
+    np.testing.assert_allclose(
+        np.squeeze(normalization.variance), frames.var(axis=(0, 1)), rtol=1e-3
+    )
+
+
+@pytest.mark.usefixtures("shallow")
+def test_a_machine_type_of_one_section_is_scored_by_pretraining_alone(asked):
+    table = table_of(sections=("00",))
+    clips = training_of(noisy_clips(table, samples=1600))
+
+    context, trained = asked(small(pretraining={"batch_size": 4}), clips, table)
+
+    assert len(context.fits) == 1
+    assert list(trained.models) == ["embedding"]
+    assert "fan has one section" in context.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "sections", "message"),
+    [
+        (small("no_pretraining"), ("00",), "fan has one section, 00, .*--variant dgmix"),
+        (small(pretraining={"batch_size": 64}), ("00", "01"), "64 windows, and there are 40"),
+        (small(num_frames=64), ("00", "01"), "hears 64 frames at once, and a clip has 51"),
+    ],
+)
+def test_too_little_to_learn_from_is_said_in_one_line(asked, config, sections, message):
+    table = table_of(sections=sections)
+    clips = training_of(noisy_clips(table, samples=1600))
+
+    with pytest.raises(RecipeError, match=message) as caught:
+        asked(config, clips, table)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_section_of_one_training_clip_is_refused_before_training(tmp_path):
+    is_lonely = (TABLE["section"] == "00") & (TABLE.index > 0) & (TABLE["split"] == "train")
+    table = TABLE[~is_lonely]
+    clips = dataclasses.replace(CLIPS, table=table)
+
+    with pytest.raises(DataError, match="section 00 has one training clip"):
+        nejjar2022.build(small()).train(training_of(clips), task(tmp_path, table))
+
+
+# What clips are scored by.
+
+
+@pytest.mark.usefixtures("shallow")
+def test_a_clip_is_the_mean_of_the_embeddings_of_its_windows(tmp_path):
+    config = small("no_pretraining", window_hop=8)
+    waveform = keras.Input((1600,))
+    frames = keras.ops.reshape(waveform, (-1, 50, BANDS))
+    encoder = encoder_of(config)
+
+    model = clip_embedding(config, encoder, keras.Model(waveform, frames))
+
+    waveforms = CLIPS.read(np.array([0, 9, 11]), 1600, "start")
+    for values, embedding in zip(waveforms, np.array(model(waveforms)), strict=True):
+        image = values.reshape(50, BANDS)
+        windows = np.stack([image[start : start + FRAMES] for start in (0, 8, 16)])
+        expected = np.array(encoder(windows)).mean(axis=0)
+        np.testing.assert_allclose(embedding, expected, rtol=1e-4, atol=1e-6)
+
+
+def naive_distances(embeddings):
+    """Smallest Euclidean distance to another training clip of the section."""
+    return [
+        min(
+            np.sqrt(((embeddings[row] - embeddings[other]) ** 2).sum())
+            for other, its in TABLE.iterrows()
+            if its["split"] == "train" and its["section"] == clip["section"] and other != row
+        )
+        for row, clip in TABLE.iterrows()
+    ]
+
+
+def test_a_clip_is_scored_by_the_nearest_other_training_clip_of_its_section():
+    generator = np.random.default_rng(4)
+    names = ("embedding", "pretrained_embedding")
+    arrays = {name: generator.normal(size=(len(TABLE), 5)) for name in names}
+    system = nejjar2022.build(config_of())
+
+    scores = system.score(Representations(arrays, {}), TABLE, 0)
+
+    assert scores.anomaly_score == scores.decision_score == "nearest_neighbor"
+    assert scores.named_scores == ("nearest_neighbor", "pretrained_nearest_neighbor")
+    for array, name in zip(arrays.values(), scores.named_scores, strict=True):
+        np.testing.assert_allclose(scores.columns[name], naive_distances(array), rtol=1e-10)
+
+
+def test_one_threshold_is_fitted_to_the_training_clips_of_all_sections():
+    table = table_of(num_train=40)
+    generator = np.random.default_rng(5)
+    columns = pd.DataFrame({"nearest_neighbor": generator.gamma(3.0, 2.0, len(table))})
+    is_test = (table["split"] == "test").to_numpy(bool)
+    columns.loc[is_test, "nearest_neighbor"] += 100.0
+
+    thresholds = nejjar2022.build(config_of()).decide(columns, table, {})
+
+    assert thresholds.nunique() == 1
+    # Of the distribution that was drawn from; 80 draws give its 90th percentile to 15 percent.
+    assert thresholds.iloc[0] == pytest.approx(stats.gamma.ppf(0.9, 3.0, scale=2.0), rel=0.15)
+
+
+@pytest.mark.parametrize("variant", ["dgmix", "vicreg", "no_pretraining"])
+def test_each_variant_is_compared_with_its_row(variant):
+    assert nejjar2022.build(config_of(variant)).published_rows == {"nearest_neighbor": variant}
+
+
+# What recipes may say.
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_frames": 60}, "num_frames.*multiple of 32"),
+        ({"window_hop": 0}, "window_hop"),
+        ({"mixup_alpha": 0.0}, "mixup_alpha"),
+        ({"threshold_percentile": 100.0}, "threshold_percentile"),
+        ({"pretraining": {"accumulation_steps": 3}}, "must divide `batch_size`, 8"),
+        ({"pretraining": {"accumulation_steps": 8}}, "parts of 2 windows or more"),
+        ({"pretraining": {"warmup_epochs": 2}}, "warmup_epochs"),
+        ({"pretraining": {"momentum": 1.0}}, "momentum"),
+        ({"pretraining": {"weights": (1.0, -1.0, 1.0)}}, "weights"),
+        ({"fine_tuning": {"epochs": 0}}, "epochs"),
+        ({"fine_tuning": {"consistency_weight": -1.0}}, "consistency_weight"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_by_name(changes, message):
+    with pytest.raises(ValueError, match=message):
+        small(**changes)
+
+
+def test_masks_are_not_wider_than_a_window():
+    config = config_of()
+
+    with pytest.raises(ValueError, match=r"views\.time_width.*64"):
+        dataclasses.replace(config, views=dataclasses.replace(config.views, time_width=65))
+
+
+# A training from end to end.
+
+
+def trained_weights(config, folder, context=None):
+    make_repeatable(0)
+    context = context or task(folder, TABLE)
+    trained = train(config, TRAINING, context)
+    context.close()
+    return trained
+
+
+def interrupting(context, after):
+    """Stops a context's fits after so many epochs of both phases together."""
+    seen = iter(range(after))
+    fit = context.fit
+
+    def interrupted(*args, watch, **asked):
+        def count(model):
+            if next(seen, None) is None:
+                raise KeyboardInterrupt
+            return watch(model)
+
+        return fit(*args, watch=count, **asked)
+
+    context.fit = interrupted
+    return context
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize(("variant", "after"), [("vicreg", 1), ("dgmix", 3)])
+def test_a_training_stopped_in_either_phase_ends_as_one_that_was_not(tmp_path, variant, after):
+    config = small(variant, pretraining={"accumulation_steps": 2})
+    whole = trained_weights(config, folder(tmp_path, "whole"))
+    cut = folder(tmp_path, "cut")
+
+    with pytest.raises(KeyboardInterrupt):
+        trained_weights(config, cut, interrupting(task(cut, TABLE), after))
+    resumed = trained_weights(config, cut)
+
+    for name in ("embedding", "pretrained_embedding"):
+        ours, theirs = (each.models[name].get_weights() for each in (resumed, whole))
+        for first, second in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(first, second)
+
+
+def folder(path, name):
+    made = path / name
+    made.mkdir()
+    return made
+
+
+@pytest.mark.usefixtures("shallow")
+def test_the_log_of_each_phase_has_its_terms_and_the_learning_rate(tmp_path):
+    trained = trained_weights(small(), tmp_path)
+    first = pd.read_csv(tmp_path / "pretraining" / "train.csv")
+    second = pd.read_csv(tmp_path / "train.csv")
+
+    terms = ["invariance", "variance", "covariance"]
+    assert {"epoch", "loss", "learning_rate", *terms} <= set(first)
+    assert {"epoch", "loss", "consistency", "learning_rate"} <= set(second)
+    expected = 25 * first["invariance"] + 25 * first["variance"] + first["covariance"]
+    np.testing.assert_allclose(first["loss"], expected, rtol=1e-4)
+    # Five updates an epoch: all of the warm-up, then all of the cosine.
+    np.testing.assert_allclose(first["learning_rate"], [0.8, 0.002], rtol=1e-5)
+    arrays = represent(trained, CLIPS, 4).clips
+    assert {name: each.shape for name, each in arrays.items()} == {
+        "embedding": (len(TABLE), 5),
+        "pretrained_embedding": (len(TABLE), 5),
+    }
+    assert np.abs(arrays["embedding"] - arrays["pretrained_embedding"]).max() > 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize("variant", ["dgmix", "vicreg"])
+def test_each_term_is_lower_with_it_than_without_and_none_collapses(variant, tmp_path):
+    """A term may rise from its start, for embeddings that spread have more to share."""
+    weights = {"invariance": 25.0, "variance": 25.0, "covariance": 1.0}
+    settings = {"epochs": 25, "batch_size": 32, "expander_dim": 8, "learning_rate": 0.3}
+
+    def last(**left_out):
+        path = folder(tmp_path, "_".join(["run", *left_out]))
+        used = {**settings, "weights": tuple({**weights, **left_out}.values())}
+        config = small(variant, used, {"epochs": 1, "batch_size": 40}, window_hop=1)
+        trained_weights(config, path)
+        return pd.read_csv(path / "pretraining" / "train.csv").iloc[-1]
+
+    everything = last()
+
+    for term in weights:
+        assert everything[term] < 0.5 * last(**{term: 0.0})[term]
