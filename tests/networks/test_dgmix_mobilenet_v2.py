@@ -38,6 +38,7 @@ def of_embeddings(function, *arguments, num_features=320, **options):
 
 @pytest.fixture(scope="module")
 def full():
+    keras.utils.set_random_seed(0)
     return encoder()
 
 
@@ -252,7 +253,8 @@ def test_initial_kernels_of_the_encoder_deviate_by_their_fan_out(full):
         # Four standard errors of a standard deviation and of a mean.
         assert np.std(kernel) == pytest.approx(deviation, rel=4 / math.sqrt(2 * kernel.size))
         assert abs(np.mean(kernel)) < 4 * deviation / math.sqrt(kernel.size)
-        assert np.abs(kernel).max() > 2.1 * deviation  # Not truncated.
+        if kernel.size > 1000:
+            assert np.abs(kernel).max() > 2.5 * deviation  # Not truncated, which ends at 2.3.
 
 
 def test_bias_of_the_encoder_starts_at_zero(full):
@@ -265,6 +267,7 @@ def test_bias_of_the_encoder_starts_at_zero(full):
     [(expander, {"dim": 500}, [320, 500, 500]), (section_logits, {"num_classes": 50}, [320, 128])],
 )
 def test_initial_linear_layers_are_uniform_by_their_fan_in(function, arguments, fans_in):
+    keras.utils.set_random_seed(0)
     model = of_embeddings(function, **arguments)
     linear = of_kind(model, layers.Dense)
     for layer, fan_in in zip(linear, fans_in, strict=True):
