@@ -327,7 +327,9 @@ def test_waits_of_several_workers_are_spread(server, path, monkeypatch, waits):
 
 
 @pytest.mark.parametrize(
-    "retry_after", ["3600", email.utils.formatdate(time.time() + 3600, usegmt=True)]
+    "retry_after",
+    ["3600", email.utils.formatdate(time.time() + 3600, usegmt=True)],
+    ids=["seconds", "date"],  # Two processes must call it alike, whenever they look.
 )
 def test_a_server_that_asks_for_too_long_is_reported(server, path, retry_after):
     wish = offer(server, path, then=Answer(status=429, headers={"Retry-After": retry_after}))
