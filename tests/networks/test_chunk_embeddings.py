@@ -229,6 +229,7 @@ def test_saved_network_still_shares_rows(tmp_path, network):
 
 @pytest.mark.slow
 def test_all_282_chunks_of_a_clip_agree_with_the_full_network():
+    keras.utils.set_random_seed(0)  # Of some weights a dimension is next to 0 in all chunks.
     spectrograms = keras.Input((32, 1025))
     features = mobile_face_net(spectrograms)
     network = keras.Model(spectrograms, linear_embedding(features, 128))
