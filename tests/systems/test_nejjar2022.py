@@ -236,6 +236,19 @@ def test_fine_tuning_minimizes_the_divergence_and_equation_1_on_the_encoder(form
 
 
 @pytest.mark.usefixtures("shallow")
+def test_sections_are_told_by_the_mixed_windows_alone():
+    config = small()
+    model = fine_tuning_model(config, encoder_of(config), 3)
+    inputs, others = pairs(), pairs(seed=1)
+
+    logits = np.array(model(inputs)["section"])
+
+    unchanged = model({**others, "mixed": inputs["mixed"]})["section"]
+    np.testing.assert_array_equal(unchanged, logits)
+    assert not np.allclose(model({**inputs, "mixed": others["mixed"]})["section"], logits)
+
+
+@pytest.mark.usefixtures("shallow")
 def test_only_a_standardized_network_scales_its_windows():
     config = small(standardize=True)
     windows = pairs()["first"]
