@@ -15,26 +15,26 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
         "default is to add": ('floor_by="maximum",', 'floor_by="addition",'),
         "unknown kind of floor not refused": ("if floor_by not in _FLOORS_BY", "if False"),
         "floor added in dB": (
-            "decibels(band_power + self.floor)",
-            "decibels(ops.maximum(band_power, self.floor)) + self.floor",
+            "decibels(bands + self.floor)",
+            "decibels(ops.maximum(bands, self.floor)) + self.floor",
         ),
         "floor added to every bin": (
-            "band_power = ops.matmul(power, self.mel_filters)",
-            "power = power + self.floor if self.floor_by == 'addition' else power\n"
-            "        band_power = ops.matmul(power, self.mel_filters)",
+            "bands = ops.matmul(spectrogram, self.mel_filters)",
+            "spectrogram = spectrogram + (self.floor if self.floor_by == 'addition' else 0)\n"
+            "        bands = ops.matmul(spectrogram, self.mel_filters)",
         ),
     },
     ("layers/log_mel_spectrogram.py", "layers/test_agreement_with_librosa.py"): {
         "lower edge ignored": ("fmin=lower_hz", "fmin=0.0"),
-        "always mirrored": ("self.hop_length, self.pad_mode", 'self.hop_length, "reflect"'),
+        "always mirrored": ("self.pad_mode if self.centered", '"reflect" if self.centered'),
         "window always symmetric": ('sym=window == "symmetric"', "sym=True"),
         "filters rounded": (
-            "ops.matmul(power, self.mel_filters)",
-            "ops.matmul(power, np.round(2**17 * self.mel_filters) / 2**17)",
+            "ops.matmul(spectrogram, self.mel_filters)",
+            "ops.matmul(spectrogram, np.round(2**17 * self.mel_filters) / 2**17)",
         ),
         "logarithm of half precision": (
-            "return decibels(ops.maximum(band_power, self.floor))",
-            'return ops.cast(ops.cast(decibels(ops.maximum(band_power, self.floor)), "float16"), '
+            "return decibels(ops.maximum(bands, self.floor))",
+            'return ops.cast(ops.cast(decibels(ops.maximum(bands, self.floor)), "float16"), '
             '"float32")',
         ),
     },

@@ -31,12 +31,12 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
             "places = by_group[0]",
         ),
         "the same weights in each epoch": (
-            "_beta_weights(folded_seed(seed, epoch, step + 1)",
-            "_beta_weights(folded_seed(seed, tf.zeros_like(epoch), step + 1)",
+            "beta_weights(folded_seed(seed, epoch, step + 1)",
+            "beta_weights(folded_seed(seed, tf.zeros_like(epoch), step + 1)",
         ),
         "the same weights in each step": (
-            "_beta_weights(folded_seed(seed, epoch, step + 1)",
-            "_beta_weights(folded_seed(seed, epoch, 1)",
+            "beta_weights(folded_seed(seed, epoch, step + 1)",
+            "beta_weights(folded_seed(seed, epoch, 1)",
         ),
         "one weight per batch": ("shape = [2, tf.size(positions), 1]", "shape = [2, 1, 1]"),
         "uniform weights": ("draws[0] / (draws[0] + draws[1])", "draws[0] / (draws[0] + 1.0)"),

@@ -245,7 +245,7 @@ def pair_batches(
         return steps.enumerate().map(lambda step, pairs: (epoch, step, *pairs))
 
     def batch(epoch, step, firsts, seconds):
-        weights = _beta_weights(folded_seed(seed, epoch, step + 1), firsts, alpha)
+        weights = beta_weights(folded_seed(seed, epoch, step + 1), firsts, alpha)
         first, second = (_read_windows(windows, indices) for indices in (firsts, seconds))
         mixed = _between(first, second, weights[:, :, tf.newaxis])
         inputs = {"first": first, "second": second, "mixed": mixed, "weight": weights}
@@ -375,6 +375,51 @@ def draw_normal(seed, positions, dim):
     return tf.random.stateless_normal([tf.size(positions), dim], seed)
 
 
+def draw_uniform(seed, positions, lowest=0.0, highest=1.0):
+    """A number in `[lowest, highest)` for each position, float32 `(batch, 1)`."""
+    return tf.random.stateless_uniform([tf.size(positions), 1], seed, lowest, highest)
+
+
+def beta_weights(seed, positions, alpha):
+    """A draw from Beta(alpha, alpha) for each position, float32 `(batch, 1)`.
+
+    `check_alpha` tells which alpha it can be.
+    """
+    # A draw is at least the smallest number of its type. At the smallest alpha and in float32
+    # both would be that in one pair of 6000, whose weight would then be 1/2.
+    shape = [2, tf.size(positions), 1]
+    draws = tf.random.stateless_gamma(shape, seed, tf.constant(alpha, tf.float64), dtype=tf.float64)
+    return tf.cast(draws[0] / (draws[0] + draws[1]), tf.float32)
+
+
+def check_alpha(alpha):
+    """Refuse a Beta(alpha, alpha) that cannot be drawn from.
+
+    Raises:
+        ValueError: if alpha is too small or not finite.
+    """
+    if not _SMALLEST_ALPHA <= alpha < math.inf:
+        raise ValueError(
+            f"`alpha` must be finite and at least {_SMALLEST_ALPHA}, for below it draws are too "
+            f"small for float64. Received: alpha={alpha}"
+        )
+
+
+def counted(first, stop):
+    """The numbers `[first, stop)`, one by one: `tf.data.Dataset` of int64."""
+    return tf.data.Dataset.range(first, stop)
+
+
+def shuffled(numbers, seed):
+    """The numbers in an order that derives from the seed alone, int64."""
+    return tf.random.experimental.stateless_shuffle(tf.constant(numbers, tf.int64), seed)
+
+
+def side_by_side(*datasets):
+    """Tuples of the elements of several `tf.data.Dataset`, until the first of them ends."""
+    return tf.data.Dataset.zip(*datasets)
+
+
 def read_arrays(read, arguments, shape):
     """What a function of NumPy arrays reads, float32 `(batch, *shape)`.
 
@@ -460,11 +505,7 @@ def _read_windows(windows, indices, as_vectors=False):
 
 
 def _check_pairs(windows, alpha, groups):
-    if not _SMALLEST_ALPHA <= alpha < math.inf:
-        raise ValueError(
-            f"`alpha` must be finite and at least {_SMALLEST_ALPHA}, for below it draws are too "
-            f"small for float64. Received: alpha={alpha}"
-        )
+    check_alpha(alpha)
     if groups is not None and len(groups) * windows.per_clip != len(windows):
         raise ValueError(
             "`groups` must have one number per clip. Received: "
@@ -487,15 +528,6 @@ def _orders_of_pairs(windows, groups, seed):
     ]
     places = tf.math.invert_permutation(by_group[0])
     return firsts, tf.gather(seconds, tf.gather(by_group[1], places))
-
-
-def _beta_weights(seed, positions, alpha):
-    """A draw from Beta(alpha, alpha) for each position, float32 `(batch, 1)`."""
-    # A draw is at least the smallest number of its type. At the smallest alpha and in float32
-    # both would be that in one pair of 6000, whose weight would then be 1/2.
-    shape = [2, tf.size(positions), 1]
-    draws = tf.random.stateless_gamma(shape, seed, tf.constant(alpha, tf.float64), dtype=tf.float64)
-    return tf.cast(draws[0] / (draws[0] + draws[1]), tf.float32)
 
 
 def _between(first, second, weights):

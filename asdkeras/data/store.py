@@ -20,6 +20,7 @@ import pandas as pd
 from asdkeras.data import shards
 from asdkeras.data.audio import INT16_SCALE, AudioConfig, Samples
 from asdkeras.data.store_build import BuiltStore, StoreBuild
+from asdkeras.data.store_moments import clip_moments, joined
 from asdkeras.dsp.clip_length import Keep, fit_clip_length
 from asdkeras.errors import DataError
 
@@ -125,6 +126,33 @@ class ClipStore:
         for waveform, position, first in zip(waveforms, positions, firsts.tolist(), strict=True):
             self._read_part_into(waveform, position, first, clip_length, keep, pad_mode)
         return waveforms
+
+    def moments(self, indices: npt.ArrayLike) -> tuple[float, float]:
+        """Mean and standard deviation of all samples of some clips together.
+
+        Each clip is read once, block by block; later calls, also of other processes, take
+        what is known of it from a file beside the samples.
+
+        Args:
+            indices: int `(clips,)`, rows of the clip table, at least one; a clip named twice
+                counts twice.
+
+        Returns:
+            mean, and deviation of a population (ddof 0), of the whole clips in [-1, 1]. The
+            deviation is above 0, for a store has no clips that are constant.
+
+        Raises:
+            DataError: if the store has been cut off since it was opened.
+            ValueError: if no clips are named.
+        """
+        positions = np.asarray(indices, np.int64)
+        if positions.size == 0:
+            raise ValueError("moments are of at least one clip. Received: indices of none.")
+        path = self._folder / f"moments-{self.fingerprint[:16]}.npz"
+        of_clips = clip_moments(positions, self.lengths, self._samples, path)
+        lengths = self.lengths[positions]
+        mean, squares = joined(lengths, of_clips[:, 0], of_clips[:, 1])
+        return float(mean), float(np.sqrt(squares / lengths.sum()))
 
     def _read_part_into(
         self,

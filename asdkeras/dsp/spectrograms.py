@@ -8,66 +8,50 @@ _PAD_MODES = ("reflect", "constant")
 
 
 def power_spectrogram(waveforms, window, hop_length, pad_mode):
-    """Squared magnitude of the short-time Fourier transform, frames centered on the hops.
+    """Squared magnitude of the short-time Fourier transform.
 
     Args:
         waveforms: float32 or float64, `(batch, samples)`.
         window: float, `(window_length,)`, even length.
         hop_length: int, samples.
-        pad_mode: `reflect` mirrors the waveform half a window beyond its ends,
-            `constant` puts zeros there.
+        pad_mode: `reflect` mirrors the waveform half a window beyond its ends, `constant`
+            puts zeros there; frames are then centered on the hops. None pads nothing: the
+            first frame starts at the first sample, and samples behind the last whole frame
+            are left out.
 
     Returns:
-        `(batch, frames, window_length // 2 + 1)`, frames = 1 + samples // hop_length.
+        `(batch, frames, window_length // 2 + 1)`, frames = 1 + samples // hop_length if
+        padded, otherwise 1 + (samples - window_length) // hop_length.
 
     Raises:
-        ValueError: if `pad_mode` is unknown, or if mirroring needs more samples than
-            there are.
+        ValueError: if `pad_mode` is unknown, or if mirroring or one frame needs more
+            samples than there are.
     """
-    if pad_mode not in _PAD_MODES:
-        raise ValueError(f"`pad_mode` must be one of {_PAD_MODES}. Received: pad_mode={pad_mode!r}")
     window_length = window.shape[0]
-    samples = waveforms.shape[-1]
-    if pad_mode == "reflect" and samples is not None and samples <= window_length // 2:
-        raise ValueError(
-            f"A waveform needs more than {window_length // 2} samples, half a window, to be "
-            f"mirrored at its ends. Received: waveforms of shape {tuple(waveforms.shape)}. "
-            "Use longer clips, a shorter window or `pad_mode='constant'`."
-        )
-
-    half = window_length // 2
-    padded = ops.pad(waveforms, [(0, 0), (half, half)], mode=pad_mode)
+    waveforms = _padded(waveforms, window_length, pad_mode)
     real, imaginary = ops.stft(
-        padded, window_length, hop_length, window_length, window=window, center=False
+        waveforms, window_length, hop_length, window_length, window=window, center=False
     )
     return ops.square(real) + ops.square(imaginary)
 
 
-def magnitude_spectrogram(waveforms, window, hop_length):
-    """Magnitude of the short-time Fourier transform, frames that lie within the waveform.
-
-    The first frame starts at the first sample, and samples behind the last whole frame are
-    left out.
+def magnitude_spectrogram(waveforms, window, hop_length, pad_mode=None):
+    """Magnitude of the short-time Fourier transform, unless told of frames within the waveform.
 
     Args:
         waveforms: float32 or float64, `(batch, samples)`.
-        window: float, `(window_length,)`.
+        window: float, `(window_length,)`, even length if padded.
         hop_length: int, samples.
+        pad_mode: see `power_spectrogram`.
 
     Returns:
-        `(batch, frames, window_length // 2 + 1)`,
-        frames = 1 + (samples - window_length) // hop_length.
+        As `power_spectrogram`.
 
     Raises:
-        ValueError: if the waveforms are shorter than the window.
+        ValueError: as `power_spectrogram`.
     """
-    window_length, samples = window.shape[0], waveforms.shape[-1]
-    if samples is not None and samples < window_length:
-        raise ValueError(
-            f"A waveform needs at least {window_length} samples, the length of the window. "
-            f"Received: waveforms of shape {tuple(waveforms.shape)}. "
-            "Use longer clips or a shorter window."
-        )
+    window_length = window.shape[0]
+    waveforms = _padded(waveforms, window_length, pad_mode)
     return _magnitude(
         ops.stft(waveforms, window_length, hop_length, window_length, window=window, center=False)
     )
@@ -108,6 +92,29 @@ def decibels(power):
         float tensor of the same shape, in dB.
     """
     return 10.0 / math.log(10.0) * ops.log(power)
+
+
+def _padded(waveforms, window_length, pad_mode):
+    """Waveforms long enough for one frame, half a window beyond their ends unless it is None."""
+    if pad_mode is not None and pad_mode not in _PAD_MODES:
+        raise ValueError(f"`pad_mode` must be one of {_PAD_MODES}. Received: pad_mode={pad_mode!r}")
+    samples = waveforms.shape[-1]
+    if pad_mode == "reflect" and samples is not None and samples <= window_length // 2:
+        raise ValueError(
+            f"A waveform needs more than {window_length // 2} samples, half a window, to be "
+            f"mirrored at its ends. Received: waveforms of shape {tuple(waveforms.shape)}. "
+            "Use longer clips, a shorter window or `pad_mode='constant'`."
+        )
+    if pad_mode is None and samples is not None and samples < window_length:
+        raise ValueError(
+            f"A waveform needs at least {window_length} samples, the length of the window. "
+            f"Received: waveforms of shape {tuple(waveforms.shape)}. "
+            "Use longer clips or a shorter window."
+        )
+    if pad_mode is None:
+        return waveforms
+    half = window_length // 2
+    return ops.pad(waveforms, [(0, 0), (half, half)], mode=pad_mode)
 
 
 def _magnitude(parts):

@@ -6,10 +6,11 @@ import numpy as np
 from keras import ops
 from scipy.signal.windows import hann
 
-from asdkeras.dsp.spectrograms import decibels, power_spectrogram
+from asdkeras.dsp.spectrograms import decibels, magnitude_spectrogram, power_spectrogram
 
 _WINDOWS = ("symmetric", "periodic")
 _FLOORS_BY = ("maximum", "addition")
+_SPECTROGRAMS = {"power": power_spectrogram, "magnitude": magnitude_spectrogram}
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -17,8 +18,9 @@ class LogMelSpectrogram(keras.layers.Layer):
     """Power in bands of Slaney's mel scale, in dB, as `librosa` computes it.
 
     Hann window, centered frames, squared magnitude, triangular bands of equal area, and the
-    logarithm of what exceeds a floor. Always computed in float32: half precision overflows
-    in the squares and underflows at the floor.
+    logarithm of what exceeds a floor. Some systems sum up magnitudes in the bands instead;
+    where they take `log10` of them, it is a tenth of what comes here. Always computed in
+    float32: half precision overflows in the squares and underflows at the floor.
 
     Precision (on a CPU, against librosa in float64): call a band full when all of its bins
     are as loud as the loudest bin of its frame. Levels are within 1e-4 dB down to 40 dB
@@ -36,23 +38,32 @@ class LogMelSpectrogram(keras.layers.Layer):
             band. None means 0 to half the sample rate.
         window: `symmetric` ends in zeros on both sides (`numpy.hanning`), `periodic`
             on the left only (the default of librosa).
-        pad_mode: `reflect` or `constant`, what lies beyond the ends of the waveform.
-        floor: float above 0, in the unit of the power: a band without power lies at
+        pad_mode: `reflect` or `constant`, what lies beyond the ends of the waveform; not
+            read unless frames are centered.
+        floor: float above 0, in the unit of the bands: a band without power lies at
             `10 log10(floor)`. The DCASE baselines have `numpy.finfo(float).eps`.
         floor_by: `maximum` for `10 log10(max(power, floor))`, in the DCASE baselines from
             2021 on, `addition` for `10 log10(power + floor)`, in that of 2020.
+        of: `power` or `magnitude`, what the bands sum up: squared magnitudes of the Fourier
+            transform, or these magnitudes themselves, whose levels are about half as far
+            apart.
+        centered: bool. Frames centered on the hops begin half a window before the clip. False
+            is for pieces of a longer clip: the first frame starts at the first sample, and
+            samples behind the last whole frame are left out.
 
     Attributes:
         window_values: ndarray `(window_length,)`.
         mel_filters: ndarray `(window_length // 2 + 1, num_mel_bins)`.
 
     Input shape: `(batch, samples)`.
-    Output shape: `(batch, 1 + samples // hop_length, num_mel_bins)`.
+    Output shape: `(batch, 1 + samples // hop_length, num_mel_bins)`; not centered
+        `(batch, 1 + (samples - window_length) // hop_length, num_mel_bins)`.
 
     Raises:
-        ValueError: if `window_length` is odd, `window`, `pad_mode` or `floor_by` unknown,
-            `floor` not above 0 or the band not inside 0 to half the sample rate; when called,
-            if a waveform is too short to be mirrored.
+        ValueError: if `window_length` is odd, `window`, `pad_mode`, `floor_by` or `of`
+            unknown, `floor` not above 0 or the band not inside 0 to half the sample rate;
+            when called, if a waveform is too short to be mirrored, or, not centered, for one
+            frame.
     """
 
     def __init__(
@@ -66,6 +77,8 @@ class LogMelSpectrogram(keras.layers.Layer):
         pad_mode="reflect",
         floor=1e-10,
         floor_by="maximum",
+        of="power",
+        centered=True,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
@@ -89,6 +102,8 @@ class LogMelSpectrogram(keras.layers.Layer):
             raise ValueError(
                 f"`floor_by` must be one of {_FLOORS_BY}. Received: floor_by={floor_by!r}"
             )
+        if of not in _SPECTROGRAMS:
+            raise ValueError(f"`of` must be one of {tuple(_SPECTROGRAMS)}. Received: of={of!r}")
         lower_hz, upper_hz = band_hz or (0.0, sample_rate_hz / 2)
         if not 0 <= lower_hz < upper_hz <= sample_rate_hz / 2:
             raise ValueError(
@@ -104,6 +119,8 @@ class LogMelSpectrogram(keras.layers.Layer):
         self.pad_mode = pad_mode
         self.floor = floor
         self.floor_by = floor_by
+        self.of = of
+        self.centered = centered
         self.window_values = hann(window_length, sym=window == "symmetric").astype("float32")
         self.mel_filters = np.ascontiguousarray(
             librosa.filters.mel(
@@ -116,10 +133,13 @@ class LogMelSpectrogram(keras.layers.Layer):
         )
 
     def call(self, waveforms):
-        power = power_spectrogram(
-            ops.cast(waveforms, "float32"), self.window_values, self.hop_length, self.pad_mode
+        spectrogram = _SPECTROGRAMS[self.of](
+            ops.cast(waveforms, "float32"),
+            self.window_values,
+            self.hop_length,
+            self.pad_mode if self.centered else None,
         )
-        band_power = ops.matmul(power, self.mel_filters)
+        bands = ops.matmul(spectrogram, self.mel_filters)
         if self.floor_by == "addition":
-            return decibels(band_power + self.floor)
-        return decibels(ops.maximum(band_power, self.floor))
+            return decibels(bands + self.floor)
+        return decibels(ops.maximum(bands, self.floor))

@@ -9,11 +9,11 @@ class SpecAugment(keras.layers.Layer):
     """Hides some frames and some bands of each spectrogram, anew at each call.
 
     A time mask hides neighboring frames in all bands, a band mask neighboring bands in all
-    frames. Every mask of every example has a width of its own, each of 0, 1, ... up to the
-    widest equally likely, and then a place of its own, each that keeps it inside equally
-    likely; masks may overlap. Two views of the same spectrogram come from two calls. There is
-    no time warp. No gradient reaches what is hidden, but through the mean where this is what
-    hides.
+    frames. Every mask of every example has a width of its own, each from the narrowest to the
+    widest, both included, equally likely, and then a place of its own, each that keeps it
+    inside equally likely; masks may overlap. Two views of the same spectrogram come from two
+    calls. There is no time warp. No gradient reaches what is hidden, but through the mean
+    where this is what hides.
 
     The state of the random generator is saved and loaded with the model: a training that
     goes on from a file draws what it would have drawn without the stop.
@@ -26,6 +26,8 @@ class SpecAugment(keras.layers.Layer):
         fill: str. What hides: `mean`, of the example before it is masked, or `zero`.
         seed: int, or None for draws that differ from run to run.
         at_inference: bool. Whether it also hides outside training.
+        min_time_width: int, from 0 to `time_width`, frames. Width of the narrowest time mask.
+        min_band_width: int, from 0 to `band_width`, bands. Width of the narrowest band mask.
 
     Call arguments:
         spectrograms: float, `(batch, frames, bands)`, frames and bands fixed, any scale.
@@ -33,8 +35,9 @@ class SpecAugment(keras.layers.Layer):
     Output shape: that of `spectrograms`.
 
     Raises:
-        ValueError: if a number or width is negative or `fill` unknown; when built, if a size
-            is unknown or a mask may be wider than its axis is long.
+        ValueError: if a number or width is negative, a narrowest mask wider than the widest
+            or `fill` unknown; when built, if a size is unknown or a mask may be wider than
+            its axis is long.
 
     References:
         Park, Chan, Zhang, Chiu, Zoph, Cubuk, Le, "SpecAugment: A Simple Data Augmentation
@@ -52,10 +55,23 @@ class SpecAugment(keras.layers.Layer):
         fill="mean",
         seed=None,
         at_inference=False,
+        min_time_width=0,
+        min_band_width=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check(num_time_masks, time_width, num_band_masks, band_width, fill)
+        _check_not_negative(
+            num_time_masks=num_time_masks,
+            time_width=time_width,
+            num_band_masks=num_band_masks,
+            band_width=band_width,
+            min_time_width=min_time_width,
+            min_band_width=min_band_width,
+        )
+        _check_order("time", min_time_width, time_width)
+        _check_order("band", min_band_width, band_width)
+        if fill not in ("mean", "zero"):
+            raise ValueError(f"`fill` must be 'mean' or 'zero'. Received: fill={fill!r}")
         self.num_time_masks = num_time_masks
         self.time_width = time_width
         self.num_band_masks = num_band_masks
@@ -63,6 +79,8 @@ class SpecAugment(keras.layers.Layer):
         self.fill = fill
         self.seed = seed
         self.at_inference = at_inference
+        self.min_time_width = min_time_width
+        self.min_band_width = min_band_width
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self._generator = keras.random.SeedGenerator(seed)
 
@@ -89,15 +107,18 @@ class SpecAugment(keras.layers.Layer):
             return spectrograms
         num_examples = ops.shape(spectrograms)[0]
         _, frames, bands = spectrograms.shape
-        hidden_frames = self._hidden(num_examples, frames, self.num_time_masks, self.time_width)
-        hidden_bands = self._hidden(num_examples, bands, self.num_band_masks, self.band_width)
+        time_widths = (self.min_time_width, self.time_width)
+        band_widths = (self.min_band_width, self.band_width)
+        hidden_frames = self._hidden(num_examples, frames, self.num_time_masks, *time_widths)
+        hidden_bands = self._hidden(num_examples, bands, self.num_band_masks, *band_widths)
         hidden = ops.logical_or(hidden_frames[:, :, None], hidden_bands[:, None, :])
         return ops.where(hidden, self._filling(spectrograms), spectrograms)
 
-    def _hidden(self, num_examples, length, num_masks, width):
+    def _hidden(self, num_examples, length, num_masks, narrowest, widest):
         """Bool, `(num_examples, length)`: what any of the masks along an axis hides."""
-        widths = self._integers_below(width + 1, (num_examples, num_masks, 1))
-        starts = self._integers_below(length + 1 - widths, (num_examples, num_masks, 1))
+        shape = (num_examples, num_masks, 1)
+        widths = narrowest + self._integers_below(widest - narrowest + 1, shape)
+        starts = self._integers_below(length + 1 - widths, shape)
         positions = ops.arange(length, dtype="float32")
         is_inside = ops.logical_and(positions >= starts, positions < starts + widths)
         return ops.any(is_inside, axis=1)
@@ -121,15 +142,15 @@ class SpecAugment(keras.layers.Layer):
         self._generator.state.assign(store["generator"])
 
 
-def _check(num_time_masks, time_width, num_band_masks, band_width, fill):
-    numbers = {
-        "num_time_masks": num_time_masks,
-        "time_width": time_width,
-        "num_band_masks": num_band_masks,
-        "band_width": band_width,
-    }
+def _check_not_negative(**numbers):
     for name, value in numbers.items():
         if value < 0:
             raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
-    if fill not in ("mean", "zero"):
-        raise ValueError(f"`fill` must be 'mean' or 'zero'. Received: fill={fill!r}")
+
+
+def _check_order(axis, narrowest, widest):
+    if narrowest > widest:
+        raise ValueError(
+            f"`min_{axis}_width` must not be above `{axis}_width`, for no mask would be left. "
+            f"Received: min_{axis}_width={narrowest}, {axis}_width={widest}"
+        )

@@ -52,6 +52,29 @@ def test_unknown_pad_mode_is_refused():
         power_spectrogram(np.zeros((1, 64), "float32"), np.ones(32, "float32"), 8, "edge")
 
 
+@pytest.mark.parametrize("pad_mode", ["reflect", "constant"])
+def test_magnitude_of_centered_frames_is_the_root_of_their_power(pad_mode):
+    rng = np.random.default_rng(0)
+    waveforms, window = rng.normal(size=(2, 99)), rng.normal(size=32)
+
+    magnitude = magnitude_spectrogram(waveforms, window, 5, pad_mode)
+
+    for row, waveform in zip(np.asarray(magnitude), waveforms, strict=True):
+        expected = np.sqrt(power_by_definition(waveform, window, 5, pad_mode))
+        np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_power_without_padding_is_that_of_frames_from_the_first_sample_on():
+    rng = np.random.default_rng(0)
+    waveforms, window = rng.normal(size=(2, 99)), rng.normal(size=32)
+
+    power = power_spectrogram(waveforms, window, 5, None)
+
+    for row, waveform in zip(np.asarray(power), waveforms, strict=True):
+        expected = magnitude_by_definition(waveform, window, 5) ** 2
+        np.testing.assert_allclose(row, expected, rtol=1e-10, atol=1e-10)
+
+
 def magnitude_by_definition(waveform, window, hop_length):
     """|sum_n x[n] w[n] exp(-2 pi i k n / N)| of every whole frame, in float64."""
     length = len(window)

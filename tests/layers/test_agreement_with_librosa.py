@@ -94,6 +94,34 @@ def test_log_mel_is_that_of_librosa(case):
 
 
 @pytest.mark.filterwarnings("ignore:Empty filters detected")
+@pytest.mark.parametrize("case", range(0, 40, 5))
+def test_log_mel_of_magnitudes_is_that_of_librosa(case):
+    parameters, clips = drawn_log_mel(case)
+    more = {"window": "periodic", "pad_mode": "reflect", "floor": 1e-5, "floor_by": "maximum"}
+    parameters |= more | {"of": "magnitude", "centered": case % 2 == 0}
+    window_length, band_hz = parameters["window_length"], parameters["band_hz"] or (0.0, None)
+    mel = {"sr": parameters["sample_rate_hz"], "n_mels": parameters["num_mel_bins"]}
+    mel |= {"fmin": band_hz[0], "fmax": band_hz[1]}
+    stft = {"n_fft": window_length, "hop_length": parameters["hop_length"]}
+    stft |= {"center": parameters["centered"], "pad_mode": "reflect"}
+    clips64 = clips.astype("float64")
+    bands = librosa.feature.melspectrogram(y=clips64, power=1, **mel, **stft).swapaxes(-2, -1)
+    spectrum = np.abs(librosa.stft(clips64, **stft))
+    loudest = np.broadcast_to(spectrum.max(axis=-2, keepdims=True), spectrum.shape)
+    full = librosa.feature.melspectrogram(S=loudest, **mel).swapaxes(-2, -1)
+    expected = np.maximum(1e-5, bands)
+
+    log_mel = np.asarray(LogMelSpectrogram(**parameters)(clips), "float64")
+
+    # As for the power, in float32 there is no tolerance in dB that holds for faint bands.
+    assert log_mel.shape == expected.shape
+    error_db = np.abs(log_mel - 10 * np.log10(expected))
+    assert error_db.max(where=expected >= 1e-2 * full, initial=0.0) < 1e-4
+    error = np.abs(10 ** (log_mel / 10) - expected)
+    assert np.all(error < 1e-6 * full + 3e-6 * expected)
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters detected")
 def test_drawn_clips_reach_every_range_of_the_tolerance():
     counts = np.zeros(3)
     for case in CASES:

@@ -24,10 +24,12 @@ def windows_of_log_mel(**arguments):
 FRONT_ENDS = {
     "log_mel": log_mel,
     "log_mel_above_an_added_floor": lambda **more: log_mel(floor_by="addition", **more),
+    "log_mel_of_magnitudes": lambda **more: log_mel(of="magnitude", centered=False, **more),
     "windows_of_log_mel": windows_of_log_mel,
     "magnitude_spectrogram": lambda **more: MagnitudeSpectrogram(64, 32, **more),
     "magnitude_spectrum": MagnitudeSpectrum,
 }
+OTHER_LOG_MELS = {"log_mel_above_an_added_floor", "log_mel_of_magnitudes"}
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +59,7 @@ def classifier_of(front_end, policy):
 @pytest.mark.parametrize(
     "policy", [pytest.param("float32", marks=pytest.mark.slow), "mixed_float16"]
 )
-@pytest.mark.parametrize("name", sorted(set(FRONT_ENDS) - {"log_mel_above_an_added_floor"}))
+@pytest.mark.parametrize("name", sorted(set(FRONT_ENDS) - OTHER_LOG_MELS))
 def test_model_with_a_front_end_learns_and_loads_as_it_was(name, policy, tmp_path):
     waveforms, has_tone = recordings()
     model = classifier_of(FRONT_ENDS[name], policy)

@@ -73,20 +73,24 @@ def log_mel_by_definition(
     pad_mode,
     floor,
     floor_by,
+    of="power",
+    centered=True,
 ):
     """Log-mel of one waveform in float64, by the text of the fact sheet on the baselines."""
     period = window_length if window == "periodic" else window_length - 1
     hann = [0.5 - 0.5 * np.cos(2 * np.pi * n / period) for n in range(window_length)]
     padded = np.pad(waveform.astype("float64"), window_length // 2, mode=pad_mode)
+    if not centered:
+        padded = waveform.astype("float64")
     bins = np.arange(window_length // 2 + 1)
     rotation = np.exp(-2j * np.pi * np.outer(bins, np.arange(window_length)) / window_length)
     edges = [
         hertz(mels) for mels in np.linspace(mel(band_hz[0]), mel(band_hz[1]), num_mel_bins + 2)
     ]
     rows = []
-    for frame in range(1 + len(waveform) // hop_length):
-        start = frame * hop_length
-        power = np.abs(rotation @ (hann * padded[start : start + window_length])) ** 2
+    for start in range(0, len(padded) - window_length + 1, hop_length):
+        magnitude = np.abs(rotation @ (hann * padded[start : start + window_length]))
+        power = magnitude if of == "magnitude" else magnitude**2
         row = []
         for low, middle, high in zip(edges, edges[1:], edges[2:], strict=False):
             band = 0.0
@@ -124,6 +128,51 @@ def test_features_are_those_of_the_definition(
     np.testing.assert_allclose(log_mel, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize(("of", "centered"), [("magnitude", True), ("magnitude", False)])
+@pytest.mark.parametrize("floor_by", ["maximum", "addition"])
+def test_bands_of_magnitudes_are_those_of_the_definition(of, centered, floor_by):
+    rng = np.random.default_rng(0)
+    waveforms = (0.01 * rng.normal(size=(2, 1000))).astype("float32")
+    waveforms[:, 500:] *= 0.01
+    arguments = (16000, 256, 100, 24, (0.0, 8000.0), "periodic", "reflect", 2e-5, floor_by)
+
+    log_mel = LogMelSpectrogram(*arguments, of, centered)(waveforms)
+
+    expected = [log_mel_by_definition(each, *arguments, of, centered) for each in waveforms]
+    assert np.shape(expected) == (2, 11 if centered else 8, 24)
+    assert np.mean(np.asarray(expected) < 10 * np.log10(4e-5)) > 0.05
+    np.testing.assert_allclose(log_mel, expected, rtol=0, atol=1e-4)
+
+
+def test_power_of_frames_from_the_first_sample_on_is_that_of_the_definition(waveforms):
+    arguments = (16000, 256, 100, 24, (0.0, 8000.0), "periodic", "reflect", 1e-7, "maximum")
+    log_mel = LogMelSpectrogram(*arguments, centered=False)(waveforms[:, :955])
+    expected = [log_mel_by_definition(each[:955], *arguments, centered=False) for each in waveforms]
+    assert np.shape(expected) == (2, 7, 24)
+    np.testing.assert_allclose(log_mel, expected, rtol=0, atol=1e-4)
+
+
+def test_a_piece_has_the_frames_of_its_clip(waveforms):
+    arguments = {"window_length": 256, "hop_length": 100, "num_mel_bins": 24, "of": "magnitude"}
+    whole = LogMelSpectrogram(16000, **arguments)(waveforms)
+    pieces = LogMelSpectrogram(16000, **arguments, centered=False)(waveforms[:, 572:1428])
+    np.testing.assert_allclose(pieces, whole[:, 7:14], rtol=0, atol=1e-4)
+
+
+def test_how_ends_are_padded_does_not_matter_unless_frames_are_centered(waveforms):
+    reflected, constant = (
+        LogMelSpectrogram(16000, pad_mode=pad_mode, centered=False)(waveforms)
+        for pad_mode in ("reflect", "constant")
+    )
+    np.testing.assert_array_equal(reflected, constant)
+
+
+def test_a_piece_shorter_than_a_frame_is_refused():
+    layer = LogMelSpectrogram(16000, centered=False)
+    with pytest.raises(ValueError, match=r"at least 1024 samples.*Received.*\(2, 1023\).*longer"):
+        layer(np.zeros((2, 1023), "float32"))
+
+
 def test_band_is_all_below_half_the_sample_rate_unless_told(waveforms):
     np.testing.assert_array_equal(
         LogMelSpectrogram(16000)(waveforms),
@@ -131,14 +180,15 @@ def test_band_is_all_below_half_the_sample_rate_unless_told(waveforms):
     )
 
 
-def test_layer_saved_before_floors_could_be_added_takes_the_maximum(waveforms):
+def test_layer_saved_before_there_was_a_choice_takes_power_of_centered_frames(waveforms):
     layer = LogMelSpectrogram(16000, floor=1e-3)
     config = layer.get_config()
-    del config["floor_by"]
+    for name in ("floor_by", "of", "centered"):
+        del config[name]
 
     loaded = LogMelSpectrogram.from_config(config)
 
-    assert loaded.floor_by == "maximum"
+    assert (loaded.floor_by, loaded.of, loaded.centered) == ("maximum", "power", True)
     np.testing.assert_array_equal(loaded(waveforms), layer(waveforms))
 
 
@@ -178,6 +228,7 @@ def test_clip_shorter_than_half_a_window_is_refused_with_the_remedy():
         ({"pad_mode": "edge"}, "reflect.*Received: pad_mode='edge'"),
         ({"floor": 0.0}, "above 0.*Received: floor=0.0"),
         ({"floor_by": "sum"}, "maximum.*addition.*Received: floor_by='sum'"),
+        ({"of": "energy"}, "power.*magnitude.*Received: of='energy'"),
         ({"band_hz": (0.0, 9000.0)}, "8000.*Received: band_hz="),
         ({"band_hz": (900.0, 100.0)}, "ascend.*Received: band_hz="),
     ],
@@ -191,3 +242,8 @@ def test_wrong_argument_is_refused_with_the_reason(arguments, message):
 def test_layer_contract(waveforms, more):
     layer = LogMelSpectrogram(16000, window_length=256, hop_length=100, num_mel_bins=16, **more)
     check_layer(layer, waveforms, output_shape=(2, 41, 16))
+
+
+def test_layer_contract_for_magnitudes_of_pieces(waveforms):
+    layer = LogMelSpectrogram(16000, 256, 100, 16, of="magnitude", centered=False)
+    check_layer(layer, waveforms, output_shape=(2, 38, 16))

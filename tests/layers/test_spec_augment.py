@@ -37,20 +37,23 @@ def hidden_by(layer, spectrograms):
     return np.asarray(layer(spectrograms, training=True)) == 0.0
 
 
-def masks(length, width):
+def masks(length, narrowest, widest):
     """Every mask and its probability: the width is drawn first, then the place."""
-    for drawn in range(width + 1):
+    for drawn in range(narrowest, widest + 1):
         for start in range(length - drawn + 1):
             mask = np.zeros(length, bool)
             mask[start : start + drawn] = True
-            yield mask, 1 / (width + 1) / (length - drawn + 1)
+            yield mask, 1 / (widest - narrowest + 1) / (length - drawn + 1)
 
 
-def hidden_and_probability(frames, bands, num_time_masks, time_width, num_band_masks, band_width):
+def hidden_and_probability(frames, bands, numbers, narrowest_time, narrowest_band):
     """Probability of everything that may be hidden of a spectrogram, by enumeration."""
+    num_time_masks, widest_time, num_band_masks, widest_band = numbers
     probabilities = collections.Counter()
-    time_draws = itertools.product(masks(frames, time_width), repeat=num_time_masks)
-    band_draws = itertools.product(masks(bands, band_width), repeat=num_band_masks)
+    of_time = masks(frames, narrowest_time, widest_time)
+    of_bands = masks(bands, narrowest_band, widest_band)
+    time_draws = itertools.product(of_time, repeat=num_time_masks)
+    band_draws = itertools.product(of_bands, repeat=num_band_masks)
     for in_time, in_bands in itertools.product(time_draws, list(band_draws)):
         hidden = np.zeros((frames, bands), bool)
         for mask, _ in in_time:
@@ -63,18 +66,31 @@ def hidden_and_probability(frames, bands, num_time_masks, time_width, num_band_m
 
 
 @pytest.mark.parametrize(
-    ("num_time_masks", "time_width", "num_band_masks", "band_width"),
-    [(1, 2, 0, 2), (0, 2, 1, 5), (1, 1, 1, 3), (2, 2, 0, 0), (1, 1, 2, 2)],
+    ("numbers", "narrowest_time", "narrowest_band"),
+    [
+        ((1, 2, 0, 2), 0, 0),
+        ((0, 2, 1, 5), 0, 0),
+        ((1, 1, 1, 3), 0, 0),
+        ((2, 2, 0, 0), 0, 0),
+        ((1, 1, 2, 2), 0, 0),
+        ((1, 3, 1, 4), 1, 2),
+        ((1, 2, 1, 2), 2, 1),
+    ],
 )
 def test_everything_is_hidden_as_often_as_the_definition_says(
-    num_time_masks, time_width, num_band_masks, band_width
+    numbers, narrowest_time, narrowest_band
 ):
-    numbers = (num_time_masks, time_width, num_band_masks, band_width)
-    probabilities = hidden_and_probability(3, 5, *numbers)
+    probabilities = hidden_and_probability(3, 5, numbers, narrowest_time, narrowest_band)
     assert sum(probabilities.values()) == pytest.approx(1.0)
     num_examples = 40_000
 
-    layer = SpecAugment(*numbers, fill="zero", seed=0)
+    layer = SpecAugment(
+        *numbers,
+        fill="zero",
+        seed=0,
+        min_time_width=narrowest_time,
+        min_band_width=narrowest_band,
+    )
     hidden = hidden_by(layer, np.ones((num_examples, 3, 5), "float32"))
 
     counts = collections.Counter(example.tobytes() for example in hidden)
@@ -219,11 +235,30 @@ def test_layer_contract(spectrograms):
     check_layer(augment(), spectrograms, output_shape=(5, 12, 16))
 
 
-@pytest.mark.parametrize("name", ["num_time_masks", "time_width", "num_band_masks", "band_width"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "num_time_masks",
+        "time_width",
+        "num_band_masks",
+        "band_width",
+        "min_time_width",
+        "min_band_width",
+    ],
+)
 def test_negative_number_is_refused(name):
     message = rf"`{name}` must not be negative\. Received: {name}=-1"
     with pytest.raises(ValueError, match=message):
         augment(**{name: -1})
+
+
+@pytest.mark.parametrize(("axis", "widest"), [("time", 4), ("band", 6)])
+def test_narrowest_mask_wider_than_the_widest_is_refused(axis, widest):
+    narrowest = f"min_{axis}_width"
+    augment(**{narrowest: widest})
+    message = rf"`{narrowest}` must not be above.*Received: {narrowest}={widest + 1}, .*={widest}"
+    with pytest.raises(ValueError, match=message):
+        augment(**{narrowest: widest + 1})
 
 
 def test_unknown_fill_is_refused():

@@ -1,0 +1,157 @@
+"""The conformer autoencoder: the recorded one, the definition, sizes, and the section."""
+
+import keras
+import numpy as np
+import pytest
+
+from asdkeras.networks.conformer_autoencoder import conformer_autoencoder
+from tests.golden import load_golden
+from tests.networks.conformer_weights import block_by_definition, disturb, fill_block
+from tests.networks.released import count
+
+SMALL = {"num_sections": 3, "num_blocks": 2, "width": 8, "kernel_size": 3, "num_heads": 2}
+SMALL["latent_dim"] = 5
+FRAMES = np.random.default_rng(0).normal(size=(2, 7, 6)).astype("float32")
+SECTIONS = np.array([2, 0], "int32")
+
+
+def network(bands=6, length=None, **arguments):
+    frames, sections = keras.Input((length, bands)), keras.Input((), dtype="int32")
+    output = conformer_autoencoder(frames, sections, **SMALL | arguments)
+    return keras.Model([frames, sections], output)
+
+
+@pytest.fixture(scope="module")
+def disturbed():
+    """A small network none of whose weights is 0 or 1."""
+    keras.utils.set_random_seed(0)
+    model = network()
+    disturb(model)
+    return model
+
+
+def test_reconstruction_is_the_recorded_one():
+    golden = load_golden("conformer_ae/conformer_ae_small")
+    model = network(10, num_blocks=1, width=16, kernel_size=7, num_heads=4, latent_dim=6)
+    fill_block(model, "encoder_0", golden, "P/encoder_block.0")
+    fill_block(model, "decoder_0", golden, "P/decoder_block.0")
+    for ours, theirs in {
+        "input": "input_layer",
+        "latent": "encoder_projection.0",
+        "expansion": "decoder_projection",
+        "reconstruction": "reconstruct_layer",
+    }.items():
+        kernel, bias = (golden[f"P/{theirs}.{part}"] for part in ("weight", "bias"))
+        model.get_layer(ours).set_weights([kernel[..., 0].T, bias])
+    model.get_layer("section_vector").set_weights([golden["P/embed_layer.weight"]])
+
+    found = np.asarray(model([golden["feat"], golden["ids"].astype("int32")]))
+
+    np.testing.assert_allclose(found, golden["reconstructed"], rtol=1e-4, atol=1e-6)
+    errors = np.abs(golden["feat"] - found)
+    np.testing.assert_allclose(errors, golden["l1_error"], rtol=1e-4, atol=3e-6)
+    assert errors.sum() == pytest.approx(float(golden["l1_sum"]), rel=1e-6)
+
+
+def by_definition(model, frames, section):
+    """One clip in float64."""
+
+    def dense(x, name):
+        kernel, bias = (array.astype("float64") for array in model.get_layer(name).get_weights())
+        return x @ kernel + bias
+
+    x = dense(frames.astype("float64"), "input")
+    x = block_by_definition(model, "encoder_1", block_by_definition(model, "encoder_0", x))
+    vector = model.get_layer("section_vector").get_weights()[0][section]
+    x = dense(np.maximum(dense(x, "latent"), 0.0) + vector, "expansion")
+    x = block_by_definition(model, "decoder_1", block_by_definition(model, "decoder_0", x))
+    return dense(x, "reconstruction")
+
+
+def test_reconstruction_is_that_of_the_definition(disturbed):
+    expected = [by_definition(disturbed, *clip) for clip in zip(FRAMES, SECTIONS, strict=True)]
+    found = disturbed([FRAMES, SECTIONS])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow  # 16 blocks of more than 20 layers.
+def test_network_has_the_size_of_the_published_code():
+    golden = load_golden("conformer_ae/conformer_ae.json")
+    frames, sections = keras.Input((None, 128)), keras.Input((), dtype="int32")
+    output = conformer_autoencoder(frames, sections, num_sections=6, num_blocks=8, latent_dim=32)
+    model = keras.Model([frames, sections], output)
+    expected = golden["params_default_8_8_blocks_128mel_latent32"]
+    assert count(model.trainable_weights) == 7_818_112 == expected
+
+
+def test_network_by_default_has_the_size_the_docstring_says():
+    frames, sections = keras.Input((None, 128)), keras.Input((), dtype="int32")
+    model = keras.Model([frames, sections], conformer_autoencoder(frames, sections, num_sections=6))
+    assert count(model.trainable_weights) == 3_941_856
+    assert "3,941,856" in conformer_autoencoder.__doc__
+    assert {layer.rate for layer in model.layers if "dropout" in layer.name} == {0.1}
+
+
+def test_section_of_a_clip_changes_its_reconstruction_alone(disturbed):
+    before = np.asarray(disturbed([FRAMES, SECTIONS]))
+    after = np.asarray(disturbed([FRAMES, np.array([2, 1], "int32")]))
+    np.testing.assert_array_equal(after[0], before[0])
+    assert np.abs(after[1] - before[1]).max() > 1e-2
+
+
+def test_sections_are_told_apart_from_the_start():
+    keras.utils.set_random_seed(0)
+    model = network(num_sections=100, latent_dim=100, num_blocks=1)
+    vectors = model.get_layer("section_vector").get_weights()[0]
+    # 10,000 values: the deviation is known to a percent.
+    assert vectors.std() == pytest.approx(1.0, rel=0.04)
+    assert abs(vectors.mean()) < 0.05
+
+
+def test_every_frame_may_read_every_other(disturbed):
+    before = np.asarray(disturbed([FRAMES, SECTIONS]))
+    for changed, read in ((0, -1), (-1, 0)):
+        frames = FRAMES.copy()
+        frames[:, changed] += 1.0
+        after = np.asarray(disturbed([frames, SECTIONS]))
+        assert np.all(np.any(after[:, read] != before[:, read], axis=-1))
+
+
+def test_width_of_the_blocks_and_the_latent_are_as_asked_for():
+    model = network(length=7, width=12, latent_dim=3, num_blocks=1)
+    assert model.output_shape == (None, 7, 6)
+    assert model.get_layer("latent").output.shape == (None, 7, 3)
+    widths = {layer.output.shape[-1] for layer in model.layers if layer.name.endswith("_norm")}
+    assert widths == {12}
+
+
+def test_saved_network_loads_and_is_the_same(tmp_path, disturbed):
+    disturbed.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded([FRAMES, SECTIONS]), disturbed([FRAMES, SECTIONS]))
+
+
+def test_training_reaches_every_weight():
+    keras.utils.set_random_seed(0)
+    model = network(dropout=0.1, num_blocks=1)
+    model.compile(keras.optimizers.SGD(0.1), "mae", run_eagerly=True)
+    before = [np.array(weight) for weight in model.trainable_weights]
+
+    assert np.isfinite(model.train_on_batch([FRAMES, SECTIONS], FRAMES))
+
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        # A bias of the keys adds the same to all logits of a question, so it changes nothing.
+        if not weight.path.endswith("key/bias"):
+            assert np.any(np.asarray(weight) != old), weight.path
+
+
+@pytest.mark.parametrize("name", ["num_sections", "num_blocks", "latent_dim"])
+def test_numbers_below_one_are_refused(name):
+    with pytest.raises(ValueError, match=rf"`{name}` must be at least 1\. Received: {name}=0"):
+        network(**{name: 0})
+
+
+@pytest.mark.parametrize(("name", "value"), [("num_heads", 3), ("kernel_size", 4)])
+def test_blocks_refuse_what_they_cannot_do(name, value):
+    with pytest.raises(ValueError, match=f"`{name}`.*{name}={value}"):
+        network(**{name: value})
