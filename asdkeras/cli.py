@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     scoring.set_defaults(handler=_score)
 
     ensemble = commands.add_parser(
-        "ensemble", help="add the scores of runs that are there; trains nothing"
+        "ensemble", help="make the scores of runs one, of any systems; trains nothing"
     )
     ensemble.add_argument(
         "runs",
@@ -112,7 +112,32 @@ def _parser() -> argparse.ArgumentParser:
     ensemble.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of the new run"
     )
-    ensemble.add_argument("--combine", choices=("sum", "mean"), default="sum")
+    ensemble.add_argument(
+        "--combine",
+        choices=("mean", "sum", "median", "maximum", "rank"),
+        default="mean",
+        help="what the scores of a clip become; rank: the mean of its ranks among the test clips "
+        "of its section (default: mean)",
+    )
+    ensemble.add_argument(
+        "--normalize",
+        choices=("train", "test", "none"),
+        default="train",
+        help="shift and scale the scores of each run by its training or test clips of a section; "
+        "none: take all named scores as they are (default: train)",
+    )
+    ensemble.add_argument(
+        "--weights", nargs="+", type=float, metavar="W", help="one for each run (default: alike)"
+    )
+    ensemble.add_argument(
+        "--oracle-best",
+        nargs="+",
+        type=_count,
+        default=(),
+        metavar="N",
+        help="labels choose the N best runs for each machine type and domain, and of several N "
+        "the best; marked as an oracle",
+    )
     ensemble.add_argument(
         "--pool-trials",
         action="store_true",
@@ -321,6 +346,13 @@ def _add_run_command(
     command.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs"
     )
+    command.add_argument(
+        "--jobs",
+        type=_count,
+        metavar="N",
+        help="models trained side by side, each in a process of its own, as memory allows "
+        "(default: 1; 2 where every section has a model of its own)",
+    )
     command.set_defaults(handler=handler)
 
 
@@ -474,7 +506,13 @@ def _ensemble(arguments: argparse.Namespace) -> None:
     from asdkeras.report.results import conclude
 
     system, seeds = combine_runs(
-        arguments.runs, arguments.out, arguments.combine, arguments.pool_trials
+        arguments.runs,
+        arguments.out,
+        arguments.combine,
+        normalize=arguments.normalize,
+        weights=arguments.weights,
+        best_from_labels=arguments.oracle_best,
+        pools_trials=arguments.pool_trials,
     )
     conclude(arguments.out, system, seeds)
 
@@ -490,6 +528,7 @@ def _planned(arguments: argparse.Namespace) -> "Run":
         recipe=arguments.recipe,
         overrides=arguments.set,
         runs=arguments.runs,
+        jobs=arguments.jobs,
     )
 
 

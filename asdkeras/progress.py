@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 _SECONDS_BETWEEN_LINES = 10.0
+_is_plain = False
 
 
 class Update(Protocol):
@@ -20,6 +21,12 @@ def say(message: str) -> None:
     print(f"asdkeras: {message}", file=sys.stderr, flush=True)
 
 
+def show_plain_lines() -> None:
+    """Show no bars from now on: several processes cannot share the place of one."""
+    global _is_plain
+    _is_plain = True
+
+
 @contextlib.contextmanager
 def stage(name: str) -> Iterator[Update]:
     """Show how far a stage has come.
@@ -30,7 +37,7 @@ def stage(name: str) -> Iterator[Update]:
     Yields:
         a function of (steps done, steps in all, what to show beside them).
     """
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _is_plain:
         with _bar(name) as update:
             yield update
     else:

@@ -52,14 +52,6 @@ _CHANGES = {
             'clip["anomaly_score"]',
         ),
     },
-    ("scorers/section_standardization.py", "scorers/test_section_standardization.py"): {
-        "spread of a sample": ("training.std(ddof=0)", "training.std()"),
-        "spread that rounding leaves": (
-            "if training.min() == training.max():",
-            "if training.std() == 0:",
-        ),
-        "test clips count": ('(clips["split"] == "train")', '(clips["split"] != "")'),
-    },
     ("metrics/development.py", "metrics/test_development.py"): {
         "the evaluation set": ('== "dev"', '== "eval"'),
         "rows that do not count": ('in rules.averaged_rows("pauc", "all")', "in rules.rows"),

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from asdkeras.experiment.members import Combination, Combined, Member, combined, is_scored
+from asdkeras.experiment.combined_scores import Combined, combined
+from asdkeras.experiment.members import Combination, Member, is_scored
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
 from asdkeras.score_files import TrialScores, read_group_scores, read_oracle, read_story
 from asdkeras.scorers.thresholds import percentile_threshold, scope_thresholds
@@ -96,10 +97,24 @@ def _notes(members: Sequence[Member], rule: Combination, result: Combined) -> li
     is_alone = len(members) == 1 and rule.answer is not None
     head = f"scores of {names}" if is_alone else f"{rule.how} of {len(members)}: {names}"
     notes = [head + column]
-    if rule.normalize == "section":
-        notes.append("each member's scores count in standard deviations of its training clips")
+    notes += _how_normalized(rule)
+    if "rank" in rule.methods:
+        notes.append(
+            "ranks are among the test clips of a section: the score of a clip depends on the others"
+        )
     told = [(each.name, note) for each in members for note in read_story(each.folder)["notes"]]
     return [*notes, *result.notes, *(f"{name}: {note}" for name, note in told)]
+
+
+def _how_normalized(rule: Combination) -> list[str]:
+    if rule.normalize == "none":
+        return []
+    places = " per section and domain" if rule.normalize == "section_and_domain" else ""
+    kind = "its training clips" if rule.normalize_on == "train" else "the test clips"
+    line = f"each member's scores count in standard deviations of {kind}{places}"
+    if rule.normalize_on == "test":
+        line += ": the score of a clip depends on the others"
+    return [line]
 
 
 def _described(member: Member) -> str:

@@ -5,6 +5,8 @@ import os
 import sys
 import tempfile
 
+_FATAL = "3"
+
 
 def import_keras() -> None:
     """Import Keras before anything else does.
@@ -14,10 +16,11 @@ def import_keras() -> None:
     fails, later only its fatal messages come through. Set TF_CPP_MIN_LOG_LEVEL to hear
     all of it.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "keras" in sys.modules:
+    is_wanted = os.environ.get("TF_CPP_MIN_LOG_LEVEL", _FATAL) != _FATAL
+    if is_wanted or "keras" in sys.modules:
         importlib.import_module("keras")
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = _FATAL  # New processes of ours find it set, too.
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as said:

@@ -28,13 +28,15 @@ class Choice(NamedTuple):
 
 def given_weights(
     by_machine_type: Sequence[Mapping[str, float]],
+    elsewhere: Sequence[float],
     scored: Sequence[pd.Series],
     table: pd.DataFrame,
 ) -> list[pd.Series]:
     """The weight of each member for every clip; 0 for clips that it does not score.
 
     Args:
-        by_machine_type: for each member, machine type -> weight; 1 where there is none.
+        by_machine_type: for each member, machine type -> weight.
+        elsewhere: for each member, its weight where there is none.
         scored: for each member, whether it scores a clip, bool `(clips,)`.
         table: clip table.
 
@@ -42,9 +44,9 @@ def given_weights(
         ValueError: if all weights of a machine type are 0.
     """
     weights = [
-        pd.Series([of_member.get(str(name), 1.0) for name in table["machine_type"]], table.index)
+        pd.Series([of_member.get(str(name), other) for name in table["machine_type"]], table.index)
         * is_scored
-        for of_member, is_scored in zip(by_machine_type, scored, strict=True)
+        for of_member, other, is_scored in zip(by_machine_type, elsewhere, scored, strict=True)
     ]
     lost = table.loc[pd.concat(weights, axis=1).sum(axis=1) == 0.0, "machine_type"]
     if len(lost):
@@ -114,9 +116,13 @@ def describe_weights(
     scored: Sequence[pd.Series],
     table: pd.DataFrame,
 ) -> list[str]:
-    """One line on the weights of those machine types whose members do not all weigh 1."""
-    places = []
-    for machine_type, clips in table.groupby("machine_type"):
+    """One line on the weights of those machine types whose members do not all weigh 1.
+
+    Without names of machine types where all of them have the same weights.
+    """
+    places: dict[str, str] = {}
+    groups = table.groupby("machine_type")
+    for machine_type, clips in groups:
         at = clips.index[0]
         present = [
             (n, w[at])
@@ -125,5 +131,8 @@ def describe_weights(
         ]
         if any(weight != 1.0 for _, weight in present):
             words = ", ".join(f"{name} {weight:.2f}" for name, weight in present)
-            places.append(f"{machine_type} {words}")
-    return [f"weights: {'; '.join(places)}"] if places else []
+            places[str(machine_type)] = words
+    if len(places) == len(groups) > 1 and len(set(places.values())) == 1:
+        return [f"weights: {next(iter(places.values()))}"]
+    lines = [f"{machine_type} {words}" for machine_type, words in places.items()]
+    return [f"weights: {'; '.join(lines)}"] if lines else []

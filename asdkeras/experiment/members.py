@@ -1,4 +1,4 @@
-"""The members of an ensemble, and their scores added name by name."""
+"""The members of an ensemble, how they become one, and what each of them brings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from asdkeras.errors import RecipeError
-from asdkeras.experiment.member_weights import best_weights, describe_weights, given_weights
 from asdkeras.score_files import read_names, read_story, read_trial
-from asdkeras.scorers.section_standardization import section_moments
+from asdkeras.scorers.ensembles import Method
+from asdkeras.scorers.section_standardization import Split, section_moments
 
 _CLIP = ["machine_type", "section", "split", "path"]
 
@@ -23,7 +23,8 @@ class Member(NamedTuple):
         choice: one of its named scores, to count alone; or a snapshot such as `epoch100`,
             whose scores then count under their plain names; or empty for all as they are.
         machine_types: whose clips the member scores; None means all.
-        weights: machine type -> weight of the member; 1 where there is none.
+        weights: machine type -> weight of the member.
+        weight: of the member for machine types that `weights` does not name.
     """
 
     folder: Path
@@ -31,96 +32,47 @@ class Member(NamedTuple):
     choice: str = ""
     machine_types: tuple[str, ...] | None = None
     weights: Mapping[str, float] | None = None
+    weight: float = 1.0
 
 
 class Combination(NamedTuple):
     """How members become one; see `asdkeras.systems.system.Ensemble`.
 
     Attributes:
-        how: `sum` or `mean`, for each clip over the members that score it.
+        how: for each clip, over the members that score it.
         answer: column of every member that is the answer; None takes theirs.
-        normalize: `section` standardizes answers by training clips, and they alone count.
+        normalize: whether answers are standardized by clips of their section, or of their
+            section and domain.
         weights_from_labels: whether labels choose the weights of two members.
         oracle: choices by labels that the combination stands for.
+        normalize_on: which clips of a section standardize.
+        best_from_labels: numbers of best members that labels choose from; empty for all.
+        combine_from_labels: methods that labels then choose from; empty for `how` alone.
     """
 
-    how: Literal["sum", "mean"]
+    how: Method
     answer: str | None = None
-    normalize: Literal["none", "section"] = "none"
+    normalize: Literal["none", "section", "section_and_domain"] = "none"
     weights_from_labels: bool = False
     oracle: tuple[str, ...] = ()
+    normalize_on: Split = "train"
+    best_from_labels: tuple[int, ...] = ()
+    combine_from_labels: tuple[Method, ...] = ()
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """What may make the members one."""
+        return self.combine_from_labels or (self.how,)
+
+    @property
+    def keeps_names(self) -> bool:
+        """Whether every named score is combined, and not the answer alone."""
+        is_sum = self.how in ("sum", "mean")
+        return is_sum and self.normalize == "none" and not self.best_from_labels
 
 
-class Combined(NamedTuple):
-    """What the members say together.
-
-    Attributes:
-        table: clip table of their score files.
-        columns: named scores, in the order of the first member.
-        answer: the column that is the answer: what all members call theirs, or
-            `anomaly_score` if they call it differently.
-        is_whole: whether every name that all members have is there; False if only one
-            score was chosen, which then is the answer.
-        notes: what is to be said of the combination.
-        oracle: what labels of test clips decided.
-    """
-
-    table: pd.DataFrame
-    columns: pd.DataFrame
-    answer: str
-    is_whole: bool
-    notes: tuple[str, ...]
-    oracle: tuple[str, ...]
-
-
-def combined(members: Sequence[Member], rule: Combination) -> Combined:
-    """Add the scores of the members, name by name.
-
-    Args:
-        members: at least one. If one of them has a named score as its choice, that score
-            alone counts, beside the anomaly scores of the others.
-        rule: how.
-
-    Raises:
-        RecipeError: if a member is not finished or not of the same clips, a choice is not
-            among its scores, or no member scores a clip.
-        ValueError: if a member lacks the answer of the rule, or all weights of a machine
-            type are 0.
-    """
-    answer = _common_answer(members, rule)
-    is_whole = not any(member.choice in read_names(member.folder) for member in members)
-    table = read_trial(members[0].folder).table
-    scored = [is_scored(member, table) for member in members]
-    lost = sorted(set(table.loc[~pd.concat(scored, axis=1).any(axis=1), "machine_type"]))
-    if lost:
-        raise RecipeError(
-            f"no member of this ensemble scores {', '.join(lost)}. Choose another variant, or "
-            "leave these machine types out with --machines."
-        )
-
-    notes: list[str] = []
-    oracle = rule.oracle
-    weights = given_weights([each.weights or {} for each in members], scored, table)
-    if rule.weights_from_labels:
-        answers = [_part(each, members[0], table, answer, rule)[0][answer] for each in members]
-        choice = best_weights(answers, weights, scored, table)
-        weights, notes = choice.weights, [*choice.notes]
-        oracle = (*oracle, *choice.oracle)
-    notes += describe_weights([each.name for each in members], weights, scored, table)
-
-    total, total_weight = pd.DataFrame(), pd.Series(0.0, table.index)
-    for member, has, weight in zip(members, scored, weights, strict=True):
-        # One at a time: an ensemble may have forty members.
-        part, told = _part(member, members[0], table, answer, rule)
-        part = part.where(has, 0.0, axis=0).mul(weight, axis=0)
-        total = part if total.empty else total.add(part)[_shared(total, part)]
-        total_weight = total_weight + weight
-        notes += told
-    columns = total if rule.how == "sum" else total.div(total_weight, axis=0)
-    return Combined(table, columns, answer, is_whole, tuple(notes), oracle)
-
-
-def _common_answer(members: Sequence[Member], rule: Combination) -> str:
+def common_answer(members: Sequence[Member], rule: Combination) -> str:
+    """The column that is the answer, by its name in the members or `anomaly_score`."""
     if rule.answer is not None:
         return rule.answer
     answers = {_answer(member) for member in members}
@@ -131,10 +83,23 @@ def _answer(member: Member) -> str:
     return str(read_story(member.folder)["anomaly_score"])
 
 
-def _part(
+def read_columns(
     member: Member, first: Member, table: pd.DataFrame, answer: str, rule: Combination
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The columns of a member under the names they count by, and what is to be said of them."""
+    """The columns of a member under the names they count by, and what is to be said of them.
+
+    Args:
+        member: whose columns.
+        first: the first member, for messages.
+        table: clip table of the first member.
+        answer: of `common_answer`.
+        rule: if it standardizes, the answer is all that comes.
+
+    Raises:
+        RecipeError: if the member is not finished or not of the same clips, or its choice is
+            not among its scores.
+        ValueError: if it lacks the answer of the rule.
+    """
     trial = read_trial(member.folder)
     if not trial.table[_CLIP].equals(table[_CLIP]):
         raise RecipeError(
@@ -145,11 +110,12 @@ def _part(
     if rule.normalize == "none":
         return columns, []
     scores = columns[answer].where(is_scored(member, table))
-    moments = section_moments(scores, table)
+    moments = section_moments(scores, table, rule.normalize, rule.normalize_on)
     notes = []
     if moments.constant:
+        kind = "training" if rule.normalize_on == "train" else "test"
         notes.append(
-            f"{member.name}: the training clips of {', '.join(moments.constant)} have one score, "
+            f"{member.name}: the {kind} clips of {', '.join(moments.constant)} have one score, "
             "so its scores there are not divided by their spread"
         )
     return ((scores - moments.mean) / moments.spread).to_frame(answer), notes
@@ -177,10 +143,6 @@ def _chosen(member: Member, columns: pd.DataFrame, answer: str, rule: Combinatio
             f"Received: answer={answer!r}; {member.name} has {', '.join(map(str, columns.columns))}"
         )
     return columns
-
-
-def _shared(one: pd.DataFrame, other: pd.DataFrame) -> list[str]:
-    return [str(name) for name in one.columns if name in other]
 
 
 def is_scored(member: Member, table: pd.DataFrame) -> pd.Series:

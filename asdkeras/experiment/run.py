@@ -1,11 +1,9 @@
 """From a recipe and a dataset to a run folder: train, represent, score, each done once."""
 
 import contextlib
-import csv
 import dataclasses
 import hashlib
-import resource
-import time
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,12 +25,17 @@ from asdkeras.experiment.dataset import (
 from asdkeras.experiment.ensembles import write_ensemble
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.members import Combination, Member
+from asdkeras.experiment.memory import peak_mib
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder, claim, finish_trial, locked
-from asdkeras.files import replacing, write_text
+from asdkeras.experiment.stages import largest_peak_mib, recorded
+from asdkeras.experiment.task_processes import Task, run_side_by_side
+from asdkeras.files import replacing
 from asdkeras.metrics.official import rules_for
 from asdkeras.progress import say
 from asdkeras.score_files import TrialScores, read_story
+
+_SECTIONS_AT_ONCE = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Run:
             clip lies.
         store: the audio.
         folder: of the run.
+        jobs: most tasks trained side by side, each in a process of its own; None leaves it to
+            the system: a model per section two at once, others one after the other in this
+            process.
     """
 
     recipe: Recipe
@@ -55,6 +61,7 @@ class Run:
     table: pd.DataFrame
     store: ClipStore
     folder: RunFolder
+    jobs: int | None = None
 
 
 def open_run(
@@ -66,6 +73,7 @@ def open_run(
     recipe: str | None = None,
     overrides: Sequence[str] = (),
     runs: Path = Path("runs"),
+    jobs: int | None = None,
 ) -> Run:
     """Read recipe and dataset; nothing of the run itself is written yet.
 
@@ -77,6 +85,7 @@ def open_run(
         recipe: name or file; None chooses by dataset.
         overrides: `key=value` changes of the recipe.
         runs: folder of all runs.
+        jobs: as in `Run`.
 
     Raises:
         RecipeError: if system, variant, recipe or an override is not understood.
@@ -107,7 +116,8 @@ def open_run(
     for note in store.notes:
         say(f"note: {note}")
     folder = RunFolder(path, content.digest(), _fingerprint(table, store))
-    return Run(content, source, data, table[table["split"] != "supplemental"], store, folder)
+    table = table[table["split"] != "supplemental"]
+    return Run(content, source, data, table, store, folder, jobs)
 
 
 def missing_scores(run: Run) -> list[int]:
@@ -133,8 +143,7 @@ def train(run: Run) -> None:
             for member in _member_runs(run, system).values():
                 train(member)
         else:
-            for seed in run.recipe.seeds:
-                _trained(run, system, seed)
+            _train_missing(run, system, run.recipe.seeds)
 
 
 def score(run: Run) -> None:
@@ -159,11 +168,15 @@ def score(run: Run) -> None:
 
 
 def _score_missing(run: Run, system: Any) -> None:
-    for seed in missing_scores(run):
-        warnings = _trained(run, system, seed)
+    seeds = missing_scores(run)
+    if _num_jobs(run, system) is not None:  # Then no trial waits for the scores of another.
+        _train_missing(run, system, seeds)
+    for seed in seeds:
+        _train_missing(run, system, [seed])
+        warnings = _warnings(run, system, seed)
         # Many small matrices: several threads per matrix cost more than they bring, and
         # how they split a sum would show in the last digit.
-        with _recorded(run, f"score seed {seed}"), threadpool_limits(1):
+        with recorded(run.folder.path, f"score seed {seed}"), threadpool_limits(1):
             _score_trial(run, system, seed, warnings)
 
 
@@ -235,6 +248,9 @@ def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
         ensemble.normalize,
         ensemble.weights_from_labels,
         ensemble.oracle,
+        ensemble.normalize_on,
+        ensemble.best_from_labels,
+        ensemble.combine_from_labels,
     )
     for seed, members in trials.items():
         write_ensemble(
@@ -248,15 +264,43 @@ def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
         )
 
 
-def _trained(run: Run, system: Any, seed: int) -> list[str]:
-    """Train the missing units of a trial; the warnings of all its units."""
-    warnings = []
-    for unit, table in _units(run.table, system.scope):
-        folder = run.folder.task(unit, seed)
-        if not run.folder.is_done(folder):
-            _train_unit(run, system, unit, table, seed)
-        warnings += run.folder.read_done(folder)["warnings"]
-    return warnings
+def _num_jobs(run: Run, system: Any) -> int | None:
+    """How many tasks at once, each in a process of its own; None for all in this one."""
+    if system.scope == "section":  # Dozens of models: one process would keep something of each.
+        return run.jobs or min(_SECTIONS_AT_ONCE, os.cpu_count() or 1)
+    return None if run.jobs is None or run.jobs == 1 else run.jobs
+
+
+def _train_missing(run: Run, system: Any, seeds: Sequence[int]) -> None:
+    """Train and represent the missing units of some trials."""
+    tables = dict(_units(run.table, system.scope))
+    units = [(unit, seed) for seed in seeds for unit in tables]
+    missing = [each for each in units if not run.folder.is_done(run.folder.task(*each))]
+    jobs = _num_jobs(run, system)
+    if jobs is None:
+        for unit, seed in missing:
+            _train_unit(run, system, unit, tables[unit], seed)
+        return
+    run_side_by_side(
+        [Task(f"train {run.recipe.variant} {u} seed {s}", (run, u, s)) for u, s in missing],
+        _train_in_own_process,
+        jobs=jobs,
+        needed_mib=largest_peak_mib(run.folder.path),
+    )
+
+
+def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
+    """Train one unit; the peak of the memory of this process, in MiB."""
+    system = _system(run)
+    table = dict(_units(run.table, system.scope))[unit]
+    _train_unit(run, system, unit, table, seed)
+    return peak_mib()
+
+
+def _warnings(run: Run, system: Any, seed: int) -> list[str]:
+    """What training said of all units of a trial."""
+    folders = [run.folder.task(unit, seed) for unit, _ in _units(run.table, system.scope)]
+    return [line for folder in folders for line in run.folder.read_done(folder)["warnings"]]
 
 
 def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int) -> None:
@@ -266,12 +310,15 @@ def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int
     folder = run.folder.task(unit, seed)
     folder.mkdir(parents=True, exist_ok=True)
     make_repeatable(seed)
-    context = TaskContext(folder, seed, table, f"train {run.recipe.variant} {unit} seed {seed}")
+    everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
+    name = f"{run.recipe.variant} {unit} seed {seed}"
+    context = TaskContext(folder, seed, table, f"train {name}", everything)
     training = table[table["split"] == "train"]
-    with _recorded(run, context.name), contextlib.closing(context):
+    with recorded(run.folder.path, context.name), contextlib.closing(context):
         trained = system.train(ClipSet(training, run.store, seed), context)
-    with _recorded(run, f"represent {unit} seed {seed}"):
-        representations = represent(trained, ClipSet(table, run.store, seed), system.batch_size)
+    with recorded(run.folder.path, f"represent {unit} seed {seed}"):
+        clips = ClipSet(table, run.store, seed)
+        representations = represent(trained, clips, system.batch_size, f"represent {name}")
         with replacing(folder / "representations.npz") as temporary:
             np.savez(temporary, **representations.as_arrays())
     run.folder.mark_done(folder, warnings=context.warnings)
@@ -349,21 +396,3 @@ def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:
     labels = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
     text = labels.to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(f"{store.fingerprint}\n{text}".encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def _recorded(run: Run, name: str) -> Iterator[None]:
-    """Append time and peak memory of a stage to `stages.csv`, also if it is cut short."""
-    path = run.folder.path / "stages.csv"
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        rows = [["stage", "seconds", "peak_memory_mib"]]
-        if path.exists():
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.reader(file))
-        # The peak is that of the process so far: it never falls from stage to stage.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        rows.append([name, f"{time.monotonic() - started:.1f}", f"{peak:.0f}"])
-        write_text(path, "".join(",".join(row) + "\n" for row in rows))

@@ -17,7 +17,7 @@ from asdkeras.data.pipeline import inference_batches, own_errors
 from asdkeras.files import PART_PREFIX, replacing, write_text
 from asdkeras.losses.finite_training import FiniteTraining
 from asdkeras.progress import say, stage
-from asdkeras.systems.system import Fitted, Representations
+from asdkeras.systems.system import ClipSet, Fitted, Representations
 
 _BATCH_VALUES = "batch_values.npz"
 _ADVICE = "The last whole epoch is kept. Try a lower learning rate or another seed."
@@ -32,6 +32,7 @@ class TaskContext:
         seed: int, of the trial.
         table: see `RunContext`.
         name: what progress lines call the task.
+        all_training_clips: see `RunContext`; None for systems that do not ask for them.
         warnings: what is to be said again under the result table.
     """
 
@@ -39,6 +40,7 @@ class TaskContext:
     seed: int
     table: pd.DataFrame
     name: str
+    all_training_clips: ClipSet | None = None
     warnings: list = dataclasses.field(default_factory=list)
     _stores: list[FrameStore] = dataclasses.field(default_factory=list, init=False)
 
@@ -53,7 +55,7 @@ class TaskContext:
 
     def store_frames(self, front_end, clips, clip_length, keep, batch_size):
         """See `RunContext.store_frames`; `close` deletes the frames again."""
-        compute = _of_waveforms(front_end, clip_length)
+        compute = _of_waveforms(front_end, clip_length, {})
 
         def batches(update):
             num_done = 0
@@ -64,7 +66,7 @@ class TaskContext:
 
         # Named like what a killed process leaves half: the next run clears it away.
         path = self.folder / f"{PART_PREFIX}frames{len(self._stores)}"
-        with stage("front end") as update, own_errors():
+        with stage(f"{self.name} front end") as update, own_errors():
             self._stores.append(write_frames(path, batches(update), len(clips)))
         return self._stores[-1]
 
@@ -140,50 +142,67 @@ def _name_of(epoch):
     return f"weights_epoch{epoch:04d}.keras"
 
 
-def represent(trained, clips, batch_size):
+def represent(trained, clips, batch_size, name="represent"):
     """Every model of `trained` on every clip that it is for.
 
     Args:
         trained: `Trained`.
         clips: `ClipSet`.
         batch_size: int.
+        name: what progress lines call the stage.
 
     Returns:
         `Representations`.
     """
-    groups = {}
-    for name in trained.models:
-        groups.setdefault(trained.splits.get(name), []).append(name)
-    is_heard = {
-        split: np.full(len(clips), True) if split is None else (clips.table["split"] == split)
-        for split in groups
-    }
+    everyone = np.full(len(clips), True)
+    groups = {}  # Models that hear the same clips read them once.
+    for model in trained.models:
+        is_heard = np.asarray(trained.rows.get(model, everyone), bool)
+        groups.setdefault(is_heard.tobytes(), (np.flatnonzero(is_heard), []))[1].append(model)
     arrays = {
-        name: np.full((len(clips), *model.output_shape[1:]), np.nan, "float32")
-        for name, model in trained.models.items()
+        array: np.full((len(clips), *output.shape[1:]), np.nan, "float32")
+        for each, model in trained.models.items()
+        for array, output in _named(each, model.output).items()
     }
-    total = sum(int(chosen.sum()) for chosen in is_heard.values())
+    total = sum(len(rows) for rows, _ in groups.values())
     num_done = 0
-    with stage("represent clips") as update, own_errors():
-        for split, names in groups.items():
-            rows = np.flatnonzero(is_heard[split])
+    with stage(name) as update, own_errors():
+        for rows, names in groups.values():
             part = dataclasses.replace(clips, table=clips.table.iloc[rows])
-            models = {n: _of_waveforms(trained.models[n], trained.clip_length) for n in names}
+            models = {
+                each: _of_waveforms(trained.models[each], trained.clip_length, trained.inputs)
+                for each in names
+            }
             first = 0
             for batch in inference_batches(part, trained.clip_length, trained.keep, batch_size):
                 chosen = rows[first : first + len(batch)]
-                for name, model in models.items():
-                    arrays[name][chosen] = model(batch).numpy()
+                values = {each: of_clips[chosen] for each, of_clips in trained.inputs.items()}
+                for model, call in models.items():
+                    outputs = call({"waveform": batch, **values} if values else batch)
+                    for array, output in _named(model, outputs).items():
+                        arrays[array][chosen] = output.numpy()
                 first += len(batch)
                 num_done += len(batch)
                 update(num_done, total)
     return Representations(arrays, trained.constants)
 
 
-def _of_waveforms(model, clip_length):
+def _named(model, outputs):
+    """What a model gives, by the names of its representations."""
+    if isinstance(outputs, dict):
+        return {f"{key}_{model}": each for key, each in outputs.items()}
+    return {model: outputs}
+
+
+def _of_waveforms(model, clip_length, inputs):
     """The model in inference; one trace for any batch size, the smaller last one included."""
-    waveforms = tf.TensorSpec((None, clip_length), tf.float32)
-    return tf.function(functools.partial(model, training=False), input_signature=[waveforms])
+    signature = tf.TensorSpec((None, clip_length), tf.float32)
+    if inputs:
+        signature = {"waveform": signature} | {
+            name: tf.TensorSpec((None, *values.shape[1:]), values.dtype)
+            for name, values in inputs.items()
+        }
+    return tf.function(functools.partial(model, training=False), input_signature=[signature])
 
 
 def make_repeatable(seed):

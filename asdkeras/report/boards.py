@@ -156,7 +156,8 @@ def _headline(run: FinishedRun, part: str) -> float:
 
 
 def _name(run: FinishedRun) -> str:
-    return f"{run.system} {run.title}"
+    """What lines call it; names of several systems may be broken between them."""
+    return f"{run.system.replace('+', ' + ')} {run.title}"
 
 
 def _place(run: FinishedRun) -> Path:

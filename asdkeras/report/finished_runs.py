@@ -32,7 +32,7 @@ class FinishedRun:
 
     Attributes:
         folder: of the run, as it was named or found.
-        system: its name.
+        system: its name; of an ensemble of several systems, their names joined by `+`.
         variant: of the system; of an ensemble that the user made, the name of its folder.
         dataset: such as `mini2021`.
         oracle: which choices were made by labels of test clips; empty if none.

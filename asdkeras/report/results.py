@@ -44,7 +44,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
 
     Args:
         run: folder of the run; every seed is scored.
-        system: name of the system.
+        system: name of the system; of an ensemble of several, their names joined by `+`.
         seeds: trials that count.
     """
     scores = read_scored_run(run, seeds)
@@ -107,7 +107,7 @@ def compare_run(
 
     Args:
         run: folder of the run.
-        against: system whose paper it is; None takes that of the run.
+        against: system whose paper it is; None takes that of the run, which must be of one.
         row: row of the paper's tables; None takes those the run's scores belong to.
         tolerance: in percentage points, where the paper prints no standard deviation; None
             takes `DEFAULT_TOLERANCE`.
@@ -121,6 +121,11 @@ def compare_run(
     """
     recipe = recipe_of(run)
     system = against or str(recipe["system"])
+    if "+" in system:
+        raise RecipeError(
+            f"{run}: a run of several systems, {system}, has no paper of its own. Choose one with "
+            "--against SYSTEM and --row ROW."
+        )
     scores = read_scored_run(run, recipe["seeds"])
     comparison = _compared(scores, system, _wanted_rows(run, scores, row, score), tolerance)
     title = f"{_title(run, recipe['system'], scores)}, against {system}"

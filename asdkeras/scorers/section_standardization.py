@@ -1,18 +1,21 @@
-"""Scores of different origin made comparable by the training clips of each section."""
+"""Scores of different origin made comparable by the clips of each section."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+Scope = Literal["section", "section_and_domain"]
+Split = Literal["train", "test"]
+
 
 class SectionMoments(NamedTuple):
-    """What the training clips of each clip's machine type and section say of a score.
+    """What the clips of each clip's machine type and section say of a score.
 
     Attributes:
-        mean: float Series, `(clips,)`; NaN where no training clip has a score.
+        mean: float Series, `(clips,)`; NaN where no clip to go by has a score.
         spread: likewise, the standard deviation of a population (ddof 0), or 1 where all
-            training clips have one score.
+            of them have one score.
         constant: the places where they have, such as `fan 00`.
     """
 
@@ -21,24 +24,46 @@ class SectionMoments(NamedTuple):
     constant: tuple[str, ...]
 
 
-def section_moments(scores: pd.Series, table: pd.DataFrame) -> SectionMoments:
+def section_moments(
+    scores: pd.Series, table: pd.DataFrame, scope: Scope = "section", split: Split = "train"
+) -> SectionMoments:
     """Mean and spread of the training clips of each section, for every clip.
 
     Args:
         scores: float Series, `(clips,)`; NaN where there is none.
         table: clip table, with the index of `scores`.
+        scope: `section_and_domain` goes by the clips of the same domain where these have two
+            different scores at least; a clip of another domain, or of none, goes by the
+            whole section.
+        split: whose clips to go by. With `test` a section without test clips goes by its
+            training clips.
     """
     mean, spread = (pd.Series(np.nan, index=scores.index) for _ in range(2))
     constant = []
     for (machine_type, section), clips in table.groupby(["machine_type", "section"]):
-        is_training = (clips["split"] == "train").to_numpy(dtype=bool)
-        training = scores[clips.index[is_training]].dropna()
-        if training.empty:
+        counted = _counted(scores, clips, split)
+        if counted.empty:
             continue
-        mean[clips.index] = training.mean()
-        if training.min() == training.max():  # Rounding may leave a spread of 1e-17.
+        mean[clips.index] = counted.mean()
+        if counted.min() == counted.max():  # Rounding may leave a spread of 1e-17.
             spread[clips.index] = 1.0
             constant.append(f"{machine_type} {section}")
         else:
-            spread[clips.index] = training.std(ddof=0)
+            spread[clips.index] = counted.std(ddof=0)
+        if scope == "section_and_domain":
+            for _, of_domain in clips.groupby("domain"):
+                inside = counted[counted.index.intersection(of_domain.index)]
+                if inside.nunique() > 1:
+                    mean[of_domain.index] = inside.mean()
+                    spread[of_domain.index] = inside.std(ddof=0)
     return SectionMoments(mean, spread, tuple(constant))
+
+
+def _counted(scores: pd.Series, clips: pd.DataFrame, split: Split) -> pd.Series:
+    """The scores of a section that its moments are taken of."""
+    for name in dict.fromkeys((split, "train")):
+        is_counted = (clips["split"] == name).to_numpy(dtype=bool)
+        found = scores[clips.index[is_counted]].dropna()
+        if not found.empty:
+            break
+    return found

@@ -14,6 +14,7 @@ import pandas as pd
 from asdkeras.data.frames import FrameStore
 from asdkeras.data.store import ClipStore
 from asdkeras.dsp.clip_length import Keep
+from asdkeras.scorers.ensembles import METHODS, WEIGHTED, Method
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +88,13 @@ class RunContext(Protocol):
         seed: int, of the trial; every random number of the task derives from it.
         table: clip table of all splits. A system trains on the training clips alone; it
             reads other rows only where its recipe asks for what released code does.
+        all_training_clips: the training clips of the whole dataset, those of other machines
+            included, for systems that learn what a machine does not sound like.
     """
 
     seed: int
     table: pd.DataFrame
+    all_training_clips: ClipSet
 
     def store_frames(
         self,
@@ -170,19 +174,23 @@ class Trained:
 
     Attributes:
         models: name of a representation -> model from waveform `(batch, clip_length)` to
-            an array of one row per clip.
+            an array of one row per clip. A model that gives a dict of arrays makes a
+            representation `<key>_<name>` of each.
         constants: name -> array that belongs to the models and not to a clip.
         clip_length: int, samples the models hear.
         keep: which part of a longer clip they hear.
-        splits: name of a representation -> split whose clips alone have it; the rows of the
-            others are NaN, at no cost.
+        rows: name of a model -> bool `(clips,)`, which clips of the table of the context it
+            hears; the rows of the others are NaN, at no cost.
+        inputs: name -> one value per clip of that table; all models then take a dict of
+            these and of `waveform`.
     """
 
     models: dict[str, keras.Model]
     constants: dict[str, np.ndarray]
     clip_length: int
     keep: Keep
-    splits: dict[str, str] = dataclasses.field(default_factory=dict)
+    rows: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    inputs: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,8 +290,10 @@ class Ensemble:
 
     Attributes:
         members: variant -> machine types whose clips it scores; None means all.
-        combine: `sum` or `mean` of the members' columns, name by name; weighted if there are
-            weights.
+        combine: what the scores of a clip become; `rank` is the mean of the ranks among the
+            test clips of its section. Sums and means of scores that are not normalized go
+            name by name; else answers alone are combined. `sum`, `mean` and `rank` are
+            weighted if there are weights.
         pools_trials: whether every trial of every member takes part in one result. Else
             trial k of the ensemble is made of trial k of the members.
         decide: as in `System`, on the combined columns.
@@ -293,25 +303,37 @@ class Ensemble:
             together are the column `anomaly_score`.
         normalize: `section` makes the answer of each member a multiple of the standard
             deviation above the mean of the training clips of the section, before weights;
-            then only answers are combined.
+            `section_and_domain` goes by those of the same domain, where these have two
+            different scores at least.
         weights: variant -> machine type -> weight, from 0 on; 1 where there is none.
         weights_from_labels: whether the weights w and 1 - w of a machine type with two
             members are those of 0, 0.05 .. 1 that are best by the labels of its development
             test clips. What is chosen so is marked as an oracle; without labels `weights`
             stay.
         oracle: as in `ScoreTable`, of choices that the variant stands for.
+        normalize_on: `test` normalizes by the test clips of a section in place of its
+            training clips: the score of a clip then depends on the others.
+        best_from_labels: if not empty, the labels of development test clips choose for each
+            machine type (and domain, where the rules set the clips of a domain against its
+            own anomalies alone) which members count: the n that are best by themselves, n
+            among these numbers. It is marked as an oracle; without labels all members count.
+        combine_from_labels: what `combine` may be where labels choose the members, the best
+            one being chosen with them; empty leaves it.
     """
 
     members: Mapping[str, tuple[str, ...] | None]
-    combine: Literal["sum", "mean"]
+    combine: Method
     pools_trials: bool
     decide: Decide
     published_rows: Mapping[str, str]
     answer: str | None = None
-    normalize: Literal["none", "section"] = "none"
+    normalize: Literal["none", "section", "section_and_domain"] = "none"
     weights: Mapping[str, Mapping[str, float]] | None = None
     weights_from_labels: bool = False
     oracle: tuple[str, ...] = ()
+    normalize_on: Literal["train", "test"] = "train"
+    best_from_labels: tuple[int, ...] = ()
+    combine_from_labels: tuple[Method, ...] = ()
 
     def __post_init__(self):
         weights = self.weights or {}
@@ -320,8 +342,46 @@ class Ensemble:
             raise ValueError(f"`weights` must name members. Received: {', '.join(unknown)}")
         if any(weight < 0.0 for of_member in weights.values() for weight in of_member.values()):
             raise ValueError(f"`weights` must not be below 0. Received: weights={weights}")
+        self._check_methods()
+        self._check_choices()
+
+    def _check_methods(self):
+        unknown = sorted({self.combine, *self.combine_from_labels} - set(METHODS))
+        if unknown:
+            raise ValueError(
+                f"`combine` must be one of {', '.join(METHODS)}. Received: {', '.join(unknown)}"
+            )
+        used = (self.combine, *self.combine_from_labels)
+        unweighted = [how for how in used if how not in WEIGHTED]
+        if unweighted and (self.weights or self.weights_from_labels):
+            raise ValueError(
+                f"weights go with {', '.join(WEIGHTED)}, because others cannot count one member "
+                f"more than another. Received: combine={', '.join(unweighted)}"
+            )
+        if self.weights_from_labels and self.combine == "rank":
+            raise ValueError(
+                "`weights_from_labels` searches the weights of a sum: choose `sum` or `mean`. "
+                f"Received: combine={self.combine!r}"
+            )
+
+    def _check_choices(self):
         if self.weights_from_labels and self.pools_trials:
             raise ValueError(
                 "`weights_from_labels` chooses the weights of two members, of one trial each: "
                 f"leave out `pools_trials`. Received: pools_trials={self.pools_trials}"
+            )
+        if self.weights_from_labels and self.best_from_labels:
+            raise ValueError(
+                "`weights_from_labels` and `best_from_labels` both choose who counts: leave out "
+                f"one. Received: best_from_labels={self.best_from_labels}"
+            )
+        if any(number < 1 for number in self.best_from_labels):
+            raise ValueError(
+                "`best_from_labels` must be numbers of members, from 1 on. "
+                f"Received: best_from_labels={self.best_from_labels}"
+            )
+        if self.combine_from_labels and not self.best_from_labels:
+            raise ValueError(
+                "`combine_from_labels` goes with `best_from_labels`, because labels choose both at "
+                f"once. Received: combine_from_labels={self.combine_from_labels}"
             )

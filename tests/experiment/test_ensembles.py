@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from asdkeras.errors import RecipeError
+from asdkeras.experiment.combined_scores import combined
 from asdkeras.experiment.ensembles import write_ensemble
-from asdkeras.experiment.members import Combination, Member, combined
+from asdkeras.experiment.members import Combination, Member
 from asdkeras.experiment.run_folder import RunFolder
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import RULES
@@ -471,6 +472,207 @@ def test_a_machine_with_one_member_has_no_weight_to_choose(tmp_path):
 
 def test_without_a_choice_by_labels_nothing_is_marked(tmp_path):
     assert read_story(written(tmp_path, [member(tmp_path, 0)], by_answer))["oracle"] == []
+
+
+def answers(num_members):
+    return np.stack([member_columns(seed, 16)["combined"] for seed in range(num_members)])
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [("median", np.median(answers(3), axis=0)), ("maximum", np.max(answers(3), axis=0))],
+)
+def test_methods_without_sums_combine_the_answers_alone(tmp_path, how, expected):
+    members = [member(tmp_path, seed) for seed in range(3)]
+
+    result = combined(members, Combination(how))
+
+    assert result.is_whole
+    assert list(result.columns) == ["combined"]
+    np.testing.assert_array_equal(result.columns["combined"], expected)
+
+
+def average_ranks(scores, table):
+    """By counting, among the test clips of machine type and section."""
+    ranks = []
+    for number in range(len(table)):
+        here = table.iloc[number]
+        references = [
+            scores[k]
+            for k in range(len(table))
+            if table.loc[k, "split"] == "test"
+            and table.loc[k, "machine_type"] == here["machine_type"]
+            and table.loc[k, "section"] == here["section"]
+        ]
+        lower = sum(each < scores[number] for each in references)
+        alike = sum(each == scores[number] for each in references)
+        ranks.append(lower + alike / 2 + 0.5)
+    return np.array(ranks)
+
+
+def test_ranks_are_weighted_and_say_that_clips_depend_on_one_another(tmp_path):
+    table = table_of_sections()
+    members = [
+        member(tmp_path, 0, table=table, weights={"fan": 3.0}),
+        member(tmp_path, 1, table=table)._replace(weight=0.5),
+    ]
+
+    result = combined(members, Combination("rank"))
+
+    first, second = (average_ranks(each, table) for each in answers(2))
+    weight = np.where(table["machine_type"] == "fan", 3.0, 1.0)
+    expected = (weight * first + 0.5 * second) / (weight + 0.5)
+    np.testing.assert_allclose(result.columns["combined"], expected, rtol=1e-14)
+    story = read_story(written(tmp_path, members, rule=Combination("rank")))
+    assert story["notes"][:2] == [
+        "rank of 2: member0, member1",
+        "ranks are among the test clips of a section: the score of a clip depends on the others",
+    ]
+
+
+def test_thresholds_of_ranks_are_percentiles_of_the_ranks_of_training_clips(tmp_path):
+    members = [member(tmp_path, seed) for seed in range(2)]
+
+    trial = read_trial(written(tmp_path, members, rule=Combination("rank")))
+
+    here = (trial.table["machine_type"] == "fan") & (trial.table["domain"] == "target")
+    ranks = np.mean([average_ranks(each, trial.table) for each in answers(2)], axis=0)
+    threshold = np.percentile(ranks[here & (trial.table["split"] == "train")], 90)
+    np.testing.assert_allclose(trial.thresholds[here], threshold)
+
+
+def test_weights_of_a_member_count_on_machines_that_are_not_named(tmp_path):
+    members = [
+        member(tmp_path, 0, weights={"fan": 3.0})._replace(weight=0.25),
+        member(tmp_path, 1)._replace(weight=2.0),
+    ]
+
+    result = combined(members, SUM)
+
+    weight = np.where(clip_table()["machine_type"] == "fan", 3.0, 0.25)
+    first, second = answers(2)
+    np.testing.assert_allclose(result.columns["combined"], weight * first + 2 * second, rtol=1e-14)
+
+
+def test_weights_that_all_machines_share_are_told_once(tmp_path):
+    members = [member(tmp_path, 0)._replace(weight=0.25), member(tmp_path, 1)]
+
+    assert combined(members, SUM).notes == ("weights: member0 0.25, member1 1.00",)
+
+
+def test_a_method_without_weights_refuses_them(tmp_path):
+    members = [member(tmp_path, 0, weights={"fan": 3.0}), member(tmp_path, 1)]
+
+    with pytest.raises(ValueError, match=r"`weights` go with .* Received: how='median'"):
+        combined(members, Combination("median"))
+
+
+def test_a_member_that_does_not_score_a_machine_is_left_out_of_every_method(tmp_path):
+    members = [member(tmp_path, 0, machine_types=("valve",)), member(tmp_path, 1)]
+    first, second = answers(2)
+
+    for how in ("maximum", "median"):
+        columns = combined(members, Combination(how)).columns["combined"]
+        np.testing.assert_array_equal(columns[:8], second[:8])
+    np.testing.assert_array_equal(
+        combined(members, Combination("maximum")).columns["combined"][8:],
+        np.maximum(first, second)[8:],
+    )
+
+
+def normalized(scores, table, split, keys):
+    """By hand: every clip against those of its place in one split, population deviation."""
+    places = table[keys].agg("/".join, axis=1)
+    values = []
+    for number in range(len(table)):
+        here = (places == places[number]) & (table["split"] == split)
+        counted = scores[here.to_numpy(dtype=bool)]
+        values.append((scores[number] - counted.mean()) / counted.std())
+    return np.array(values)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("scope", ["section", "section_and_domain"])
+def test_answers_are_normalized_by_the_clips_that_the_rule_names(tmp_path, scope, split):
+    members = [member(tmp_path, seed) for seed in range(3)]
+    rule = Combination("median", normalize=scope, normalize_on=split)
+
+    result = combined(members, rule)
+
+    keys = ["machine_type", "section", "domain"][: 2 if scope == "section" else 3]
+    rows = [normalized(each, result.table, split, keys) for each in answers(3)]
+    np.testing.assert_allclose(result.columns["combined"], np.median(rows, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scope", "split", "words"),
+    [
+        ("section", "train", "of its training clips"),
+        ("section_and_domain", "train", "of its training clips per section and domain"),
+        ("section", "test", "of the test clips: the score of a clip depends on the others"),
+    ],
+)
+def test_the_notes_say_which_clips_normalize(tmp_path, scope, split, words):
+    rule = Combination("mean", normalize=scope, normalize_on=split)
+
+    story = read_story(written(tmp_path, [member(tmp_path, 0), member(tmp_path, 1)], None, rule))
+
+    assert story["notes"][1] == f"each member's scores count in standard deviations {words}"
+
+
+def test_test_clips_of_one_score_are_called_test_clips(tmp_path):
+    columns = member_columns(0, 16).assign(combined=1.0)
+
+    result = combined(
+        [member(tmp_path, 0, columns=columns)],
+        Combination("mean", normalize="section", normalize_on="test"),
+    )
+
+    assert result.notes[0].startswith("member0: the test clips of fan 00, valve 00 have one score")
+
+
+def test_members_chosen_by_labels_are_told_and_mark_the_result(tmp_path):
+    """On the fan the noise of one member is that of the other turned round: their sum is best."""
+    members = labelled_members(tmp_path, 0.5)
+    rule = Combination("mean", best_from_labels=(1, 2), combine_from_labels=("sum", "maximum"))
+
+    out = written(tmp_path, members, by_answer, rule)
+
+    trial, story = read_trial(out), read_story(out)
+    assert story["notes"][1] == "chosen by labels: fan member0, member1 by sum"
+    assert story["notes"][2] == (
+        "there are no labels to choose members for valve by: all count there, by mean"
+    )
+    assert story["oracle"] == [
+        "the labels of development test clips chose which members count, and how",
+        "checkpoint",
+    ]
+    first, second = (read_trial(each.folder).columns["combined"] for each in members)
+    fan = trial.table["machine_type"] == "fan"
+    expected = np.where(fan, first + second, (first + second) / 2)
+    np.testing.assert_allclose(trial.columns["combined"], expected, rtol=1e-12)
+
+
+def test_members_are_chosen_by_what_is_normalized_and_scored(tmp_path):
+    members = [*labelled_members(tmp_path, 0.8), *labelled_members(tmp_path, 0.8)[:1]]
+    members[2] = members[2]._replace(name="of the valve", machine_types=("valve",))
+    rule = Combination("mean", normalize="section", best_from_labels=(3,))
+
+    result = combined(members, rule)
+
+    assert "chosen by labels: fan member0, member1" in result.notes
+    parts = [
+        normalized(
+            read_trial(each.folder).columns["combined"].to_numpy(),
+            result.table,
+            "train",
+            ["machine_type", "section"],
+        )
+        for each in members[:2]
+    ]
+    fan = (result.table["machine_type"] == "fan").to_numpy(dtype=bool)
+    expected = np.mean(parts, axis=0)[fan]
+    np.testing.assert_allclose(result.columns["combined"][fan], expected, rtol=1e-10)
 
 
 def with_groups(one, seed, *names):

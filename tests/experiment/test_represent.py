@@ -23,8 +23,8 @@ def model(factor):
     return keras.Model(waveform, factor * waveform)
 
 
-def trained(splits=None, **models):
-    return Trained(models, {"k": np.arange(3)}, CLIP_LENGTH, "start", splits or {})
+def trained(rows=None, inputs=None, **models):
+    return Trained(models, {"k": np.arange(3)}, CLIP_LENGTH, "start", rows or {}, inputs or {})
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
@@ -36,21 +36,49 @@ def test_every_clip_has_the_row_of_its_own_waveform(clips, batch_size):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
-def test_what_is_of_one_split_is_nothing_for_the_others(clips, batch_size, capsys):
+def test_a_model_hears_its_own_rows_and_the_others_stay_empty(clips, batch_size, capsys):
     models = {"all": model(1.0), "near": model(2.0), "far": model(3.0)}
-    given = represent(trained({"near": "train", "far": "test"}, **models), clips, batch_size).clips
+    is_training = np.array(SPLITS) == "train"
+    rows = {"near": is_training, "far": ~is_training}
+    given = represent(trained(rows, **models), clips, batch_size).clips
 
     waveforms = np.array(clips.store.waveforms)
-    is_training = np.array(SPLITS) == "train"
     np.testing.assert_array_equal(given["all"], waveforms)
     np.testing.assert_array_equal(given["near"][is_training], 2 * waveforms[is_training])
     np.testing.assert_array_equal(given["far"][~is_training], 3 * waveforms[~is_training])
     assert np.isnan(given["near"][~is_training]).all()
     assert np.isnan(given["far"][is_training]).all()
-    assert capsys.readouterr().err.splitlines()[-1] == "asdkeras: represent clips: 10/10"
+    assert capsys.readouterr().err.splitlines()[-1] == "asdkeras: represent: 10/10"
 
 
-def test_a_split_without_clips_costs_nothing(clips):
-    given = represent(trained({"far": "supplemental"}, far=model(1.0)), clips, 2).clips
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_a_model_takes_the_values_of_its_own_clips_beside_their_waveforms(clips, batch_size):
+    waveform = keras.Input((CLIP_LENGTH,), name="waveform")
+    gain = keras.Input((), name="gain")
+    louder = keras.Model({"waveform": waveform, "gain": gain}, waveform * gain[:, None])
+    gains = np.arange(1.0, 6.0, dtype="float32")
+    is_training = np.array(SPLITS) == "train"
+
+    wanted = trained({"loud": is_training}, {"gain": gains}, loud=louder)
+    given = represent(wanted, clips, batch_size).clips["loud"]
+
+    expected = np.array(clips.store.waveforms) * gains[:, None]
+    np.testing.assert_array_equal(given[is_training], expected[is_training])
+    assert np.isnan(given[~is_training]).all()
+
+
+def test_every_output_of_a_model_is_a_representation_of_its_own(clips):
+    waveform = keras.Input((CLIP_LENGTH,))
+    both = keras.Model(waveform, {"once": waveform, "sum": keras.ops.sum(waveform, axis=1)})
+    given = represent(trained(net=both), clips, 2).clips
+
+    assert set(given) == {"once_net", "sum_net"}
+    np.testing.assert_array_equal(given["once_net"], clips.store.waveforms)
+    sums = np.array(clips.store.waveforms).sum(axis=1)
+    np.testing.assert_allclose(given["sum_net"], sums, rtol=1e-6, atol=1e-7)
+
+
+def test_a_model_without_clips_costs_nothing(clips):
+    given = represent(trained({"far": np.full(5, False)}, far=model(1.0)), clips, 2).clips
     assert given["far"].shape == (5, CLIP_LENGTH)
     assert np.isnan(given["far"]).all()

@@ -216,3 +216,31 @@ def test_an_ensemble_standardizes_and_lets_labels_choose(opened):
     is_training = trial.table["split"] == "train"
     means = trial.columns["anomaly_score"][is_training].groupby(trial.table["machine_type"]).mean()
     np.testing.assert_allclose(means, 0.0, atol=1e-12)
+
+
+def test_an_ensemble_passes_on_how_members_become_one(opened):
+    left, right = Scores("left answer"), Scores("right")
+    combined = ensemble(
+        {"left": None, "right": None},
+        normalize="section",
+        normalize_on="test",
+        best_from_labels=(2,),
+        combine_from_labels=("maximum",),
+    )
+    run = opened({"left": left.system(), "right": right.system(), "combined": combined})
+
+    score(run)
+
+    trial, story = read_trial(run.folder.scores(0)), read_story(run.folder.scores(0))
+    table = trial.table
+    is_test = table["split"] == "test"
+    places = table["machine_type"] + table["section"]
+    rows = []
+    for each in (left.all_columns(0)["left answer"], right.all_columns(0)["right"]):
+        counted = pd.Series(np.asarray(each)).where(is_test).groupby(places)
+        mean = counted.transform("mean")
+        spread = counted.transform(lambda scores: scores.std(ddof=0))
+        rows.append((np.asarray(each) - mean) / spread)
+    np.testing.assert_allclose(trial.columns["anomaly_score"], np.max(rows, axis=0), rtol=1e-10)
+    assert any("the labels of development" in line for line in story["oracle"])
+    assert any(note.startswith("chosen by labels: fan") for note in story["notes"])

@@ -295,7 +295,7 @@ def test_the_progress_tells_the_loss_of_training(context, front_end, capsys):
     fit(context, front_end)
 
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "asdkeras: front end: 6/6"
+    assert lines[0] == "asdkeras: train a task front end: 6/6"
     assert re.fullmatch(r"asdkeras: train a task: 21/21 epoch 3/3 loss \d\.\d{3}", lines[-1])
 
 

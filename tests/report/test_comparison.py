@@ -376,6 +376,16 @@ def test_an_unknown_row_of_the_paper_is_answered_with_the_nearest(made_run, caps
     assert "prints no row `all_41`. Did you mean `all_40`?" in capsys.readouterr().err
 
 
+def test_a_run_of_several_systems_is_compared_with_the_paper_that_is_named(made_run, capsys):
+    (made_run / "recipe.yaml").write_text(f"system: {SYSTEM}+baseline2021\nseeds: [0]\n")
+
+    assert main(["compare", str(made_run)]) == 2
+    assert "Choose one with --against SYSTEM and --row ROW" in capsys.readouterr().err
+    paper = ["--against", SYSTEM, "--row", "two_heads_20", "--tolerance", "100"]
+    assert main(["compare", str(made_run), *paper]) == 0
+    assert f"{SYSTEM}+baseline2021" in capsys.readouterr().out
+
+
 def test_unfinished_runs_are_refused(made_run, capsys):
     (made_run / "scores" / "seed0" / "DONE").unlink()
 

@@ -59,6 +59,16 @@ def test_an_ensemble_of_the_users_own_is_called_by_its_folder(tmp_path):
     assert (run.variant, run.dataset) == ("mine", "mini2021")
 
 
+def test_an_ensemble_of_several_systems_has_no_published_figures_of_its_own(tmp_path):
+    folder = finished_run(tmp_path, "alpha+wilkinghoff2021", "small")
+    (folder / "compare.csv").write_text("of another paper\n")
+
+    run = only(find_runs([folder])[0])
+
+    assert run.system == "alpha+wilkinghoff2021"
+    assert run.means["published"].isna().all()
+
+
 def test_a_run_in_the_current_folder_has_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(finished_run(tmp_path, "alpha", "small"))
 

@@ -358,3 +358,16 @@ def test_a_run_that_labels_had_a_say_in_is_marked_wherever_it_stands(tmp_path):
 
 def test_without_such_a_run_nothing_is_said_of_oracles(runs):
     assert "oracle" not in shown(runs)
+
+
+def test_an_ensemble_of_several_systems_stands_among_the_runs(tmp_path):
+    """Its name has places where a narrow table may break it; files have the name as it is."""
+    finished_run(tmp_path, "wilkinghoff2021", "all_40", skill=2.0)
+    finished_run(tmp_path, "wilkinghoff2021+baseline2021", "mix", skill=0.2)
+    out = tmp_path / "table.csv"
+
+    text = shown(tmp_path, out=out)
+
+    assert "wilkinghoff2021 + baseline2021 mix" in text
+    assert "eline2021" not in [line.split()[0] for line in text.splitlines() if line.split()]
+    assert set(pd.read_csv(out)["system"]) == {"wilkinghoff2021", "wilkinghoff2021+baseline2021"}

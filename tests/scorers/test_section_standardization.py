@@ -48,3 +48,56 @@ def test_clips_without_a_score_do_not_count():
     np.testing.assert_allclose(moments.mean, [3, 13, 3, 3, 13, 13, np.nan, np.nan])
     assert moments.spread[26:].isna().all()
     assert moments.constant == ("fan 00",)
+
+
+def domain_table():
+    """Section 00 of the fan. Training: source 0, 2, 4, target 7, 7; test: 1, 5, and 9 unknown."""
+    rows = [
+        *[("source", "train", 0.0), ("source", "train", 2.0), ("source", "train", 4.0)],
+        *[("target", "train", 7.0), ("target", "train", 7.0)],
+        *[("source", "test", 1.0), ("target", "test", 5.0), (pd.NA, "test", 9.0)],
+    ]
+    table = pd.DataFrame(rows, columns=["domain", "split", "score"]).astype({"domain": "string"})
+    return table.assign(machine_type="fan", section="00"), table["score"]
+
+
+def test_a_domain_counts_by_itself_where_its_training_clips_differ():
+    """All five have the mean 4; the target clips are alike, and the last has no domain."""
+    table, scores = domain_table()
+
+    moments = section_moments(scores, table, "section_and_domain")
+
+    spread, of_source = np.std([0, 2, 4, 7, 7]), np.std([0, 2, 4])
+    np.testing.assert_allclose(moments.mean, [2, 2, 2, 4, 4, 2, 4, 4])
+    np.testing.assert_allclose(
+        moments.spread, [*3 * [of_source], spread, spread, of_source, spread, spread], rtol=1e-14
+    )
+    assert moments.constant == ()
+
+
+def test_both_domains_count_by_themselves_where_both_differ():
+    table, scores = domain_table()
+    scores = scores.copy()
+    scores[4] = 9.0
+
+    moments = section_moments(scores, table, "section_and_domain")
+
+    np.testing.assert_allclose(moments.mean[[3, 4, 6]], 8.0)
+    np.testing.assert_allclose(moments.spread[[3, 4, 6]], 1.0)
+
+
+def test_test_clips_can_be_gone_by():
+    table, scores = domain_table()
+
+    moments = section_moments(scores, table, split="test")
+
+    np.testing.assert_allclose(moments.mean, 5.0)
+    np.testing.assert_allclose(moments.spread, np.std([1, 5, 9]))
+
+
+def test_a_section_without_test_clips_goes_by_its_training_clips():
+    table, scores = table_and_scores()
+
+    moments = section_moments(scores.drop(27), table.drop(27), split="test")
+
+    np.testing.assert_allclose(moments.mean, [9, 0, 9, 9, 0, 0, 5])

@@ -40,13 +40,14 @@ class FrontEnd:
         require(self.floor > 0, "floor", "must be above 0", self.floor)
 
 
-def heard_length(front_end, clips, context):
+def heard_length(front_end, clips, context, key="front_end"):
     """Samples of every clip that are heard, told where that is not all of it.
 
     Args:
-        front_end: `FrontEnd`.
+        front_end: `FrontEnd`, or another section of a recipe with a `clip_length`.
         clips: `ClipSet`, the training clips.
         context: `RunContext`.
+        key: that section.
 
     Returns:
         int.
@@ -59,7 +60,7 @@ def heard_length(front_end, clips, context):
     if num_longer := int((all_lengths > length).sum()):
         context.warn(
             f"of longer clips the first {length / rate_hz:g} s are heard alone: {num_longer}; "
-            f"--set config.front_end.clip_length={int(all_lengths.max())} hears them whole"
+            f"--set config.{key}.clip_length={int(all_lengths.max())} hears them whole"
         )
     return length
 

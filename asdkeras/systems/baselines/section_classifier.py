@@ -100,7 +100,8 @@ def train(config, front_end, clips, context):
         split: _posteriors(trained.network, trained.front_end, config.num_frames, hop)
         for split, hop in (("train", config.training_hop), ("test", config.test_hop))
     }
-    return Trained(models, {}, trained.clip_length, KEEP, splits={split: split for split in models})
+    rows = {split: (context.table["split"] == split).to_numpy(bool) for split in models}
+    return Trained(models, {}, trained.clip_length, KEEP, rows)
 
 
 def _require_sections(table):

@@ -1,0 +1,161 @@
+"""Tasks side by side, each in a process of its own, as many as fit into memory.
+
+TensorFlow keeps part of every model it has trained for as long as the process lives. A process
+per task gives all of it back, and small models leave processors idle that others can use.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing import connection
+from typing import Any, NamedTuple
+
+from asdkeras import errors, progress
+from asdkeras.errors import AsdkerasError, TrainingError
+from asdkeras.experiment.memory import free_mib, resident_mib
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+class Task(NamedTuple):
+    """One call of a function.
+
+    Attributes:
+        name: what messages call it.
+        arguments: of the function; they can be pickled.
+    """
+
+    name: str
+    arguments: tuple[Any, ...]
+
+
+class _Started(NamedTuple):
+    task: Task
+    process: Any
+    answers: connection.Connection
+
+
+def run_side_by_side(
+    tasks: Sequence[Task],
+    work: Callable[..., float],
+    *,
+    jobs: int,
+    needed_mib: float | None,
+) -> None:
+    """Do all tasks, several at once.
+
+    A further task starts only while there is room for what the largest one so far has
+    needed at its peak; as long as nothing is known of it, the first one runs alone. Where the
+    system does not tell its free memory, `jobs` alone decides.
+
+    Args:
+        tasks: in the order they are started in.
+        work: does one task in its process and returns the peak of its memory in MiB. It
+            stands in a module, so that a new process finds it.
+        jobs: most tasks at once, from 1 on.
+        needed_mib: peak of an earlier task of this kind; None if there was none.
+
+    Raises:
+        AsdkerasError: the first that a task raised; tasks under way are stopped then, and go
+            on where they stood when they are run again.
+        TrainingError: if a process ends without an answer.
+    """
+    waiting, running = list(tasks), list[_Started]()
+    try:
+        while waiting or running:
+            while waiting and _has_room(running, jobs, needed_mib):
+                running.append(_start(waiting.pop(0), work, jobs))
+            for each in _ended(running):
+                needed_mib = max(_answer(each), needed_mib or 0.0)
+    finally:
+        for each in running:
+            each.process.terminate()
+        for each in running:
+            each.process.join()
+
+
+def _has_room(running: Sequence[_Started], jobs: int, needed_mib: float | None) -> bool:
+    if not running:
+        return True
+    if needed_mib is None or len(running) >= jobs:
+        return False
+    free = free_mib()
+    if free is None:
+        return True
+    still_to_grow = sum(max(0.0, needed_mib - resident_mib(each.process.pid)) for each in running)
+    return free - still_to_grow >= needed_mib
+
+
+def _start(task: Task, work: Callable[..., float], jobs: int) -> _Started:
+    context = multiprocessing.get_context("spawn")  # A fork would inherit TensorFlow's threads.
+    answers, ours = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_in_own_process, args=(work, task, ours, jobs), name=task.name, daemon=True
+    )
+    process.start()
+    ours.close()  # So that the end of the process is the end of the answers.
+    return _Started(task, process, answers)
+
+
+def _ended(running: list[_Started]) -> list[_Started]:
+    """Take those out that have ended, after waiting for one a little."""
+    ready = connection.wait([each.answers for each in running], _SECONDS_BETWEEN_LOOKS)
+    ended = [each for each in running if each.answers in ready]
+    for each in ended:
+        running.remove(each)
+    return ended
+
+
+def _answer(ended: _Started) -> float:
+    try:
+        kind, content = ended.answers.recv()
+    except EOFError:
+        kind, content = "nothing", None
+    ended.process.join()
+    if kind == "done":
+        return float(content)
+    if kind == "error":
+        name, message = content
+        raise getattr(errors, name)(message)
+    if kind == "interrupted":
+        raise KeyboardInterrupt
+    code = ended.process.exitcode
+    if kind == "bug" or code is None or code >= 0:
+        raise RuntimeError(f"{ended.task.name}: {content or f'ended with exit code {code}'}")
+    end = signal.Signals(-code).name
+    raise TrainingError(
+        f"{ended.task.name}: its process was killed ({end}), perhaps for want of memory. What is "
+        "finished is kept: run it again with --jobs 1, or with smaller batches."
+    )
+
+
+def _in_own_process(
+    work: Callable[..., float], task: Task, answers: connection.Connection, jobs: int
+) -> None:
+    """What the new process does."""
+    # Before TensorFlow is imported, which reads them.
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, threads)
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # Else the first takes all.
+    progress.show_plain_lines()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        answers.send(("done", work(*task.arguments)))
+    except AsdkerasError as error:
+        answers.send(("error", (type(error).__name__, str(error))))
+    except KeyboardInterrupt:
+        answers.send(("interrupted", None))
+    except BaseException as error:
+        answers.send(("bug", f"{type(error).__name__}: {error}"))
+        raise
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot stop us, and its next run must not meet us."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
