@@ -138,7 +138,7 @@ def train(run: Run) -> None:
     """
     system = _system(run)
     with locked(run.folder):
-        _claim(run)
+        _claim(run, system)
         if _is_ensemble(system):
             for member in _member_runs(run, system).values():
                 train(member)
@@ -157,7 +157,7 @@ def score(run: Run) -> None:
         return
     system = _system(run)
     with locked(run.folder):
-        _claim(run)
+        _claim(run, system)
         if _is_ensemble(system):
             members = _member_runs(run, system)
             for member in members.values():
@@ -186,8 +186,9 @@ def _system(run: Run) -> Any:
     return systems.load(run.recipe.system).build(config)
 
 
-def _claim(run: Run) -> None:
-    claim(run.folder, run.recipe, run.source, run.data)
+def _claim(run: Run, system: Any) -> None:
+    jobs = 1 if _is_ensemble(system) else _num_jobs(run, system) or 1
+    claim(run.folder, run.recipe, run.source, run.data, jobs)
 
 
 def _is_ensemble(system: Any) -> bool:

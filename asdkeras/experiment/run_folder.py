@@ -113,7 +113,7 @@ def locked(folder: RunFolder) -> Iterator[None]:
         yield
 
 
-def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path) -> None:
+def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path, jobs: int) -> None:
     """Make the folder of a run, or see that it is this run's.
 
     Args:
@@ -121,6 +121,7 @@ def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path) -> None:
         recipe: as it will be run.
         source: file the recipe was read from.
         data: where the dataset lies.
+        jobs: tasks at once, which share the processors; their number moves last digits.
 
     Raises:
         RecipeError: if the folder holds a run of another recipe or on other data.
@@ -133,7 +134,7 @@ def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path) -> None:
         f"# As run. Read from {source}, with the changes of the command line.\n"
         + yaml.safe_dump(content, sort_keys=False),
     )
-    environment = _environment(folder.data_fingerprint, data, recipe.seeds)
+    environment = _environment(folder.data_fingerprint, data, recipe.seeds, jobs)
     write_text(folder.path / "environment.json", json.dumps(environment, indent=2) + "\n")
 
 
@@ -166,7 +167,7 @@ def _flat(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _environment(fingerprint: str, data: Path, seeds: tuple[int, ...]) -> dict[str, Any]:
+def _environment(fingerprint: str, data: Path, seeds: tuple[int, ...], jobs: int) -> dict[str, Any]:
     return {
         "asdkeras": __version__,
         "commit": _commit(),
@@ -176,6 +177,7 @@ def _environment(fingerprint: str, data: Path, seeds: tuple[int, ...]) -> dict[s
         "data": str(data),
         "data_fingerprint": fingerprint,
         "seeds": list(seeds),
+        "jobs": jobs,
     }
 
 

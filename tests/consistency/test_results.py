@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asdkeras.published.tables import load
+from asdkeras.published.tables import contradictions, load
 from asdkeras.systems import variants
 
 ROOT = Path(__file__).parents[2]
@@ -255,19 +255,71 @@ def test_published_figures_of_nejjar2022_are_those_of_its_tables():
         assert named.endswith(" (2)") == ((machine_type, row) == ("all", "no_pretraining"))
 
 
+KUROYANAGI = ("ae", "bc", "ae_ensemble", "bc_ensemble", "mix", "max_of_rows")
+
+
+def test_published_figures_of_kuroyanagi2021_are_those_of_its_table():
+    """Rows such as `fan | source | 71.82 | ... | not measured`, and two of the last column."""
+    published = load("kuroyanagi2021").query("table == '1' and system_row in @KUROYANAGI")
+    percent = published.set_index(["machine_type", "domain", "system_row"])["percent"]
+    recomputed = of_the_cells()
+
+    table = table_after("recipes/kuroyanagi2021/README.md", "published")
+
+    cells = {(machine_type, domain) for machine_type, domain, _ in percent.index}
+    assert len(table) == len(cells) + 1
+    for machine_type, domain, *figures, ours in table:
+        assert ours == "not measured"
+        if domain == "from the cells":
+            expected = [recomputed[row] for row in KUROYANAGI]
+        else:
+            place = (machine_type, domain.replace("as printed (1)", "all"))
+            assert place in cells
+            expected = [percent[(*place, row)] for row in KUROYANAGI]
+        assert figures == [f"{value:.2f}" for value in expected]
+
+
+def of_the_cells():
+    """Row -> the mean that follows from the cells of Table 1, where another is printed."""
+    found = contradictions()
+    found = found[(found["system"] == "kuroyanagi2021") & (found["table"] == "1")]
+    of_all = found[found["machine_type"] == "all"]
+    return of_all.set_index("system_row")["recomputed"].astype(float)
+
+
+def test_published_figures_of_2021_in_the_readme_are_those_of_their_table():
+    """Rows such as `kuroyanagi2021 | DCASE 2021 development, mix | 76.59, 75.06 | ...`."""
+    published = load("kuroyanagi2021").query("machine_type == 'all' and table == '1'")
+    printed, recomputed = published.set_index("system_row")["percent"], of_the_cells()
+
+    table = table_after("README.md", "published2021")
+
+    assert len(table) == 3
+    for _, place, figures, _ in table:
+        row = place.split(", ")[1]
+        assert figures == f"{printed[row]:.2f}, {recomputed[row]:.2f}"
+
+
 PLACES = (
     *(("source", "auc"), ("source", "pauc"), ("target", "auc"), ("target", "pauc")),
     ("all", "official_score"),
 )
 
 
-@pytest.mark.parametrize("system", [*BASELINES, "venkatesh2022"])
-def test_the_mini_tables_show_the_measured_figures(system):
+@pytest.mark.parametrize(
+    ("document", "mark", "results"),
+    [
+        *((f"recipes/{s}/README.md", "mini2021", s) for s in (*BASELINES, "venkatesh2022")),
+        ("recipes/kuroyanagi2021/README.md", "mini2021", "kuroyanagi2021"),
+        ("results/ensembles/README.md", "ensembles", "ensembles"),
+    ],
+)
+def test_the_mini_tables_show_the_measured_figures(document, mark, results):
     """Rows such as `ae | 86.81 | 78.36 | 59.88 | 56.70 | 68.24`."""
-    table = table_after(f"recipes/{system}/README.md", "mini2021")
+    table = table_after(document, mark)
 
     rows = {f"mini2021_{name.strip('`')}.csv": cells for name, *cells in table}
-    files = list((ROOT / "results" / system).glob("mini2021_*.csv"))
+    files = list((ROOT / "results" / results).glob("mini2021_*.csv"))
     assert {path.name for path in files} == set(rows)
     for path in files:
         summary = {

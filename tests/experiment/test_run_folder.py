@@ -1,5 +1,6 @@
 """A run folder belongs to one recipe and one dataset."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ SOURCE = recipes_of("wilkinghoff2021")["mini"]
 def claimed(tmp_path, *overrides, fingerprint="audio"):
     recipe = load_recipe(SOURCE, "wilkinghoff2021", overrides=overrides)
     folder = RunFolder(tmp_path / "run", recipe.digest(), fingerprint)
-    claim(folder, recipe, SOURCE, Path("clips"))
+    claim(folder, recipe, SOURCE, Path("clips"), jobs=2)
     return folder
 
 
@@ -29,6 +30,12 @@ def test_the_recipe_as_run_is_a_recipe_with_the_overrides_in_it(tmp_path):
 
     assert as_run.config["epochs"] == 40
     assert as_run.digest() == folder.recipe_digest
+
+
+def test_the_environment_tells_how_many_tasks_shared_the_processors(tmp_path):
+    folder = claimed(tmp_path)
+    environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    assert environment["jobs"] == 2
 
 
 def test_the_same_recipe_may_claim_again_and_another_seed_too(tmp_path):

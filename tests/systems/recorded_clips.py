@@ -23,6 +23,10 @@ class Store:
         clips = [fit_clip_length(self.waveforms[i], clip_length, keep, 0.0) for i in indices]
         return np.array(clips, "float32")
 
+    def moments(self, indices):
+        samples = np.concatenate([self.waveforms[i] for i in indices]).astype("float64")
+        return float(samples.mean()), float(samples.std())
+
     def read_part(self, indices, first_samples, num_samples, clip_length, keep, pad_mode):
         clips = self.read(indices, clip_length, keep)
         before = max(0, -min(first_samples))
@@ -64,9 +68,9 @@ def noisy_clips(table, samples=4096, seed=0):
     return ClipSet(table, Store(waveforms))
 
 
-def task(folder, table, seed=0):
+def task(folder, table, seed=0, all_training_clips=None):
     """The context the runner gives a system, and what it warned of."""
-    return TaskContext(folder, seed, table, "test")
+    return TaskContext(folder, seed, table, "test", all_training_clips)
 
 
 def training_of(clips):

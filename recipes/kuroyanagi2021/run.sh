@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Kuroyanagi 2021, the rows of Table 1 that are not baselines, on the given data, else on the
+# generated mini corpus. With --variant V, that one alone.
+# Usage: recipes/kuroyanagi2021/run.sh [--data DIR] [--variant V] [--jobs N] [--set KEY=VALUE] ...
+set -euo pipefail
+if [[ " $* " == *" --variant"* ]]; then
+    exec python -m asdkeras.eval --system kuroyanagi2021 "$@"
+fi
+for variant in ae bc ae_ensemble bc_ensemble mix max_of_rows; do
+    python -m asdkeras.eval --system kuroyanagi2021 --variant "$variant" "$@"
+done

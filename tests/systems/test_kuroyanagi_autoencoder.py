@@ -1,0 +1,563 @@
+"""The autoencoder of Kuroyanagi 2021: what it learns from, what it hides, and who scores what."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from asdkeras.config import build_config, read_recipe
+from asdkeras.errors import DataError, RecipeError
+from asdkeras.experiment.training import make_repeatable, represent
+from asdkeras.layers.masked_copies import MaskedCopies
+from asdkeras.layers.resumable_dropout import ResumableDropout
+from asdkeras.layers.spec_augment import SpecAugment
+from asdkeras.systems import kuroyanagi2021
+from asdkeras.systems.kuroyanagi import autoencoder
+from asdkeras.systems.kuroyanagi.autoencoder import score, train
+from asdkeras.systems.kuroyanagi.gaussian_fits import held_out
+from asdkeras.systems.kuroyanagi.settings import changed
+from asdkeras.systems.system import ClipSet, Representations
+from tests.systems.naive_log_mel import naive_log_mel
+from tests.systems.recorded_clips import RATE_HZ, clip_table, noisy_clips, task, training_of
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "kuroyanagi2021" / "dcase2021.yaml"
+CONFIG = build_config(kuroyanagi2021.Config, read_recipe(RECIPE)["config"], "here")
+SAMPLES, FRAMES, BANDS = 1600, 13, 6
+SMALL = {
+    **{"window_length": 512, "hop_length": 128, "num_mel_bins": BANDS},
+    **{"masks.num_time_masks": 2, "masks.time_width": 3},
+    **{"masks.num_band_masks": 1, "masks.band_width": 2, "masks.input_dropout": 0.25},
+    **{"num_copies": 3, "num_blocks": 1, "width": 8, "kernel_size": 3, "num_heads": 2},
+    **{"latent_dim": 4, "steps": 8, "steps_per_save": 2, "batch_size": 4, "warmup_steps": 3},
+    **{"held_out_fraction": 0.4, "reg_covar": 0.01, "target_reg_covar": 0.03},
+}
+
+
+def small(**changes):
+    return changed(CONFIG.ae, {**SMALL, **changes}, "here")
+
+
+def mixed_table():
+    """Sections with both domains, with one source clip, with target clips alone, with unknown ones.
+
+    Training and test clips take turns, and the index does not count from 0.
+    """
+    training = [
+        *(("00", "source"),) * 5,
+        *(("00", "target"),) * 2,
+        ("01", "source"),
+        *(("02", "target"),) * 2,
+        *(("03", ""),) * 3,
+        ("03", "target"),
+    ]
+    rows = [("00", "source", "train", False)]  # Left out below.
+    for number, (section, domain) in enumerate(training):
+        rows.append((section, domain, "train", False))
+        if number % 2:
+            rows.append((section, ("source", "target", "")[number % 3], "test", bool(number % 4)))
+    return clip_table(rows)[::-1][:-1]
+
+
+TABLE = mixed_table()
+SECTIONS = ("00", "01", "02", "03")
+
+
+def recorded():
+    """Clips that differ in loudness, so that their moments tell them apart."""
+    rows = TABLE.sort_index()
+    clips = noisy_clips(pd.concat([rows.iloc[:1], rows]), samples=SAMPLES)
+    for number, waveform in enumerate(clips.store.waveforms):
+        waveform *= 1.0 + number / 5
+    return ClipSet(TABLE, clips.store)
+
+
+CLIPS = recorded()
+TRAINING = training_of(CLIPS)
+
+
+# Held-out clips.
+
+
+def held_out_counts(fraction, clips, seed=0):
+    table = clip_table(clips)
+    chosen = held_out(fraction, table, seed)
+    return table[chosen].groupby("section").size().to_dict(), chosen
+
+
+def test_a_part_of_the_source_clips_of_each_section_is_held_out():
+    clips = [("00", "source", "train", False)] * 40 + [("01", "source", "train", False)] * 26
+
+    counts, _ = held_out_counts(0.1, clips)
+
+    assert counts == {"00": 4, "01": 3}
+
+
+def test_target_clips_are_never_held_out():
+    clips = [("00", d, "train", False) for d in ("source", "target", "target", "source") * 5]
+
+    _, chosen = held_out_counts(0.9, clips)
+
+    assert set(np.flatnonzero(chosen) % 4) == {0, 3}
+    assert chosen.sum() == 9
+
+
+@pytest.mark.parametrize(
+    ("fraction", "num_clips", "expected"), [(0.1, 3, 1), (0.9, 2, 1), (0.9, 3, 2), (0.5, 1, 0)]
+)
+def test_one_clip_at_least_is_held_out_and_one_learned_from(fraction, num_clips, expected):
+    _, chosen = held_out_counts(fraction, [("00", "source", "train", False)] * num_clips)
+
+    assert chosen.sum() == expected
+
+
+def test_the_seed_decides_which_clips_are_held_out():
+    clips = [("00", "source", "train", False)] * 40
+
+    first, again, other = (held_out_counts(0.2, clips, seed)[1] for seed in (1, 1, 2))
+
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+# What the network is shown.
+
+
+class Asked:
+    """A context that notes what it is asked to fit and hands back a model that was not."""
+
+    def __init__(self, context):
+        self.context = context
+
+    def __getattr__(self, name):
+        return getattr(self.context, name)
+
+    def fit(self, **asked):
+        self.asked = asked
+        self.model = asked["build"]()
+        self.batches = [keras.tree.map_structure(np.array, batch) for batch in asked["batches"](0)]
+        self.later = [keras.tree.map_structure(np.array, batch) for batch in asked["batches"](1)]
+        return type("Fitted", (), {"models": {asked["epochs"]: self.model}})
+
+
+class Echo:
+    """Instead of the conformer: what it is given, and a vector of the section beside it."""
+
+    def __init__(self):
+        self.sizes = {}
+
+    def __call__(self, frames, sections, **sizes):
+        self.sizes = sizes
+        vectors = keras.layers.Embedding(
+            sizes["num_sections"],
+            frames.shape[-1],
+            embeddings_initializer="random_normal",
+            name="vectors",
+        )
+        shifted = frames + 20.0 * keras.ops.expand_dims(vectors(sections), 1)
+        return ResumableDropout(sizes["dropout"])(shifted)
+
+
+@pytest.fixture(scope="module")
+def echo():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(autoencoder, "conformer_autoencoder", Echo())
+        yield autoencoder.conformer_autoencoder
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory, echo):
+    """What was asked for and what came back; asked once for the same settings."""
+    known = {}
+
+    def ask(settings, clips=TRAINING, table=TABLE, seed=3):
+        if settings not in known:
+            keras.utils.set_random_seed(1)
+            context = Asked(task(tmp_path_factory.mktemp("task"), table, seed))
+            known[settings] = context, train(settings, clips, context)
+            context.close()
+        return known[settings]
+
+    return ask
+
+
+def naive_frames(settings, learned):
+    """Standardized frames of all clips, by the bands of those that are learned from."""
+    frames = np.array(
+        [
+            naive_log_mel(CLIPS.store.waveforms[i], settings, RATE_HZ)
+            for i in range(len(CLIPS.store.waveforms))
+        ]
+    )
+    of_learned = frames[learned].reshape(-1, BANDS)
+    return (frames - of_learned.mean(axis=0)) / of_learned.std(axis=0)
+
+
+def learned_rows(settings, seed=3):
+    is_held_out = held_out(settings.held_out_fraction, TRAINING.table, seed)
+    return TRAINING.table.index[~is_held_out].to_numpy()
+
+
+def test_it_learns_whole_standardized_clips_with_their_sections_but_none_held_out(asked):
+    settings = small()
+
+    context, _ = asked(settings)
+
+    learned = learned_rows(settings)
+    frames = naive_frames(settings, learned)
+    assert len(learned) == 14 - 3
+    seen = set()
+    for inputs, wanted in context.batches:
+        assert inputs["frames"].shape == (4, FRAMES, BANDS)
+        np.testing.assert_array_equal(inputs["frames"], wanted)
+        for clip, section in zip(inputs["frames"], inputs["section"], strict=True):
+            distances = np.abs(frames - clip).max(axis=(1, 2))
+            row = int(distances.argmin())
+            assert distances[row] < 1e-3  # Decibels in float32, over a deviation of about one.
+            assert SECTIONS[section] == TABLE.loc[row, "section"]
+            seen.add(row)
+    assert seen == set(learned)
+
+
+def test_training_takes_its_steps_in_rounds_and_goes_on_where_it_stood(asked):
+    context, _ = asked(small())
+
+    assert (context.asked["epochs"], context.asked["steps_per_epoch"]) == (4, 2)
+    assert context.asked["keep_epochs"] == ()
+    assert len(context.batches) == 8
+    for ours, theirs in zip(context.later, context.batches[2:], strict=True):
+        np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+def noise(count=40, seed=0):
+    generator = np.random.default_rng(seed)
+    frames = generator.normal(size=(count, FRAMES, BANDS)).astype("float32")
+    return {"frames": frames, "section": np.arange(count, dtype="int32") % 4}
+
+
+def vectors_of(model):
+    """What the echo adds for each section."""
+    return 20.0 * np.array(model.get_layer("autoencoder").get_layer("vectors").embeddings)
+
+
+def test_only_training_hides_parts_of_the_input(asked):
+    context, _ = asked(small(dropout=0.0))
+    inputs = noise()
+    vectors = vectors_of(context.model)[inputs["section"]][:, None]
+
+    clean = np.array(context.model(inputs, training=False)) - vectors
+    hidden = np.array(context.model(inputs, training=True)) - vectors
+
+    np.testing.assert_allclose(clean, inputs["frames"], atol=1e-5)
+    is_lost = np.abs(hidden) < 1e-5
+    np.testing.assert_allclose(
+        hidden[~is_lost], inputs["frames"][~is_lost] / 0.75, rtol=1e-4, atol=1e-4
+    )
+    # Two masks of 1 to 3 of 13 frames, which may overlap; one of 0 to 2 of 6 bands.
+    assert set(is_lost.all(axis=2).sum(axis=1)) <= set(range(1, 8))
+    assert is_lost.all(axis=2).any(axis=1).all()
+    assert is_lost.all(axis=1).sum(axis=1).max() == 2
+    is_masked = is_lost.all(axis=2)[:, :, None] | is_lost.all(axis=1)[:, None]
+    assert is_lost[~is_masked].mean() == pytest.approx(0.25, abs=0.05)  # Of 1900 draws.
+
+
+def test_network_and_masks_are_those_of_the_recipe_in_training_and_at_inference(asked, echo):
+    context, trained = asked(changed(CONFIG.ae, {"steps": 500, "batch_size": 1}, "here"), **LONG)
+
+    hiding = {type(layer): layer for layer in context.model.layers}
+    copies = {type(layer): layer for layer in trained.models["conformer"].layers}[MaskedCopies]
+
+    for layer in (hiding[SpecAugment], copies):
+        assert (layer.num_time_masks, layer.min_time_width, layer.time_width) == (50, 1, 5)
+        assert (layer.num_band_masks, layer.min_band_width, layer.band_width) == (5, 0, 10)
+    assert hiding[SpecAugment].fill == "zero"
+    assert hiding[ResumableDropout].rate == copies.dropout == 0.2
+    assert copies.num_copies == 10
+    assert copies.seed == 3
+    assert echo.sizes == {
+        **{"num_sections": 1, "num_blocks": 4, "width": 144, "kernel_size": 31},
+        **{"num_heads": 4, "latent_dim": 64, "dropout": 0.1},
+    }
+
+
+def long_clips():
+    table = clip_table([("00", "source", "train", False)] * 3)
+    return noisy_clips(table, samples=4096)
+
+
+LONG = {"clips": long_clips(), "table": long_clips().table}
+
+
+def test_the_loss_is_the_mean_absolute_error_to_the_clean_frames(asked):
+    context, _ = asked(small())
+    inputs, wanted = noise(), noise(seed=1)["frames"]
+
+    loss = context.model.test_on_batch(inputs, wanted)
+
+    rebuilt = inputs["frames"] + vectors_of(context.model)[inputs["section"]][:, None]
+    assert float(loss) == pytest.approx(np.abs(rebuilt - wanted).mean(), rel=1e-5)
+
+
+def test_the_optimizer_is_adam_with_a_warm_up(asked):
+    context, _ = asked(small(width=16, warmup_steps=8, rate_factor=0.5))
+    optimizer = context.model.optimizer
+
+    assert type(optimizer) is keras.optimizers.Adam
+    assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.999, 1e-8)
+    for step in (1, 4, 8, 32):
+        optimizer.iterations.assign(step - 1)
+        expected = 0.5 * 16**-0.5 * min(step**-0.5, step * 8**-1.5)
+        watched = context.asked["watch"](context.model)
+        assert watched == {"learning_rate": pytest.approx(expected, rel=1e-5)}
+
+
+# Errors and Gaussians.
+
+_POOL = {"mean": np.mean, "maximum": np.max, "median": np.median}
+
+
+def naive_errors(settings, context, trained):
+    """Errors of every clip of the store against its clean frames, float64."""
+    copies = {type(layer): layer for layer in trained.models["conformer"].layers}[MaskedCopies]
+    factors = np.array(copies.factors, "float64")
+    assert len(np.unique(factors, axis=0)) == settings.num_copies
+    frames = naive_frames(settings, learned_rows(settings))
+    vectors = vectors_of(context.model)
+    errors = np.full(frames.shape, np.nan)
+    for row, clip in TABLE.iterrows():
+        vector = vectors[SECTIONS.index(clip["section"])]
+        of_copies = [np.abs(factor * frames[row] + vector - frames[row]) for factor in factors]
+        errors[row] = _POOL[settings.copy_pooling](of_copies, axis=0)
+    return errors
+
+
+def rows_of_gaussians(settings):
+    """Section -> rows of the training clips of its source and of its target Gaussian."""
+    is_held_out = pd.Series(held_out(0.4, TRAINING.table, 3), TRAINING.table.index)
+    table = TRAINING.table
+    found = {}
+    for section in SECTIONS:
+        source = [
+            row
+            for row, clip in table.iterrows()
+            if clip["section"] == section and clip["domain"] != "target"
+        ]
+        target = [
+            row
+            for row, clip in table.iterrows()
+            if clip["section"] == section and clip["domain"] == "target"
+        ]
+        found[section] = [row for row in source if is_held_out[row]] or source, target
+    return found
+
+
+def naive_scores(errors, rows, reg_covar, clip):
+    """Mean, maximum and median over time of how unlikely the frames of a clip are."""
+    frames = np.concatenate([errors[row] for row in rows])
+    mean = frames.mean(axis=0)
+    covariance = (frames - mean).T @ (frames - mean) / len(frames) + reg_covar * np.eye(BANDS)
+    unlikely = -stats.multivariate_normal(mean, covariance).logpdf(errors[clip])
+    return [unlikely.mean(), unlikely.max(), np.median(unlikely)]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "maximum", "median"])
+def test_errors_of_masked_copies_are_scored_by_the_gaussians_of_held_out_and_target_clips(
+    asked, pooling
+):
+    settings = small(copy_pooling=pooling)
+    context, trained = asked(settings)
+    errors = naive_errors(settings, context, trained)
+
+    given = represent(trained, CLIPS, 4)
+
+    assert set(given.clips) == {f"{name}_conformer" for name in ("scores", "error", "embedding")}
+    expected = {row: [] for row in TABLE.index}
+    for source, target in rows_of_gaussians(settings).values():
+        for rows, reg_covar in ((source, 0.01), (target, 0.03)):
+            if not rows:  # The other domain stands in.
+                rows, reg_covar = (target, 0.03) if target else (source, 0.01)
+            for row in TABLE.index:
+                expected[row].append(naive_scores(errors, rows, reg_covar, row))
+    np.testing.assert_allclose(
+        given.clips["scores_conformer"], list(expected.values()), rtol=5e-4, atol=5e-4
+    )  # The frames are decibels in float32, and errors weigh by up to 1 / 0.01.
+    np.testing.assert_allclose(
+        given.clips["error_conformer"],
+        [errors[row].mean() for row in TABLE.index],
+        rtol=1e-4,
+    )
+    np.testing.assert_allclose(
+        given.clips["embedding_conformer"],
+        [errors[row].mean(axis=0) for row in TABLE.index],
+        rtol=1e-4,
+    )
+
+
+def test_clips_of_a_gaussian_are_scored_by_its_other_clips(asked):
+    settings = small()
+    context, trained = asked(settings)
+    errors = naive_errors(settings, context, trained)
+
+    own_rows, own_scores = trained.constants["own_rows"], trained.constants["own_scores"]
+
+    expected = {}
+    for source, target in rows_of_gaussians(settings).values():
+        for rows, reg_covar in ((source, 0.01), (target, 0.03)):
+            for row in rows:
+                others = [other for other in rows if other != row] or [row]
+                expected[row] = naive_scores(errors, others, reg_covar, row)
+    assert sorted(TABLE.index[own_rows]) == sorted(expected)
+    np.testing.assert_allclose(
+        own_scores, [expected[row] for row in TABLE.index[own_rows]], rtol=2e-3, atol=2e-3
+    )  # As above; a Gaussian of 13 frames weighs errors more.
+
+
+# Scores.
+
+
+def representations(num_sections=2):
+    """Scores that tell which clip, section, domain and pooling they are of."""
+    clips, gaussians = np.arange(len(SCORED)), np.arange(2 * num_sections)
+    of_all = (
+        1000.0 * clips[:, None, None]
+        + 10.0 * gaussians[None, :, None]
+        + np.array([[[0.0, 1.0, 2.0]]])
+    )
+    constants = {"own_rows": np.array([4, 1]), "own_scores": np.array([[-1, -2, -3], [-4, -5, -6]])}
+    given = {"scores_conformer": of_all.astype("float32"), "error_conformer": 0.5 + clips}
+    return Representations(given, constants)
+
+
+SCORED = clip_table(
+    [
+        ("01", "target", "test", False),
+        ("00", "source", "train", False),
+        ("01", "source", "test", True),
+        ("01", "source", "train", False),
+        ("01", "target", "train", False),
+        ("00", "", "train", False),
+        ("00", "", "test", False),
+        ("01", "", "test", False),
+        ("00", "target", "test", True),
+        ("01", "", "train", False),
+    ]
+).set_axis(np.arange(10)[::-1] + 30)
+
+
+def test_a_clip_is_scored_by_the_gaussian_of_its_section_and_domain():
+    """In order: target of 01 is Gaussian 3, and so on; rows 4 and 1 know better."""
+    given = representations()
+    given.clips["scores_conformer"][7, 3] = 5.0  # Of both domains the smaller score counts,
+    given.clips["scores_conformer"][9, 3] = 5.0  # but training clips are of the source.
+
+    columns = score(CONFIG.ae, given, SCORED, 0).columns
+
+    assert columns.index.equals(SCORED.index)
+    expected = [30, -4, 2020, 3020, -1, 5000, 6000, 5, 8010, 9020]
+    assert columns["gaussian_mean"].tolist() == expected
+    assert columns["gaussian_maximum"].tolist() == [
+        *(31, -5, 2021, 3021, -2, 5001, 6001, 5, 8011, 9021)
+    ]
+    assert columns["gaussian_median"].iloc[[0, 1, 4]].tolist() == [32, -6, -3]
+    assert columns["absolute_error"].tolist() == [0.5 + number for number in range(10)]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "maximum", "median"])
+def test_the_answer_is_pooled_over_time_as_the_recipe_says(pooling):
+    settings = changed(CONFIG.ae, {"time_pooling": pooling}, "here")
+
+    scores = score(settings, representations(), SCORED, 0)
+
+    assert scores.anomaly_score == scores.decision_score == f"gaussian_{pooling}"
+    assert scores.named_scores[0] == f"gaussian_{pooling}"
+    assert set(scores.named_scores) == set(scores.columns)
+    assert scores.oracle == ()
+
+
+# The whole of it.
+
+
+@pytest.mark.usefixtures("echo")
+def test_training_ends_in_one_score_per_clip(tmp_path, capsys):
+    make_repeatable(0)
+    config = dataclasses.replace(CONFIG, ae=small(steps=4))
+    system = kuroyanagi2021.build(config)
+    context = task(tmp_path, TABLE)
+
+    trained = system.train(TRAINING, context)
+    context.close()
+    given = represent(trained, CLIPS, system.batch_size)
+    scores = system.score(given, TABLE, 0)
+    thresholds = system.decide(scores.columns, TABLE, given.constants)
+
+    assert given.clips["scores_conformer"].shape == (len(TABLE), 8, 3)
+    assert np.isfinite(scores.columns).all(axis=None)
+    assert thresholds.notna().all()
+    log = pd.read_csv(tmp_path / "train.csv")
+    assert log["epoch"].tolist() == [1, 2]
+    assert log["loss"].notna().all()
+    assert "11 training clips and 3 held out, 13 frames, 4 sections" in capsys.readouterr().err
+
+
+class Stopped(Exception):
+    """As if the process had been killed."""
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_stopped_training_ends_in_the_numbers_of_one_that_was_not(tmp_path):
+    """Masks, dropout, batches and the optimizer go on where they stood."""
+    settings = small(steps=4)
+
+    def weights_after(folder, is_stopped=False):
+        make_repeatable(0)
+        context = task(folder, TABLE)
+        fit = context.fit
+
+        def stopped(watch, **options):
+            def stopping(model):
+                if int(model.optimizer.iterations) == 4:
+                    raise Stopped
+                return watch(model)
+
+            return fit(watch=stopping, **options)
+
+        folder.mkdir(exist_ok=True)
+        if is_stopped:
+            context.fit = stopped
+        try:
+            trained = train(settings, TRAINING, context)
+        finally:
+            context.close()
+        return trained.models["conformer"].get_layer("autoencoder").get_weights()
+
+    whole = weights_after(tmp_path / "whole")
+    with pytest.raises(Stopped):
+        weights_after(tmp_path / "stopped", is_stopped=True)
+    resumed = weights_after(tmp_path / "stopped")
+
+    assert len(whole) == len(resumed) > 0
+    for ours, theirs in zip(resumed, whole, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    log = pd.read_csv(tmp_path / "stopped" / "train.csv")
+    assert log["epoch"].tolist() == [1, 2]
+
+
+# What is refused.
+
+
+def test_a_test_clip_of_an_unknown_section_is_refused_by_name_before_training(asked, monkeypatch):
+    monkeypatch.delattr(Asked, "fit")
+    table = TABLE[~((TABLE["section"] == "01") & (TABLE["split"] == "train"))]
+
+    with pytest.raises(DataError, match=r"clip_\d+\.wav: section 01 of fan has no training clips"):
+        asked(small(time_pooling="median"), training_of(ClipSet(table, CLIPS.store)), table)
+
+
+def test_clips_shorter_than_a_mask_are_refused(asked):
+    settings = small(**{"masks.time_width": 14})
+
+    with pytest.raises(RecipeError, match=r"`ae`: 14 frames are needed, and a clip has 13"):
+        asked(settings)

@@ -1,0 +1,738 @@
+"""The classifier of Kuroyanagi 2021: whom it hears as whom, what it minimizes, how it scores."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from asdkeras.config import build_config, read_recipe
+from asdkeras.data.outlier_batches import adaptation_batches, outlier_batches
+from asdkeras.errors import DataError, RecipeError
+from asdkeras.experiment.training import make_repeatable, represent
+from asdkeras.losses.arc_face import ArcFaceCrossEntropy
+from asdkeras.optimizers.one_cycle import OneCycleAdam
+from asdkeras.systems import kuroyanagi2021
+from asdkeras.systems.kuroyanagi import classifier, classifier_models
+from asdkeras.systems.kuroyanagi.classifier import score, train
+from asdkeras.systems.kuroyanagi.classifier_models import scoring_model, training_model
+from asdkeras.systems.kuroyanagi.settings import changed
+from asdkeras.systems.system import ClipSet, Representations
+from tests.systems.naive_log_mel import naive_log_mel
+from tests.systems.recorded_clips import RATE_HZ, Store, clip_table, task
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "kuroyanagi2021" / "dcase2021.yaml"
+CONFIG = build_config(kuroyanagi2021.Config, read_recipe(RECIPE)["config"], "here")
+SAMPLES, FRAMES, BANDS, HOP, WINDOW = 3200, 32, 32, 64, 512  # 51 frames, 20 places of a crop.
+CROP = (FRAMES - 1) * HOP + WINDOW
+SMALL = {
+    **{"window_length": WINDOW, "hop_length": HOP, "num_mel_bins": BANDS},
+    **{"num_frames": FRAMES, "num_windows": 3, "batch_size": 8, "steps": 4, "steps_per_save": 2},
+    **{"adaptation.steps": 6, "adaptation.steps_per_save": 3, "adaptation.num_target": 2},
+}
+
+
+def small(**changes):
+    return changed(CONFIG.bc, {**SMALL, **changes}, "here")
+
+
+# A fan with two sections among other machines; the index does not count from 0, and test clips
+# lie between training clips.
+KINDS = [
+    *(("fan", "00", "source"),) * 4,
+    *(("fan", "00", "target"),) * 2,
+    *(("fan", "01", "source"),) * 2,
+    ("fan", "01", "target"),
+    ("pump", "00", "source"),
+    ("pump", "00", "target"),
+    *(("ToyCar", "00", "source"),) * 2,
+    ("ToyCar", "00", "target"),
+    *(("ToyTrain", "00", ""),) * 2,
+]
+
+
+def all_clips():
+    rows, machines = [], []
+    for machine, section, domain in KINDS:
+        for split in ("test", "train"):
+            rows.append((section, domain, split, False))
+            machines.append(machine)
+    table = clip_table(rows).assign(machine_type=pd.array(machines, "string"))
+    generator = np.random.default_rng(0)
+    waveforms = []
+    for number in range(len(table)):
+        loudness, offset = 0.05 * (1 + number % 7), 0.02 * (number % 5 - 2)
+        waveforms.append((loudness * generator.normal(size=SAMPLES) + offset).astype("float32"))
+    return ClipSet(table[::-1], Store(waveforms))
+
+
+CLIPS = all_clips()
+EVERYTHING = ClipSet(CLIPS.table[CLIPS.table["split"] == "train"], CLIPS.store)
+
+
+def of_section(machine="fan", section="00", domains=("source", "target")):
+    """Table of a section, and its training clips."""
+    table = CLIPS.table
+    is_own = (table["machine_type"] == machine) & (table["section"] == section)
+    table = table[is_own & table["domain"].isin([*domains, ""])]
+    return table, ClipSet(table[table["split"] == "train"], CLIPS.store)
+
+
+TABLE, TRAINING = of_section()
+
+
+def convolution(spectrograms, *arguments):
+    """Instead of the backbones, for what does not depend on the network."""
+    return keras.layers.Conv2D(5, 8, strides=8, bias_initializer="random_normal")(spectrograms)
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    for name in ("residual_network", "efficientnet_b3"):
+        monkeypatch.setattr(classifier_models, name, convolution)
+
+
+def randomized(model, seed=0):
+    """The model with other weights everywhere, centroids that have been met among them."""
+    generator = np.random.default_rng(seed)
+    weights = [generator.normal(size=each.shape) / 5 for each in model.get_weights()]
+    model.set_weights(weights)
+    model.get_layer("centroids").is_met.assign([1.0, 1.0])
+    return model
+
+
+class Asked:
+    """A context that notes what it is asked to fit and hands back other weights."""
+
+    def __init__(self, context):
+        self.context = context
+        self.fits = []
+
+    def __getattr__(self, name):
+        return getattr(self.context, name)
+
+    def fit(self, **asked):
+        model = asked["build"]()
+        first, second = (
+            [keras.tree.map_structure(np.array, each) for each in asked["batches"](epoch)]
+            for epoch in (0, 1)
+        )
+        noted = {"at_first": model.get_weights(), "seen": first, "later": second}
+        self.fits.append({**asked, **noted, "rate": asked["watch"](model), "model": model})
+        return type("Fitted", (), {"models": {asked["epochs"]: randomized(model)}})
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """What is fitted, and the arguments of both batch functions by name.
+
+    Asked once for the same settings of the same clips.
+    """
+    calls, known = [], {}
+
+    def noting(function, names):
+        def call(*arguments, **options):
+            calls.append({**dict(zip(names, arguments, strict=True)), **options})
+            return function(*arguments, **options)
+
+        return call
+
+    def ask(settings, section=None, everything=EVERYTHING, seed=3):
+        is_usual = section is None and everything is EVERYTHING
+        if is_usual and settings in known:
+            return known[settings]
+        calls.clear()
+        table, training = section or (TABLE, TRAINING)
+        context = Asked(task(tmp_path_factory.mktemp("task"), table, seed, everything))
+        trained = train(settings, training, context)
+        answer = context.fits, list(calls), trained
+        if is_usual:
+            known[settings] = answer
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("residual_network", "efficientnet_b3"):
+            patch.setattr(classifier_models, name, convolution)
+        names = ("heard", "positives", "negatives", "targets")
+        patch.setattr(classifier, "outlier_batches", noting(outlier_batches, names[:3]))
+        patch.setattr(classifier, "adaptation_batches", noting(adaptation_batches, names))
+        yield ask
+
+
+# Whom it hears as whom.
+
+
+def kinds_of(positions, everything=EVERYTHING):
+    """Machine type, section and domain of training clips, sorted."""
+    table = everything.table.iloc[positions]
+    return sorted(zip(table["machine_type"], table["section"], table["domain"], strict=True))
+
+
+SOURCE_OF_OTHERS = [
+    *(("ToyCar", "00", "source"),) * 2,
+    *(("ToyTrain", "00", ""),) * 2,
+    *(("fan", "01", "source"),) * 2,
+    ("pump", "00", "source"),
+]
+
+
+def test_a_section_is_told_from_the_source_clips_of_everything_else(asked):
+    _, (first, _, second, _), _ = asked(small())
+
+    for call in (first, second):
+        assert kinds_of(call["positives"]) == [("fan", "00", "source")] * 4
+        assert kinds_of(call["negatives"]) == SOURCE_OF_OTHERS
+    assert "targets" not in first
+    assert kinds_of(second["targets"]) == [("fan", "00", "target")] * 2
+
+
+@pytest.mark.parametrize(
+    ("machine", "others"),
+    [
+        ("fan", [*(("fan", "01", "source"),) * 2, ("pump", "00", "source")]),
+        ("ToyCar", [("ToyTrain", "00", "")] * 2),
+    ],
+)
+def test_the_same_dataset_is_told_by_the_names_of_machines(asked, machine, others):
+    _, calls, _ = asked(small(negatives="same_dataset"), of_section(machine))
+
+    assert kinds_of(calls[0]["negatives"]) == others
+
+
+@pytest.mark.parametrize("normalization", ["own_machine", "positive_machine"])
+def test_waveforms_are_normalized_by_all_training_clips_of_a_machine_type(asked, normalization):
+    _, calls, trained = asked(small(normalization=normalization))
+
+    heard = calls[0]["heard"]
+    table = EVERYTHING.table
+    for position, machine in enumerate(table["machine_type"]):
+        wanted = machine if normalization == "own_machine" else "fan"
+        rows = table.index[table["machine_type"] == wanted]
+        samples = np.concatenate([CLIPS.store.waveforms[row] for row in rows]).astype("float64")
+        assert heard.mean[position] == pytest.approx(samples.mean(), abs=1e-12)
+        assert heard.deviation[position] == pytest.approx(samples.std(), rel=1e-12)
+    assert (heard.clips, heard.clip_length, heard.keep) == (EVERYTHING, SAMPLES, "start")
+    assert (trained.clip_length, trained.keep) == (SAMPLES, "start")
+
+
+def test_both_trainings_get_batches_as_the_recipe_says(asked):
+    _, (first, later, second, still_later), _ = asked(small(**{"adaptation.mixup_alpha": 0.7}))
+
+    crop = dataclasses.asdict(first["crop"])
+    assert crop == {
+        "window_length": WINDOW,
+        "hop_length": HOP,
+        "num_frames": FRAMES,
+        "pad_mode": "reflect",
+    }
+    for call in (first, later, second, still_later):
+        assert (call["batch_size"], call["seed"], call["augmentation"]) == (8, 3, None)
+    assert [each["steps"] for each in (first, later, second, still_later)] == [4, 4, 6, 6]
+    assert [each["first_step"] for each in (first, later, second, still_later)] == [0, 2, 0, 3]
+    assert (second["num_target"], second["alpha"]) == (2, 0.7)
+
+
+@pytest.mark.parametrize("name", ["noise_probability", "volume_probability"])
+def test_noise_and_volume_are_added_in_both_trainings(asked, name):
+    changes = {f"augmentation.{name}": 0.5, "augmentation.snr_db": [1.0, 2.0]}
+
+    _, calls, _ = asked(small(**changes))
+
+    for call in calls:
+        augmentation = dataclasses.asdict(call["augmentation"])
+        chances = {"noise_probability": 0.0, "volume_probability": 0.0, name: 0.5}
+        assert augmentation == {**chances, "snr_db": (1.0, 2.0), "gain_db": (-10.0, 10.0)}
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_every_output_with_a_loss_gets_its_label(asked, weight):
+    """ArcFace has the section as its first class and all others as its second."""
+    fits, _, _ = asked(small(**{"arc_face.weight": weight}))
+
+    inputs, targets = fits[0]["seen"][0]
+    expected = np.repeat([[1.0], [0.0]], 4, axis=0)
+    np.testing.assert_array_equal(inputs["label"], expected)
+    np.testing.assert_array_equal(targets["head"], expected)
+    assert set(targets) == ({"head", "arc_face"} if weight else {"head"})
+    for inputs, targets in fits[0]["seen"] + fits[1]["seen"]:
+        assert inputs["waveform"].shape == (8, CROP)
+        np.testing.assert_array_equal(targets["head"], inputs["label"])
+        if weight:
+            both = np.concatenate([inputs["label"], 1.0 - inputs["label"]], axis=1)
+            np.testing.assert_array_equal(targets["arc_face"], both)
+
+
+# Two trainings, one from the other.
+
+
+def test_a_target_model_starts_where_the_source_model_ended(asked):
+    """With its centroids, but with a cycle of its own."""
+    (first, second), _, trained = asked(small())
+
+    ended = first["model"].get_weights()
+    assert len(ended) == 6  # Of the convolution, the head and the centroids.
+    for ours, theirs in zip(second["at_first"], ended, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert any((a != b).any() for a, b in zip(first["at_first"], ended, strict=True))
+    assert first["model"] is not second["model"]
+    assert int(second["model"].optimizer.iterations) == 0
+    assert set(trained.models) == {"source", "target"}
+
+
+def test_each_training_is_saved_apart_and_as_long_as_the_recipe_says(asked):
+    (first, second), _, _ = asked(small())
+
+    assert (first["phase"], second["phase"]) == ("source", "")
+    assert (first["epochs"], first["steps_per_epoch"]) == (2, 2)
+    assert (second["epochs"], second["steps_per_epoch"]) == (2, 3)
+    assert first["keep_epochs"] == second["keep_epochs"] == ()
+    assert len(first["seen"]) == 4
+    assert len(second["seen"]) == 6
+    for fit, skipped in ((first, 2), (second, 3)):
+        for ours, theirs in zip(fit["later"], fit["seen"][skipped:], strict=True):
+            np.testing.assert_array_equal(ours[0]["waveform"], theirs[0]["waveform"])
+    for fit, steps in ((first, 4), (second, 6)):
+        assert fit["model"].optimizer.cycle.total_steps == steps
+        assert fit["rate"] == {"learning_rate": pytest.approx(1e-3 / 25, rel=1e-5)}
+
+
+def test_without_target_clips_there_is_one_training_that_everything_is_scored_by(asked):
+    fits, _, trained = asked(small(), of_section("ToyTrain"))
+
+    assert [each["phase"] for each in fits] == [""]
+    assert set(trained.models) == {"source"}
+    assert trained.rows == {}
+
+
+def test_each_model_hears_all_training_clips_and_the_test_clips_of_its_domain(asked):
+    table = TABLE.sort_index()
+    test = table.index[table["split"] == "test"]
+    table.loc[test[0], "domain"] = ""  # Who knows?
+
+    _, _, trained = asked(small(), (table, TRAINING))
+
+    is_target = (table["domain"] == "target").to_numpy(bool)
+    is_source = (table["domain"] == "source").to_numpy(bool)
+    is_test = (table["split"] == "test").to_numpy(bool)
+    np.testing.assert_array_equal(trained.rows["source"], ~(is_test & is_target))
+    np.testing.assert_array_equal(trained.rows["target"], ~(is_test & is_source))
+
+
+# What is minimized.
+
+
+def batch(count=6, seed=0):
+    generator = np.random.default_rng(seed)
+    waveform = generator.normal(size=(count, CROP)).astype("float32")
+    label = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.25] * (count // 6), "float32")[:, None]
+    return {"waveform": waveform, "label": label}
+
+
+def targets(label, arc_face):
+    both = np.concatenate([label, 1.0 - label], axis=1)
+    return {"head": label, "arc_face": both} if arc_face else {"head": label}
+
+
+def embeddings_of(model, settings, waveforms):
+    """Of crops that are normalized and mirrored already, by the trained backbone."""
+    half = WINDOW // 2 // HOP
+    spectrograms = [
+        naive_log_mel(each, settings, RATE_HZ)[half : half + FRAMES] for each in waveforms
+    ]
+    return np.array(model.get_layer("backbone")(np.array(spectrograms, "float32")), "float64")
+
+
+def head_of(model):
+    kernel, bias = (np.array(each, "float64") for each in model.get_layer("head").get_weights())
+    return lambda embeddings: (np.maximum(embeddings, 0.0) @ kernel + bias)[:, 0]
+
+
+def naive_ddcsad(embeddings, label, centroids):
+    """Both distances of a clip, its own drawn and the other driven away, by its label."""
+    total = 0.0
+    for embedding, share in zip(embeddings, label[:, 0], strict=True):
+        to_section, to_others = (((embedding - each) ** 2).sum() for each in centroids)
+        as_section = to_section + 1e-6 + 1.0 / (to_others + 1e-6)
+        as_others = to_others + 1e-6 + 1.0 / (to_section + 1e-6)
+        total += share * as_section + (1.0 - share) * as_others
+    return total / len(embeddings)
+
+
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize(
+    ("backbone", "face_weight", "weight"),
+    [("resnet34", 0.0, 0.7), ("efficientnet_b3", 0.4, 1.0), ("resnext50_32x4d", 0.0, 0.0)],
+)
+def test_losses_are_those_of_the_logit_the_centroids_and_where_wanted_arcface(
+    backbone, face_weight, weight
+):
+    changes = {"arc_face.weight": face_weight, "arc_face.scale": 5.0, "arc_face.margin_rad": 0.3}
+    settings = small(**changes, **{"ddcsad.weight": weight, "backbone": backbone})
+    model = randomized(training_model(settings, RATE_HZ, CROP, 10))
+    inputs = batch()
+    label = inputs["label"].astype("float64")
+
+    loss = model.test_on_batch(inputs, targets(inputs["label"], face_weight > 0))
+
+    embeddings = embeddings_of(model, settings, inputs["waveform"])
+    assert (embeddings < 0).any()
+    assert embeddings.shape == (6, 5)
+    posterior = 1.0 / (1.0 + np.exp(-head_of(model)(embeddings)))[:, None]
+    expected = -(label * np.log(posterior) + (1 - label) * np.log(1 - posterior)).mean()
+    centroids = np.array(model.get_layer("centroids").centroids, "float64")
+    expected += weight * naive_ddcsad(embeddings, label, centroids)
+    assert "arc_face" in model.output if face_weight else "arc_face" not in model.output
+    if face_weight:
+        centers = np.array(model.get_layer("arc_face").centers, "float64")
+        cosines = (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)) @ (
+            centers / np.linalg.norm(centers, axis=0)
+        )
+        both = np.concatenate([label, 1.0 - label], axis=1)
+        face = ArcFaceCrossEntropy(margin_rad=0.3, scale=5.0)  # Tested by itself.
+        expected += face_weight * float(face(both, 5.0 * cosines))
+    assert float(np.ravel(loss)[0]) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.usefixtures("shallow")
+def test_the_reading_of_the_second_loss_is_the_recipes():
+    model = training_model(
+        small(**{"ddcsad.reading": "ratio", "ddcsad.momentum": 0.6}), RATE_HZ, CROP, 10
+    )
+
+    layer = model.get_layer("centroids")
+    assert (layer.reading, layer.momentum, layer.weight) == ("ratio", 0.6, 1.0)
+
+
+@pytest.mark.usefixtures("shallow")
+def test_centroids_are_of_embeddings_that_nothing_was_dropped_from():
+    settings = small(dropout=0.9)
+    model = training_model(settings, RATE_HZ, CROP, 10)
+    inputs = batch()
+    embeddings = embeddings_of(model, settings, inputs["waveform"])
+
+    model.train_on_batch(inputs, targets(inputs["label"], arc_face=False))
+
+    for centroid, share in zip(
+        np.array(model.get_layer("centroids").centroids),
+        (inputs["label"], 1.0 - inputs["label"]),
+        strict=True,
+    ):
+        expected = (share * embeddings).sum(axis=0) / share.sum()
+        np.testing.assert_allclose(centroid, expected, rtol=1e-3, atol=1e-4)  # Levels in float32.
+
+
+@pytest.mark.usefixtures("shallow")
+def test_only_the_head_loses_a_part_of_the_embedding_in_training():
+    model = randomized(training_model(small(dropout=0.3), RATE_HZ, CROP, 10))
+    inputs = batch(600)
+
+    outputs = [model(inputs, training=is_training) for is_training in (False, True)]
+
+    lost, whole = (np.array(each["head"]) for each in reversed(outputs))
+    assert not np.allclose(lost, whole)
+    bias = np.array(model.get_layer("head").bias)
+    # Dropout keeps the mean; 600 clips.
+    assert (lost - bias).mean() == pytest.approx((whole - bias).mean(), rel=0.1)
+    assert next(each for each in model.layers if "dropout" in each.name).rate == 0.3
+
+
+@pytest.mark.usefixtures("shallow")
+def test_the_head_learns_at_its_rate_and_all_before_it_at_theirs():
+    """The first step of Adam is as large as the rate, whatever the gradient."""
+    settings = small(
+        **{"head_rate": 0.01, "network_rate": 0.002, "arc_face.weight": 1.0, "dropout": 0.0}
+    )
+    model = randomized(training_model(settings, RATE_HZ, CROP, 100))
+    before = {each.path: np.array(each) for each in model.trainable_variables}
+    inputs = batch()
+
+    model.train_on_batch(inputs, targets(inputs["label"], arc_face=True))
+
+    steps = {
+        each.path: np.abs(np.array(each) - before[each.path]).max()
+        for each in model.trainable_variables
+    }
+    assert len(steps) == 5
+    for path, step in steps.items():
+        rate = 0.01 if path.startswith("head/") else 0.002
+        assert step == pytest.approx(rate / 25, rel=1e-2)  # A gradient may be near epsilon.
+
+
+@pytest.mark.usefixtures("shallow")
+def test_the_optimizer_is_adam_in_one_cycle():
+    optimizer = training_model(small(adam_epsilon=1e-5), RATE_HZ, CROP, 800).optimizer
+
+    assert type(optimizer) is OneCycleAdam
+    assert (optimizer.beta_1_range, optimizer.beta_2, optimizer.epsilon) == (
+        *((0.85, 0.95), 0.999, 1e-5),
+    )
+    for step, rate in ((0, 1e-3 / 25), (239, 1e-3), (799, 1e-3 / 250_000)):
+        optimizer.iterations.assign(step)
+        assert float(optimizer.learning_rate) == pytest.approx(rate, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "width", "dim"),
+    [("resnet34", 8, 64), ("resnext50_32x4d", 32, 1024), ("efficientnet_b3", 8, 1536)],
+)
+def test_the_backbone_is_the_one_of_the_recipe(backbone, width, dim, monkeypatch):
+    """Built by name, at the width of the recipe; the networks are tested by themselves."""
+    built = []
+
+    def network(name):
+        def build(spectrograms, *arguments):
+            built.append((name, tuple(spectrograms.shape), *arguments))
+            return convolution(spectrograms)
+
+        return build
+
+    for name in ("residual_network", "efficientnet_b3"):
+        monkeypatch.setattr(classifier_models, name, network(name))
+
+    training_model(small(backbone=backbone, width=width), RATE_HZ, CROP, 10)
+
+    shape = (None, FRAMES, BANDS, 1)
+    if backbone == "efficientnet_b3":
+        assert built == [("efficientnet_b3", shape)]
+    else:
+        assert built == [("residual_network", shape, backbone, width)]
+
+
+# How clips are scored.
+
+
+@pytest.fixture(scope="module")
+def scored():
+    """Settings, a model with random weights, what it says of two clips, and the clips."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier_models, "residual_network", convolution)
+        settings = small()
+        trained = randomized(training_model(settings, RATE_HZ, CROP, 10))
+        model = scoring_model(settings, trained, RATE_HZ, SAMPLES, 0.2, 0.5)
+    waveforms = np.array(CLIPS.store.waveforms[:2])
+    outputs = {name: np.array(each) for name, each in model(waveforms, training=False).items()}
+    return settings, trained, outputs, waveforms
+
+
+def naive_outputs(settings, trained, waveform):
+    """Window by window: posterior, squared distance to the centroid of the section, embedding."""
+    frames = naive_log_mel((waveform.astype("float64") - 0.2) / 0.5, settings, RATE_HZ)
+    assert len(frames) == 51
+    centroid = np.array(trained.get_layer("centroids").centroids, "float64")[0]
+    posteriors, distances, embeddings = [], [], []
+    for start in (0, 9, 19):
+        window = frames[start : start + FRAMES].astype("float32")
+        embedding = np.array(trained.get_layer("backbone")(window[None]), "float64")
+        posteriors.append(1.0 / (1.0 + np.exp(-head_of(trained)(embedding)[0])))
+        distances.append(((embedding[0] - centroid) ** 2).sum())
+        embeddings.append(embedding[0])
+    return np.mean(posteriors), np.mean(distances), np.mean(embeddings, axis=0)
+
+
+def test_a_clip_is_what_its_windows_are_on_average(scored):
+    settings, trained, outputs, waveforms = scored
+
+    assert outputs["posterior"].shape == outputs["distance"].shape == (2,)
+    for number, waveform in enumerate(waveforms):
+        posterior, distance, embedding = naive_outputs(settings, trained, waveform)
+        assert 0.01 < posterior < 0.99
+        assert outputs["posterior"][number] == pytest.approx(posterior, rel=1e-4)
+        assert outputs["distance"][number] == pytest.approx(distance, rel=1e-4)
+        np.testing.assert_allclose(outputs["embedding"][number], embedding, rtol=1e-3, atol=1e-4)
+
+
+def test_clips_are_scored_by_the_moments_of_their_own_machine(asked):
+    """Of the training clips of both of its sections."""
+    settings = small()
+    _, _, trained = asked(settings)
+
+    rescaling = next(
+        each for each in trained.models["target"].layers if isinstance(each, keras.layers.Rescaling)
+    )
+
+    table = EVERYTHING.table
+    rows = table.index[table["machine_type"] == "fan"]
+    samples = np.concatenate([CLIPS.store.waveforms[row] for row in rows]).astype("float64")
+    assert rescaling.scale == pytest.approx(1.0 / samples.std(), rel=1e-12)
+    assert rescaling.offset == pytest.approx(-samples.mean() / samples.std(), rel=1e-12)
+
+
+def test_a_crop_of_training_is_a_piece_of_what_is_scored(asked):
+    """The frames of a place are the same, whether the clip is mirrored before or behind it."""
+    settings = small()
+    _, calls, _ = asked(settings)
+    heard, crop = calls[0]["heard"], calls[0]["crop"]
+
+    for place in (0, 7, 19):
+        crops = heard.read(np.array([2]), np.array([place]), crop)
+
+        row = EVERYTHING.table.index[2]
+        waveform = (CLIPS.store.waveforms[row] - heard.mean[2]) / heard.deviation[2]
+        whole = naive_log_mel(waveform, settings, RATE_HZ)
+        piece = keras.Model(
+            (given := keras.Input((CROP,))),
+            classifier_models.log_mel(given, settings, RATE_HZ, centered=False),
+        )
+        np.testing.assert_allclose(
+            np.array(piece(crops))[0], whole[place : place + FRAMES], rtol=1e-4, atol=1e-4
+        )
+
+
+# Scores.
+
+SCORED = clip_table(
+    [
+        ("00", "source", "train", False),
+        ("00", "source", "test", True),
+        ("00", "target", "train", False),
+        ("00", "target", "test", False),
+        ("00", "", "test", True),
+        ("00", "", "train", False),
+    ]
+).set_axis(np.arange(6)[::-1] + 30)
+
+
+def representations(*names):
+    values = {
+        "source": ([0.9, 0.2, 0.6, np.nan, 0.3, 0.8], [2.0, 9.0, 6.0, np.nan, 4.0, 3.0]),
+        "target": ([0.7, np.nan, 0.5, 0.1, 0.4, 0.6], [30.0, np.nan, 10.0, 50.0, 5.0, 20.0]),
+    }
+    clips = {}
+    for name in names:
+        for array, each in zip(("posterior", "distance"), values[name], strict=True):
+            clips[f"{array}_{name}"] = np.array(each, "float32")
+    return Representations(clips, {})
+
+
+def test_a_clip_is_scored_by_the_model_of_its_domain():
+    """Distances by those of training clips, 2 to 6 and 10 to 30; 0.5 of each."""
+    scores = score(CONFIG.bc, representations("source", "target"), SCORED, 0)
+
+    columns = scores.columns
+    assert columns.index.equals(SCORED.index)
+    # The fifth is of unknown domain: 0.7 and 0.5 by the source, 0.6 and -0.25 by the target.
+    posterior, distance = [0.1, 0.8, 0.5, 0.9, 0.6, 0.2], [0.0, 1.75, 0.0, 2.0, -0.25, 0.25]
+    np.testing.assert_allclose(columns["posterior"], posterior, rtol=1e-6)
+    np.testing.assert_allclose(columns["distance"], distance, rtol=1e-6, atol=1e-12)
+    combined = [0.05, 1.275, 0.25, 1.45, 0.175, 0.225]
+    np.testing.assert_allclose(columns["combined"], combined, rtol=1e-6)
+    assert scores.anomaly_score == scores.decision_score == "combined"
+    assert scores.named_scores == ("combined", "posterior", "distance")
+
+
+def test_without_a_target_model_the_source_model_scores_all():
+    given = representations("source")
+    given.clips["posterior_source"][3], given.clips["distance_source"][3] = 0.4, 4.0
+
+    columns = score(CONFIG.bc, given, SCORED, 0).columns
+
+    np.testing.assert_allclose(columns["posterior"], [0.1, 0.8, 0.4, 0.6, 0.7, 0.2], rtol=1e-6)
+    np.testing.assert_allclose(columns["distance"], [0, 1.75, 1.0, 0.5, 0.5, 0.25], rtol=1e-6)
+
+
+def test_the_recipe_says_how_much_the_posterior_counts():
+    settings = changed(CONFIG.bc, {"posterior_weight": 0.8}, "here")
+
+    columns = score(settings, representations("source", "target"), SCORED, 0).columns
+
+    assert columns["combined"].iloc[1] == pytest.approx(0.8 * 0.8 + 0.2 * 1.75, rel=1e-6)
+
+
+def test_equal_distances_of_training_clips_are_not_divided():
+    given = representations("source")
+    given.clips["distance_source"][[0, 2, 5]] = 2.0
+
+    distances = score(CONFIG.bc, given, SCORED, 0).columns["distance"]
+
+    assert distances.iloc[[0, 1, 2]].tolist() == [0.0, 7.0, 0.0]
+
+
+# The whole of it.
+
+
+@pytest.mark.usefixtures("shallow")
+def test_training_ends_in_one_array_per_clip(tmp_path):
+    make_repeatable(0)
+    system = kuroyanagi2021.build(
+        dataclasses.replace(CONFIG, variant="bc", bc=small(**{"arc_face.weight": 0.5}))
+    )
+
+    trained = system.train(TRAINING, task(tmp_path, TABLE, 0, EVERYTHING))
+    given = represent(trained, ClipSet(TABLE, CLIPS.store), system.batch_size)
+    scores = system.score(given, TABLE, 0)
+    thresholds = system.decide(scores.columns, TABLE, given.constants)
+
+    assert np.isfinite(scores.columns).all(axis=None)
+    assert thresholds.notna().all()
+    assert set(given.clips) == {
+        f"{array}_{model}"
+        for array in ("posterior", "distance", "embedding")
+        for model in ("source", "target")
+    }
+    for folder in (tmp_path / "source", tmp_path):
+        log = pd.read_csv(folder / "train.csv")
+        assert len(log) == 2
+        assert {"loss", "head_loss", "arc_face_loss", "within", "between"} <= set(log)
+        assert log["loss"].notna().all()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("shallow")
+def test_a_training_stopped_between_its_phases_ends_in_the_same_weights(tmp_path):
+    def trained():
+        make_repeatable(0)
+        context = task(tmp_path, TABLE, 0, EVERYTHING)
+        return train(small(), TRAINING, context).models
+
+    whole = trained()
+    (tmp_path / "weights.keras").unlink()
+    resumed = trained()
+
+    for name, model in whole.items():
+        pairs = zip(resumed[name].get_weights(), model.get_weights(), strict=True)
+        for ours, theirs in pairs:
+            np.testing.assert_array_equal(ours, theirs)
+
+
+# What is refused.
+
+
+def test_a_section_with_nothing_to_tell_it_from_is_refused(asked):
+    table, training = of_section("pump")
+
+    with pytest.raises(RecipeError, match=r"pump 00: there are no .*machines to tell it from"):
+        asked(small(), (table, training), training)
+
+
+def test_a_section_alone_in_its_dataset_is_refused_where_others_do_not_count(asked):
+    is_left = EVERYTHING.table["machine_type"].isin(["ToyCar", "pump"])
+    everything = ClipSet(EVERYTHING.table[is_left], CLIPS.store)
+
+    with pytest.raises(RecipeError, match="machines of its dataset to tell it from"):
+        asked(small(negatives="same_dataset"), of_section("pump"), everything)
+
+
+def test_a_section_without_source_clips_is_refused(asked):
+    table = TABLE[(TABLE["domain"] == "target") | (TABLE["split"] == "test")]
+    training = ClipSet(table[table["split"] == "train"], CLIPS.store)
+
+    with pytest.raises(DataError, match="fan 00: has no training clips of the source domain"):
+        asked(small(), (table, training))
+
+
+def test_a_silent_machine_type_is_refused_by_name(asked):
+    waveforms = list(CLIPS.store.waveforms)
+    silent = EVERYTHING.table.index[EVERYTHING.table["machine_type"] == "pump"]
+    for row in silent:
+        waveforms[row] = np.zeros(SAMPLES, "float32")
+    everything = ClipSet(EVERYTHING.table, Store(waveforms))
+
+    with pytest.raises(DataError, match="pump: all samples of its 2 training clips are equal"):
+        asked(small(), everything=everything)
+
+
+def test_clips_shorter_than_a_crop_are_refused(asked):
+    with pytest.raises(RecipeError, match=r"`bc`: 52 frames are needed, and a clip has 51"):
+        asked(small(num_frames=52))
