@@ -26,7 +26,7 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
             'name=f"{name}_heads", dropout=dropout)',
         ),
         "attention without dropout": (
-            "(x, x)\n    return layers.Dropout(dropout,",
+            "(x, x)\n    return ResumableDropout(dropout,",
             "(x, x)\n    return layers.Dropout(0.0,",
         ),
         "relu in the feed-forward": (

@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from asdkeras.layers.grouped_conv2d import GroupedConv2D
+
 _BLOCKS_PER_GROUP = (3, 4, 6, 3)
 _CARDINALITY = 32  # Groups of a grouped convolution, whatever the width.
 
@@ -31,7 +33,7 @@ def residual_network(spectrograms, kind, width=64):
 
     With 64 and one channel in, trainable weights: 21,278,400 (`resnet34`), 22,973,632
     (`resnext50_32x4d`). A spectrogram of 256 frames and 256 bands becomes 8 x 8 x 512 or
-    8 x 8 x 2048. Grouped convolutions are slow on CPUs.
+    8 x 8 x 2048. Convolutions in groups are those of `GroupedConv2D`, which trains on CPUs.
 
     Args:
         spectrograms: Keras tensor, float, `(batch, frames, bands, channels)`, channels fixed.
@@ -93,7 +95,8 @@ def _convolved(x, filters, size, name, strides=1, groups=1, gamma="ones"):
     """A convolution and its batch normalization."""
     if strides > 1 and size > 1:
         x = layers.ZeroPadding2D(size // 2)(x)
-    x = layers.Conv2D(
+    convolution = GroupedConv2D if groups > 1 else layers.Conv2D
+    x = convolution(
         filters,
         size,
         strides=strides,
