@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from asdkeras.errors import DataError
+from asdkeras.errors import DataError, TrainingError
 
 PEAK_MIB = 10.0
 
@@ -26,6 +26,11 @@ def refuse(folder, name):
         raise DataError("bad.wav: is not audio.")
     time.sleep(600.0)
     Path(folder, name).touch()
+
+
+def diverge(folder, name):
+    """A training that leaves the finite numbers."""
+    raise TrainingError("diverged")
 
 
 def vanish(folder, name):

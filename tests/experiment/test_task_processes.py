@@ -61,7 +61,8 @@ def running(*resident):
         ((50.0,), 2, 100.0, 150.0, True),
         ((50.0,), 2, 100.0, 149.0, False),  # The first still grows by 50.
         ((50.0, 100.0), 3, 100.0, 150.0, True),
-        ((50.0, 120.0), 3, 100.0, 150.0, True),  # Growing beyond the peak frees nothing.
+        ((50.0, 120.0), 3, 100.0, 150.0, True),
+        ((50.0, 120.0), 3, 100.0, 140.0, False),  # Growing beyond the peak frees nothing.
         ((50.0,), 2, 100.0, None, True),
     ],
 )
@@ -81,6 +82,11 @@ def test_a_refused_task_stops_the_others_and_comes_out_as_it_was_raised(tmp_path
         )
     assert time.monotonic() - started < 300.0  # Not after the one that takes ten minutes.
     assert not list(tmp_path.iterdir())
+
+
+def test_every_kind_of_error_comes_out_as_itself(tmp_path):
+    with pytest.raises(TrainingError, match=r"^diverged$"):
+        run_side_by_side(tasks(tmp_path, "a"), process_work.diverge, jobs=2, needed_mib=None)
 
 
 def test_a_killed_process_is_told_of_with_what_to_do(tmp_path):
