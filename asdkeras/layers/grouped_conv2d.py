@@ -9,11 +9,11 @@ from keras import ops
 class GroupedConv2D(keras.layers.Conv2D):
     """The `Conv2D` of the same arguments and weights, computed without groups.
 
-    TensorFlow has no gradient of a convolution in groups on a CPU; Keras lets its compiler
-    make one, which takes seconds for what a processor multiplies in milliseconds. Here the
-    kernels of the groups stand as blocks on the diagonal of one kernel that is zero beside
-    them. That multiplies as many zeros as there are groups, and is still a hundred times
-    faster there. Values differ from `Conv2D` by rounding only.
+    TensorFlow has no gradient of a convolution in groups on a CPU, and what Keras has
+    compiled in its place is slow. Here the kernels of the groups stand as blocks on the
+    diagonal of one kernel that is zero beside them. It multiplies many zeros, and a training
+    step of a narrow ResNeXt50 (width 16, 64 frames and bands, batches of 32) still took 0.26
+    processor seconds in place of 6.7. Values differ from `Conv2D` by rounding only.
 
     Args:
         *args: as `keras.layers.Conv2D`.
