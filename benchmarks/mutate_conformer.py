@@ -68,10 +68,12 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
         ),
     },
     ("layers/gaussian_scores.py", "layers/test_gaussian_scores.py"): {
-        "whitening transposed": ("_inverse(lower).T", "_inverse(lower)"),
-        "in single precision": ('ops.cast(errors, "float64")', 'ops.cast(errors, "float32")'),
+        "whitening transposed": ("lower=True).T", "lower=True)"),
+        "in single precision": (
+            "ops.cast(errors, working_dtype())",
+            'ops.cast(ops.cast(errors, "float32"), working_dtype())',
+        ),
         "input rounded by the policy": ("(autocast=False, **kwargs)", "(**kwargs)"),
-        "weights in single precision": ('dtype="float64",\n            auto', "auto"),
     },
     ("scorers/frame_gaussian.py", "scorers/test_frame_gaussian.py"): {
         "left out with the wrong sign": (

@@ -4,6 +4,8 @@ import math
 
 from keras import ops
 
+from asdkeras.dsp.fourier import rfft, stft
+
 _PAD_MODES = ("reflect", "constant")
 
 
@@ -27,11 +29,8 @@ def power_spectrogram(waveforms, window, hop_length, pad_mode):
         ValueError: if `pad_mode` is unknown, or if mirroring or one frame needs more
             samples than there are.
     """
-    window_length = window.shape[0]
-    waveforms = _padded(waveforms, window_length, pad_mode)
-    real, imaginary = ops.stft(
-        waveforms, window_length, hop_length, window_length, window=window, center=False
-    )
+    waveforms = _padded(waveforms, window.shape[0], pad_mode)
+    real, imaginary = stft(waveforms, window, hop_length)
     return ops.square(real) + ops.square(imaginary)
 
 
@@ -50,11 +49,8 @@ def magnitude_spectrogram(waveforms, window, hop_length, pad_mode=None):
     Raises:
         ValueError: as `power_spectrogram`.
     """
-    window_length = window.shape[0]
-    waveforms = _padded(waveforms, window_length, pad_mode)
-    return _magnitude(
-        ops.stft(waveforms, window_length, hop_length, window_length, window=window, center=False)
-    )
+    waveforms = _padded(waveforms, window.shape[0], pad_mode)
+    return _magnitude(stft(waveforms, window, hop_length))
 
 
 def magnitude_spectrum(waveforms):
@@ -79,7 +75,7 @@ def magnitude_spectrum(waveforms):
             f"Received: waveforms of shape {tuple(waveforms.shape)}. "
             "Cut or repeat all clips to one length."
         )
-    return _magnitude(ops.rfft(waveforms))[:, : samples // 2]
+    return _magnitude(rfft(waveforms))[:, : samples // 2]
 
 
 def decibels(power):

@@ -7,7 +7,10 @@ import numpy as np
 from keras import ops
 from scipy.linalg import solve_triangular
 
-_LOG_TWO_PI = math.log(2.0 * math.pi)
+from asdkeras.dsp.precision import working_dtype
+from asdkeras.layers.fitted_weights import add_fitted_weight
+
+LOG_TWO_PI = math.log(2.0 * math.pi)
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -24,7 +27,8 @@ class GaussianScores(keras.layers.Layer):
     normal.
 
     Computed in float64, for the covariance of a hundred bands has eigenvalues many orders
-    of magnitude apart; a backend without float64 computes in the widest type it has.
+    of magnitude apart; a backend without float64 computes in the widest type it has. In
+    float32 within `asdkeras.dsp.precision.single_precision`.
 
     Args:
         num_gaussians: int, at least 1.
@@ -65,19 +69,10 @@ class GaussianScores(keras.layers.Layer):
                 f"{tuple(input_shape)}"
             )
         count = self.num_gaussians
-        self.mean = self._constants("mean", np.zeros((count, bands)))
-        self.whitening = self._constants("whitening", np.tile(np.eye(bands), (count, 1, 1)))
-        self.offset = self._constants("offset", np.full(count, 0.5 * bands * _LOG_TWO_PI))
-
-    def _constants(self, name, values):
-        return self.add_weight(
-            name=name,
-            shape=values.shape,
-            initializer=lambda shape, dtype: ops.convert_to_tensor(values, dtype),
-            dtype="float64",
-            autocast=False,
-            trainable=False,
-        )
+        self.mean = add_fitted_weight(self, "mean", np.zeros((count, bands)))
+        whitening = np.broadcast_to(np.eye(bands), (count, bands, bands))
+        self.whitening = add_fitted_weight(self, "whitening", whitening)
+        self.offset = add_fitted_weight(self, "offset", np.full(count, 0.5 * bands * LOG_TWO_PI))
 
     def set_gaussians(self, gaussians):
         """Take over means and covariances; builds the layer if it is not.
@@ -104,31 +99,62 @@ class GaussianScores(keras.layers.Layer):
                 f"GaussianScores was built for frames of {bands} bands. "
                 f"Received: gaussians of {received} bands"
             )
-        lowers = [np.linalg.cholesky(gaussian.covariance) for gaussian in gaussians]
+        whitening = [whitening_of(gaussian.covariance) for gaussian in gaussians]
         self.mean.assign(np.array(means))
-        self.whitening.assign(np.array([_inverse(lower).T for lower in lowers]))
-        self.offset.assign(np.array([_score_at_mean(lower) for lower in lowers]))
+        self.whitening.assign(np.array(whitening))
+        self.offset.assign(np.array([score_at_mean(factor) for factor in whitening]))
 
     def compute_output_spec(self, errors):
-        return keras.KerasTensor((errors.shape[0], self.num_gaussians, 3), "float64")
+        return keras.KerasTensor((errors.shape[0], self.num_gaussians, 3), working_dtype())
 
     def call(self, errors):
-        errors = ops.cast(errors, "float64")
+        errors = ops.cast(errors, working_dtype())
         # One Gaussian after the other: all frames whitened by all of them at once would be
         # as many times the memory.
         scores = [self._pooled(errors, number) for number in range(self.num_gaussians)]
         return ops.stack(scores, axis=1)
 
     def _pooled(self, errors, number):
-        whitened = ops.matmul(errors - self.mean[number], self.whitening[number])
-        frames = self.offset[number] + 0.5 * ops.sum(ops.square(whitened), axis=-1)
-        pooled = [ops.mean(frames, axis=1), ops.max(frames, axis=1), ops.median(frames, axis=1)]
+        mean, whitening, offset = (
+            ops.cast(weight, working_dtype())[number]
+            for weight in (self.mean, self.whitening, self.offset)
+        )
+        whitened = ops.matmul(errors - mean, whitening)
+        frames = offset + 0.5 * ops.sum(ops.square(whitened), axis=-1)
+        pooled = [ops.mean(frames, axis=1), ops.max(frames, axis=1), _median(frames)]
         return ops.stack(pooled, axis=-1)
 
 
-def _inverse(lower):
-    return solve_triangular(lower, np.eye(len(lower)), lower=True)
+def _median(frames):
+    """Of every row. `ops.median` looks for it in float64, whatever it is the median of."""
+    ascending = ops.sort(frames, axis=1)
+    count = ops.shape(frames)[1]
+    return 0.5 * (ascending[:, (count - 1) // 2] + ascending[:, count // 2])
 
 
-def _score_at_mean(lower):
-    return 0.5 * len(lower) * _LOG_TWO_PI + np.log(np.diagonal(lower)).sum()
+def whitening_of(covariance):
+    """W with W W' the inverse of a covariance, upper triangular.
+
+    Args:
+        covariance: float, `(dim, dim)`.
+
+    Returns:
+        ndarray `(dim, dim)`, float64.
+
+    Raises:
+        ValueError: if the covariance is not positive definite.
+    """
+    covariance = np.asarray(covariance, np.float64)
+    try:
+        lower = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            "a covariance must be a positive definite matrix, for its inverse weighs what is "
+            f"scored. Received: a covariance of shape {covariance.shape} that is not"
+        ) from error
+    return solve_triangular(lower, np.eye(len(lower)), lower=True).T
+
+
+def score_at_mean(whitening):
+    """Negative log-likelihood at the mean of the Gaussian with this whitening, in nats."""
+    return 0.5 * len(whitening) * LOG_TWO_PI - np.log(np.diagonal(whitening)).sum()

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from asdkeras.dsp.fourier import is_by_matrix_products
 from asdkeras.networks.folded_mobile_face_net import chunks_embedded, is_mobile_face_net
 
 # With longer hops, rows in the midst of a chunk lie in too few other chunks.
@@ -116,16 +117,13 @@ class ChunkEmbeddings(keras.layers.Layer):
         num_frames = (size - 1) * self.hop + self.network.input_shape[1]
         length = (1, num_frames, spectrograms.shape[2])
 
-        def of_group(_, index):
+        def of_group(index):
             start = ops.take(self.hop * starts, index % num_groups)
             frames = ops.slice(spectrograms, (index // num_groups, start, 0), length)
-            embeddings = self._of_chunks(frames[0], size)
-            return embeddings, embeddings
+            return self._of_chunks(frames[0], size)
 
-        # A scan takes one step after the other where `ops.map` may take ten at a time. It
-        # carries the embeddings because Keras wants what is carried to have their shape.
         indices = ops.arange(ops.shape(spectrograms)[0] * num_groups)
-        _, groups = ops.scan(of_group, ops.zeros((size, dim)), indices)
+        groups = _one_after_the_other(of_group, indices, (size, dim))
         embeddings = ops.reshape(groups, (-1, num_groups * size, dim))
         chunks = np.arange(num_chunks)
         group = np.minimum(chunks // size, num_groups - 1)
@@ -137,6 +135,21 @@ class ChunkEmbeddings(keras.layers.Layer):
         starts = self.hop * np.arange(num_chunks)[:, None]
         chunks = ops.take(frames, starts + np.arange(self.network.input_shape[1]), axis=0)
         return self.network(chunks, training=False)
+
+
+def _one_after_the_other(function, indices, shape):
+    """`function` of every index; each result has the shape."""
+    if is_by_matrix_products():
+        # For other runtimes, whose loops take one step at a time; ONNX cannot express the scan.
+        return ops.map(function, indices)
+
+    def step(_, index):
+        result = function(index)
+        return result, result
+
+    # A scan takes one step after the other where `ops.map` may take ten at a time. It
+    # carries the results because Keras wants what is carried to have their shape.
+    return ops.scan(step, ops.zeros(shape), indices)[1]
 
 
 def _is_of_chunks(network):

@@ -1,0 +1,125 @@
+"""Distance of an embedding to the nearest of the exemplars that are kept of normal sound."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from asdkeras.dsp.precision import working_dtype
+from asdkeras.layers.fitted_weights import add_fitted_weight
+from asdkeras.layers.unit_vectors import scaled_to_length_one
+
+_METRICS = ("cosine", "euclidean", "dot")
+# So many exemplars are subtracted from a batch at a time, which bounds the memory it takes.
+_BLOCK = 256
+
+
+@keras.saving.register_keras_serializable(package="asdkeras")
+class ExemplarDistance(keras.layers.Layer):
+    """Distance to the nearest exemplar, such as a normal clip or a mean of some.
+
+    What `NearestNeighborScorer` (`cosine` and `euclidean`) and `ExemplarScorer` (`dot`)
+    compute, as part of a model that is saved whole. Distances are sums of squared
+    differences and not differences of large sums, so that close embeddings keep their
+    digits in single precision too; the cosine distance of unit vectors is half of it. It
+    takes `batch * 256 * dim` numbers at a time, whatever the number of exemplars.
+
+    The exemplars are weights that nothing trains and `set_exemplars` sets; until then they
+    are zeros. Computed in float64, in float32 within
+    `asdkeras.dsp.precision.single_precision`.
+
+    Args:
+        num_exemplars: int, at least 1.
+        metric: `cosine`, 1 - <x, c> / (|x| |c|); a vector of zeros is at distance 1 of
+            everything, even of zeros, as in scikit-learn. `euclidean`, |x - c|. `dot`,
+            1 - <x, c>, the cosine distance only if both have length 1.
+
+    Call arguments:
+        embeddings: float, `(batch, dim)`, dim fixed.
+
+    Attributes:
+        exemplars: weight, float64, `(num_exemplars, dim)`, as they were set.
+
+    Output shape: `(batch,)`, float64, higher is more anomalous.
+
+    Raises:
+        ValueError: if `num_exemplars` is below 1 or `metric` unknown; when built, if the
+            dimension is unknown.
+    """
+
+    def __init__(self, num_exemplars, metric="cosine", **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        if num_exemplars < 1:
+            raise ValueError(
+                f"`num_exemplars` must be at least 1. Received: num_exemplars={num_exemplars}"
+            )
+        if metric not in _METRICS:
+            raise ValueError(f"`metric` must be one of {_METRICS}. Received: metric={metric!r}")
+        self.num_exemplars = num_exemplars
+        self.metric = metric
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+
+    def build(self, input_shape):
+        dim = input_shape[-1]
+        if dim is None:
+            raise ValueError(
+                "ExemplarDistance needs to know the dimension of embeddings. Received: "
+                f"embeddings of shape {tuple(input_shape)}"
+            )
+        self.exemplars = add_fitted_weight(self, "exemplars", np.zeros((self.num_exemplars, dim)))
+
+    def set_exemplars(self, exemplars):
+        """Take over exemplars; builds the layer if it is not.
+
+        Args:
+            exemplars: float, `(num_exemplars, dim)`.
+
+        Raises:
+            ValueError: if the number of exemplars or their dimension is another one.
+        """
+        exemplars = np.asarray(exemplars, np.float64)
+        if exemplars.ndim != 2 or len(exemplars) != self.num_exemplars:
+            raise ValueError(
+                f"ExemplarDistance has places for {self.num_exemplars} exemplars, one in each "
+                f"row. Received: exemplars of shape {exemplars.shape}"
+            )
+        if not self.built:
+            self.build((None, exemplars.shape[1]))
+        if self.exemplars.shape[1] != exemplars.shape[1]:
+            raise ValueError(
+                "ExemplarDistance was built for embeddings of dimension "
+                f"{self.exemplars.shape[1]}. Received: exemplars of shape {exemplars.shape}"
+            )
+        self.exemplars.assign(exemplars)
+
+    def compute_output_spec(self, embeddings):
+        return keras.KerasTensor(embeddings.shape[:1], working_dtype())
+
+    def call(self, embeddings):
+        embeddings = ops.cast(embeddings, working_dtype())
+        exemplars = ops.cast(self.exemplars, working_dtype())
+        if self.metric == "dot":
+            return 1.0 - ops.max(ops.matmul(embeddings, ops.transpose(exemplars)), axis=1)
+        if self.metric == "euclidean":
+            return ops.sqrt(self._smallest(_squared_distances, embeddings, exemplars))
+        directions = scaled_to_length_one(embeddings), scaled_to_length_one(exemplars)
+        return self._smallest(_cosine_distances, *directions)
+
+    def _smallest(self, distances, embeddings, exemplars):
+        starts = range(0, self.num_exemplars, _BLOCK)
+        blocks = [distances(embeddings, exemplars[start : start + _BLOCK]) for start in starts]
+        return ops.min(ops.concatenate(blocks, axis=1), axis=1)
+
+
+def _squared_distances(embeddings, exemplars):
+    return ops.sum(ops.square(ops.expand_dims(embeddings, 1) - exemplars), axis=-1)
+
+
+def _cosine_distances(embeddings, exemplars):
+    """1 - <x, c> of vectors of length 1 or 0: half of |x - c|^2 + 1 - |x|^2 + 1 - |c|^2."""
+    missing = ops.expand_dims(_missing(embeddings), 1) + _missing(exemplars)
+    return 0.5 * (_squared_distances(embeddings, exemplars) + missing)
+
+
+def _missing(directions):
+    """1 for vectors without direction, and exactly 0 for others, whatever their rounding."""
+    return ops.cast(ops.sum(ops.square(directions), axis=-1) < 0.5, directions.dtype)
