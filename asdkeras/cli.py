@@ -1,13 +1,14 @@
 """The command line: what each command takes. The work is done elsewhere."""
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from asdkeras import __version__
 from asdkeras.errors import AsdkerasError, DataError, RecipeError
@@ -16,6 +17,8 @@ from asdkeras.progress import say
 if TYPE_CHECKING:
     from asdkeras.experiment.run import Run
 
+_ANOMALOUS = 10
+_GAP_S = 2.0
 _INTERRUPTED = 130  # What shells report for Ctrl-C.
 
 
@@ -27,14 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         exit code: 0 done or up to date, 2 the user's mistake, 3 data missing or damaged,
-        4 training diverged, 5 results outside their tolerance, 130 interrupted. Anything
-        else raises, and is our bug.
+        4 training diverged, 5 results outside their tolerance, 10 a clip is anomalous and
+        `--fail-on-anomaly` was given, 130 interrupted. Anything else raises, and is our bug.
     """
     arguments = _parser().parse_args(argv)
     try:
-        arguments.handler(arguments)
+        return arguments.handler(arguments) or 0
     except AsdkerasError as error:
-        print(f"asdkeras: error: {error}", file=sys.stderr)
+        _print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         say("interrupted; the same command goes on where this one stood")
@@ -54,18 +57,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _print_error(error: AsdkerasError) -> None:
+    print(f"asdkeras: error: {error}", file=sys.stderr)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="asdkeras",
         description="Published systems for anomalous sound detection, reproduced with Keras.",
         epilog="Results go to standard output, progress to standard error. Exit codes: 0 done "
         "or up to date, 1 our bug, 2 your mistake, 3 data missing or damaged, 4 training "
-        "diverged, 5 results outside their tolerance.",
+        "diverged, 5 results outside their tolerance, 10 a clip is anomalous "
+        "(detect --fail-on-anomaly).",
     )
     parser.add_argument("--version", action="version", version=f"asdkeras {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     _add_data_commands(commands.add_parser("data", help="datasets"))
+    _add_detector_commands(commands)
 
     _add_run_command(commands, "train", _train, "train what is missing")
     _add_run_command(
@@ -285,6 +294,128 @@ def _add_data_commands(data: argparse.ArgumentParser) -> None:
     mini.set_defaults(handler=_data_mini)
 
 
+def _add_detector_commands(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
+    fit = commands.add_parser(
+        "fit",
+        help="make a detector for machines of your own from their normal clips",
+        description="Train a system on normal clips and write one file that scores others.",
+    )
+    source = fit.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "data",
+        nargs="?",
+        type=Path,
+        metavar="DIR",
+        help="a folder of normal WAV or FLAC files of one machine, a folder of such folders, or "
+        "a dataset, of which the training clips are taken",
+    )
+    source.add_argument(
+        "--run", type=Path, metavar="RUN", help="take what a finished run has trained"
+    )
+    fit.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.asd", help="the detector to write"
+    )
+    fit.add_argument("--system", help="see `asdkeras list` (default: baseline2023)")
+    fit.add_argument("--variant", help="a row of the paper's tables (default: the recipe's)")
+    _add_names_option(fit, "--machines", "only these machine types (fan) or sections (fan_00)")
+    fit.add_argument(
+        "--recipe", help="a YAML file, or the name of one of the system's (default: by dataset)"
+    )
+    fit.add_argument(
+        "--set",
+        action="append",
+        metavar="KEY=VALUE",
+        help="change one value of the recipe, such as config.epochs=3; may be repeated",
+    )
+    fit.add_argument("--jobs", type=_count, metavar="N", help="models trained side by side")
+    fit.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="what is trained is kept here, so that an interrupted fit goes on (default: "
+        "FILE.asd.fit, removed at the end)",
+    )
+    fit.set_defaults(handler=_fit)
+
+    _add_detect_command(commands)
+
+    export = commands.add_parser(
+        "export",
+        help="a detector's model for another runtime",
+        description="Write the model of a detector in another format, checked against itself.",
+    )
+    export.add_argument("detector", type=Path, metavar="FILE.asd")
+    export.add_argument(
+        "--format", required=True, choices=("keras", "saved_model", "onnx", "litert")
+    )
+    export.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="file, of saved_model a folder"
+    )
+    export.add_argument("--machine", metavar="NAME", help="needed if the detector knows several")
+    export.set_defaults(handler=_export)
+
+
+def _add_detect_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    detect = commands.add_parser(
+        "detect",
+        help="score clips, or a stream of sound, with a detector",
+        description="Print clip, score, threshold and decision of each clip. Clips that cannot be "
+        "used are named at the end, and the exit code is 3 then.",
+    )
+    detect.add_argument("detector", type=Path, metavar="FILE.asd", help="made by `asdkeras fit`")
+    detect.add_argument(
+        "clips", nargs="*", metavar="CLIP", help="WAV or FLAC files, or folders of them"
+    )
+    detect.add_argument(
+        "--machine",
+        metavar="NAME",
+        help="that all clips are of (default: as their folders or names say)",
+    )
+    form = detect.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line, all digits")
+    form.add_argument("--csv", action="store_true", help="comma-separated, all digits")
+    detect.add_argument(
+        "--fail-on-anomaly",
+        action="store_true",
+        help=f"exit code {_ANOMALOUS} if any clip is anomalous",
+    )
+    detect.add_argument(
+        "--resample",
+        action="store_true",
+        help="take clips of a lower sample rate than the detector's too; scores mean little",
+    )
+    stream = detect.add_argument_group("streams")
+    stream.add_argument(
+        "--stream",
+        action="store_true",
+        help="read endless WAV or raw sound from standard input, and score a sliding window",
+    )
+    for option, kind, metavar, text in (
+        ("--pcm", str, "FORMAT", "of raw samples, such as s16le (default: it is WAV)"),
+        ("--rate", _count, "HZ", "sample rate of raw samples"),
+        ("--channels", _count, "N", "of raw samples"),
+        ("--channel", _index, "C", "the one to hear, from 0 (default: the mean of all)"),
+        ("--hop", float, "S", "seconds from one score to the next (default: half a window)"),
+        ("--window", float, "S", "seconds that a score is for (default: as the detector hears)"),
+        (
+            "--gap",
+            float,
+            "S",
+            f"live: so long without sound begins a new window (default: {_GAP_S:g})",
+        ),
+    ):
+        stream.add_argument(option, type=kind, metavar=metavar, help=text)
+    stream.add_argument(
+        "--live",
+        action="store_true",
+        default=None,
+        help="never hold up what records: drop the oldest sound if scoring is too slow",
+    )
+    detect.set_defaults(handler=_detect)
+
+
 def _add_names_option(command: argparse.ArgumentParser, option: str, text: str) -> None:
     command.add_argument(option, nargs="+", action=_Names, metavar="NAME", help=text)
 
@@ -305,6 +436,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _index(text: str) -> int:
+    """A number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number from 0. Received: {text!r}")
+    return int(text)
+
+
 class _Names(argparse.Action):
     """Names separated by blanks or commas."""
 
@@ -316,7 +454,7 @@ class _Names(argparse.Action):
 def _add_run_command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
-    handler: Callable[[argparse.Namespace], None],
+    handler: Callable[[argparse.Namespace], int | None],
     text: str,
 ) -> None:
     command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
@@ -515,6 +653,124 @@ def _ensemble(arguments: argparse.Namespace) -> None:
         pools_trials=arguments.pool_trials,
     )
     conclude(arguments.out, system, seeds)
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    options = {
+        name: getattr(arguments, name)
+        for name in ("system", "variant", "recipe", "set", "jobs", "work")
+        if getattr(arguments, name) is not None
+    }
+    if arguments.run is not None and options:
+        raise RecipeError(
+            f"--{next(iter(options))}: a finished run is taken as it is. Leave it out, or name a "
+            "folder of clips in place of --run."
+        )
+    if arguments.out.is_dir():
+        raise RecipeError(f"--out: {arguments.out} is a folder. Name a file, such as machine.asd.")
+
+    from asdkeras.detector.detector import Detector
+    from asdkeras.detector.work_folder import kept_until_done
+
+    if arguments.run is not None:
+        Detector.of_run(arguments.run, machines=arguments.machines).save(arguments.out)
+    else:
+        work, jobs = options.pop("work", None), options.pop("jobs", None)
+        detector = Detector(overrides=options.pop("set", ()), **options)
+        own = arguments.out.with_name(f"{arguments.out.name}.fit")
+        with kept_until_done(own) if work is None else contextlib.nullcontext(work) as folder:
+            detector.fit(
+                arguments.data,
+                machines=arguments.machines,
+                work=folder,
+                jobs=jobs,
+                is_in_process=False,
+            )
+            detector.save(arguments.out)
+    print(arguments.out)
+
+
+_STREAM_OPTIONS = ("pcm", "rate", "channels", "channel", "hop", "window", "gap", "live")
+
+
+def _detect(arguments: argparse.Namespace) -> int:
+    given = [name for name in _STREAM_OPTIONS if getattr(arguments, name) is not None]
+    if given and not arguments.stream:
+        raise RecipeError(f"--{given[0]} is for streams. Add --stream, or leave it out.")
+    if arguments.stream == bool(arguments.clips):
+        raise RecipeError(
+            "detect takes the names of clips, or --stream, which reads standard input. "
+            f"Received: {'both' if arguments.stream else 'neither'}"
+        )
+    detect = _detect_stream if arguments.stream else _detect_clips
+    try:
+        is_any_anomalous, errors = detect(arguments)
+    except KeyboardInterrupt:
+        say("interrupted; what is printed is complete")
+        return _INTERRUPTED
+    if is_any_anomalous and arguments.fail_on_anomaly:
+        return _ANOMALOUS
+    return DataError.exit_code if errors else 0
+
+
+def _detect_clips(arguments: argparse.Namespace) -> tuple[bool, list[DataError]]:
+    from asdkeras.detector.decisions import print_decisions
+    from asdkeras.detector.detector import Detector
+
+    form: Literal["json", "csv", "plain"] = (
+        "json" if arguments.json else "csv" if arguments.csv else "plain"
+    )
+    errors: list[DataError] = []
+    rows = Detector.load(arguments.detector).decisions(
+        arguments.clips,
+        arguments.machine,
+        resample_up=arguments.resample,
+        on_error=errors.append,
+    )
+    try:
+        return print_decisions(rows, form, sys.stdout), errors
+    finally:
+        for error in errors:
+            _print_error(error)
+
+
+def _detect_stream(arguments: argparse.Namespace) -> tuple[bool, list[DataError]]:
+    if arguments.csv:
+        raise RecipeError("--csv is not for streams. Leave it out, or say --json.")
+
+    from asdkeras.detector.detector import Detector
+    from asdkeras.detector.stream import run_stream
+
+    is_any_anomalous = run_stream(
+        Detector.load(arguments.detector),
+        sys.stdin.buffer,
+        sys.stdout,
+        machine=arguments.machine,
+        pcm=arguments.pcm,
+        rate=arguments.rate,
+        channels=arguments.channels,
+        channel="mean" if arguments.channel is None else arguments.channel,
+        resample_up=arguments.resample,
+        hop_s=arguments.hop,
+        window_s=arguments.window,
+        live=bool(arguments.live),
+        gap_s=_GAP_S if arguments.gap is None else arguments.gap,
+        as_json=arguments.json,
+    )
+    return is_any_anomalous, []
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from asdkeras.detector.detector import Detector
+
+    exported = Detector.load(arguments.detector).export(
+        arguments.out, arguments.format, arguments.machine
+    )
+    say(
+        f"{exported.format}: {exported.num_bytes} bytes, agrees with the detector to "
+        f"{exported.largest_difference:.1e}"
+    )
+    print(exported.path)
 
 
 def _planned(arguments: argparse.Namespace) -> "Run":

@@ -32,3 +32,9 @@ class OutsideTolerance(AsdkerasError):
     """Results differ from the published ones by more than their tolerance."""
 
     exit_code = 5
+
+
+class ExportError(AsdkerasError):
+    """A format cannot express a detector, or what was written computes something else."""
+
+    exit_code = 5

@@ -17,9 +17,10 @@ from asdkeras.errors import DataError
 
 INT16_SCALE = 1.0 / 32768.0
 _COPY = "Copy or unpack it again."
-_QUALITY = "HQ"  # 20 bits, more than any 16-bit recording holds.
-# Float files may overshoot 1 a little, as resampling makes them. Twice as much is no overshoot.
-_HIGHEST_PEAK = 2.0
+RESAMPLING_QUALITY = "HQ"
+"""Of soxr: 20 bits, more than any 16-bit recording holds."""
+HIGHEST_PEAK = 2.0
+"""Float files may overshoot 1 a little, as resampling makes them; twice as much is no overshoot."""
 
 Samples = npt.NDArray[Any]  # int16 or float32
 Channel = Literal["mean", 0, 1, 2, 3, 4, 5, 6, 7]
@@ -111,11 +112,11 @@ def read_samples(path: Path, config: AudioConfig) -> Samples:
         raise DataError(
             f"{path}: cut off. Received: {len(channels)} of {header.length} samples. {_COPY}"
         )
-    samples = _channel(path, channels, config.channel)
+    samples = one_channel(path, channels, config.channel)
     _check_samples(path, samples)
     if header.sample_rate_hz != config.sample_rate_hz:
         samples = soxr.resample(
-            samples, header.sample_rate_hz, config.sample_rate_hz, quality=_QUALITY
+            samples, header.sample_rate_hz, config.sample_rate_hz, quality=RESAMPLING_QUALITY
         )
     if len(samples) == 0:
         raise DataError(f"{path}: too short to resample. Received: {header.length} samples")
@@ -187,7 +188,12 @@ def _header(path: Path, file: soundfile.SoundFile) -> AudioHeader:
     return AudioHeader(file.samplerate, file.channels, file.frames, file.subtype)
 
 
-def _channel(path: Path, channels: npt.NDArray[Any], channel: Channel) -> Samples:
+def one_channel(path: Path, channels: npt.NDArray[Any], channel: Channel) -> Samples:
+    """A channel of `(samples, channels)`, or the mean of all; `path` is for the message.
+
+    Raises:
+        DataError: if there is no such channel.
+    """
     num_channels = channels.shape[1]
     if channel == "mean":
         if num_channels == 1:
@@ -212,7 +218,7 @@ def _check_samples(path: Path, samples: Samples) -> None:
     if low == high:
         what = "silent, every sample is 0" if low == 0 else f"constant, every sample is {low:g}"
         raise DataError(f"{path}: {what}. Check the microphone, or remove the file.")
-    if samples.dtype != np.int16 and max(-low, high) > _HIGHEST_PEAK:
+    if samples.dtype != np.int16 and max(-low, high) > HIGHEST_PEAK:
         raise DataError(
             f"{path}: float audio must lie in [-1, 1]. Received: a peak of {max(-low, high):g}. "
             "Divide it by the full scale of its integers."

@@ -59,24 +59,16 @@ def find_machine_folders(root: Path, within: Sequence[str] | None = None) -> Fou
     """
     files: dict[str, dict[str, list[str]]] = {}
     elsewhere: dict[str, int] = {}
-    broken: list[str] = []
-    seen: set[tuple[int, int]] = set()
-    for top in (os.fspath(root),) if within is None else within:
-        for folder, names in _walk(top, seen, broken):
-            parent, name = os.path.split(folder)
-            if name in FOLDERS and folder != top:
-                files.setdefault(parent, {})[name] = sorted(names)
-            elif names:
-                elsewhere[folder] = len(names)
-    if broken:
-        raise DataError(
-            f"{root}: {len(broken)} links lead to files that are not there. Restore the files or "
-            "remove the links:" + "".join(f"\n  {path}" for path in sorted(broken))
-        )
+    tops = (os.fspath(root),) if within is None else tuple(within)
+    for folder, names in audio_files(root, tops).items():
+        parent, name = os.path.split(folder)
+        if name in FOLDERS and folder not in tops:
+            files.setdefault(parent, {})[name] = names
+        else:
+            elsewhere[folder] = len(names)
     machines = [
         MachineFolder(os.path.basename(os.path.abspath(path)), path, _in_order(files[path]))
         for path in sorted(files)
-        if any(files[path].values())
     ]
     if not machines:
         raise DataError(_nothing_found(root, elsewhere))
@@ -84,6 +76,30 @@ def find_machine_folders(root: Path, within: Sequence[str] | None = None) -> Fou
     num_copies = sum(len(each.get(_RENAMED, ())) for each in files.values())
     num_copies -= sum(len(machine.files.get(_RENAMED, ())) for machine in machines)
     return FoundFolders(machines, _notes(elsewhere, num_copies))
+
+
+def audio_files(root: Path, within: Sequence[str] | None = None) -> dict[str, list[str]]:
+    """Names of the audio files in each folder below a root that holds any, sorted.
+
+    Args:
+        root: as in `find_machine_folders`.
+        within: as in `find_machine_folders`.
+
+    Raises:
+        DataError: if a folder cannot be read, or a link leads nowhere.
+    """
+    broken: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    tops = (os.fspath(root),) if within is None else within
+    found = {
+        folder: sorted(names) for top in tops for folder, names in _walk(top, seen, broken) if names
+    }
+    if broken:
+        raise DataError(
+            f"{root}: {len(broken)} links lead to files that are not there. Restore the files or "
+            "remove the links:" + "".join(f"\n  {path}" for path in sorted(broken))
+        )
+    return found
 
 
 def _in_order(files: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -111,7 +111,8 @@ def _labels(
             "training needs at least 2 classes to tell apart, by "
             f"{', '.join(columns)}. Received: {', '.join(map(_name, trained)) or 'none'}. Add "
             "recordings of another machine type, or list the clips in a CSV file with the "
-            f"column `{columns[-1]}`."
+            f"column `{columns[-1]}`. Or take a system that learns nothing of the kind, such as "
+            "--system baseline2023."
         )
     classes = sorted(trained if extra is None else trained | _keys_of(keys, extra))
     index = {key: number for number, key in enumerate(classes)}

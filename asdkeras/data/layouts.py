@@ -16,7 +16,8 @@ from typing import NamedTuple
 from asdkeras.data import cards, folders, naming, years
 
 _LABELS = {"normal": False, "anomaly": True}
-_ANOMALOUS_TRAINING = "named anomalous, lies among the training clips, which must be normal"
+ANOMALOUS_TRAINING = "named anomalous, lies among the training clips, which must be normal"
+"""What is said of a training clip that its name calls anomalous."""
 CONFLICT = (
     ". They come from a published list that contradicts the tables the 2022 challenge scored with."
 )
@@ -158,7 +159,7 @@ def _official_clips(
             problems.append(Problem(machine.machine_type, text))
             continue
         split, folder_domain = folders.FOLDERS[folder]
-        if contradiction := _contradiction(name, split, folder_domain):
+        if contradiction := contradiction_of(name, split, folder_domain):
             problems.append(Problem(machine.machine_type, f"{path}: {contradiction}"))
             continue
         yield Clip(
@@ -174,13 +175,20 @@ def _official_clips(
     yield from _supplemental_clips(machine)
 
 
-def _contradiction(name: naming.ClipName, split: str, domain: str | None) -> str | None:
+def contradiction_of(name: naming.ClipName, split: str, domain: str | None) -> str | None:
+    """What a file name says against its place; None if nothing.
+
+    Args:
+        name: as parsed.
+        split: that the folder stands for.
+        domain: that the folder stands for; None if for none.
+    """
     if name.split not in (None, split):
         return f"named a {name.split} clip, lies among the {split} clips"
     if domain is not None and name.domain not in (None, domain):
         return f"named {name.domain}, lies among the {domain} clips"
     if split == "train" and name.is_anomalous:
-        return _ANOMALOUS_TRAINING
+        return ANOMALOUS_TRAINING
     return None
 
 
@@ -209,7 +217,7 @@ def _plain_clips(machine: folders.MachineFolder, problems: list[Problem]) -> Ite
             path = os.path.join(machine.path, folder, name)
             label = next((v for k, v in _LABELS.items() if name.startswith(k)), None)
             if split == "train" and label:
-                problems.append(Problem(machine.machine_type, f"{path}: {_ANOMALOUS_TRAINING}"))
+                problems.append(Problem(machine.machine_type, f"{path}: {ANOMALOUS_TRAINING}"))
                 continue
             is_anomalous = label if split == "test" else False
             yield Clip(path, machine.machine_type, "00", domain, split, is_anomalous, None)

@@ -21,3 +21,8 @@ def source_and_target(
     is_target = (table["domain"] == "target").fillna(False).to_numpy(bool)
     is_training = (table["split"] == "train").to_numpy(bool)
     return is_training & ~is_target, is_training & is_target
+
+
+def has_lone_section(table: pd.DataFrame) -> bool:
+    """Whether a machine type has one section alone, and no others to be told from it."""
+    return bool((table.groupby("machine_type")["section"].nunique() < 2).any())

@@ -1,6 +1,7 @@
 """Importing Keras with TensorFlow behind it, without what TensorFlow says about itself."""
 
 import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -16,6 +17,7 @@ def import_keras() -> None:
     fails, later only its fatal messages come through. Set TF_CPP_MIN_LOG_LEVEL to hear
     all of it.
     """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns of many models traced.
     is_wanted = os.environ.get("TF_CPP_MIN_LOG_LEVEL", _FATAL) != _FATAL
     if is_wanted or "keras" in sys.modules:
         importlib.import_module("keras")

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,8 @@ class Run:
         jobs: most tasks trained side by side, each in a process of its own; None leaves it to
             the system: a model per section two at once, others one after the other in this
             process.
+        is_in_process: whether everything is trained in this process whatever the system, for
+            programs that a new process could not import.
     """
 
     recipe: Recipe
@@ -62,6 +64,7 @@ class Run:
     store: ClipStore
     folder: RunFolder
     jobs: int | None = None
+    is_in_process: bool = False
 
 
 def open_run(
@@ -108,7 +111,63 @@ def open_run(
     )
     for note in notes:
         say(f"note: {note}")
-    path = runs / system / content.variant / layout.dataset
+    return _opened(content, source, data, table, runs / system, jobs)
+
+
+def run_on_clips(
+    system: str,
+    table: pd.DataFrame,
+    data: Path,
+    *,
+    variant: str | None = None,
+    recipe: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: Path,
+    jobs: int | None = None,
+) -> Run:
+    """As `open_run`, of a clip table that was read already.
+
+    Where its clips have nothing that the variant learns to tell apart, the one that the system
+    falls back to is taken, and the user is told.
+
+    Args:
+        system: name of the system.
+        table: clip table.
+        data: where it was read from.
+        variant: as in `open_run`.
+        recipe: name or file; None chooses by the dataset that the table names.
+        overrides: as in `open_run`.
+        runs: folder of all runs.
+        jobs: as in `Run`.
+
+    Raises:
+        RecipeError: if system, variant, recipe or an override is not understood.
+        DataError: if clips are damaged.
+    """
+    source = find_recipe(system, str(table["dataset"].iloc[0]), recipe)
+    content = load_recipe(source, system, variant, overrides)
+    import_keras()
+    able = _able_variant(content, source, table)
+    if able != content.variant:
+        say(
+            f"note: these clips leave {content.variant} nothing to tell apart; falling back to "
+            f"--variant {able}"
+        )
+        content = load_recipe(source, system, able, overrides)
+    return _opened(content, source, data, table, runs / system, jobs)
+
+
+def _able_variant(content: Recipe, source: Path, table: pd.DataFrame) -> str:
+    """The variant of a recipe, or the one its system falls back to on such clips."""
+    config = system_config(content, source)
+    fallback = getattr(systems.load(content.system), "fallback", None)
+    return content.variant if fallback is None else str(fallback(config, table))
+
+
+def _opened(
+    content: Recipe, source: Path, data: Path, table: pd.DataFrame, place: Path, jobs: int | None
+) -> Run:
+    path = place / content.variant / str(table["dataset"].iloc[0])
     if not (path / "recipe.yaml").exists():  # Else it has been checked before.
         import_keras()
         system_config(content, source)
@@ -136,11 +195,11 @@ def train(run: Run) -> None:
         RecipeError: if the system refuses the recipe, or the folder holds another run.
         TrainingError: if training diverges.
     """
-    system = _system(run)
+    system = system_of(run)
     with locked(run.folder):
         _claim(run, system)
         if _is_ensemble(system):
-            for member in _member_runs(run, system).values():
+            for member in member_runs(run, system).values():
                 train(member)
         else:
             _train_missing(run, system, run.recipe.seeds)
@@ -155,11 +214,11 @@ def score(run: Run) -> None:
     """
     if not missing_scores(run):
         return
-    system = _system(run)
+    system = system_of(run)
     with locked(run.folder):
         _claim(run, system)
         if _is_ensemble(system):
-            members = _member_runs(run, system)
+            members = member_runs(run, system)
             for member in members.values():
                 score(member)
             _combine_trials(run, system, members)
@@ -180,7 +239,12 @@ def _score_missing(run: Run, system: Any) -> None:
             _score_trial(run, system, seed, warnings)
 
 
-def _system(run: Run) -> Any:
+def system_of(run: Run) -> Any:
+    """The `System` or `Ensemble` of a run. Imports Keras.
+
+    Raises:
+        RecipeError: if the system refuses the recipe.
+    """
     import_keras()
     config = system_config(run.recipe, run.source)
     return systems.load(run.recipe.system).build(config)
@@ -197,7 +261,7 @@ def _is_ensemble(system: Any) -> bool:
     return isinstance(system, Ensemble)
 
 
-def _member_runs(run: Run, ensemble: Any) -> dict[str, Run]:
+def member_runs(run: Run, ensemble: Any) -> dict[str, Run]:
     """The runs an ensemble is made of, by variant: the same recipe but for the variant."""
     runs, dataset = run.folder.path.parents[1], run.folder.path.name
     present = set(run.table["machine_type"])
@@ -224,13 +288,7 @@ def _member_runs(run: Run, ensemble: Any) -> dict[str, Run]:
 def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
     trials = {
         seed: [
-            Member(
-                member.folder.scores(seed),
-                name,
-                machine_types=ensemble.members[name],
-                weights=(ensemble.weights or {}).get(name),
-            )
-            for name, member in runs.items()
+            member_of(ensemble, name, member.folder.scores(seed)) for name, member in runs.items()
         ]
         for seed in missing_scores(run)
     }
@@ -243,16 +301,7 @@ def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
             for each in members
         ]
         trials = {run.recipe.seeds[0]: everyone}
-    rule = Combination(
-        ensemble.combine,
-        ensemble.answer,
-        ensemble.normalize,
-        ensemble.weights_from_labels,
-        ensemble.oracle,
-        ensemble.normalize_on,
-        ensemble.best_from_labels,
-        ensemble.combine_from_labels,
-    )
+    rule = rule_of(ensemble)
     for seed, members in trials.items():
         write_ensemble(
             run.folder,
@@ -265,8 +314,30 @@ def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
         )
 
 
+def member_of(ensemble: Any, variant: str, scores: Path) -> Member:
+    """A trial of a variant as member of an ensemble."""
+    weights = (ensemble.weights or {}).get(variant)
+    return Member(scores, variant, machine_types=ensemble.members[variant], weights=weights)
+
+
+def rule_of(ensemble: Any) -> Combination:
+    """How the members of an ensemble become one."""
+    return Combination(
+        ensemble.combine,
+        ensemble.answer,
+        ensemble.normalize,
+        ensemble.weights_from_labels,
+        ensemble.oracle,
+        ensemble.normalize_on,
+        ensemble.best_from_labels,
+        ensemble.combine_from_labels,
+    )
+
+
 def _num_jobs(run: Run, system: Any) -> int | None:
     """How many tasks at once, each in a process of its own; None for all in this one."""
+    if run.is_in_process:
+        return None
     if system.scope == "section":  # Dozens of models: one process would keep something of each.
         return run.jobs or min(_SECTIONS_AT_ONCE, os.cpu_count() or 1)
     return None if run.jobs is None or run.jobs == 1 else run.jobs
@@ -292,7 +363,7 @@ def _train_missing(run: Run, system: Any, seeds: Sequence[int]) -> None:
 
 def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
     """Train one unit; the peak of the memory of this process, in MiB."""
-    system = _system(run)
+    system = system_of(run)
     table = dict(_units(run.table, system.scope))[unit]
     _train_unit(run, system, unit, table, seed)
     return peak_mib()
@@ -305,18 +376,16 @@ def _warnings(run: Run, system: Any, seed: int) -> list[str]:
 
 
 def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int) -> None:
-    from asdkeras.experiment.training import TaskContext, make_repeatable, represent
+    from asdkeras.experiment.training import TaskContext, represent
     from asdkeras.systems.system import ClipSet
 
     folder = run.folder.task(unit, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    make_repeatable(seed)
-    everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
     name = f"{run.recipe.variant} {unit} seed {seed}"
+    everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
     context = TaskContext(folder, seed, table, f"train {name}", everything)
-    training = table[table["split"] == "train"]
-    with recorded(run.folder.path, context.name), contextlib.closing(context):
-        trained = system.train(ClipSet(training, run.store, seed), context)
+    with recorded(run.folder.path, context.name):
+        trained = _trained(run, system, table, seed, context)
     with recorded(run.folder.path, f"represent {unit} seed {seed}"):
         clips = ClipSet(table, run.store, seed)
         representations = represent(trained, clips, system.batch_size, f"represent {name}")
@@ -325,13 +394,66 @@ def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int
     run.folder.mark_done(folder, warnings=context.warnings)
 
 
-def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
+def _trained(run: Run, system: Any, table: pd.DataFrame, seed: int, context: Any) -> Any:
+    from asdkeras.experiment.training import make_repeatable
+    from asdkeras.systems.system import ClipSet
+
+    make_repeatable(seed)
+    training = table[table["split"] == "train"]
+    with contextlib.closing(context):
+        return system.train(ClipSet(training, run.store, seed), context)
+
+
+class FittedUnit(NamedTuple):
+    """A model of a finished training, and what it made of all clips.
+
+    Attributes:
+        name: of the unit.
+        table: clip table of what it covers.
+        trained: `asdkeras.systems.system.Trained`.
+        representations: `asdkeras.systems.system.Representations`.
+    """
+
+    name: str
+    table: pd.DataFrame
+    trained: Any
+    representations: Any
+
+
+def fitted_units(run: Run, system: Any, seed: int) -> Iterator[FittedUnit]:
+    """The models of a trial that `train` finished, one unit of its scope after the other.
+
+    Raises:
+        RecipeError: if a unit is not finished, or its weights are gone.
+    """
+    from asdkeras.experiment.training import TaskContext
+    from asdkeras.systems.system import ClipSet
+
+    everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
+    for unit, table in _units(run.table, system.scope):
+        folder = run.folder.task(unit, seed)
+        if not (run.folder.is_done(folder) and (folder / "weights.keras").is_file()):
+            raise RecipeError(
+                f"{folder}: holds no weights of a finished training. `asdkeras train` finishes it."
+            )
+        name = f"{run.recipe.variant} {unit} seed {seed}"
+        context = TaskContext(folder, seed, table, f"load {name}", everything)
+        yield FittedUnit(
+            unit, table, _trained(run, system, table, seed, context), _represented(folder)
+        )
+
+
+def _represented(folder: Path) -> Any:
     from asdkeras.systems.system import Representations
 
+    with np.load(folder / "representations.npz") as arrays:
+        return Representations.from_arrays(dict(arrays))
+
+
+def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
     parts, groups = [], []
     for unit, table in _units(run.table, system.scope):
-        with np.load(run.folder.task(unit, seed) / "representations.npz") as arrays:
-            representations = Representations.from_arrays(dict(arrays))
+        representations = _represented(run.folder.task(unit, seed))
         part = system.score(representations, table, seed)
         thresholds = system.decide(part.columns, table, representations.constants)
         if part.group_scores is not None:

@@ -162,12 +162,14 @@ def represent(trained, clips, batch_size, name="represent"):
     arrays = {
         array: np.full((len(clips), *output.shape[1:]), np.nan, "float32")
         for each, model in trained.models.items()
-        for array, output in _named(each, model.output).items()
+        for array, output in named_outputs(each, model.output).items()
     }
     total = sum(len(rows) for rows, _ in groups.values())
     num_done = 0
     with stage(name) as update, own_errors():
         for rows, names in groups.values():
+            if not len(rows):
+                continue
             part = dataclasses.replace(clips, table=clips.table.iloc[rows])
             models = {
                 each: _of_waveforms(trained.models[each], trained.clip_length, trained.inputs)
@@ -179,7 +181,7 @@ def represent(trained, clips, batch_size, name="represent"):
                 values = {each: of_clips[chosen] for each, of_clips in trained.inputs.items()}
                 for model, call in models.items():
                     outputs = call({"waveform": batch, **values} if values else batch)
-                    for array, output in _named(model, outputs).items():
+                    for array, output in named_outputs(model, outputs).items():
                         arrays[array][chosen] = output.numpy()
                 first += len(batch)
                 num_done += len(batch)
@@ -187,8 +189,13 @@ def represent(trained, clips, batch_size, name="represent"):
     return Representations(arrays, trained.constants)
 
 
-def _named(model, outputs):
-    """What a model gives, by the names of its representations."""
+def named_outputs(model, outputs):
+    """What a model of `Trained` gives, by the names of its representations.
+
+    Args:
+        model: its name.
+        outputs: an array or tensor, or a dict of several.
+    """
     if isinstance(outputs, dict):
         return {f"{key}_{model}": each for key, each in outputs.items()}
     return {model: outputs}

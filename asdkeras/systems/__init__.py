@@ -1,7 +1,9 @@
 """One file per paper; the file name is the name a recipe uses. A folder is what several share.
 
 A system module defines `Config`, a frozen dataclass with a field `variant`, and
-`build(config)`, which returns a `System` or an `Ensemble` (`systems/system.py`).
+`build(config)`, which returns a `System` or an `Ensemble` (`systems/system.py`). It may define
+`fallback(config, table)`, which names the variant that a detector is made of where the training
+clips in `table` have nothing that the variant of `config` could learn to tell apart.
 """
 
 import ast

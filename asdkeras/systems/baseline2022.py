@@ -25,6 +25,9 @@ Differs from the released code:
 import dataclasses
 from typing import Literal
 
+import pandas as pd
+
+from asdkeras.data.splits import has_lone_section
 from asdkeras.systems.baselines.autoencoder import Autoencoder
 from asdkeras.systems.baselines.front_end import FrontEnd
 from asdkeras.systems.baselines.machine_type_system import autoencoder_system, classifier_system
@@ -52,3 +55,8 @@ def build(config: Config) -> System:
     if config.variant == "ae":
         return autoencoder_system(config, "ae2022")
     return classifier_system(config, "mobilenetv2_2022")
+
+
+def fallback(config: Config, table: pd.DataFrame) -> str:
+    """The autoencoder, where a machine type has one section and nothing to be told apart."""
+    return "ae" if has_lone_section(table) else config.variant

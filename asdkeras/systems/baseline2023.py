@@ -44,6 +44,7 @@ from keras import ops
 from asdkeras.data.labels import Labels
 from asdkeras.data.pipeline import window_batches
 from asdkeras.errors import DataError
+from asdkeras.layers.mahalanobis_distance import MahalanobisDistance
 from asdkeras.scorers.selective_mahalanobis import SelectiveMahalanobis
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems.baselines import autoencoder
@@ -99,6 +100,7 @@ def build(config: Config) -> System:
         score=functools.partial(score, config),
         decide=functools.partial(decide, config),
         published_rows={name: f"ae2023_{name}" for name in _SCORES},
+        graph=functools.partial(graph, config),
     )
 
 
@@ -222,6 +224,25 @@ def score(config, representations, table, seed):
     columns = pd.DataFrame(columns, index=table.index)
     scores = ScoreTable(columns, config.variant, config.variant, tuple(columns))
     return with_reason(scores, _threshold(config, columns, table, constants), table)
+
+
+def graph(config, tensors, fit, column):
+    """Either score; what it is made of, averaged over its second axis, as embedding."""
+    moments = tensors["residual_moments"]
+    constants = fit.representations.constants
+    is_framewise = config.mahalanobis.form == "framewise"
+    bands = moments.shape[-1]
+    if column == "mahalanobis":
+        names = ("covariance_source", "covariance_target")
+        covariances = [constants[name] for name in names if name in constants]
+        distance = MahalanobisDistance(len(covariances), config.mahalanobis.form)
+        distance.set_covariances(covariances)
+        score = distance(moments if is_framewise else moments[:, 0])
+    elif is_framewise:
+        score = ops.trace(moments, axis1=1, axis2=2) / bands
+    else:
+        score = ops.mean(moments[:, 1], axis=1)
+    return score, ops.mean(moments, axis=1)
 
 
 def decide(config, columns, table, constants):

@@ -150,7 +150,17 @@ def build(config: Config) -> System | Ensemble:
         score=functools.partial(approach.score, settings),
         decide=functools.partial(decide, config, answer),
         published_rows={answer: config.variant} if config.variant in ("ae", "bc") else {},
+        graph=functools.partial(approach.graph, settings),
     )
+
+
+def fallback(config, table):
+    """The autoencoder, where one section is all there is, with nothing to tell it from."""
+    if len(table[["machine_type", "section"]].drop_duplicates()) > 1:
+        return config.variant
+    if config.variant in _MEMBERS:
+        return "ae_ensemble"
+    return "ae" if config.variant in _BC else config.variant
 
 
 def settings_of(config):

@@ -47,9 +47,12 @@ import dataclasses
 import functools
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from asdkeras.config import require
+from asdkeras.data.splits import has_lone_section
+from asdkeras.layers.exemplar_distance import ExemplarDistance
 from asdkeras.scorers.section_neighbors import nearest_in_section, require_neighbors
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems.baselines.front_end import FrontEnd
@@ -113,7 +116,14 @@ def build(config: Config) -> System:
         score=score,
         decide=functools.partial(decide, config),
         published_rows={_ANSWER: config.variant},
+        graph=graph,
     )
+
+
+def fallback(config, table):
+    """DG-Mix, where a machine type has one section, which pre-training alone can do without."""
+    is_lost = config.variant == "no_pretraining" and has_lone_section(table)
+    return "dgmix" if is_lost else config.variant
 
 
 def _train(config, clips, context):
@@ -142,6 +152,15 @@ def score(representations, table, seed):
     return ScoreTable(
         columns, anomaly_score=_ANSWER, decision_score=_ANSWER, named_scores=tuple(columns)
     )
+
+
+def graph(tensors, fit, column):
+    """Distance to the nearest training clip of the section."""
+    embedding = next(name for name, of_score in _SCORES.items() if of_score == column)
+    normal = fit.representations.clips[embedding][fit.is_normal].astype(np.float64)
+    layer = ExemplarDistance(len(normal), "euclidean")
+    layer.set_exemplars(normal)
+    return layer(tensors[embedding]), tensors[embedding]
 
 
 def decide(config, columns, table, constants):

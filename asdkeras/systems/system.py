@@ -5,7 +5,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -256,6 +256,43 @@ class ScoreTable:
 Decide = Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, np.ndarray]], pd.Series]
 
 
+class Fit(NamedTuple):
+    """What the scorers of one section are fitted to.
+
+    Attributes:
+        representations: of all clips that a model covers.
+        table: their clip table.
+        seed: of the trial.
+        machine_type: of the section.
+        section: whose scorer is wanted.
+    """
+
+    representations: Representations
+    table: pd.DataFrame
+    seed: int
+    machine_type: str
+    section: str
+
+    @property
+    def is_inside(self):
+        """Which clips are of the section, bool `(clips,)`."""
+        table = self.table
+        is_inside = (table["machine_type"] == self.machine_type) & (
+            table["section"] == self.section
+        )
+        return is_inside.to_numpy(bool)
+
+    @property
+    def is_normal(self):
+        """Which clips are training clips of the section, bool `(clips,)`."""
+        return self.is_inside & (self.table["split"] == "train").to_numpy(bool)
+
+
+Graph = Callable[
+    [Mapping[str, keras.KerasTensor], Fit, str], tuple[keras.KerasTensor, keras.KerasTensor]
+]
+
+
 @dataclasses.dataclass(frozen=True)
 class System:
     """One paper, configured. Knows no paths, no command line and no other paper.
@@ -271,6 +308,11 @@ class System:
             columns are those of an ensemble) -> thresholds, one per clip, for the decision
             score.
         published_rows: score column -> row of the published tables to compare it with.
+        graph: the score as Keras layers, for detectors: Keras tensors of the representations
+            of a batch, what the scorers are fitted to, and the name of a score column -> that
+            score `(batch,)` as `score` gives it to test clips of the section whose domain is
+            not known, and an embedding `(batch, dim)`. Raises `RecipeError` if a column has
+            no such graph, because labels of test clips chose it.
     """
 
     scope: Literal["all", "machine_type", "machine_type_and_part", "section"]
@@ -279,6 +321,7 @@ class System:
     score: Callable[[Representations, pd.DataFrame, int], ScoreTable]
     decide: Decide
     published_rows: Mapping[str, str]
+    graph: Graph
 
 
 @dataclasses.dataclass(frozen=True)

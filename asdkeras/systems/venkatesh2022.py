@@ -57,6 +57,8 @@ from typing import Literal
 import pandas as pd
 
 from asdkeras.config import require
+from asdkeras.data.attributes import attribute_groups
+from asdkeras.data.splits import has_lone_section, source_and_target
 from asdkeras.scorers.thresholds import gamma_threshold, scope_thresholds
 from asdkeras.systems.baselines.front_end import heard_length
 from asdkeras.systems.system import Ensemble, System
@@ -64,7 +66,7 @@ from asdkeras.systems.venkatesh import anp
 from asdkeras.systems.venkatesh.anp import AttentiveNeuralProcess
 from asdkeras.systems.venkatesh.embeddings import train
 from asdkeras.systems.venkatesh.front_end import FrontEnd
-from asdkeras.systems.venkatesh.scores import answer_of, reasons, score
+from asdkeras.systems.venkatesh.scores import answer_of, graph, reasons, score
 
 _MERGES = ("mean", "std")
 _EQUAL = 0.5
@@ -190,7 +192,30 @@ def build(config: Config) -> System | Ensemble:
         score=functools.partial(score, config),
         decide=functools.partial(decide, config, answer),
         published_rows=_rows(config),
+        graph=functools.partial(graph, config),
     )
+
+
+def fallback(config, table):
+    """What does without that which clips do not have.
+
+    Without a second section there is nothing to classify: the attentive neural process. Without
+    attributes, or for `adversarial` without both domains, a classifier of sections alone.
+    """
+    if config.variant == "anp_boot":
+        return config.variant
+    if has_lone_section(table):
+        return "anp_boot"
+    if config.variant in ("sec_arcface", "sec_softmax"):
+        return config.variant
+    if config.variant == "adversarial":
+        is_source, is_target = source_and_target(table)
+        return config.variant if is_source.any() and is_target.any() else "sec_softmax"
+    groups = (
+        attribute_groups(clips, which=config.attributes)
+        for _, clips in table.groupby("machine_type")
+    )
+    return config.variant if all(groups) else "sec_softmax"
 
 
 def _rows(config):
@@ -267,6 +292,7 @@ def _anp(config):
         score=functools.partial(anp.score, config.anp),
         decide=functools.partial(decide, config, "negative_log_likelihood"),
         published_rows={"negative_log_likelihood": "anp_boot"},
+        graph=anp.graph,
     )
 
 

@@ -52,6 +52,8 @@ from asdkeras.data.pipeline import Mixup, inference_batches, training_batches
 from asdkeras.data.splits import source_and_target
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
+from asdkeras.layers.mixture_score import MixtureScore
+from asdkeras.layers.unit_vectors import UnitVectors
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.losses.scale_record import guard_notes, scale_values
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
@@ -191,6 +193,7 @@ def build(config: Config) -> System | Ensemble:
         score=functools.partial(score, config),
         decide=functools.partial(decide, config),
         published_rows={"combined": f"{config.variant.rpartition('_s')[0]}_20"},
+        graph=functools.partial(graph, config),
     )
 
 
@@ -362,7 +365,7 @@ def score(config, representations, table, seed):
     """
     sections = section_labels(table)
     attributes = attribute_labels(table, config.attribute_label).indices
-    epochs = sorted({*config.keep_epochs, config.epochs})
+    epochs = _epochs(config)
     by_epoch = {
         epoch: pd.DataFrame(np.nan, index=table.index, columns=list(_TERMS)) for epoch in epochs
     }
@@ -371,14 +374,11 @@ def score(config, representations, table, seed):
     with stage("fit mixtures") as update:
         for done, (label, epoch) in enumerate(steps, start=1):
             rows = np.flatnonzero(sections.indices == label)
-            part, random = (
-                representations.of_rows(rows),
-                np.random.RandomState([seed, label, epoch]),
+            part = representations.of_rows(rows)
+            mixtures, embeddings, maxima = _fitted(
+                config, part, table.iloc[rows], attributes[rows], epoch, label, seed
             )
-            mixtures = _mixtures(config, random)
-            terms = _fitted_terms(
-                mixtures, config, part, table.iloc[rows], attributes[rows], epoch, label
-            )
+            terms = mixtures.terms(embeddings, maxima)
             by_epoch[epoch].iloc[rows] = np.stack([terms[name] for name in _TERMS], axis=1)
             unconverged += mixtures.num_unconverged_
             update(done, len(steps), sections.classes[label])
@@ -394,18 +394,19 @@ def score(config, representations, table, seed):
     )
 
 
-def _mixtures(config, random_state):
-    return SectionMixtures(
+def _epochs(config):
+    return sorted({*config.keep_epochs, config.epochs})
+
+
+def _fitted(config, part, table, attributes, epoch, label, seed):
+    """The mixtures of one section, and what all its clips are scored by."""
+    mixtures = SectionMixtures(
         config.num_subclusters,
         reg_covar=config.covariance_regularization,
         component_weights=config.component_weights,
         target_model=config.target_model,
-        random_state=random_state,
+        random_state=np.random.RandomState([seed, label, epoch]),
     )
-
-
-def _fitted_terms(mixtures, config, part, table, attributes, epoch, label):
-    """Fit the mixtures of one section on its training clips; terms of all its clips."""
     embeddings = normalize(part.clips[f"embedding_epoch{epoch}"].astype("float64"))
     has_tmax = table["machine_type"].iloc[0] in config.tmax_machines
     maxima = part.clips["temporal_maximum"].astype("float64") if has_tmax else None
@@ -418,7 +419,34 @@ def _fitted_terms(mixtures, config, part, table, attributes, epoch, label):
         attribute_means=part.constants.get(f"attributes_centers_epoch{epoch}"),
         temporal_maxima=None if maxima is None else maxima[is_source],
     )
-    return mixtures.terms(embeddings, maxima)
+    return mixtures, embeddings, maxima
+
+
+def graph(config, tensors, fit, column):
+    """The sum over the kept epochs of what a clip of unknown domain scores."""
+    label = section_labels(fit.table).indices[fit.is_inside][0]
+    attributes = attribute_labels(fit.table, config.attribute_label).indices[fit.is_inside]
+    part, table = fit.representations.of_rows(fit.is_inside), fit.table[fit.is_inside]
+    scores = []
+    for epoch in _epochs(config):
+        mixtures, _, _ = _fitted(config, part, table, attributes, epoch, label, fit.seed)
+        embedding = UnitVectors()(tensors[f"embedding_epoch{epoch}"])
+        # The smaller of two scores is that of the components of both.
+        others = [*mixtures.attributes_, *([mixtures.target_] if mixtures.target_ else [])]
+        scores.append(_mixture_score(config, [mixtures.section_], embedding))
+        scores.append(_mixture_score(config, others, embedding))
+    return sum(scores[1:], scores[0]), tensors[f"embedding_epoch{config.epochs}"]
+
+
+def _mixture_score(config, mixtures, embedding):
+    """What the likeliest component of several mixtures says."""
+    means, covariances, weights = (
+        np.concatenate([getattr(mixture, name) for mixture in mixtures])
+        for name in ("means_", "covariances_", "weights_")
+    )
+    layer = MixtureScore(len(means))
+    layer.set_components(means, covariances, weights if config.component_weights else None)
+    return layer(embedding)
 
 
 def _combined(terms, domain):

@@ -62,6 +62,8 @@ from asdkeras.config import require
 from asdkeras.data.labels import Labels, domain_labels, section_labels
 from asdkeras.data.pipeline import Mixup, training_batches
 from asdkeras.data.splits import source_and_target
+from asdkeras.layers.exemplar_distance import ExemplarDistance
+from asdkeras.layers.unit_vectors import UnitVectors
 from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.arc_face import ArcFace, ArcFaceCrossEntropy
 from asdkeras.losses.class_compactness import ClassCompactness, CompactnessLoss
@@ -229,6 +231,7 @@ def build(config: Config) -> System | Ensemble:
         score=functools.partial(score, config),
         decide=functools.partial(decide, config),
         published_rows={"combined": row} if row in _TABLE_1 else {},
+        graph=functools.partial(graph, config),
     )
 
 
@@ -386,10 +389,8 @@ def score(config, representations, table, seed):
         for label, name in enumerate(sections.classes):
             rows = np.flatnonzero(sections.indices == label)
             embeddings = normalize(representations.clips["embedding"][rows].astype("float64"))
-            is_source, is_target = source_and_target(table.iloc[rows])
-            scorer = ExemplarScorer(
-                config.kmeans_clusters, normalize_means=config.normalize_means, random_state=0
-            ).fit(embeddings[is_source], embeddings[is_target])
+            is_source, _ = source_and_target(table.iloc[rows])
+            scorer = _exemplars(config, embeddings, table.iloc[rows])
             terms = scorer.terms(embeddings)
             columns.iloc[rows] = np.stack(
                 [terms["source"], terms["target"], scorer.anomaly_score(embeddings)], axis=1
@@ -407,6 +408,25 @@ def score(config, representations, table, seed):
         named_scores=("combined", "source", "target"),
         notes=tuple(notes),
     )
+
+
+def _exemplars(config, embeddings, table):
+    """The scorer of one section, fitted to its training clips."""
+    is_source, is_target = source_and_target(table)
+    scorer = ExemplarScorer(
+        config.kmeans_clusters, normalize_means=config.normalize_means, random_state=0
+    )
+    return scorer.fit(embeddings[is_source], embeddings[is_target])
+
+
+def graph(config, tensors, fit, column):
+    """Distance to the nearest exemplar, of either domain."""
+    embeddings = fit.representations.clips["embedding"][fit.is_inside].astype("float64")
+    scorer = _exemplars(config, normalize(embeddings), fit.table[fit.is_inside])
+    exemplars = np.concatenate([scorer.centers_, scorer.targets_])
+    layer = ExemplarDistance(len(exemplars), "dot")
+    layer.set_exemplars(exemplars)
+    return layer(UnitVectors()(tensors["embedding"])), tensors["embedding"]
 
 
 def decide(config, columns, table, constants):

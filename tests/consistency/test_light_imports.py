@@ -29,6 +29,8 @@ LIGHT = (
         "metrics.intervals",
         "metrics.bootstrap",
     ),
+    *("data.normal_clips", "detector.clips", "detector.decisions", "detector.file"),
+    *("detector.detector", "detector.stream", "detector.work_folder"),
     *("report.tables", "systems", "experiment.recipe", "experiment.run_folder", "experiment.run"),
 )
 

@@ -69,7 +69,7 @@ class Autoencoder:
         return keras.Model(waveform, fitted.models[EPOCHS](waveform[:, :8]))
 
     def system(self):
-        return System(self.scope, 4, self.train, None, None, {})
+        return System(self.scope, 4, self.train, None, None, {}, None)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def opened(tmp_path, monkeypatch):
             for section in sections:
                 for number in range(2):
                     write_clip(folder / machine / "train", section, number)
-        monkeypatch.setattr(runner, "_system", lambda run: system.system())
+        monkeypatch.setattr(runner, "system_of", lambda run: system.system())
         monkeypatch.setattr(runner, "known_truth", lambda dataset: None)  # Whatever is fetched.
         return open_run("wilkinghoff2021", folder, recipe="mini", runs=tmp_path / "runs")
 

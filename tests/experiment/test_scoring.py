@@ -54,7 +54,7 @@ class Scores:
         return pd.concat(self.columns[name, seed] for name in MACHINES)
 
     def system(self):
-        return System("machine_type", 4, None, self.score, threshold_of_0, {})
+        return System("machine_type", 4, None, self.score, threshold_of_0, {}, None)
 
 
 def threshold_of_0(columns, table, constants):
@@ -74,7 +74,7 @@ def opened(tmp_path, monkeypatch):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     noise = 0.1 * np.random.default_rng(number).normal(size=64)
                     soundfile.write(path, noise, 16000)
-        monkeypatch.setattr(runner, "_system", lambda run: systems[run.recipe.variant])
+        monkeypatch.setattr(runner, "system_of", lambda run: systems[run.recipe.variant])
         monkeypatch.setattr(runner, "known_truth", lambda dataset: None)  # Whatever is fetched.
         monkeypatch.setattr(runner, "_train_unit", trained)
         run = open_run(

@@ -8,6 +8,7 @@ import pytest
 
 from asdkeras import cli, systems
 from asdkeras.data.mini import generate
+from asdkeras.detector.detector import Detector
 from asdkeras.experiment.recipe import find_recipe, load_recipe, recipes_of, system_config
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +98,9 @@ SHORT = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("year", range(2020, 2026))
-def test_every_mini_corpus_is_adopted_verified_and_evaluated(year, tmp_path, monkeypatch, capsys):
+def test_every_mini_corpus_is_adopted_verified_evaluated_and_detected(
+    year, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("ASDKERAS_CACHE", str(tmp_path / "cache"))
     corpus = generate(tmp_path / "corpus", year=year, size="tiny", seed=0)
     assert cli.main(["data", "adopt", str(corpus)]) == 0
@@ -119,3 +122,7 @@ def test_every_mini_corpus_is_adopted_verified_and_evaluated(year, tmp_path, mon
         assert cli.main(["eval", "--system", system, *where, *changes]) == 0
 
         assert f"{system}, " in capsys.readouterr().out
+        if year == min(VARIANTS.get(system, {int(baseline[-4:]): ""})):
+            run = next((tmp_path / "runs" / system).glob(f"*/mini{year}"))
+            differences = Detector.of_run(run).story["largest_differences"]
+            assert max(differences.values()) < 1e-5

@@ -3,6 +3,7 @@
 import functools
 
 import pandas as pd
+from keras import ops
 
 from asdkeras.systems.baselines import autoencoder, section_classifier
 from asdkeras.systems.baselines.front_end import KEEP
@@ -30,6 +31,7 @@ def autoencoder_system(config, row):
         score=functools.partial(_score_errors, config),
         decide=functools.partial(_decide, config, _SQUARED_ERROR),
         published_rows={_SQUARED_ERROR: row},
+        graph=_mean_error,
     )
 
 
@@ -51,6 +53,7 @@ def classifier_system(config, row):
         score=functools.partial(_score_posteriors, config),
         decide=functools.partial(_decide, config, _fitted_to(settings)),
         published_rows=dict.fromkeys(section_classifier.FORMS, row),
+        graph=section_classifier.graph,
     )
 
 
@@ -65,6 +68,12 @@ def _score_errors(config, representations, table, seed):
     columns = pd.DataFrame({_SQUARED_ERROR: errors}, index=table.index)
     scores = ScoreTable(columns, _SQUARED_ERROR, _SQUARED_ERROR, (_SQUARED_ERROR,))
     return with_reason(scores, _threshold(config, _SQUARED_ERROR, columns, table), table)
+
+
+def _mean_error(tensors, fit, column):
+    """The mean error of all vectors of a clip; their errors as embedding."""
+    errors = tensors[_SQUARED_ERROR]
+    return ops.mean(errors, axis=1), errors
 
 
 def _score_posteriors(config, representations, table, seed):

@@ -13,6 +13,7 @@ from asdkeras.data.labels import section_labels
 from asdkeras.data.pipeline import Holdout
 from asdkeras.errors import DataError
 from asdkeras.layers.frame_windows import FrameWindows
+from asdkeras.layers.section_posterior_score import SectionPosteriorScore
 from asdkeras.networks.baseline_mobilenet_v2 import baseline_mobilenet_v2
 from asdkeras.scorers.section_posterior import section_posterior_score
 from asdkeras.systems.baselines.front_end import KEEP
@@ -150,3 +151,10 @@ def score(config, representations, table, seed):
         for form in FORMS:
             columns.iloc[rows, FORMS.index(form)] = section_posterior_score(of_section, form)
     return ScoreTable(columns, config.score, config.score, FORMS)
+
+
+def graph(tensors, fit, column):
+    """What the windows of a clip say of its section; their mean posteriors as embedding."""
+    posteriors = tensors["test"]
+    own = section_labels(fit.table).indices[fit.is_inside][0]
+    return SectionPosteriorScore(int(own), column)(posteriors), ops.mean(posteriors, axis=1)

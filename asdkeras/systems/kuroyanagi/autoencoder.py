@@ -215,6 +215,17 @@ def score(settings, representations, table, seed):
     return ScoreTable(columns, answer, answer, named)
 
 
+def graph(settings, tensors, fit, column):
+    """The smaller of what the Gaussians of both domains say; mean errors as embedding."""
+    names = sorted(set(fit.table.loc[fit.table["split"] == "train", "section"]))
+    if column == ERROR:
+        return tensors["error_conformer"], tensors["embedding_conformer"]
+    pooling = [f"gaussian_{each}" for each in POOLINGS].index(column)
+    first = names.index(fit.section) * _DOMAINS
+    of_domains = tensors["scores_conformer"][:, first : first + _DOMAINS, pooling]
+    return ops.min(of_domains, axis=1), tensors["embedding_conformer"]
+
+
 def _indices(names, table):
     """Which of the sections each clip is of, int32 `(clips,)`.
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+from keras import ops
 
 from asdkeras.data.outlier_batches import (
     Crop,
@@ -237,8 +238,30 @@ def _scores(settings, representations, name, is_training):
     """Both together, one minus the posterior, and the scaled distance, float64 `(clips, 3)`."""
     posterior = 1.0 - representations.clips[f"posterior_{name}"].astype("float64")
     distance = representations.clips[f"distance_{name}"].astype("float64")
-    least, largest = distance[is_training].min(), distance[is_training].max()
-    distance = (distance - least) / (largest - least if largest > least else 1.0)
+    least, spread = _range(distance[is_training])
+    distance = (distance - least) / spread
     weight = settings.posterior_weight
     together = weight * posterior + (1.0 - weight) * distance
     return np.stack([together, posterior, distance], axis=1)
+
+
+def _range(distances):
+    """The least distance, and how far the largest lies above it."""
+    least, largest = distances.min(), distances.max()
+    return float(least), float(largest - least if largest > least else 1.0)
+
+
+def graph(settings, tensors, fit, column):
+    """A column of the model that finds the clip less anomalous; its embedding by the first."""
+    scores = []
+    for name in ("source", "target"):
+        if f"distance_{name}" in fit.representations.clips:
+            distances = fit.representations.clips[f"distance_{name}"][fit.is_normal]
+            least, spread = _range(distances.astype("float64"))
+            posterior = 1.0 - tensors[f"posterior_{name}"]
+            distance = (tensors[f"distance_{name}"] - least) / spread
+            weight = settings.posterior_weight
+            together = weight * posterior + (1.0 - weight) * distance
+            scores.append({ANSWER: together, "posterior": posterior, "distance": distance}[column])
+    score = ops.minimum(*scores) if len(scores) > 1 else scores[0]
+    return score, tensors["embedding_source"]

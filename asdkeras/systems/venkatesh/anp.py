@@ -176,6 +176,11 @@ def score(config, representations, table, seed):
     return ScoreTable(columns, SCORE, SCORE, (SCORE,), (_NOTE,))
 
 
+def graph(tensors, fit, column):
+    """The mean score of the windows of a clip; their scores as embedding."""
+    return ops.mean(tensors[SCORE], axis=1), tensors[SCORE]
+
+
 def _log_mel(config, clip_length, sample_rate_hz):
     """The front end of the official baseline of 2022."""
     front_end = FrontEnd(

@@ -1,8 +1,13 @@
 """Scores by the nearest training clip of the section, and what labels may choose of them."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
+from keras import ops
 
+from asdkeras.errors import RecipeError
+from asdkeras.layers.exemplar_distance import ExemplarDistance
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import rules_for
 from asdkeras.progress import stage
@@ -72,6 +77,39 @@ def _distances(parts, own, table):
         for name, embeddings in wholes.items()
     }
     return pd.DataFrame(distances, index=table.index)
+
+
+def graph(config, tensors, fit, column):
+    """A column as Keras layers; all embeddings of the last epoch together as embedding."""
+    if column.endswith(ORACLE):
+        raise RecipeError(
+            f"`{column}` was chosen by labels of test clips, and a detector knows none. Take the "
+            "recipe's `checkpoint: last` and `section_weight: equal`."
+        )
+    constants = fit.representations.constants
+    name = embedding_of(kept_epochs(config)[-1])
+    whole = tensors[name]
+    dims = [int(dim) for dim in constants["dims"]]
+    ends = itertools.accumulate(dims)
+    pieces = [whole[:, end - dim : end] for end, dim in zip(ends, dims, strict=True)]
+    parts = dict(zip(map(str, constants["names"]), pieces, strict=True))
+    normal, own = parts_of(
+        fit.representations.clips[name][fit.is_normal].astype("float64"), constants
+    )
+    embedding = ops.concatenate([parts[each] for each in own], axis=1)
+    parts["concatenated"] = embedding
+    normal["concatenated"] = np.concatenate([normal[each] for each in own], axis=1)
+
+    def distance(part):
+        layer = ExemplarDistance(len(normal[part]), "cosine")
+        layer.set_exemplars(normal[part])
+        return layer(parts[part])
+
+    if column == "weighted":
+        score = _EQUAL * distance("section") + (1.0 - _EQUAL) * distance("attributes")
+    else:
+        score = distance(column)
+    return score, embedding
 
 
 def columns_of(config, distances, section_weight):

@@ -1,0 +1,190 @@
+"""The normal clips that a detector is fitted to, however plainly they lie in a folder.
+
+Besides every dataset that `clips.find_clips` knows, of which the training clips are taken,
+this reads folders without any `train` or `test`: a folder of WAV or FLAC files is one
+machine, and a folder of such folders is several.
+"""
+
+import dataclasses
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from asdkeras.data import cards, folders, naming, years
+from asdkeras.data.clips import clip_table, find_clips
+from asdkeras.data.layouts import (
+    ANOMALOUS_TRAINING,
+    CONFLICT,
+    Clip,
+    Layout,
+    Problem,
+    contradiction_of,
+)
+from asdkeras.errors import DataError
+
+FEWEST_CLIPS = 2
+"""Fewer training clips of a machine say nothing about how its clips differ."""
+_NO_MACHINES = {"train", "normal"}  # Such a folder is named after the one above it.
+_ANOMALOUS = ("anomal", "abnormal")  # Names that begin so.
+_WAY_OUT = (
+    "Name a folder of normal WAV or FLAC files, one with such a folder for each machine, or a "
+    "dataset."
+)
+
+
+def normal_clips(
+    data: Path, machines: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...], str]:
+    """Find the normal clips to train on.
+
+    Args:
+        data: a folder of audio files, which is one machine named after the folder; a folder
+            of such folders; or a dataset as in `clips.find_clips`, or the name of one that
+            was fetched or adopted, of which the training clips are taken. Clips of plain
+            folders are of section 00 and nothing else is known about them, unless all names in
+            a folder follow an official grammar.
+        machines: as in `clips.clip_table`.
+
+    Returns:
+        clip table with training clips only, notes for the user, and the dataset's name.
+
+    Raises:
+        DataError: if there are no clips, a machine has fewer than two, clips are named
+            anomalous or test clips, or what `clips.clip_table` refuses.
+    """
+    data = Path(data)
+    if not data.exists():
+        data = cards.known_cards().get(str(data), data)
+    layout = _plain_layout(data) if data.is_dir() else None
+    if layout is None:
+        layout = _training_clips(find_clips(data))
+    table, notes = clip_table(data, layout, machines)
+    _check_counts(data, table)
+    return table, notes, layout.dataset
+
+
+def machine_name(folder: str) -> str:
+    """Name of the machine whose clips lie in a folder; it does as a file name.
+
+    >>> machine_name("plant 2/feed pump/train")
+    'feed_pump'
+    """
+    path = Path(os.path.abspath(folder))
+    while path.name.lower() in _NO_MACHINES:
+        path = path.parent
+    return re.sub(r"[^\w.+-]+", "_", path.name).strip("._") or "machine"
+
+
+def _training_clips(layout: Layout) -> Layout:
+    """A dataset without its test clips, except where a machine type has nothing else."""
+    trained = {clip.machine_type for clip in layout.clips if clip.split == "train"}
+    clips = [
+        clip
+        for clip in layout.clips
+        if clip.split == "train" or clip.machine_type not in trained  # To be refused.
+    ]
+    notes = tuple(note for note in layout.notes if not note.endswith(CONFLICT))
+    return dataclasses.replace(layout, clips=clips, notes=notes)
+
+
+def _plain_layout(root: Path) -> Layout | None:
+    """Clips of folders without `train` or `test`; None if there are such folders below."""
+    files = folders.audio_files(root)
+    if any(
+        os.path.basename(folder) in folders.FOLDERS for folder in files.keys() - {os.fspath(root)}
+    ):
+        return None
+    if not files:
+        what = "holds no WAV or FLAC file" if any(root.iterdir()) else "is empty"
+        raise DataError(f"{root}: {what}. {_WAY_OUT}")
+    places = [folder for folder in sorted(files) if not _is_within(folder, files)]
+    _check_places(root, places)
+    clips: list[Clip] = []
+    problems: list[Problem] = []
+    for folder in places:
+        clips += _clips_of(folder, files[folder], problems)
+    unread = {folder: len(names) for folder, names in files.items() if folder not in places}
+    name = years.own_name(machine_name(os.fspath(root)))
+    return Layout(name, clips, problems, _notes(places, unread))
+
+
+def _is_within(folder: str, files: dict[str, list[str]]) -> bool:
+    """Whether a folder above holds clips itself, and so is the machine."""
+    return any(folder.startswith(other + os.sep) for other in files)
+
+
+def _check_places(root: Path, places: Sequence[str]) -> None:
+    names: dict[str, str] = {}
+    for folder in places:
+        for part in os.path.relpath(folder, root.absolute().parent).split(os.sep):
+            split, _ = folders.FOLDERS.get(part, ("train", None))
+            if split != "train" or part.lower().startswith(_ANOMALOUS):
+                raise DataError(
+                    f"{folder}: clips in a folder named {part} may be anomalous, and a detector "
+                    f"learns from normal clips alone. {_WAY_OUT}"
+                )
+        name = machine_name(folder)
+        if name in names:
+            raise DataError(
+                f"{root}: two folders are named after one machine, {name}: {names[name]} and "
+                f"{folder}. Rename or merge them."
+            )
+        names[name] = folder
+
+
+def _clips_of(folder: str, file_names: Sequence[str], problems: list[Problem]) -> list[Clip]:
+    machine_type = machine_name(folder)
+    names = [naming.parse_name(file_name) for file_name in file_names]
+    is_official = None not in names
+    clips = []
+    for file_name, name in zip(file_names, names, strict=True):
+        path = os.path.join(folder, file_name)
+        fault = contradiction_of(name, "train", None) if name else None
+        if file_name.lower().startswith(_ANOMALOUS):
+            fault = ANOMALOUS_TRAINING
+        if fault:
+            problems.append(Problem(machine_type, f"{path}: {fault}"))
+        elif is_official and name is not None:
+            clips.append(
+                Clip(path, machine_type, name.section, name.domain, "train", False, name.attributes)
+            )
+        else:
+            clips.append(Clip(path, machine_type, "00", None, "train", False, None))
+    return clips
+
+
+def _notes(places: Sequence[str], unread: dict[str, int]) -> tuple[str, ...]:
+    notes = []
+    for folder in places:
+        others = sorted(
+            entry.name
+            for entry in os.scandir(folder)
+            if entry.is_file()
+            and not entry.name.startswith(".")
+            and not naming.is_audio_name(entry.name)
+        )
+        if others:
+            more = ", ..." if len(others) > 3 else ""
+            notes.append(
+                f"{folder}: {len(others)} files are no WAV or FLAC audio and are not read: "
+                f"{', '.join(others[:3])}{more}."
+            )
+    if unread:
+        notes.append(
+            f"{sum(unread.values())} audio files lie in folders below a machine's own and are not "
+            f"read: {', '.join(sorted(unread)[:3])}{', ...' if len(unread) > 3 else ''}."
+        )
+    return tuple(notes)
+
+
+def _check_counts(data: Path, table: pd.DataFrame) -> None:
+    for (machine_type, section), clips in table.groupby(["machine_type", "section"]):
+        if len(clips) < FEWEST_CLIPS:
+            raise DataError(
+                f"{data}: {machine_type}, section {section}, has {len(clips)} normal clip, and a "
+                f"detector needs at least {FEWEST_CLIPS}, better some hundred. Record more, or "
+                "leave this machine out."
+            )

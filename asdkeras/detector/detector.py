@@ -1,0 +1,373 @@
+"""A detector: fitted to normal clips, asked about others, with the habits of scikit-learn."""
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from asdkeras.data.normal_clips import normal_clips
+from asdkeras.detector import stream
+from asdkeras.detector.clips import machine_of, read_clips
+from asdkeras.detector.file import DetectorFile, save_file
+from asdkeras.errors import DataError, RecipeError
+from asdkeras.experiment.import_keras import import_keras
+from asdkeras.experiment.run import open_run, run_on_clips, train
+from asdkeras.experiment.run_folder import RunFolder
+from asdkeras.progress import say
+from asdkeras.score_files import read_trial
+
+DEFAULT_SYSTEM = "baseline2023"
+"""Content with one machine and nothing known about its clips."""
+
+_AT_ONCE = 8  # Clips of one length.
+
+
+class Detector:
+    """Says of a recording of a machine how anomalous it is, and whether it is.
+
+    It learns from normal recordings alone. Scores are those of a published system; a clip is
+    called anomalous if its score lies above a threshold that the system takes from the normal
+    clips. What a score is due to, and which domain a clip is from, it does not say: it scores
+    every clip as its system scores clips of unknown domain.
+
+    Of a longer clip than its network hears it hears the beginning or the end, as the system's
+    paper has it (`machines[...].clip_length` and `keep`); shorter ones are repeated. For longer
+    recordings there is `stream`.
+
+    Args:
+        system: name of the system, see `asdkeras list`.
+        variant: of the system; None takes the recipe's.
+        recipe: YAML file, or name of one of the system's; None chooses by the data.
+        overrides: `key=value` changes of the recipe, such as `config.ae.epochs=20`.
+
+    Attributes:
+        machines: name -> `asdkeras.detector.machine.Machine`.
+        story: how it was made: system, variant, recipe, environment, number of training clips,
+            and how far each graph was from scikit-learn.
+
+    Examples:
+        ```
+        detector = Detector(system="baseline2023").fit("my_press/")
+        detector.save("press.asd")
+        Detector.load("press.asd").predict(["monday.wav", "tuesday.wav"])
+        ```
+    """
+
+    def __init__(self, system=DEFAULT_SYSTEM, *, variant=None, recipe=None, overrides=()):
+        self.system = system
+        self.variant = variant
+        self.recipe = recipe
+        self.overrides = tuple(overrides)
+        self.machines = {}
+        self.story = {}
+        self._models = {}
+        self._file = None
+        self._scorers = {}
+
+    def fit(self, data, *, machines=None, work=None, jobs=None, is_in_process=None):
+        """Train the system on normal clips, and make a graph for each machine.
+
+        Args:
+            data: folder of normal WAV or FLAC files, folder of such folders (one machine
+                each), or a dataset, of which the training clips are taken; see
+                `asdkeras.data.normal_clips`.
+            machines: machine types to use; None means all.
+            work: folder for what training keeps, so that an interrupted fit goes on; None
+                takes one that is deleted in the end.
+            jobs: models trained side by side, each in a process of its own; None leaves it to
+                the system.
+            is_in_process: whether all models are trained in this process, one after the other.
+                Other processes import the main module of the program, which has to guard what
+                it does by `if __name__ == "__main__":`. None: unless `jobs` says otherwise.
+
+        Returns:
+            self.
+
+        Raises:
+            RecipeError: if system, variant or recipe is not understood, or the system has
+                nothing to learn from such clips.
+            DataError: if there are no clips, or some are damaged.
+            TrainingError: if training diverges.
+        """
+        with contextlib.ExitStack() as stack:
+            if work is None:
+                work = stack.enter_context(tempfile.TemporaryDirectory(prefix="asdkeras_fit_"))
+            table, notes, _ = normal_clips(Path(data), machines)
+            for note in notes:
+                say(f"note: {note}")
+            run = run_on_clips(
+                self.system,
+                table,
+                Path(data),
+                variant=self.variant,
+                recipe=self.recipe,
+                overrides=self.overrides,
+                runs=Path(work),
+                jobs=jobs,
+            )
+            in_process = jobs is None if is_in_process is None else is_in_process
+            run = dataclasses.replace(run, is_in_process=in_process)
+            train(run)
+            self._take(run)
+        return self
+
+    @classmethod
+    def of_run(cls, folder, *, machines=None):
+        """The detector of a finished run, of its first trial.
+
+        Args:
+            folder: of the run, such as `runs/wilkinghoff2024/adaproj/dcase2023`. Its dataset
+                must be where it was.
+            machines: machine types (`fan`) or sections (`fan_00`) to take; None means all.
+
+        Raises:
+            RecipeError: if there is no such run or machine, it has no scores yet, or its scores
+                are no function of a clip alone.
+            DataError: if its dataset is gone or not what it was.
+        """
+        folder = Path(folder)
+        recipe, environment = folder / "recipe.yaml", folder / "environment.json"
+        if not recipe.is_file() or not environment.is_file():
+            raise RecipeError(f"{folder}: no run. `asdkeras train` or `asdkeras eval` makes one.")
+        run = _reopened(folder, Path(json.loads(environment.read_text("utf-8"))["data"]))
+        detector = cls(run.recipe.system, variant=run.recipe.variant, recipe=str(recipe))
+        detector._take(run, machines)
+        return detector
+
+    def _take(self, run, machines=None):
+        from asdkeras.detector.fit import fit_machines, story_of
+
+        self.machines, self._models, self._file, self._scorers = {}, {}, None, {}
+        differences = {}
+        for fitted in fit_machines(run, run.recipe.seeds[0], machines=machines):
+            name = fitted.machine.name
+            self.machines[name] = fitted.machine
+            self._models[name] = fitted.model
+            differences[name] = float(fitted.largest_difference)
+        self.story = {**story_of(run), "largest_differences": differences}
+        self.variant = run.recipe.variant
+
+    def decisions(self, clips, machine=None, *, resample_up=False, on_error=None):
+        """Score and decision of clips, one after the other.
+
+        Args:
+            clips: see `asdkeras.detector.clips.read_clips`: paths, folders or arrays.
+            machine: name of the machine they are of; None goes by folder and file name, where
+                the detector knows several.
+            resample_up: whether files of a lower sample rate are accepted.
+            on_error: called with the `DataError` of each clip that cannot be used; None raises
+                the first.
+
+        Yields:
+            dict of `clip`, `machine`, `anomaly_score`, `threshold`, `is_anomalous` and
+            `embedding`.
+
+        Raises:
+            DataError: if a clip cannot be used, or it is not clear which machine it is of.
+            RecipeError: if there is no such machine.
+        """
+        self._require_fit()
+        if machine is not None:
+            self._require(machine)
+        heard = self._heard(clips, machine, resample_up, on_error)
+        for (name, _), group in itertools.groupby(heard, key=lambda one: (one[1], len(one[2]))):
+            while batch := list(itertools.islice(group, _AT_ONCE)):
+                outputs = self.scorer(name)(np.stack([waveform for _, _, waveform in batch]))
+                for row, (clip, _, _) in enumerate(batch):
+                    yield {
+                        "clip": clip,
+                        "machine": name,
+                        "anomaly_score": float(outputs["anomaly_score"][row]),
+                        "threshold": self.machines[name].threshold,
+                        "is_anomalous": bool(outputs["is_anomalous"][row]),
+                        "embedding": outputs["embedding"][row],
+                    }
+
+    def detect(self, clips, machine=None, *, resample_up=False, on_error=None):
+        """What `decisions` says as a data frame, one row per clip, without embeddings."""
+        rows = [
+            {name: value for name, value in row.items() if name != "embedding"}
+            for row in self.decisions(clips, machine, resample_up=resample_up, on_error=on_error)
+        ]
+        columns = ["clip", "machine", "anomaly_score", "threshold", "is_anomalous"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def score(self, clips, machine=None):
+        """Anomaly scores, higher is more anomalous; float64 `(clips,)`. See `decisions`."""
+        return np.array([row["anomaly_score"] for row in self.decisions(clips, machine)])
+
+    def predict(self, clips, machine=None):
+        """Whether clips are anomalous; bool `(clips,)`. See `decisions`."""
+        return np.array([row["is_anomalous"] for row in self.decisions(clips, machine)], bool)
+
+    def embed(self, clips, machine=None):
+        """Embeddings of clips of one machine; float32 `(clips, dim)`. See `decisions`."""
+        return np.stack([row["embedding"] for row in self.decisions(clips, machine)])
+
+    def stream(self, blocks, *, machine=None, window_s=None, hop_s=None):
+        """Score a sliding window over endless audio; see `asdkeras.detector.stream`.
+
+        Args:
+            blocks: iterable of float arrays `(samples,)` at the machine's rate, of any sizes,
+                or what `asdkeras.detector.pcm.read_blocks` yields.
+            machine: name of the machine; needed if there are several.
+            window_s: heard at once; None takes what the network hears of a clip.
+            hop_s: from window to window; None takes half a window.
+
+        Yields:
+            `asdkeras.detector.stream.WindowScore`.
+        """
+        name = self._only(machine)
+        yield from stream.score_stream(
+            blocks,
+            self.scorer(name),
+            machine=self.machines[name],
+            window_s=window_s,
+            hop_s=hop_s,
+        )
+
+    def model(self, machine=None):
+        """The graph of a machine, a `keras.Model`.
+
+        Args:
+            machine: name; needed if there are several.
+
+        Returns:
+            model from waveforms float32 `(batch, samples)` to a dict of `anomaly_score`
+            float32 `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32
+            `(batch, dim)`.
+        """
+        name = self._only(machine)
+        if name not in self._models:
+            import_keras()
+            self._models[name] = self._file.load_model(name)
+        return self._models[name]
+
+    def scorer(self, machine=None):
+        """The graph of a machine as a function of NumPy arrays, compiled once for all shapes.
+
+        Returns:
+            function from waveforms float32 `(batch, samples)` to a dict of arrays.
+        """
+        name = self._only(machine)
+        if name not in self._scorers:
+            model = self.model(name)
+            from asdkeras.detector.export_formats import as_numpy_function
+
+            self._scorers[name] = as_numpy_function(model)
+        return self._scorers[name]
+
+    def export(self, path, format, machine=None):
+        """Write the graph of a machine for use without this package; see `exports`.
+
+        Args:
+            path: file, or folder of a SavedModel.
+            format: `keras`, `saved_model`, `onnx` or `litert`.
+            machine: name; needed if there are several.
+
+        Returns:
+            `asdkeras.detector.exports.Exported`.
+        """
+        import_keras()
+        from asdkeras.detector import exports
+
+        name = self._only(machine)
+        return exports.export_model(self.model(name), Path(path), format, self.machines[name])
+
+    def save(self, path):
+        """Write all graphs into one file, which `load` reads in another process."""
+        self._require_fit()
+        models = {name: self.model(name) for name in self.machines}
+        save_file(path, self.story, self.machines, models)
+
+    @classmethod
+    def load(cls, path):
+        """Read a detector; its graphs are loaded when they are asked for.
+
+        Raises:
+            DataError: if the file is missing, damaged, foreign, or from a newer version.
+        """
+        file = DetectorFile.open(path)
+        detector = cls(file.story.get("system"), variant=file.story.get("variant"))
+        detector.machines, detector.story, detector._file = file.machines, file.story, file
+        return detector
+
+    def _heard(self, clips, machine, resample_up, on_error):
+        """Name, machine and waveform of each clip."""
+        said = set()
+        rates = {each.sample_rate_hz for each in self.machines.values()}
+        channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
+        for clip, waveform in read_clips(
+            clips,
+            rates.pop(),
+            channel,
+            resample_up=resample_up,
+            on_error=on_error,
+            said=said,
+        ):
+            try:
+                name = machine or machine_of(clip, self.machines)
+            except DataError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
+                continue
+            self._note_length(clip, len(waveform), self.machines[name], said)
+            yield clip, name, waveform
+
+    def _note_length(self, clip, num_samples, machine, said):
+        """Say once of each machine that longer clips are not heard whole."""
+        if num_samples > machine.clip_length and machine.name not in said:
+            said.add(machine.name)
+            part = "first" if machine.keep == "start" else "last"
+            say(
+                f"note: of clips longer than {machine.clip_length / machine.sample_rate_hz:g} s, "
+                f"such as {clip}, {machine.name} hears the {part} "
+                f"{machine.clip_length / machine.sample_rate_hz:g} s; a stream is heard whole"
+            )
+
+    def _only(self, machine):
+        self._require_fit()
+        if machine is None and len(self.machines) == 1:
+            return next(iter(self.machines))
+        self._require(machine)
+        return machine
+
+    def _require(self, machine):
+        if machine not in self.machines:
+            received = "none" if machine is None else machine
+            raise RecipeError(
+                f"`machine` must be one of {', '.join(self.machines)}. Received: {received}. On "
+                "the command line, say --machine NAME."
+            )
+
+    def _require_fit(self):
+        if not self.machines:
+            raise RecipeError("this detector is not fitted. Call `fit`, or `Detector.load`.")
+
+
+def _reopened(folder, data):
+    """The run in a folder, on the clips it was made of."""
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text("utf-8"))
+    for key in ("system", "seeds"):
+        if key not in recipe:
+            raise RecipeError(f"{folder}: its recipe.yaml is not that of a run.")
+    scores = folder / "scores" / f"seed{recipe['seeds'][0]}"
+    if not (scores / "scores.csv").is_file():
+        raise RecipeError(f"{folder}: has no scores yet. `asdkeras eval` finishes it.")
+    table = read_trial(scores).table
+    places = table[["machine_type", "section"]].drop_duplicates().itertuples(index=False)
+    run = open_run(
+        recipe["system"],
+        data,
+        machines=["_".join(place) for place in places],
+        recipe=str(folder / "recipe.yaml"),
+    )
+    own = RunFolder(folder, run.folder.recipe_digest, run.folder.data_fingerprint)
+    return dataclasses.replace(run, folder=own)

@@ -1,0 +1,85 @@
+"""Whether an exported graph computes what the graph it was made from computes."""
+
+import numpy as np
+
+from asdkeras.errors import ExportError
+
+TOLERANCE = 1e-4  # Of the score relative to itself or the threshold, whichever is larger.
+_SCORE, _DECISION, _EMBEDDING = "anomaly_score", "is_anomalous", "embedding"
+_HARMONICS = 12
+
+
+def check_agreement(reference, exported, machine):
+    """Compare on generated clips of 1 s, of the length the network hears and half longer.
+
+    Args:
+        reference: function from waveforms `(batch, samples)` to the dict of outputs.
+        exported: likewise, of the exported graph.
+        machine: `Machine`.
+
+    Returns:
+        float, the largest difference of scores and embeddings, relative as `TOLERANCE`.
+
+    Raises:
+        ExportError: if a difference is larger than `TOLERANCE` or a decision another one.
+    """
+    rate_hz, heard = machine.sample_rate_hz, machine.clip_length
+    differences = []
+    for samples, num_clips in ((rate_hz, 1), (heard, 2), (heard * 3 // 2, 1)):
+        clips = np.stack([generated_clip(rate_hz, samples, seed) for seed in range(num_clips)])
+        clip = f"a generated clip of {samples / rate_hz:g} s"
+        differences.append(_difference(reference(clips), exported(clips), machine, clip))
+    return max(differences)
+
+
+def generated_clip(sample_rate_hz, samples, seed):
+    """Something like a machine: a hum with harmonics that beats slowly, and noise.
+
+    Returns:
+        float32 `(samples,)`, within [-1, 1].
+    """
+    generator = np.random.default_rng(seed)
+    times_s = np.arange(samples) / sample_rate_hz
+    hum_hz = generator.uniform(80.0, 240.0)
+    wave = 0.02 * generator.standard_normal(samples)
+    for number in range(1, _HARMONICS + 1):
+        phase_rad = generator.uniform(0.0, 2.0 * np.pi)
+        wave += 0.1 / number * np.sin(2.0 * np.pi * number * hum_hz * times_s + phase_rad)
+    beat = 1.0 + 0.3 * np.sin(2.0 * np.pi * 1.5 * times_s)
+    return np.clip(wave * beat, -1.0, 1.0).astype("float32")
+
+
+def _difference(expected, received, machine, clip):
+    if set(received) != set(expected):
+        raise ExportError(f"its outputs are {sorted(received)} in place of {sorted(expected)}")
+    scores = np.asarray(expected[_SCORE], "float64")
+    scales = {
+        _SCORE: np.maximum(np.abs(scores), abs(machine.threshold)),
+        _EMBEDDING: np.abs(expected[_EMBEDDING]).max(axis=1, keepdims=True),
+    }
+    largest = 0.0
+    for name, scale in scales.items():
+        relative = _relative(name, expected[name], received[name], scale, clip)
+        if not relative <= TOLERANCE:
+            raise ExportError(
+                f"its {name} of {clip} is off by {relative:.2g} of its size, "
+                f"and {TOLERANCE:g} is allowed"
+            )
+        largest = max(largest, relative)
+    is_near = np.abs(scores - machine.threshold) <= TOLERANCE * scales[_SCORE]
+    is_other = np.asarray(received[_DECISION], bool) != np.asarray(expected[_DECISION], bool)
+    if np.any(is_other & ~is_near):
+        raise ExportError(f"its {_DECISION} of {clip} is another one")
+    return largest
+
+
+def _relative(name, expected, received, scale, clip):
+    """The largest difference, 0 if both are 0."""
+    expected, received = (np.asarray(each, "float64") for each in (expected, received))
+    if expected.shape != received.shape:
+        raise ExportError(
+            f"its {name} of {clip} has the shape {received.shape} in place of {expected.shape}"
+        )
+    differences = np.abs(received - expected)
+    with np.errstate(divide="ignore"):
+        return float(np.max(differences / np.where(differences == 0.0, 1.0, scale)))

@@ -1,0 +1,203 @@
+"""A detector's graph in each format: how it is written, and how what was written runs."""
+
+import contextlib
+import importlib
+import logging
+import math
+import tempfile
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+import asdkeras.keras_objects  # noqa: F401  Registers our layers for `load_model`.
+from asdkeras.dsp.fourier import matrix_products
+from asdkeras.dsp.precision import single_precision
+from asdkeras.errors import AsdkerasError, ExportError
+
+_INPUT = "waveform"
+_SIGNATURE = "serving_default"
+_OPSET = 17  # Of ONNX; runtimes since 2022 read it.
+_LARGEST_BYTES = 2**31  # What protocol buffers and flat buffers hold.
+
+
+def write_keras(model, path):
+    """Keras' own format. `path` ends in `.keras`."""
+    model.save(path)
+
+
+def read_keras(path):
+    """As the functions of `READERS`."""
+    return as_numpy_function(keras.saving.load_model(path, compile=False))
+
+
+def as_numpy_function(model):
+    """What a model computes, traced once for clips of any length: as the functions of `READERS`.
+
+    `predict_on_batch` would trace, and warn, for every new length.
+    """
+    function = _waveform_function(model).get_concrete_function()
+    return lambda waveforms: _as_numpy(function(tf.constant(waveforms)))
+
+
+def _as_numpy(outputs):
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def write_saved_model(model, path):
+    """A TensorFlow SavedModel: a folder with one signature, `serving_default`."""
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(_SIGNATURE, _waveform_function(model))
+    archive.write_out(path, verbose=False)
+
+
+def read_saved_model(path):
+    """As the functions of `READERS`."""
+    loaded = tf.saved_model.load(path)
+    # The signature alone would not keep the variables.
+    return lambda waveforms: _as_numpy(
+        loaded.signatures[_SIGNATURE](**{_INPUT: tf.constant(waveforms)})
+    )
+
+
+def write_onnx(model, path):
+    """An ONNX graph with the Fourier transforms as matrix products."""
+    tf2onnx = _package("tf2onnx")
+    _require_room(model, single_precision=False)
+    graph, inputs, outputs = _frozen(model)
+    with _quiet_about_onnx():
+        onnx_model, _ = tf2onnx.convert.from_graph_def(
+            graph,
+            name="asdkeras",
+            input_names=list(inputs),
+            output_names=list(outputs),
+            tensors_to_rename={**inputs, **outputs},
+            opset=_OPSET,
+        )
+    Path(path).write_bytes(onnx_model.SerializeToString())
+
+
+def read_onnx(path):
+    """As the functions of `READERS`."""
+    onnxruntime = _package("onnxruntime")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+
+    def compute(waveforms):
+        return dict(zip(names, session.run(None, {_INPUT: waveforms}), strict=True))
+
+    return compute
+
+
+def write_litert(model, path):
+    """A LiteRT graph, in float32 throughout and of built-in operations alone."""
+    _require_room(model, single_precision=True)
+    with tempfile.TemporaryDirectory() as folder:
+        with single_precision(), matrix_products():
+            write_saved_model(model, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[_SIGNATURE])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        content = converter.convert()
+    Path(path).write_bytes(content)
+
+
+def read_litert(path):
+    """As the functions of `READERS`."""
+    runner = _interpreter(str(path)).get_signature_runner(_SIGNATURE)
+    return lambda waveforms: runner(**{_INPUT: waveforms})
+
+
+def _interpreter(path):
+    """That of LiteRT's own package, or without it the deprecated one of TensorFlow."""
+    try:
+        interpreter = importlib.import_module("ai_edge_litert.interpreter")
+    except ImportError:
+        interpreter = tf.lite
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated")
+        return interpreter.Interpreter(model_path=path)
+
+
+def _waveform_function(model):
+    signature = tf.TensorSpec((None, None), "float32", name=_INPUT)
+
+    @tf.function(input_signature=[signature])
+    def serve(waveform):
+        return model(waveform, training=False)
+
+    return serve
+
+
+def _frozen(model):
+    """The graph with all weights and other tensors it holds as constants, and the names.
+
+    Returns:
+        `GraphDef`; {tensor of the graph: name} of the inputs; the same of the outputs.
+    """
+    with matrix_products():
+        function = _waveform_function(model).get_concrete_function()
+    frozen = convert_variables_to_constants_v2(
+        function, lower_control_flow=False, aggressive_inlining=True
+    )
+    outputs = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
+    return (
+        frozen.graph.as_graph_def(),
+        {f"{_INPUT}:0": _INPUT},
+        {tensor.name: name for name, tensor in outputs.items()},
+    )
+
+
+def _require_room(model, *, single_precision):
+    """Refuse what is too large before the converter fails at it."""
+    sizes = [np.dtype(each.dtype).itemsize for each in model.weights]
+    sizes = [min(size, 4) for size in sizes] if single_precision else sizes
+    num_bytes = sum(
+        size * math.prod(each.shape) for size, each in zip(sizes, model.weights, strict=True)
+    )
+    if num_bytes >= _LARGEST_BYTES:
+        raise ExportError(
+            f"its weights take {num_bytes / 1e9:.3g} GB, and a file of this format holds "
+            f"{_LARGEST_BYTES / 1e9:.3g} GB; the format saved_model holds more"
+        )
+
+
+def _package(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise AsdkerasError(
+            f"the format onnx needs the package {name}: pip install 'asdkeras[onnx]'"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet_about_onnx():
+    """Without what its converter says of its own use of TensorFlow."""
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)  # What it cannot convert, the runtime refuses.
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+WRITERS = {
+    "keras": write_keras,
+    "saved_model": write_saved_model,
+    "onnx": write_onnx,
+    "litert": write_litert,
+}
+READERS = {
+    "keras": read_keras,
+    "saved_model": read_saved_model,
+    "onnx": read_onnx,
+    "litert": read_litert,
+}
+"""From a path to a function from float32 waveforms `(batch, samples)` to a dict of ndarrays."""

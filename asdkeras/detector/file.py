@@ -1,0 +1,248 @@
+"""The file of a detector: a zip of one JSON text and one Keras model for each machine."""
+
+import dataclasses
+import json
+import math
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from asdkeras import __version__
+from asdkeras.data.schema import POSITIVE_INTEGER, TEXT, Checker, Field, matching, one_of
+from asdkeras.detector.machine import Machine
+from asdkeras.errors import DataError
+from asdkeras.files import replacing
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT = "asdkeras detector"
+VERSION = 1
+_CONTENTS = "detector.json"
+_FIRST_BYTES = b"PK"  # Of any zip.
+_NAME = r"[^/\\\0.][^/\\\0]*"
+_COPY = "Copy it again, or fit the detector again."
+
+_FINITE = Field(
+    "a finite number", lambda value: type(value) in (int, float) and math.isfinite(value)
+)
+_MACHINE_FIELDS = {
+    "name": matching(_NAME, "a text that does as a file name"),
+    "machine_type": TEXT,
+    "section": matching(r"[0-9]{2}", "two digits as text"),
+    "sample_rate_hz": POSITIVE_INTEGER,
+    "clip_length": POSITIVE_INTEGER,
+    "keep": one_of("start", "end"),
+    "threshold": _FINITE,
+}
+_TOP_FIELDS = {
+    "format": one_of(FORMAT),
+    "version": POSITIVE_INTEGER,
+    "asdkeras": TEXT,
+    "story": Field("a mapping", lambda value: isinstance(value, dict)),
+    "machines": Field("a list with an item", lambda value: isinstance(value, list) and bool(value)),
+}
+
+
+def save_file(
+    path: str | os.PathLike[str],
+    story: dict[str, Any],
+    machines: Mapping[str, Machine],
+    models: "Mapping[str, keras.Model]",
+) -> None:
+    """Write a detector, whole or not at all.
+
+    Args:
+        path: where; by custom it ends in `.asd`.
+        story: how the detector was made; JSON can hold it.
+        machines: what it knows of each machine, by name.
+        models: graph of each machine, by name.
+
+    Raises:
+        ValueError: if machines and models do not belong together, a machine's name does not
+            do as a file name, or a threshold is not finite.
+    """
+    _check_names(machines, models)
+    contents = {
+        "format": FORMAT,
+        "version": VERSION,
+        "asdkeras": __version__,
+        "story": story,
+        "machines": [dataclasses.asdict(machine) for machine in machines.values()],
+    }
+    text = json.dumps(contents, indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(Path(path)) as whole, zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr(_CONTENTS, text)
+        for name in machines:
+            with tempfile.TemporaryDirectory() as folder:
+                part = Path(folder, "model.keras")
+                models[name].save(part)
+                archive.write(part, _member(name))
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectorFile:
+    """A detector that was saved; its models are read when asked for.
+
+    Attributes:
+        path: of the file.
+        story: how the detector was made.
+        machines: what it knows of each machine, by name.
+    """
+
+    path: Path
+    story: dict[str, Any]
+    machines: dict[str, Machine]
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "DetectorFile":
+        """Read everything but the models.
+
+        Raises:
+            DataError: if there is no such file, or it is no detector, damaged, or written
+                by a newer asdkeras.
+        """
+        path = Path(path)
+        with _archive(path) as archive:
+            _check_members(path, archive)
+            contents = _contents(path, archive)
+            machines = _machines(path, contents["machines"])
+            for name in machines:
+                if _member(name) not in archive.namelist():
+                    raise DataError(f"{path}: damaged, the model of {name} is missing. {_COPY}")
+        return cls(path, contents["story"], machines)
+
+    def load_model(self, name: str) -> "keras.Model":
+        """The graph of one machine, loaded in the safe mode of Keras.
+
+        Raises:
+            DataError: if the file was damaged, or holds what asdkeras and Keras do not.
+        """
+        with _archive(self.path) as archive:
+            content = _read(self.path, archive, _member(name))
+        with tempfile.TemporaryDirectory() as folder:
+            part = Path(folder, "model.keras")
+            part.write_bytes(content)
+            return _loaded(self.path, name, part)
+
+
+def _check_names(machines: Mapping[str, Machine], models: Mapping[str, Any]) -> None:
+    if not machines or set(machines) != set(models):
+        raise ValueError(
+            "a detector has one model for each machine, and at least one. "
+            f"Received: machines={sorted(machines)}, models={sorted(models)}"
+        )
+    for name, machine in machines.items():
+        if name != machine.name or not re.fullmatch(_NAME, name):
+            raise ValueError(
+                "a machine is listed under its name, which does as a file name. "
+                f"Received: {name!r} for machine.name={machine.name!r}"
+            )
+
+
+def _member(name: str) -> str:
+    return f"machines/{name}.keras"
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    if not path.is_file():
+        what = "is a folder, not the file of a detector" if path.is_dir() else "no such file"
+        raise DataError(f"{path}: {what}. `asdkeras fit DIR --out FILE.asd` makes a detector.")
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        with path.open("rb") as file:
+            is_zip = file.read(len(_FIRST_BYTES)) == _FIRST_BYTES
+        if is_zip:
+            raise DataError(f"{path}: cut off or damaged: {error}. {_COPY}") from error
+        raise DataError(
+            f"{path}: not the file of a detector. `asdkeras fit DIR --out FILE.asd` makes one."
+        ) from error
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    names = archive.namelist()
+    unsafe = [
+        name
+        for name in names
+        if "\\" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
+    ]
+    if unsafe:
+        raise DataError(
+            f"{path}: not written by asdkeras: a part leads out of the file. Received: "
+            f"{unsafe[0]!r}. Trust no file from where this one came."
+        )
+    if _CONTENTS in names:
+        return
+    if "model.weights.h5" in names:
+        raise DataError(
+            f"{path}: a Keras model, such as `asdkeras export` writes, not the file of a detector. "
+            "Load it with keras.saving.load_model after `import asdkeras.keras_objects`."
+        )
+    raise DataError(f"{path}: a zip file, but not of a detector: it holds no {_CONTENTS}.")
+
+
+def _read(path: Path, archive: zipfile.ZipFile, member: str) -> bytes:
+    try:
+        return archive.read(member)
+    # Whatever broken compression, encryption or headers make of a part.
+    except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{path}: damaged, {member} cannot be read: {error}. {_COPY}") from error
+
+
+def _contents(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    try:
+        contents = json.loads(_read(path, archive, _CONTENTS).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{path}: damaged, {_CONTENTS} is no JSON text: {error}. {_COPY}"
+        ) from error
+    if isinstance(contents, dict) and contents.get("format") == FORMAT:
+        version = contents.get("version")
+        if type(version) is int and version > VERSION:
+            raise DataError(
+                f"{path}: written by asdkeras {contents.get('asdkeras')}, format {version}; this "
+                f"is asdkeras {__version__} and reads format {VERSION}. Update asdkeras."
+            )
+    checker = Checker()
+    checked = checker.row(contents, _TOP_FIELDS, _CONTENTS)
+    if checked is None:
+        raise DataError(f"{path}: not the file of a detector, or damaged: {checker.faults[0]}")
+    return checked
+
+
+def _machines(path: Path, values: list[Any]) -> dict[str, Machine]:
+    checker = Checker()
+    rows = [row for _, row in checker.rows(values, _MACHINE_FIELDS, f"{_CONTENTS}: machines")]
+    machines = {row["name"]: Machine(**row) for row in rows}
+    if len(machines) < len(rows):
+        checker.note(f"{_CONTENTS}: machines", "a name is there twice")
+    if checker.faults:
+        raise DataError(f"{path}: damaged: {checker.faults[0]}. {_COPY}")
+    return machines
+
+
+def _loaded(path: Path, name: str, model: Path) -> "keras.Model":
+    import keras
+
+    import asdkeras.keras_objects  # noqa: F401  (registers our layers)
+
+    try:
+        return keras.saving.load_model(model)
+    except MemoryError:
+        raise
+    except Exception as error:  # Keras has no errors of its own for what it does not load.
+        reason = " ".join(str(error).split())
+        if "Lambda" in reason or "lambda" in reason:
+            raise DataError(
+                f"{path}: the model of {name} holds code of its own (a Lambda layer), which is not "
+                "run, and asdkeras writes none. Trust no file from where this one came."
+            ) from error
+        raise DataError(
+            f"{path}: the model of {name} cannot be loaded; it is damaged or holds what neither "
+            f"Keras nor asdkeras {__version__} has: {reason[:200]}"
+        ) from error

@@ -1,0 +1,306 @@
+"""A detector is fitted to folders of recordings, asked about others, saved and loaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+import asdkeras
+from asdkeras.detector import fit
+from asdkeras.errors import AsdkerasError, DataError, RecipeError
+from asdkeras.experiment.run import fitted_units
+
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
+RATE_HZ = 16_000
+SHORT = (
+    "config.ae.epochs=1",
+    "config.ae.batch_size=64",
+    "config.front_end.num_mel_bins=32",
+)
+COLUMNS = ["clip", "machine", "anomaly_score", "threshold", "is_anomalous"]
+
+
+def sound(seed, pitch_hz, samples=RATE_HZ):
+    random = np.random.default_rng(seed)
+    tone = np.sin(2.0 * np.pi * pitch_hz * np.arange(samples) / RATE_HZ)
+    return (0.1 * tone + 0.02 * random.normal(size=samples)).astype("float32")
+
+
+def write(folder, name, waveform):
+    folder.mkdir(parents=True, exist_ok=True)
+    soundfile.write(folder / name, waveform, RATE_HZ)
+    return folder / name
+
+
+def factory(root, machines=("press", "saw"), num_clips=6):
+    for pitch, machine in enumerate(machines, start=1):
+        for number in range(num_clips):
+            write(root / machine, f"monday_{number}.wav", sound(number, 300.0 * pitch))
+    return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_graphs():
+    """A few steps are done sooner than the graph of one is traced."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    data = factory(tmp_path_factory.mktemp("factory"))
+    detector = asdkeras.Detector("baseline2023", overrides=SHORT).fit(data)
+    return detector, data
+
+
+def test_each_folder_is_a_machine(fitted):
+    detector, _ = fitted
+
+    assert list(detector.machines) == ["press", "saw"]
+    machine = detector.machines["saw"]
+    assert (machine.machine_type, machine.section) == ("saw", "00")
+    assert (machine.sample_rate_hz, machine.clip_length, machine.keep) == (
+        RATE_HZ,
+        RATE_HZ,
+        "start",
+    )
+    assert detector.story["training_clips"] == {"press_00": 6, "saw_00": 6}
+    assert max(detector.story["largest_differences"].values()) < 1e-5
+
+
+def test_files_and_arrays_score_alike(fitted, tmp_path):
+    detector, _ = fitted
+    waveforms = [sound(20, 300.0), sound(21, 900.0, 2 * RATE_HZ)]
+    paths = [
+        write(tmp_path / "press", f"{number}.wav", waveform)
+        for number, waveform in enumerate(waveforms)
+    ]
+
+    of_files = detector.score(paths)
+    of_arrays = detector.score(waveforms, machine="press")
+
+    np.testing.assert_allclose(of_files, of_arrays, rtol=1e-2)  # Files have 16 bits.
+    np.testing.assert_array_equal(detector.score(paths[0]), of_files[:1])
+    np.testing.assert_array_equal(detector.score(paths, machine="press"), of_files)
+    assert np.std(of_files) > 0
+
+
+def test_predictions_compare_scores_with_the_threshold(fitted, tmp_path):
+    detector, _ = fitted
+    threshold = detector.machines["press"].threshold
+    waveforms = [sound(30, 300.0), sound(31, 300.0), 1e-3 * sound(32, 300.0)]
+
+    table = detector.detect(waveforms, machine="press")
+
+    assert list(table.columns) == COLUMNS
+    np.testing.assert_array_equal(table["is_anomalous"], table["anomaly_score"] > threshold)
+    np.testing.assert_array_equal(
+        detector.predict(waveforms, machine="press"), table["is_anomalous"]
+    )
+    assert table["is_anomalous"].tolist()[2]
+    assert table["anomaly_score"].idxmax() == 2
+
+
+def test_the_score_of_a_clip_does_not_depend_on_those_beside_it(fitted):
+    detector, _ = fitted
+    waveforms = [sound(seed, 300.0, RATE_HZ + seed % 3) for seed in range(12)]
+
+    together = detector.score(waveforms, machine="press")
+
+    alone = [detector.score(each, machine="press")[0] for each in waveforms]
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+
+
+def test_longer_clips_lose_their_end_and_shorter_ones_are_repeated(fitted):
+    detector, _ = fitted
+    whole = sound(40, 300.0, 2 * RATE_HZ)
+
+    score = detector.score(whole, machine="press")
+
+    np.testing.assert_allclose(detector.score(whole[:RATE_HZ], machine="press"), score, rtol=1e-6)
+    graph = detector.scorer("press")
+    half = whole[: RATE_HZ // 2]
+    np.testing.assert_allclose(
+        graph(half[None])["anomaly_score"],
+        graph(np.concatenate([half, half])[None])["anomaly_score"],
+        rtol=1e-6,
+    )
+
+
+def test_embeddings_are_one_row_per_clip(fitted):
+    detector, _ = fitted
+
+    embeddings = detector.embed([sound(1, 300.0), sound(2, 300.0)], machine="saw")
+
+    assert embeddings.shape == (2, 32)
+    assert embeddings.dtype == np.float32
+
+
+def test_of_several_machines_one_must_be_clear(fitted, tmp_path):
+    detector, _ = fitted
+    clip = write(tmp_path / "elsewhere", "a.wav", sound(1, 300.0))
+
+    with pytest.raises(DataError, match="detector knows press, saw"):
+        detector.score(clip)
+    with pytest.raises(RecipeError, match=r"must be one of press, saw. Received: drill"):
+        detector.score(clip, machine="drill")
+    with pytest.raises(RecipeError, match=r"must be one of press, saw. Received: none"):
+        detector.model()
+
+
+def test_clips_that_cannot_be_used_cost_no_results(fitted, tmp_path):
+    detector, _ = fitted
+    good = write(tmp_path / "press", "a.wav", sound(1, 300.0))
+    bad = tmp_path / "press" / "b.wav"
+    bad.write_text("no sound")
+    lost = write(tmp_path / "elsewhere", "c.wav", sound(1, 300.0))
+    errors = []
+
+    table = detector.detect([bad, lost, good], on_error=errors.append)
+
+    assert table["clip"].tolist() == [str(good)]
+    assert [str(error).partition(":")[0] for error in errors] == [str(bad), str(lost)]
+    with pytest.raises(DataError, match=r"b\.wav"):
+        detector.detect([bad, good])
+
+
+def test_a_saved_detector_says_the_same(fitted, tmp_path):
+    detector, _ = fitted
+    waveforms = [sound(seed, 300.0) for seed in range(3)]
+
+    detector.save(tmp_path / "factory.asd")
+    loaded = asdkeras.Detector.load(tmp_path / "factory.asd")
+
+    assert loaded.machines == detector.machines
+    assert loaded.story == detector.story
+    assert loaded.system == "baseline2023"
+    np.testing.assert_array_equal(
+        loaded.score(waveforms, machine="saw"), detector.score(waveforms, machine="saw")
+    )
+
+
+def test_a_stream_is_scored_like_clips(fitted):
+    detector, _ = fitted
+    whole = sound(50, 300.0, 2 * RATE_HZ)
+    blocks = np.array_split(whole, 7)
+
+    found = list(detector.stream(blocks, machine="press", hop_s=0.5))
+
+    assert [each.start_s for each in found] == [0.0, 0.5, 1.0]
+    starts = [round(each.start_s * RATE_HZ) for each in found]
+    windows = [whole[start : start + RATE_HZ] for start in starts]
+    np.testing.assert_allclose(
+        [each.anomaly_score for each in found], detector.score(windows, machine="press"), rtol=1e-6
+    )
+
+
+def test_a_detector_must_be_fitted_first(tmp_path):
+    detector = asdkeras.Detector()
+
+    for call in (
+        lambda: detector.score(sound(1, 300.0)),
+        lambda: detector.save(tmp_path / "none.asd"),
+        lambda: detector.model(),
+    ):
+        with pytest.raises(RecipeError, match="not fitted"):
+            call()
+
+
+def test_an_interrupted_fit_goes_on_where_it_stood(tmp_path, monkeypatch):
+    data = factory(tmp_path / "factory", machines=("press",))
+    detector = asdkeras.Detector("baseline2023", overrides=SHORT)
+    monkeypatch.setattr("asdkeras.detector.fit.fit_machines", lambda *args, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        detector.fit(data, work=tmp_path / "work")
+    monkeypatch.undo()
+    weights = next((tmp_path / "work").rglob("weights.keras"))
+    written = weights.stat().st_mtime_ns
+
+    detector.fit(data, work=tmp_path / "work")
+
+    assert weights.stat().st_mtime_ns == written
+    assert list(detector.machines) == ["press"]
+
+
+def test_a_graph_that_disagrees_with_scikit_learn_is_refused(tmp_path, monkeypatch):
+    data = factory(tmp_path / "factory", machines=("press",))
+    honest = fit._score_of
+    monkeypatch.setattr(fit, "_score_of", lambda model, clip: 1.001 * honest(model, clip))
+
+    with pytest.raises(AsdkerasError, match=r"press: the graph says .* scikit-learn"):
+        asdkeras.Detector("baseline2023", overrides=SHORT).fit(data)
+
+
+def test_a_run_is_no_detector_before_it_is_trained(tmp_path):
+    with pytest.raises(RecipeError, match="no run"):
+        asdkeras.Detector.of_run(tmp_path)
+
+
+def test_one_machine_falls_back_to_what_needs_no_other(tmp_path, capsys):
+    data = factory(tmp_path / "factory", machines=("press",), num_clips=4)
+    detector = asdkeras.Detector("baseline2021", variant="mobilenetv2", overrides=SHORT)
+
+    detector.fit(data)
+
+    assert "falling back to --variant ae" in capsys.readouterr().err
+    assert detector.variant == detector.story["variant"] == "ae"
+
+
+@pytest.mark.parametrize("system", ["wilkinghoff2021", "wilkinghoff2024"])
+def test_systems_without_a_fallback_say_what_else_to_take(tmp_path, system):
+    data = factory(tmp_path / "factory", machines=("press",), num_clips=2)
+
+    with pytest.raises(DataError, match=r"at least 2 classes.*baseline2023"):
+        asdkeras.Detector(system).fit(data)
+
+
+def test_the_package_gives_nothing_else():
+    with pytest.raises(AttributeError, match="Detectors"):
+        _ = asdkeras.Detectors
+
+
+_ELSEWHERE = """
+import sys
+import keras
+import numpy as np
+import asdkeras.keras_objects
+model = keras.saving.load_model(sys.argv[1])
+outputs = model(np.load(sys.argv[2]))
+np.savez(sys.argv[3], **{name: np.asarray(value) for name, value in outputs.items()})
+assert not {"asdkeras.systems", "asdkeras.scorers"} & set(sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_a_graph_loads_in_a_fresh_process_in_safe_mode(fitted, tmp_path):
+    detector, _ = fitted
+    waveforms = np.stack([sound(seed, 300.0) for seed in range(2)])
+    np.save(tmp_path / "waveforms.npy", waveforms)
+    detector.export(tmp_path / "press.keras", "keras", machine="press")
+
+    paths = [tmp_path / name for name in ("press.keras", "waveforms.npy", "outputs.npz")]
+    subprocess.run([sys.executable, "-c", _ELSEWHERE, *map(str, paths)], check=True)
+
+    with np.load(tmp_path / "outputs.npz") as outputs:
+        assert set(outputs) == {"anomaly_score", "is_anomalous", "embedding"}
+        np.testing.assert_allclose(
+            outputs["anomaly_score"], detector.score(waveforms, machine="press"), rtol=1e-6
+        )
+
+
+def test_units_without_weights_are_refused(tmp_path):
+    from asdkeras.data.normal_clips import normal_clips
+    from asdkeras.experiment.run import run_on_clips, system_of
+
+    data = factory(tmp_path / "factory", machines=("press",), num_clips=2)
+    run = run_on_clips(
+        "baseline2023", normal_clips(data)[0], data, overrides=SHORT, runs=Path(tmp_path, "runs")
+    )
+
+    with pytest.raises(RecipeError, match="no weights of a finished training"):
+        next(fitted_units(run, system_of(run), 0))
