@@ -64,18 +64,10 @@ _CHANGES = {  # (file, tests): {mistake: (text to replace, replacement)}
         ),
     },
     ("report/page_tables.py", "report/test_page_tables.py"): {
-        "the mean first": (
-            "rows.sort(key=lambda row: row[0])",
-            "rows.sort(key=lambda row: not row[0])",
-        ),
         "named scores of one machine type": (
             '(means["machine_type"] == "all") & means["score"]',
             'means["score"]',
         ),
-    },
-    ("report/page.py", "report/test_page.py"): {
-        "maps of other datasets together": ("(each.run.dataset, one.title)", '("", one.title)'),
-        "always the first trial": ("seed=_seed_of(run, seed)", "seed=_seed_of(run, None)"),
     },
     ("report/markup.py", "report/test_markup.py"): {
         "texts are not escaped": ("else html.escape(part) for", "else part for"),

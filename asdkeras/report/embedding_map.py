@@ -29,7 +29,10 @@ Split = Literal["train", "test"]
 MAX_CLIPS = 2000
 """Of one map; t-SNE takes about 12 s for as many, and the eye sees no more."""
 
-CLIP_COLUMNS = ("name", "split", "domain", "section", "attributes", "is_anomalous", "x", "y")
+CLIP_COLUMNS = (
+    *("dataset", "machine_type", "section", "domain", "split", "name"),
+    *("attributes", "is_anomalous", "x", "y"),
+)
 
 _FEWEST_FOR_TSNE = 5
 _CACHE = "embedding_map.csv"

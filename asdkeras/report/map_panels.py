@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asdkeras.data.attributes import attribute_pairs
+from asdkeras.report.clip_choice import clip_keys
 from asdkeras.report.clip_vectors import natural_key
 from asdkeras.report.embedding_map import EmbeddingMap
 from asdkeras.report.markup import Markup, element
@@ -86,12 +87,14 @@ def panel(each: EmbeddingMap, coloring: Coloring, heading: str) -> Markup:
     counts = pd.Series(coloring.values).value_counts()
     # The frequent ones first: what is rare shall lie on top.
     depth = {value: (value not in coloring.grey, -counts[value]) for value in counts.index}
+    keys = clip_keys(each.clips)
     marks = [
         _mark(
             styles.get(coloring.values[row]),
             points[row],
             is_test=each.clips["split"].iloc[row] != "train",
             title=_story(each.clips.iloc[row], coloring.values[row]),
+            key=keys[row],
         )
         for row in sorted(range(len(points)), key=lambda row: depth[coloring.values[row]])
     ]
@@ -105,7 +108,7 @@ def panel(each: EmbeddingMap, coloring: Coloring, heading: str) -> Markup:
         role="img",
         aria_label=f"{each.title} by {coloring.title}: {spoken}",
     )
-    keys = (
+    entries = (
         element("li", _key(styles.get(value)), f"{value} ", element("b", str(count)))
         for value, count in legend
     )
@@ -113,7 +116,7 @@ def panel(each: EmbeddingMap, coloring: Coloring, heading: str) -> Markup:
         "figure",
         element("figcaption", heading),
         drawing,
-        element("ul", *keys, class_="legend"),
+        element("ul", *entries, class_="legend"),
         class_="panel",
     )
 
@@ -192,7 +195,12 @@ def _places(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _mark(
-    style: tuple[int, int] | None, place: NDArray[np.float64], *, is_test: bool, title: str
+    style: tuple[int, int] | None,
+    place: NDArray[np.float64],
+    *,
+    is_test: bool,
+    title: str,
+    key: str,
 ) -> Markup:
     color, shape = ("grey", 0) if style is None else (f"c{style[0]}", style[1])
     return element(
@@ -202,6 +210,7 @@ def _mark(
         x=f"{place[0]:.1f}",
         y=f"{place[1]:.1f}",
         class_=f"{color} test" if is_test else color,
+        data_clip=key,
     )
 
 

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterable
+from typing import NamedTuple
 
 _EMPTY = {"meta", "br"}
 
@@ -10,6 +11,18 @@ class Markup(str):
     """Text that is markup already."""
 
     __slots__ = ()
+
+
+class Cell(NamedTuple):
+    """A cell of a table that does not look like the others.
+
+    Attributes:
+        text: or markup.
+        class_: of the style sheet.
+    """
+
+    text: str
+    class_: str | None = None
 
 
 def element(tag: str, *children: str, **attributes: object) -> Markup:
@@ -38,33 +51,54 @@ def joined(parts: Iterable[str]) -> Markup:
 
 
 def table(
-    headings: Iterable[str], rows: Iterable[Iterable[str]], *, num_names: int = 1, caption: str = ""
+    headings: Iterable[str],
+    rows: Iterable[Iterable[str | Cell]],
+    *,
+    num_names: int = 1,
+    caption: str = "",
+    footer: Iterable[Iterable[str | Cell]] = (),
+    is_sortable: bool = True,
 ) -> Markup:
     """A table in a box of its own, which scrolls where the page is narrow.
 
     Args:
         headings: of the columns.
-        rows: cells, texts or markup.
+        rows: cells, texts or markup. The first one of a row is its heading.
         num_names: so many columns on the left are names, the others figures.
         caption: above the table; none if empty.
+        footer: rows that stay below the others, however those are sorted.
+        is_sortable: whether the script of the page makes buttons of the headings.
     """
-
-    def cells(tag: str, texts: Iterable[str]) -> Markup:
-        return element(
-            "tr",
-            *(
-                element(tag, text, class_="name" if number < num_names else None)
-                for number, text in enumerate(texts)
-            ),
-        )
-
+    headings = [
+        element("th", text, scope="col", class_="name" if number < num_names else None)
+        for number, text in enumerate(headings)
+    ]
+    below = [_row(row, num_names) for row in footer]
     return element(
         "div",
         element(
             "table",
             element("caption", caption) if caption else "",
-            element("thead", cells("th", headings)),
-            element("tbody", *(cells("td", row) for row in rows)),
+            element("thead", element("tr", *headings)),
+            element("tbody", *(_row(row, num_names) for row in rows)),
+            element("tfoot", *below) if below else "",
+            class_="sortable" if is_sortable else None,
         ),
         class_="scroll",
+        role="group",
+        tabindex=0,  # So that the arrow keys can scroll it.
+        aria_label=caption or "table",
     )
+
+
+def _row(cells: Iterable[str | Cell], num_names: int) -> Markup:
+    made = []
+    for number, each in enumerate(cells):
+        cell = each if isinstance(each, Cell) else Cell(each)
+        names = ["name"] if number < num_names else []
+        class_ = " ".join([*names, *([cell.class_] if cell.class_ else [])]) or None
+        if number == 0:
+            made.append(element("th", cell.text, scope="row", class_=class_))
+        else:
+            made.append(element("td", cell.text, class_=class_))
+    return element("tr", *made)

@@ -1,47 +1,38 @@
-"""The report of runs: one HTML file that needs no network, no script and no other file."""
+"""The report of runs: one HTML file that needs no network and no other file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.files import write_text
-from asdkeras.report.embedding_map import EmbeddingMap, Method, Split, embedding_maps
+from asdkeras.report.clip_section import ClipParts, clip_parts
+from asdkeras.report.clip_sounds import PageSounds
+from asdkeras.report.comparison_page import HOW_TO_READ as ON_BOARDS
+from asdkeras.report.comparison_page import board_tables, roc_parts
+from asdkeras.report.embedding_map import Method, Split, embedding_maps
 from asdkeras.report.finished_runs import FinishedRun, find_runs
-from asdkeras.report.map_panels import caption, colorings, marks_in_use, panel
-from asdkeras.report.markup import Markup, element, joined
-from asdkeras.report.page_style import STYLE
-from asdkeras.report.page_tables import (
-    board_tables,
-    headline,
-    named_score_tables,
-    paper_table,
-    result_tables,
+from asdkeras.report.map_panels import marks_in_use
+from asdkeras.report.map_section import RunMaps, map_parts
+from asdkeras.report.markup import Markup, element
+from asdkeras.report.page_frame import Section, framed, section_of
+from asdkeras.report.provenance import command_parts, provenance_parts, report_command
+from asdkeras.report.run_sections import (
+    PageRun,
+    curve_parts,
+    decision_parts,
+    opening_parts,
+    read_page_run,
+    result_parts,
+    score_parts,
+    training_parts,
 )
-from asdkeras.report.training_curves import curve_panels, legend, read_curves
-from asdkeras.score_files import read_story, trial_folders
+from asdkeras.report.unlabelled_runs import read_unlabelled_run
 
-_HOW_TO_READ = (
-    "Each point is a clip; it stands near clips that the model finds alike. Distances between "
-    "groups, their sizes and the axes mean nothing. Filled marks are training clips, outlines "
-    "are test clips. Point at a mark for the name of its clip."
+_ON_ROC = (
+    "Each line is the mean over sections and domains of a run, as the AUC beside it is. The shaded "
+    "part, false positive rates up to 0.1, is that of the pAUC."
 )
-_NO_MAPS = "No embedding maps: an ensemble has no embeddings of its own, the runs it is made of do."
-
-
-class _Mapped(NamedTuple):
-    """A run and what its page shows of its embeddings.
-
-    Attributes:
-        run: its results.
-        name: system and variant, and where it lies if others share them.
-        maps: of one trial; none of an ensemble.
-    """
-
-    run: FinishedRun
-    name: str
-    maps: list[EmbeddingMap]
 
 
 def write_report(
@@ -53,14 +44,15 @@ def write_report(
     split: Split | None = None,
     method: Method = "tsne",
 ) -> Path:
-    """Write the results of runs, what was logged when they were trained, and their embeddings.
+    """Write the results of runs, how they were made, and what their clips look and sound like.
 
     Args:
-        places: folders of runs, or folders below which runs lie.
+        places: folders of runs, or folders below which runs lie. A run on clips without labels
+            has a page of its own, if it is named alone.
         out: file to write; None is `report.html` of the run, if there is but one.
         array: whose map is drawn; None chooses for each run, see
             `asdkeras.report.clip_vectors.read_clip_vectors`.
-        seed: of the trial whose map is drawn; None takes the first.
+        seed: of the trial whose map, scores and clips are shown; None takes the first.
         split: whose clips are drawn; None takes all.
         method: of the maps.
 
@@ -72,24 +64,28 @@ def write_report(
             has no such array or trial.
         DataError: if a file of a run is damaged.
     """
-    runs, others = find_runs(places)
+    alone = read_unlabelled_run(places[0]) if len(places) == 1 else None
+    runs, others = find_runs(places) if alone is None else ([alone], {})
     if out is None and len(runs) > 1:
         raise RecipeError(f"{len(runs)} runs make one page: say where with --out FILE.")
     if out is not None and out.suffix != ".html":
         raise RecipeError(f"--out: the file must end in .html. Received: {out}")
-    mapped = [
-        _Mapped(
-            run,
-            name,
-            embedding_maps(
-                run.folder, seed=_seed_of(run, seed), array=array, split=split, method=method
-            ),
-        )
-        for run, name in zip(runs, _names(runs), strict=True)
+    shown = []
+    for run, name in zip(runs, _names(runs), strict=True):
+        of_trial = _seed_of(run, seed)
+        maps = embedding_maps(run.folder, seed=of_trial, array=array, split=split, method=method)
+        shown.append(read_page_run(run, name, maps, of_trial))
+    options = {"array": array, "seed": seed, "split": split}
+    needed = out if len(runs) > 1 else None  # A page says the same wherever it lies.
+    command = report_command(
+        places, needed, {**options, "method": None if method == "tsne" else method}
+    )
+    notes = [
+        element("p", f"{folder}: {reason}", class_="warn") for folder, reason in others.items()
     ]
+    page = _single(shown[0], notes, command) if len(shown) == 1 else _several(shown, notes, command)
     out = runs[0].folder / "report.html" if out is None else out
-    notes = [f"{folder}: {reason}" for folder, reason in others.items()]
-    write_text(out, _page(mapped, notes))
+    write_text(out, page)
     return out
 
 
@@ -105,104 +101,81 @@ def _names(runs: Sequence[FinishedRun]) -> list[str]:
     ]
 
 
-def _page(mapped: Sequence[_Mapped], notes: Sequence[str]) -> str:
-    is_single = len(mapped) == 1
-    title = mapped[0].name if is_single else f"{len(mapped)} runs side by side"
-    body = [marks_in_use(), element("h1", title)]
-    body += [element("p", note, class_="warn") for note in notes]
-    if not is_single:
-        body.append(board_tables([each.run for each in mapped]))
-    for each in mapped:
-        if not is_single:
-            body.append(element("h2", each.name))
-        body += _results(each)
-        body += _training(each.run, "h2" if is_single else "h3")
-    body += _maps(mapped)
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"{title} | asdkeras"),
-        element("style", Markup(STYLE)),
-    )
-    return f"<!DOCTYPE html>\n{element('html', head, element('body', *body), lang='en')}\n"
+def _single(each: PageRun, notes: Sequence[Markup], command: Sequence[str]) -> str:
+    clips = clip_parts(each.run, each.maps, seed=each.seed)
+    made = {
+        "Results": result_parts(each),
+        "ROC curves": curve_parts(each),
+        "Scores": score_parts(each),
+        "Decisions": decision_parts(each),
+        "Training": training_parts(each.run, "h3"),
+        "Embedding maps": map_parts([RunMaps(each.name, each.run.dataset, each.maps)]),
+    }
+    sections = _filled(made)
+    sections += [section_of(section) for section in clips.sections]
+    sections.append(Section("How this was made", provenance_parts(each.run)))
+    opening = [*notes, *opening_parts(each)]
+    return _page(each.name, opening, sections, command, clips)
 
 
-def _results(each: _Mapped) -> list[Markup]:
-    run = each.run
-    stories = _stories(run)
-    figures = (
-        element(
-            "div",
-            *(element("span", what), element("b", figure), element("span", beside)),
-            class_="headline",
-        )
-        for what, figure, beside in headline(run)
-    )
-    lines = [f"Oracle, labels of test clips had a say: {line}" for line in run.oracle]
-    lines += [f"Note: {note}" for note in dict.fromkeys(n for s in stories for n in s["notes"])]
-    comparison = paper_table(run)
+def _several(shown: Sequence[PageRun], notes: Sequence[Markup], command: Sequence[str]) -> str:
+    runs = [each.run for each in shown]
+    named = [(each.run, each.name) for each in shown]
+    side_by_side = [element("p", ON_BOARDS, class_="faint"), *board_tables(runs)]
+    curves = roc_parts(named, {each.name: each.curves for each in shown})
+    sections = [
+        Section("Side by side", side_by_side),
+        Section("ROC curves", [element("p", _ON_ROC, class_="faint"), *curves]),
+    ]
+    sounds = PageSounds(num_runs=len(shown))
+    clips = [
+        clip_parts(each.run, each.maps, seed=each.seed, page_sounds=sounds, level=4)
+        for each in shown
+    ]
+    for each, heard in zip(shown, clips, strict=True):
+        sections.append(Section(each.name, _of_several(each, heard)))
+    maps = [RunMaps(each.name, each.run.dataset, each.maps) for each in shown]
+    sections += _filled({"Embedding maps": map_parts(maps)})
+    return _page(f"{len(shown)} runs side by side", notes, sections, command, clips[0])
+
+
+def _of_several(each: PageRun, heard: ClipParts) -> list[Markup]:
+    """One run on a page of several: what is long is folded."""
+    made = {
+        "Results": result_parts(each),
+        "Decisions": decision_parts(each),
+        "Training": training_parts(each.run, "h4"),
+        "Clips": heard.sections,
+        "How it was made": provenance_parts(each.run),
+    }
     return [
-        element("div", *figures, class_="headlines"),
-        *(element("p", line, class_="warn") for line in lines),
-        *result_tables(run),
-        *named_score_tables(run, stories[0]["named_scores"]),
-        *([] if comparison is None else [comparison]),
+        *opening_parts(each),
+        *(_folded(title, parts) for title, parts in made.items() if parts),
     ]
 
 
-def _stories(run: FinishedRun) -> list[dict[str, list[str]]]:
-    seeds = read_recipe(run.folder / "recipe.yaml")["seeds"]
-    return [read_story(folder) for folder in trial_folders(run.folder, seeds).values()]
+def _folded(title: str, parts: Sequence[Markup]) -> Markup:
+    heading = element("summary", element("h3", title))
+    return element("details", heading, *parts, class_="part")
 
 
-def _training(run: FinishedRun, tag: str) -> list[Markup]:
-    curves = read_curves(run.folder)
-    parts = []
-    for phase in dict.fromkeys(curve.phase for curve in curves):
-        of_phase = [curve for curve in curves if curve.phase == phase]
-        panels = element("div", *curve_panels(of_phase), class_="panels roomy")
-        parts += [element(tag, f"Training: {phase}" if phase else "Training")]
-        parts += [legend(of_phase), panels]
-    return parts
+def _filled(made: Mapping[str, Sequence[Markup]]) -> list[Section]:
+    return [Section(title, parts) for title, parts in made.items() if parts]
 
 
-def _maps(mapped: Sequence[_Mapped]) -> list[Markup]:
-    """Maps of the same clips stand side by side, so runs can be compared by eye."""
-    groups: dict[tuple[str, str], list[tuple[str, EmbeddingMap]]] = {}
-    for each in mapped:
-        for one in each.maps:
-            groups.setdefault((each.run.dataset, one.title), []).append((each.name, one))
-    parts = [element("h2", "Embedding maps")]
-    if groups:
-        parts.append(element("p", _HOW_TO_READ, class_="faint"))
-    for (dataset, title), members in groups.items():
-        several_datasets = len({key[0] for key in groups}) > 1
-        parts.append(element("h3", f"{title}, {dataset}" if several_datasets else title))
-        parts += _side_by_side(members) if len(mapped) > 1 else _single(members[0][1])
-    without = [each.name for each in mapped if not each.maps]
-    for name in without:
-        text = _NO_MAPS if len(mapped) == 1 else f"{name}: {_NO_MAPS}"
-        parts.append(element("p", text, class_="faint"))
-    return parts
-
-
-def _single(one: EmbeddingMap) -> list[Markup]:
-    panels = [panel(one, each, f"by {each.title}") for each in colorings(one.clips)]
-    story = element("p", caption(one), class_="faint")
-    return [story, element("div", *panels, class_="panels")]
-
-
-def _side_by_side(members: Sequence[tuple[str, EmbeddingMap]]) -> list[Markup]:
-    stories = [element("p", f"{name}: {caption(one)}", class_="faint") for name, one in members]
-    rows: dict[str, list[Markup]] = {}
-    for name, one in members:
-        for each in colorings(one.clips):
-            rows.setdefault(each.title, []).append(panel(one, each, name))
-    return [
-        *stories,
-        *(
-            joined([element("h4", f"by {title}"), element("div", *panels, class_="panels wide")])
-            for title, panels in rows.items()
-        ),
-    ]
+def _page(
+    title: str,
+    opening: Sequence[Markup],
+    sections: Sequence[Section],
+    command: Sequence[str],
+    clips: ClipParts,
+) -> str:
+    closing = [element("p", "This page was made by"), command_parts(command)]
+    return framed(
+        title,
+        [marks_in_use(), *opening],
+        sections,
+        closing,
+        style=clips.style,
+        script=clips.script,
+    )

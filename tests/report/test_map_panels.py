@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asdkeras.report.clip_choice import clip_keys
 from asdkeras.report.embedding_map import CLIP_COLUMNS, EmbeddingMap
 from asdkeras.report.map_panels import caption, colorings, marks_in_use, panel
 
@@ -31,7 +32,8 @@ def drawn(each, title):
     """Name, class, shape, x and y of each mark, in the order they are drawn."""
     made = panel(each, coloring_of(each, title), "heading")
     pattern = (
-        r'<use href="#mark(\d)" x="([\d.]+)" y="([\d.]+)" class="([^"]+)"><title>([^<]*)</title>'
+        r'<use href="#mark(\d)" x="([\d.]+)" y="([\d.]+)" class="([^"]+)" data-clip="[^"]+">'
+        r"<title>([^<]*)</title>"
     )
     marks = [
         (name, style, shape, float(x), float(y))
@@ -190,6 +192,16 @@ def test_marks_refer_to_shapes_that_are_there():
     made = panel(each, coloring_of(each, "section"), "")
 
     assert set(re.findall(r'href="#(\w+)"', made)) == set(re.findall(r'id="(\w+)"', marks_in_use()))
+
+
+def test_marks_bear_the_key_of_their_clip_in_every_panel():
+    kinds = [("train", False), ("test", False), ("test", True)]
+    each = map_of([{"split": split, "is_anomalous": kind} for split, kind in kinds])
+    expected = set(zip(clip_keys(each.clips), each.clips["name"], strict=True))
+
+    for coloring in colorings(each.clips):
+        made = panel(each, coloring, "heading")
+        assert set(re.findall('data-clip="([^"]+)"><title>([^:]+):', made)) == expected
 
 
 def test_hostile_names_are_harmless():

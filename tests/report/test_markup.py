@@ -2,7 +2,7 @@
 
 import html
 
-from asdkeras.report.markup import Markup, element, joined, table
+from asdkeras.report.markup import Cell, Markup, element, joined, table
 
 HOSTILE = "<script>alert(\"1\")</script> & 'x'"
 
@@ -36,7 +36,22 @@ def test_a_table_tells_names_from_figures():
     made = table(["run", "AUC"], [["<a>", "1.00"]], caption="of & by")
 
     assert made == (
-        '<div class="scroll"><table><caption>of &amp; by</caption>'
-        '<thead><tr><th class="name">run</th><th>AUC</th></tr></thead>'
-        '<tbody><tr><td class="name">&lt;a&gt;</td><td>1.00</td></tr></tbody></table></div>'
+        '<div class="scroll" role="group" tabindex="0" aria-label="of &amp; by">'
+        '<table class="sortable"><caption>of &amp; by</caption>'
+        '<thead><tr><th scope="col" class="name">run</th><th scope="col">AUC</th></tr></thead>'
+        '<tbody><tr><th scope="row" class="name">&lt;a&gt;</th><td>1.00</td></tr></tbody>'
+        "</table></div>"
     )
+
+
+def test_cells_may_look_different():
+    made = table(["a", "b", "c"], [["1", Cell("2", "up1"), Cell("3", "bold")]], num_names=2)
+
+    assert '<td class="name up1">2</td><td class="bold">3</td>' in made
+
+
+def test_the_foot_of_a_table_is_not_among_its_rows():
+    made = table(["a"], [["row"]], footer=[["mean"]], is_sortable=False)
+
+    assert made.index("</tbody><tfoot>") < made.index("mean")
+    assert "<table><thead>" in made

@@ -4,6 +4,7 @@ import html.parser
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from asdkeras.errors import RecipeError
@@ -18,6 +19,7 @@ from tests.report.mapped_runs import (
 )
 
 HOSTILE = '"><script>alert(1)</script>&'
+NAME_OF_SVG = "http://www.w3.org/2000/svg"  # Nobody asks for it.
 FEW = clip_rows("fan", num_clips=2, attributes="vel_1")
 
 
@@ -27,9 +29,14 @@ class Reader(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
         self.open, self.tags, self.addresses, self.text = [], [], [], []
+        self.ids, self.unnamed = [], []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        is_told = {"aria-label", "aria-hidden"} & {name for name, _ in attrs}
+        if tag == "svg" and not is_told:
+            self.unnamed.append(attrs)
         if tag != "meta":
             self.open.append(tag)
         self.addresses += [value for name, value in attrs if name in ("href", "src", "action")]
@@ -53,33 +60,51 @@ def finished(folder, rows=FEW, **options):
     return finished_mapped_run(folder, rows, **options)
 
 
-def headings(path):
-    return re.findall("<h[1-4]>(.*?)</h[1-4]>", path.read_text(encoding="utf-8"))
+def headings(path, levels="12"):
+    content = path.read_text(encoding="utf-8")
+    return re.findall(f"<h[{levels}][^>]*>(.*?)</h[{levels}]>", content)
 
 
-def test_a_page_needs_no_other_file_and_no_script(tmp_path):
-    path = write_report([finished(tmp_path / "adacos" / "mini2021")])
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """The page of a small run."""
+    return write_report([finished(tmp_path_factory.mktemp("runs") / "adacos" / "mini2021")])
 
+
+def test_the_page_of_one_run_lies_in_its_folder(path):
+    assert path.parts[-3:] == ("adacos", "mini2021", "report.html")
+
+
+def test_a_page_needs_no_other_file(path):
     page = read(path)
-    assert path == tmp_path / "adacos" / "mini2021" / "report.html"
-    assert {"script", "link", "img", "iframe", "object"}.isdisjoint(page.tags)
-    assert all(re.fullmatch("#[a-z0-9]+", address) for address in page.addresses)
-    assert not re.search(r"https?:|//[a-z]|url\(|@import", path.read_text(encoding="utf-8"))
+
+    assert {"link", "img", "iframe", "object"}.isdisjoint(page.tags)
+    assert {address[1:] for address in page.addresses} <= set(page.ids)
+    content = path.read_text(encoding="utf-8").replace(NAME_OF_SVG, "")
+    assert not re.search(r"https?:|\"//|url\(|@import|\beval\(|\bfetch\(|XMLHttp", content)
 
 
-def test_a_page_begins_with_the_run_and_its_score(tmp_path):
-    path = write_report([finished(tmp_path / "adacos" / "mini2021")])
+def test_every_drawing_is_told_in_words_and_every_name_is_there_once(path):
+    page = read(path)
 
-    assert headings(path) == ["wilkinghoff2024 adacos, mini2021", "Embedding maps", "fan"]
-    official = (tmp_path / "adacos" / "mini2021" / "official.csv").read_text(encoding="utf-8")
+    assert page.tags.count("svg") > 5
+    assert page.unnamed == []
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_a_page_begins_with_the_run_and_its_score(path):
+    assert headings(path) == [
+        "wilkinghoff2024 adacos, mini2021",
+        *("Results", "ROC curves", "Scores", "Decisions", "Embedding maps"),
+        *("Most anomalous clips", "Most wrongly judged clips", "How this was made"),
+    ]
+    official = (path.parent / "official.csv").read_text(encoding="utf-8")
     value = float(re.search("all,all,official_score,([^,]+)", official)[1])
     texts = [text for text in read(path).text if text.strip()]
     assert texts.index(f"{100 * value:.2f}") < texts.index("machine type")
 
 
-def test_each_clip_is_named_once_in_each_panel(tmp_path):
-    path = write_report([finished(tmp_path / "adacos" / "mini2021")])
-
+def test_each_clip_is_named_once_in_each_panel(path):
     content = path.read_text(encoding="utf-8")
     drawings = re.findall(r'<svg viewBox="[^"]+" class="map".*?</svg>', content)
     assert len(drawings) == 4
@@ -96,7 +121,7 @@ def test_the_same_run_gives_the_same_page(tmp_path):
     assert write_report([run]).read_bytes() == first
 
 
-def test_hostile_names_change_nothing_but_the_text(tmp_path):
+def test_hostile_names_change_nothing_but_the_text(tmp_path, path):
     rows = clip_rows("fan", num_clips=2, attributes=f"vel_{HOSTILE}")
     for row in rows:
         row["machine_type"] = HOSTILE
@@ -107,7 +132,7 @@ def test_hostile_names_change_nothing_but_the_text(tmp_path):
 
     page = read(write_report([run], array="embedding"))
 
-    assert "script" not in page.tags
+    assert page.tags.count("script") == read(path).tags.count("script")
     assert HOSTILE in page.text
     assert f"Note: {HOSTILE}" in page.text
 
@@ -131,7 +156,8 @@ def test_phases_of_training_stand_in_order(tmp_path):
 
     content = write_report([run]).read_text(encoding="utf-8")
 
-    assert headings(run / "report.html")[1:3] == ["Training: pretraining", "Training"]
+    assert "Training" in headings(run / "report.html")
+    assert headings(run / "report.html", "3")[:2] == ["pretraining", "last phase"]
     assert content.index(">invariance<") < content.index(">loss<")
 
 
@@ -142,7 +168,7 @@ def test_an_ensemble_says_why_it_has_no_maps(tmp_path):
     content = write_report([run]).read_text(encoding="utf-8")
 
     assert "an ensemble has no embeddings of its own" in content
-    assert "<svg viewBox" not in content
+    assert 'class="map"' not in content
 
 
 def test_maps_of_several_runs_stand_side_by_side(tmp_path):
@@ -153,15 +179,20 @@ def test_maps_of_several_runs_stand_side_by_side(tmp_path):
 
     names = [f"wilkinghoff2024 {variant}, mini2021" for variant in ("adacos", "adaproj")]
     assert headings(path) == [
-        "2 runs side by side",
-        *names,
-        *("Embedding maps", "fan", "by domain", "by section", "by attribute vel", "by condition"),
+        *("2 runs side by side", "Side by side", "ROC curves"),
+        *(*names, "Embedding maps"),
     ]
+    assert headings(path, "3").count("Clips") == 2
     content = path.read_text(encoding="utf-8")
+    maps = content[content.index(">Embedding maps</h2>") :]
+    assert re.findall("<h4>(by .*?)</h4>", maps) == [
+        *("by domain", "by section", "by attribute vel", "by condition")
+    ]
     by_domain = content[content.index("<h4>by domain") : content.index("<h4>by section")]
     assert re.findall("<figcaption>(.*?)</figcaption>", by_domain) == names
     assert read(path).tags.count("table") >= 3
-    assert content.index("run</th>") < content.index("<h2>")
+    assert content.index(">run</th>") < content.index(f">{names[0]}</h2>")
+    assert content.count("<polyline") == 2
 
 
 def test_maps_of_other_datasets_are_kept_apart(tmp_path):
@@ -170,7 +201,7 @@ def test_maps_of_other_datasets_are_kept_apart(tmp_path):
 
     path = write_report([tmp_path], tmp_path / "both.html")
 
-    assert {"fan, mini2021", "fan, mini2022"} <= set(headings(path))
+    assert {"fan, mini2021", "fan, mini2022"} <= set(headings(path, "3"))
 
 
 def test_runs_that_share_their_name_are_told_apart(tmp_path):
@@ -179,7 +210,7 @@ def test_runs_that_share_their_name_are_told_apart(tmp_path):
 
     path = write_report([tmp_path], tmp_path / "both.html")
 
-    assert headings(path)[1].endswith(f"({tmp_path / 'one' / 'adacos' / 'mini2021'})")
+    assert headings(path)[3].endswith(f"({tmp_path / 'one' / 'adacos' / 'mini2021'})")
 
 
 def test_a_run_below_that_is_not_finished_is_told(tmp_path):
@@ -202,6 +233,10 @@ def test_the_trial_and_the_array_asked_for_are_mapped(tmp_path):
     first = write_report([run]).read_text(encoding="utf-8")
     asked = write_report([run], seed=4, array="only_4").read_text(encoding="utf-8")
 
+    assert "Drawn is the trial of seed 3, one of 2." in first
+    assert "Drawn is the trial of seed 4, one of 2." in asked
+    assert "--seed 4" in asked
+    assert "--seed" not in first
     assert "t-SNE of embedding, 8 clips" in first
     assert "t-SNE of only_4, 8 clips" in asked
     with pytest.raises(RecipeError, match="no array `only_4`"):
@@ -214,6 +249,61 @@ def test_several_runs_need_a_file_to_be_written(tmp_path):
 
     with pytest.raises(RecipeError, match=r"2 runs make one page: say where with --out FILE"):
         write_report([tmp_path])
+
+
+def test_curves_and_scores_are_those_of_the_files(tmp_path):
+    run = finished(tmp_path / "adacos" / "mini2021", clip_rows("fan", num_clips=4))
+    path = run / "scores" / "seed0" / "scores.csv"
+    scores = pd.read_csv(path)
+    scores["score_answer"] = 1.0 * scores["is_anomalous"]
+    scores["is_decided_anomalous"] = scores["is_anomalous"].astype(int)
+    scores.to_csv(path, index=False)
+
+    content = write_report([run]).read_text(encoding="utf-8")
+
+    assert content.count("AUC 100.00, pAUC 100.00</b>") == 2
+    assert "source: 2 normal, median 0, 2 anomalous, median 1, 4 training, median 0" in content
+    assert content.count("<td>2</td><td>0</td><td>0</td><td>2</td><td>100.00</td>") == 2
+
+
+def test_scores_with_thresholds_of_another_score_are_told_so(tmp_path):
+    run = finished(tmp_path / "adacos" / "mini2021", decision_score="other")
+    path = run / "scores" / "seed0" / "scores.csv"
+    scores = pd.read_csv(path)
+    scores.assign(score_other=scores["score_answer"]).to_csv(path, index=False)
+
+    content = write_report([run]).read_text(encoding="utf-8")
+
+    assert "decisions are made by another score, other." in content
+    assert 'class="threshold"' not in content
+
+
+def test_machine_types_with_several_sections_have_mean_curves_and_fold_the_others(tmp_path):
+    rows = [*FEW, *clip_rows("fan", "01", num_clips=2)]
+
+    content = write_report([finished(tmp_path / "adacos" / "mini2021", rows)]).read_text()
+
+    assert "<summary>ROC curves of 2 sections</summary>" in content
+    curves = content[content.index(">ROC curves</h2>") : content.index(">Scores</h2>")]
+    assert re.findall("<figcaption>(.*?)</figcaption>", curves) == ["fan", "fan 00", "fan 01"]
+
+
+def test_a_run_without_labels_has_what_can_be_said_of_it(tmp_path):
+    run = finished(tmp_path / "adacos" / "mini2021")
+    (run / "official.csv").unlink()
+    path = run / "scores" / "seed0" / "scores.csv"
+    scores = pd.read_csv(path)
+    scores.assign(is_anomalous="").to_csv(path, index=False)
+    metrics = (run / "metrics.csv").read_text(encoding="utf-8").split("\n", 1)[0]
+    (run / "metrics.csv").write_text(f"{metrics}\n", encoding="utf-8")
+
+    path = write_report([run])
+
+    assert headings(path) == [
+        "wilkinghoff2024 adacos, mini2021",
+        *("Scores", "Decisions", "Embedding maps", "Most anomalous clips", "How this was made"),
+    ]
+    assert "The test clips have no labels" in path.read_text(encoding="utf-8")
 
 
 def test_a_page_must_be_named_like_one(tmp_path):

@@ -6,15 +6,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from asdkeras.evaluation import SUMMARY_COLUMNS
+from asdkeras.evaluation import METRIC_COLUMNS, SUMMARY_COLUMNS
 from asdkeras.report.finished_runs import FinishedRun
 from asdkeras.report.page_tables import (
-    board_tables,
-    headline,
     named_score_tables,
     paper_table,
     result_tables,
+    section_tables,
 )
+from asdkeras.report.paper_figures import Printed
 
 NAN = float("nan")
 
@@ -43,30 +43,7 @@ FIGURES = [
 ]
 
 
-def test_the_headline_is_the_official_score():
-    assert headline(finished(FIGURES)) == [("official score, development set", "55.56", "1 trial")]
-
-
-def test_the_headline_is_the_mean_auc_where_rules_have_no_official_score():
-    assert headline(finished(FIGURES, dataset="pumps")) == [("mean AUC", "60.00", "1 trial")]
-
-
-def test_spread_and_published_figure_stand_beside_the_headline():
-    run = finished([(*ALL, "official_score", 0.5, 0.01, 0.612)])
-
-    assert headline(run)[0][1:] == ("50.00", "± 1.00 over 2 trials, published 61.20")
-
-
-def test_there_is_a_headline_for_each_part():
-    run = finished([*FIGURES, ("eval", "all", "all", "official_score", 0.4, NAN, NAN)])
-
-    assert [(what, figure) for what, figure, _ in headline(run)] == [
-        ("official score, development set", "55.56"),
-        ("official score, evaluation set", "40.00"),
-    ]
-
-
-def test_results_have_a_row_for_each_machine_type_and_domain_and_the_mean_last():
+def test_results_have_a_row_for_each_machine_type_and_domain_and_the_mean_below():
     rows = [
         (*ALL, "auc", 0.7, NAN, NAN),
         ("dev", "fan", "source", "auc", 0.8, NAN, NAN),
@@ -75,31 +52,35 @@ def test_results_have_a_row_for_each_machine_type_and_domain_and_the_mean_last()
         ("dev", "fan", "target", "auc", 0.9, NAN, NAN),
     ]
 
-    (table,) = result_tables(finished(rows))
+    (table,) = result_tables(finished(rows), {})
 
     assert cells(table) == [
         ["machine type", "domain", "AUC", "pAUC"],
-        ["fan", "source", "80.00", "60.00 ± 2.00"],
+        ["fan", "source", "80.00", "60.00 ±\u00a02.00"],
         ["fan", "target", "90.00", ""],
         ["harmonic mean", "all", "70.00", ""],
     ]
+    assert table.index("<tfoot>") < table.index("harmonic mean")
     assert "mini2021, development set, means over sections, percent<" in table
 
 
-def test_published_figures_stand_beside_ours():
+def test_published_figures_stand_beside_ours_with_the_difference():
     rows = [
         ("dev", "fan", "all", "auc", 0.8, NAN, 0.75),
         ("dev", "fan", "all", "f1", 0.5, NAN, NAN),
         (*ALL, "auc", 0.7, NAN, NAN),
     ]
+    printed = {("dev", "fan", "all", "all", "auc"): Printed(75.0, 6.0, "within", "", True)}
 
-    (table,) = result_tables(finished(rows))
+    (table,) = result_tables(finished(rows), printed)
 
     assert cells(table)[:2] == [
-        ["machine type", "domain", "AUC", "published", "F1"],
-        ["fan", "all", "80.00", "75.00", "50.00"],
+        ["machine type", "domain", "AUC", "difference (published)", "F1"],
+        ["fan", "all", "80.00", "+5.00 (75.00)", "50.00"],
     ]
     assert cells(table)[2][2:] == ["70.00", "", ""]
+    assert '<td class="up1">80.00</td>' in table
+    assert table.count('class="up') + table.count('class="down') == 1
 
 
 def test_each_part_has_a_table_of_its_own():
@@ -108,16 +89,75 @@ def test_each_part_has_a_table_of_its_own():
         ("eval", "fan", "all", "auc", 0.3, NAN, NAN),
     ]
 
-    development, evaluation = result_tables(finished(rows))
+    development, evaluation = result_tables(finished(rows), {})
 
     assert ("80.00" in development, "30.00" in development) == (True, False)
     assert "evaluation set" in evaluation
 
 
 def test_labels_that_had_a_say_mark_every_table():
-    (table,) = result_tables(finished(FIGURES, oracle=("the epoch",)))
+    (table,) = result_tables(finished(FIGURES, oracle=("the epoch",)), {})
 
     assert "percent, oracle<" in table
+
+
+def with_sections(folder, rows, dataset="dcase2021"):
+    """A run whose sections are (seed, machine type, section, domain, AUC, pAUC, P, R, F1)."""
+    content = pd.DataFrame([(*row, 10, 12) for row in rows], columns=list(METRIC_COLUMNS))
+    content.to_csv(folder / "metrics.csv", index=False)
+    return finished(FIGURES, folder, dataset=dataset)
+
+
+def test_sections_have_the_means_and_the_spread_of_trials(tmp_path):
+    rows = [
+        (0, "NA", "00", "source", 0.5, 0.6, 1.0, 0.0, 0.1),
+        (0, "NA", "00", "target", 0.4, 0.6, 1.0, 0.0, 0.1),
+        (1, "NA", "00", "source", 0.7, 0.6, 1.0, 0.0, 0.3),
+        (1, "NA", "00", "target", 0.4, 0.6, 1.0, 0.0, 0.3),
+    ]
+
+    (table,) = section_tables(with_sections(tmp_path, rows), {})
+
+    spread = 100 * (0.02) ** 0.5  # Of 0.5 and 0.7, with N - 1.
+    assert cells(table)[0][3:] == [
+        "AUC",
+        "pAUC",
+        "precision",
+        "recall",
+        "F1",
+        "normal",
+        "anomalous",
+    ]
+    assert cells(table)[1][:4] == ["NA", "00", "source", f"60.00 ±\u00a0{spread:.2f}"]
+    assert cells(table)[2][3:5] == ["40.00 ±\u00a00.00", "60.00 ±\u00a00.00"]
+    assert cells(table)[1][-2:] == ["10", "12"]
+    assert "sections and domains, percent, means over 2 trials<" in table
+
+
+def test_sections_of_both_sets_have_tables_of_their_own(tmp_path):
+    rows = [(0, "fan", section, "source", 0.5, 0.6, NAN, NAN, NAN) for section in ("00", "03")]
+
+    development, evaluation = section_tables(with_sections(tmp_path, rows), {})
+
+    assert cells(development) == [
+        ["machine type", "section", "domain", "AUC", "pAUC", "normal", "anomalous"],
+        ["fan", "00", "source", "50.00", "60.00", "10", "12"],
+    ]
+    assert cells(evaluation)[1][1] == "03"
+
+
+def test_sections_are_colored_by_their_difference_to_comparable_figures(tmp_path):
+    rows = [(0, "fan", section, "source", 0.5, 0.6, NAN, NAN, NAN) for section in ("00", "01")]
+    printed = {
+        ("dev", "fan", "00", "source", "auc"): Printed(54.0, 3.0, "outside", "", True),
+        ("dev", "fan", "01", "source", "auc"): Printed(40.0, 3.0, "not comparable", "", False),
+    }
+
+    (table,) = section_tables(with_sections(tmp_path, rows), printed)
+
+    assert [row[3:5] for row in cells(table)[1:]] == [["50.00", "-4.00 (54.00)"], ["50.00", ""]]
+    assert table.count('<td class="down2">50.00</td>') == 1
+    assert table.count('class="up') == 0
 
 
 @pytest.fixture
@@ -167,6 +207,8 @@ def test_the_paper_is_shown_figure_by_figure(tmp_path):
 
     made = paper_table(finished(FIGURES, tmp_path))
 
+    assert made.count('<td class="down2">-5.00</td>') == 1
+    assert made.count('class="name up') + made.count('<td class="up') == 0
     assert "figure by figure: 2 not comparable, 1 outside, 1 not measured</summary>" in made
     assert cells(made)[1:4] == [
         [
@@ -192,27 +234,3 @@ def test_the_paper_is_shown_figure_by_figure(tmp_path):
 
 def test_a_run_without_a_comparison_has_no_table_of_it(tmp_path):
     assert paper_table(finished(FIGURES, tmp_path)) is None
-
-
-def test_runs_stand_side_by_side_the_best_first():
-    def run(variant, score):
-        rows = [
-            ("dev", name, "all", "official_score", value, NAN, NAN)
-            for name, value in (("all", score), ("fan", score), ("valve", score + 0.1))
-        ]
-        return finished(rows, variant=variant)
-
-    made = board_tables([run("adacos", 0.5), run("adaproj", 0.6)])
-
-    plain = [[re.sub("<[^>]+>", "", cell) for cell in row] for row in cells(made)]
-    assert [row[0] for row in plain] == [
-        "run",
-        "wilkinghoff2024 adaproj",
-        "wilkinghoff2024 adacos",
-        *("run", "wilkinghoff2024 adaproj", "wilkinghoff2024 adacos"),
-    ]
-    assert plain[0][-1] == "official score"
-    assert plain[1][-1] == "60.00"
-    assert plain[3:5] == [["run", "fan", "valve"], ["wilkinghoff2024 adaproj", "60.00", "70.00"]]
-    assert '<span class="bold">60.00</span>' in made
-    assert '<span class="bold">50.00</span>' not in made

@@ -1,0 +1,197 @@
+"""The recordings of clips as parts of a page: found where the run read them, small, playable.
+
+A page with sounds must stay a file that can be sent by mail, so they are cut, made mono and
+coded anew, and only so many of them are taken as fit into a budget.
+"""
+
+import base64
+import dataclasses
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import soundfile
+
+from asdkeras.data.audio import AudioConfig, read_audio, read_header
+from asdkeras.data.clips import find_clips
+from asdkeras.errors import DataError
+from asdkeras.progress import stage
+
+SOUND_BYTES = 12_000_000
+"""Of all sounds of a page together, as they stand in it."""
+
+MAX_SECONDS = 12.0
+HIGHEST_RATE_HZ = 16000
+"""What a page shows of a sound: as much as the systems hear."""
+
+# MP3 at a constant 57 kbit/s. At a sample rate of 16 kHz it would be no smaller, and would lose
+# all above 7.2 kHz; at less than this bit rate it is cut as well.
+_MP3_RATE_HZ = 22050
+_MP3_LEVEL = 0.7
+
+_Place = tuple[str, str, str, str]
+
+
+class Sound(NamedTuple):
+    """A recording as a page holds it.
+
+    Attributes:
+        uri: `data:` address of the coded sound.
+        sample_rate_hz: up to half of it there is something to see.
+    """
+
+    uri: str
+    sample_rate_hz: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SoundFiles:
+    """Where the recordings of a run lie.
+
+    Attributes:
+        data: as the run was told; empty if its folder does not say.
+        paths: (machine type, section, split, file name) -> file; none if the data are gone.
+    """
+
+    data: str
+    paths: dict[_Place, Path]
+
+    def of(self, clip: pd.Series) -> Path | None:
+        """The file of a clip, None if it is not there."""
+        return self.paths.get((clip["machine_type"], clip["section"], clip["split"], clip["name"]))
+
+
+@dataclasses.dataclass
+class PageSounds:
+    """What a page has of sounds: each once, all within a budget.
+
+    Attributes:
+        num_runs: runs that are still to add theirs; each may use an equal share of what is
+            left.
+        bytes_left: of the budget, as sounds stand in the page.
+        keys: of the clips whose sounds are in the page.
+    """
+
+    num_runs: int
+    bytes_left: int = SOUND_BYTES
+    keys: set[str] = dataclasses.field(default_factory=set)
+
+    def add(
+        self, clips: pd.DataFrame, files: SoundFiles
+    ) -> tuple[dict[str, Sound], dict[str, str]]:
+        """Code the recordings of one run's clips, from the first on, until its share is used up.
+
+        Args:
+            clips: of `asdkeras.report.clip_choice.judged_clips`, in the order of their
+                importance.
+            files: where their recordings lie.
+
+        Returns:
+            the new sounds by key, and by key why a clip has none although there is room.
+        """
+        left = self.bytes_left // max(self.num_runs, 1)
+        self.num_runs -= 1
+        sounds: dict[str, Sound] = {}
+        reasons: dict[str, str] = {}
+        with stage("sounds") as update:
+            for number, (_, clip) in enumerate(clips.iterrows()):
+                key = str(clip["key"])
+                sound = None if key in self.keys else _embedded(clip, files)
+                if isinstance(sound, str):
+                    reasons[key] = sound
+                elif sound is not None:
+                    left -= len(sound.uri)
+                    if left < 0:
+                        break
+                    self.bytes_left -= len(sound.uri)
+                    self.keys.add(key)
+                    sounds[key] = sound
+                update(number + 1, len(clips))
+        return sounds, reasons
+
+
+def find_sounds(run: Path) -> SoundFiles:
+    """Find the recordings that a run was made from; a page without them is a page as well."""
+    try:
+        environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+        data = str(environment.get("data", ""))
+    except (OSError, ValueError, AttributeError):
+        data = ""
+    if not data:
+        return SoundFiles("", {})
+    try:
+        found = find_clips(Path(data)).clips
+    except (DataError, OSError):
+        return SoundFiles(data, {})
+    return SoundFiles(
+        data,
+        {
+            (clip.machine_type, clip.section, clip.split, Path(clip.path).name): Path(clip.path)
+            for clip in found
+        },
+    )
+
+
+def embed(path: Path) -> Sound:
+    """Code a recording for a page: its first `MAX_SECONDS`, mono.
+
+    MP3 is the smallest form that Chromium, Firefox and Safari all play. Where the sound
+    library cannot write it, FLAC, which they play as well, is three times as large.
+
+    Raises:
+        DataError: if the file cannot be used; the message says why.
+    """
+    is_mp3 = "MP3" in soundfile.available_formats()
+    shown_hz = min(read_header(path).sample_rate_hz, HIGHEST_RATE_HZ)
+    coded_hz = _MP3_RATE_HZ if is_mp3 else shown_hz
+    waveform = read_audio(path, AudioConfig(coded_hz, "mean", "resample"))
+    waveform = waveform[: int(MAX_SECONDS * coded_hz)].clip(-1.0, 1.0)
+    form: dict[str, Any] = {"format": "FLAC", "subtype": "PCM_16"}
+    if is_mp3:
+        form = {"format": "MP3", "subtype": "MPEG_LAYER_III"}
+        form |= {"compression_level": _MP3_LEVEL, "bitrate_mode": "CONSTANT"}
+    coded = io.BytesIO()
+    soundfile.write(coded, waveform, coded_hz, **form)
+    text = base64.b64encode(coded.getvalue()).decode()
+    return Sound(f"data:audio/{'mpeg' if is_mp3 else 'flac'};base64,{text}", shown_hz)
+
+
+def by_importance(clips: pd.DataFrame, first: Iterable[str]) -> pd.DataFrame:
+    """The order in which clips get their sounds.
+
+    Args:
+        clips: of `asdkeras.report.clip_choice.judged_clips`.
+        first: keys of those that come first, in this order.
+
+    Returns:
+        these, then test clips, then training clips; machine types, sections and domains take
+        turns.
+    """
+    rank = pd.Series({key: number for number, key in enumerate(dict.fromkeys(first))})
+    keys = [clips[name].astype("string").fillna("") for name in _TURNS]
+    order = pd.DataFrame(
+        {
+            "rank": clips["key"].map(rank).fillna(len(rank)),
+            "is_training": clips["split"] != "test",
+            "turn": clips.groupby(keys).cumcount(),
+        }
+    )
+    return clips.loc[order.sort_values(_ORDER, kind="stable").index]
+
+
+_TURNS = ("split", "machine_type", "section", "domain")
+_ORDER = ["rank", "is_training", "turn"]
+
+
+def _embedded(clip: pd.Series, files: SoundFiles) -> Sound | str:
+    """The sound of a clip, or why there is none."""
+    path = files.of(clip)
+    if path is None:
+        return f"sound not found at {files.data}" if files.data else "sound not found"
+    try:
+        return embed(path)
+    except DataError as error:
+        return f"sound not readable: {error}"

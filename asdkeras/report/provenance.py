@@ -1,0 +1,200 @@
+"""How a run was made: the command, the environment, the recipe, and how long it took."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from asdkeras.config import read_recipe
+from asdkeras.report.finished_runs import FinishedRun
+from asdkeras.report.markup import Markup, element, table
+
+_READ_FROM = re.compile(r"# As run\. Read from (.+), with the changes of the command line\.")
+
+
+def provenance_parts(run: FinishedRun) -> list[Markup]:
+    """What a reader needs to make the run again."""
+    recipe = run.folder / "recipe.yaml"
+    environment = _read_environment(run.folder)
+    command = run_command(run.folder, environment)
+    parts = [
+        element("p", "This command makes the same run:"),
+        element("pre", element("code", _broken(command))),
+    ]
+    if "DIR" in command:
+        parts.append(element("p", "DIR: where the data lie is not recorded.", class_="faint"))
+    if environment:
+        rows = [[name, _text(value)] for name, value in environment.items() if value is not None]
+        caption = "environment of the run"
+        headings = ["what", "value"]
+        parts.append(table(headings, rows, num_names=2, caption=caption, is_sortable=False))
+    parts += _stages(run.folder)
+    content = element("pre", element("code", recipe.read_text(encoding="utf-8")))
+    parts.append(element("details", element("summary", "The recipe, as it was run"), content))
+    return parts
+
+
+def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
+    """The command that makes a run, from what its folder holds.
+
+    A recipe that came with the system is named, and what was changed in it follows as `--set`. If
+    that recipe is gone, or has other keys now, the recipe of the run itself is named.
+
+    Args:
+        folder: of the run.
+        environment: its `environment.json`.
+
+    Returns:
+        the words, not quoted; the data are called `DIR` if they are not known.
+    """
+    recipe = read_recipe(folder / "recipe.yaml")
+    if "ensemble" in recipe:
+        return _ensemble_command(folder, recipe["ensemble"])
+    system, config = str(recipe["system"]), recipe.get("config") or {}
+    words = ["asdkeras", "eval", "--system", system]
+    if "variant" in config:
+        words += ["--variant", str(config["variant"])]
+    words += ["--data", str(environment.get("data", "DIR"))]
+    source = _source_of(folder / "recipe.yaml", system)
+    changes = None if source is None else _changes(read_recipe(source), recipe)
+    if source is None or changes is None:
+        words += ["--recipe", str(folder / "recipe.yaml")]
+    else:
+        words += ["--recipe", source.stem if _is_shipped(source, system) else str(source)]
+        words += [word for change in changes for word in ("--set", change)]
+    if folder.resolve().parts[-3:-1] == (system, str(config.get("variant"))):
+        place = folder if len(folder.parts) > 3 else folder.resolve()
+        words += ["--runs", str(place.parents[2])]
+    jobs = environment.get("jobs", 1)
+    return words if jobs == 1 else [*words, "--jobs", str(jobs)]
+
+
+def report_command(
+    places: Sequence[Path], out: Path | None, options: Mapping[str, object]
+) -> list[str]:
+    """The command that makes the page.
+
+    Args:
+        places: runs, or folders below which runs lie.
+        out: file; None if it was not given.
+        options: name -> value; None leaves one out.
+    """
+    words = ["asdkeras", "report", *map(str, places)]
+    for name, value in {"out": out, **options}.items():
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    return words
+
+
+def command_parts(command: Sequence[str]) -> Markup:
+    """A command as it is typed."""
+    return element("pre", element("code", _broken(command)))
+
+
+def _ensemble_command(folder: Path, made: Mapping[str, Any]) -> list[str]:
+    words = ["asdkeras", "ensemble", *map(str, made["runs"]), "--out", str(folder)]
+    words += ["--combine", str(made["combine"]), "--normalize", str(made["normalize"])]
+    if made.get("weights"):
+        words += ["--weights", *(f"{weight:g}" for weight in made["weights"])]
+    if made.get("best_from_labels"):
+        words += ["--oracle-best", *map(str, made["best_from_labels"])]
+    return [*words, "--pool-trials"] if made.get("pools_trials") else words
+
+
+def _source_of(recipe: Path, system: str) -> Path | None:
+    """The recipe file that a run was started with: that of this installation, if it has it."""
+    first = recipe.read_text(encoding="utf-8").split("\n", 1)[0]
+    match = _READ_FROM.fullmatch(first)
+    if match is None:
+        return None
+    read_from = Path(match[1])
+    shipped = _recipes() / system / read_from.name
+    if read_from.parent.name == system and shipped.is_file():
+        return shipped
+    return read_from if read_from.is_file() else None
+
+
+def _is_shipped(source: Path, system: str) -> bool:
+    return source.parent == _recipes() / system
+
+
+def _recipes() -> Path:
+    # In a checkout the recipes stand beside the package, in an installed one within.
+    package = Path(__file__).parents[1]
+    inside = package / "recipes"
+    return inside if inside.is_dir() else package.parent / "recipes"
+
+
+def _changes(before: Any, now: Any) -> list[str] | None:
+    """What `--set` must change; None if that cannot be said, because the keys are others."""
+    if before.keys() != now.keys():
+        return None
+    changes: list[str] = []
+    for key, old, new in _differing(before, now, ""):
+        if isinstance(old, dict) != isinstance(new, dict):
+            return None
+        if key != "config.variant":
+            changes.append(f"{key}={_flow(new)}")
+    return changes
+
+
+def _differing(
+    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str
+) -> Iterator[tuple[str, Any, Any]]:
+    for key, new in now.items():
+        old = before[key]
+        if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+            yield from _differing(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}", old, new
+
+
+def _flow(value: object) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
+    return text.removesuffix("...\n").strip()
+
+
+def _broken(words: Sequence[str]) -> str:
+    """A command with one option per line, quoted for a shell."""
+    lines: list[str] = []
+    for word in words:
+        quoted = shlex.quote(word)
+        if not lines or word.startswith("--"):
+            lines.append(quoted)
+        else:
+            lines[-1] += f" {quoted}"
+    return " \\\n  ".join(lines)
+
+
+def _read_environment(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _stages(folder: Path) -> list[Markup]:
+    """How long each step took; none of an ensemble."""
+    path = folder / "stages.csv"
+    if not path.is_file():
+        return []
+    stages = pd.read_csv(path, dtype={"stage": "string"})
+    rows = [
+        [str(name), f"{seconds:.1f}", f"{memory:.0f}"]
+        for name, seconds, memory in stages[["stage", "seconds", "peak_memory_mib"]].itertuples(
+            index=False, name=None
+        )
+    ]
+    total = f"Time and memory of each step: {stages['seconds'].sum():.0f} s in all"
+    headings = ["step", "seconds", "peak memory in MiB"]
+    return [element("details", element("summary", total), table(headings, rows))]

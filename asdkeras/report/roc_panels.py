@@ -1,0 +1,263 @@
+"""ROC curves as small drawings: of one section, averaged over sections, and of several runs.
+
+The part that the pAUC is taken from, false positive rates up to 0.1, is shaded.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
+from asdkeras.metrics.roc import area_under, partial_area_under, roc_counts
+from asdkeras.report.comparison import Scored
+from asdkeras.report.map_panels import NUM_COLORS
+from asdkeras.report.markup import Markup, element
+
+MAX_POINTS = 200
+"""Of one line; more cannot be seen."""
+
+_SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = 240, 30, 8, 8, 32
+_GRID = np.unique(np.concatenate([np.linspace(0.0, MAX_FPR, 41), np.linspace(MAX_FPR, 1.0, 91)]))
+
+Points = NDArray[np.float64]
+"""Corners of a curve, `(points, 2)`: rates of false and true positives, from (0, 0) to (1, 1)."""
+
+
+class RocCurve(NamedTuple):
+    """What one line shows.
+
+    Attributes:
+        domain: a row of the rules.
+        trials: corners of each trial.
+        auc: mean over trials.
+        pauc: mean over trials; NaN where the rules define none.
+    """
+
+    domain: str
+    trials: tuple[Points, ...]
+    auc: float
+    pauc: float
+
+
+class SectionRoc(NamedTuple):
+    """The curves of one section, one for each row of the rules that has clips of both kinds."""
+
+    machine_type: str
+    section: str
+    curves: tuple[RocCurve, ...]
+
+
+def section_curves(trials: Mapping[int, Scored], rules: RuleSet) -> list[SectionRoc]:
+    """The ROC curves behind `metrics.csv`.
+
+    Args:
+        trials: of a run, by seed; the same clips in each.
+        rules: of the dataset; they say which clips meet in a curve.
+    """
+    first = next(iter(trials.values())).table
+    is_used = ((first["split"] == "test") & first["is_anomalous"].notna()).to_numpy(dtype=bool)
+    clips = first[is_used].reset_index(drop=True)
+    scores = [trial.anomaly_scores.to_numpy(np.float64)[is_used] for trial in trials.values()]
+    found = []
+    for (machine_type, section), members in clips.groupby(["machine_type", "section"]):
+        rows = members.index.to_numpy()
+        is_anomalous = members["is_anomalous"].to_numpy(dtype=bool)
+        domains = members["domain"].fillna("").to_numpy(dtype=str)
+        of_section = [each[rows] for each in scores]
+        curves = []
+        for domain in rules.rows:
+            mask = compared_clips(rules, domain, is_anomalous, domains)
+            labels = is_anomalous[mask]
+            if labels.any() and not labels.all():
+                has_pauc = domain in rules.pauc_domains
+                curves.append(_curve(domain, [s[mask] for s in of_section], labels, has_pauc))
+        if curves:
+            found.append(SectionRoc(str(machine_type), str(section), tuple(curves)))
+    return found
+
+
+def section_panels(rocs: Sequence[SectionRoc]) -> list[Markup]:
+    """A drawing for each section."""
+    return [_panel(f"{roc.machine_type} {roc.section}", roc.curves) for roc in rocs]
+
+
+def machine_panels(rocs: Sequence[SectionRoc]) -> list[Markup]:
+    """A drawing for each machine type: curves and figures averaged over its sections."""
+    return [
+        _panel(machine_type, _averaged([roc for roc in rocs if roc.machine_type == machine_type]))
+        for machine_type in dict.fromkeys(roc.machine_type for roc in rocs)
+    ]
+
+
+def by_part(rocs: Sequence[SectionRoc], rules: RuleSet) -> dict[str, list[SectionRoc]]:
+    """Curves of the development and of the evaluation set, which have means of their own."""
+    parts: dict[str, list[SectionRoc]] = {}
+    for roc in rocs:
+        parts.setdefault(rules.part_of(roc.machine_type, roc.section), []).append(roc)
+    return dict(sorted(parts.items()))
+
+
+def run_panels(runs: Sequence[tuple[str, Sequence[SectionRoc]]], rules: RuleSet) -> list[Markup]:
+    """A drawing for each machine type with a line for each run.
+
+    Args:
+        runs: name and curves, each the mean over those whose AUC counts in the results.
+        rules: of their dataset; they say which AUC and which pAUC count.
+    """
+    machine_types = dict.fromkeys(roc.machine_type for _, rocs in runs for roc in rocs)
+    panels = []
+    for machine_type in machine_types:
+        curves = []
+        for name, rocs in runs:
+            members = [c for roc in rocs if roc.machine_type == machine_type for c in roc.curves]
+            counted = [curve for curve in members if curve.domain in rules.auc_domains]
+            if counted:
+                paucs = [curve.pauc for curve in members if curve.domain in rules.pauc_domains]
+                curves.append(_mean_of(name, counted)._replace(pauc=_mean(paucs)))
+        panels.append(_panel(machine_type, curves))
+    return panels
+
+
+def thinned(points: Points, most: int = MAX_POINTS) -> Points:
+    """The corners of a curve, without those between two others on a straight line.
+
+    Args:
+        points: of a curve.
+        most: if more are left, as many of them, evenly, the ends among them.
+    """
+    steps = np.diff(points, axis=0)
+    turns = steps[:-1, 0] * steps[1:, 1] - steps[:-1, 1] * steps[1:, 0]
+    corners: Points = points[np.concatenate([[True], np.abs(turns) > 1e-12, [True]])]
+    if len(corners) > most:
+        corners = corners[np.linspace(0, len(corners) - 1, most).round().astype(int)]
+    return corners
+
+
+def line_style(rank: int) -> str:
+    """Classes of a line: a color and a kind of dashes, so that no color is alone."""
+    return f"c{rank % NUM_COLORS} dash{rank % 3}"
+
+
+def _curve(
+    domain: str, scores: Sequence[Points], labels: NDArray[np.bool_], has_pauc: bool
+) -> RocCurve:
+    trials, aucs, paucs = [], [], []
+    for of_trial in scores:
+        false, true = roc_counts(of_trial, labels)
+        trials.append(np.column_stack([false / false[-1], true / true[-1]]))
+        aucs.append(area_under(false, true))
+        paucs.append(partial_area_under(false, true, MAX_FPR) if has_pauc else math.nan)
+    return RocCurve(domain, tuple(trials), float(np.mean(aucs)), float(np.mean(paucs)))
+
+
+def _averaged(rocs: Sequence[SectionRoc]) -> list[RocCurve]:
+    domains = dict.fromkeys(curve.domain for roc in rocs for curve in roc.curves)
+    return [
+        _mean_of(domain, [c for roc in rocs for c in roc.curves if c.domain == domain])
+        for domain in domains
+    ]
+
+
+def _mean_of(name: str, curves: Sequence[RocCurve]) -> RocCurve:
+    """The mean true positive rate at each false positive rate; its area is the mean AUC."""
+    heights = [_heights(points) for curve in curves for points in curve.trials]
+    points = np.column_stack([_GRID, np.mean(heights, axis=0)])
+    points = np.concatenate([[[0.0, 0.0]], points])
+    auc, pauc = (_mean([getattr(each, metric) for each in curves]) for metric in ("auc", "pauc"))
+    return RocCurve(name, (points,), auc, pauc)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
+
+
+def _heights(points: Points) -> Points:
+    """Height over the grid; where a curve rises upright, its upper end."""
+    x, y = points[:, 0], points[:, 1]
+    before = np.searchsorted(x, _GRID, side="right") - 1
+    after = np.minimum(before + 1, len(x) - 1)
+    width = np.where(x[after] > x[before], x[after] - x[before], 1.0)
+    return np.asarray(y[before] + (_GRID - x[before]) / width * (y[after] - y[before]))
+
+
+def _panel(heading: str, curves: Sequence[RocCurve]) -> Markup:
+    lines = [
+        element(
+            "g",
+            element("title", f"{curve.domain}: {_figures(curve)}"),
+            *(_polyline(points) for points in curve.trials),
+            class_=f"line roc {line_style(rank)}{' many' if len(curve.trials) > 1 else ''}",
+        )
+        for rank, curve in enumerate(curves)
+    ]
+    spoken = "; ".join(f"{curve.domain}: {_figures(curve)}" for curve in curves)
+    drawing = element(
+        "svg",
+        *_frame(),
+        *lines,
+        viewBox=f"0 0 {_SIZE} {_SIZE}",
+        class_="curves",
+        role="img",
+        aria_label=f"ROC curves of {heading}. {spoken}",
+    )
+    keys = (
+        element("li", _key(rank), f"{curve.domain} ", element("b", _figures(curve)))
+        for rank, curve in enumerate(curves)
+    )
+    legend = element("ul", *keys, class_="legend")
+    return element("figure", element("figcaption", heading), drawing, legend, class_="panel")
+
+
+def _figures(curve: RocCurve) -> str:
+    pauc = "" if math.isnan(curve.pauc) else f", pAUC {100.0 * curve.pauc:.2f}"
+    return f"AUC {100.0 * curve.auc:.2f}{pauc}"
+
+
+def _polyline(points: Points) -> Markup:
+    places = (f"{_x(x):.1f},{_y(y):.1f}" for x, y in thinned(points))
+    return element("polyline", points=" ".join(places))
+
+
+def _frame() -> list[Markup]:
+    floor, right, edge = _y(0.0), _x(1.0), _x(MAX_FPR)
+    marks = [
+        element(
+            "rect",
+            x=f"{_x(0.0):g}",
+            y=f"{_y(1.0):g}",
+            width=f"{edge - _x(0.0):.1f}",
+            height=f"{floor - _y(1.0):g}",
+            class_="shaded",
+        ),
+        element("path", d=f"M{_x(0.0):g} {floor:g}L{right:g} {_y(1.0):g}", class_="axis dash2"),
+        element("path", d=f"M{_x(0.0):g} {_y(1.0):g}V{floor:g}H{right:g}", class_="axis"),
+    ]
+    for rate in (0.0, MAX_FPR, 1.0):
+        marks.append(
+            element("text", f"{rate:g}", x=f"{_x(rate):.1f}", y=floor + 13, class_="middle")
+        )
+    middle = f"{_x(0.55):.1f}"
+    marks.append(element("text", "false positive rate", x=middle, y=floor + 27, class_="middle"))
+    for rate in (0.0, 1.0):
+        marks.append(element("text", f"{rate:g}", x=_LEFT - 5, y=f"{_y(rate) + 4:g}", class_="end"))
+    x, y = 11, f"{_y(0.5):g}"
+    turned = f"rotate(-90 {x} {y})"
+    upright = element("text", "true positive rate", x=x, y=y, class_="middle", transform=turned)
+    return [*marks, upright]
+
+
+def _key(rank: int) -> Markup:
+    line = element("path", d="M0 6h20")
+    style = f"line {line_style(rank)}"
+    return element("svg", line, viewBox="0 0 20 12", class_=style, aria_hidden="true")
+
+
+def _x(rate: float) -> float:
+    return _LEFT + rate * (_SIZE - _LEFT - _RIGHT)
+
+
+def _y(rate: float) -> float:
+    return _SIZE - _BOTTOM - rate * (_SIZE - _TOP - _BOTTOM)
