@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
+import soundfile
 
 import asdkeras.keras_objects  # noqa: F401
 from asdkeras import layers, losses, optimizers
@@ -59,14 +61,36 @@ def test_a_saved_model_loads_in_a_fresh_process_by_that_import_alone(tmp_path):
     assert answer.stdout.splitlines()[-1] == "MixedCrossEntropy"
 
 
-def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def examples():
     readme = Path(__file__).parents[1] / "README.md"
     parts = readme.read_text(encoding="utf-8").split("```python\n")[1:]
+    return [part.partition("```")[0] for part in parts]
+
+
+def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {}
 
-    for part in parts:
-        exec(compile(part.partition("```")[0], "README.md", "exec"), names)
+    for part in examples():
+        if "Detector" not in part:
+            exec(compile(part, "README.md", "exec"), names)
 
     assert names["windows"].shape == (None, 8, 64, 64)
     assert (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.slow
+def test_the_example_of_a_detector_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    Path("my_press").mkdir()
+    Path("today").mkdir()
+    names = [f"my_press/{number}.wav" for number in range(4)]
+    for name in [*names, "monday.wav", "tuesday.wav", "today/1.wav"]:
+        soundfile.write(name, 0.1 * random.normal(size=16000), 16000)
+
+    (example,) = [part for part in examples() if "Detector" in part]
+    exec(compile(example, "README.md", "exec"), {})
+
+    assert Path("press.asd").exists()
+    assert Path("press.onnx").exists()

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import itertools
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -108,7 +110,7 @@ class Detector:
                 variant=self.variant,
                 recipe=self.recipe,
                 overrides=self.overrides,
-                runs=Path(work),
+                runs=Path(work) / self._digest(table),
                 jobs=jobs,
             )
             in_process = jobs is None if is_in_process is None else is_in_process
@@ -116,6 +118,13 @@ class Detector:
             train(run)
             self._take(run)
         return self
+
+    def _digest(self, table):
+        """Of all that a fit depends on: another one of the same folder shall not go on with it."""
+        files = [(path, os.stat(path)) for path in table["path"]]
+        lines = [self.system, self.variant, self.recipe, *self.overrides]
+        lines += [f"{path} {status.st_size} {status.st_mtime_ns}" for path, status in files]
+        return hashlib.sha256("\n".join(map(str, lines)).encode()).hexdigest()[:12]
 
     @classmethod
     def of_run(cls, folder, *, machines=None):

@@ -49,10 +49,12 @@ def _as_numpy(outputs):
 
 def write_saved_model(model, path):
     """A TensorFlow SavedModel: a folder with one signature, `serving_default`."""
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(_SIGNATURE, _waveform_function(model))
-    archive.write_out(path, verbose=False)
+    # Not by Keras' own export, which writes every weight twice.
+    module = tf.Module()
+    module.weights = [weight.value for weight in model.weights]
+    module.serve = _waveform_function(model)
+    signature = module.serve.get_concrete_function()
+    tf.saved_model.save(module, path, signatures={_SIGNATURE: signature})
 
 
 def read_saved_model(path):

@@ -227,6 +227,30 @@ def test_an_interrupted_fit_goes_on_where_it_stood(tmp_path, monkeypatch):
     assert list(detector.machines) == ["press"]
 
 
+def test_another_fit_in_the_same_folder_does_not_go_on_with_it(tmp_path, monkeypatch):
+    data = factory(tmp_path / "factory", machines=("press",), num_clips=2)
+    seen = []
+
+    def note_folder(*args, runs, **options):
+        seen.append(runs)
+        raise RecipeError("enough")
+
+    monkeypatch.setattr("asdkeras.detector.detector.run_on_clips", note_folder)
+
+    def fit(*overrides):
+        with pytest.raises(RecipeError, match="enough"):
+            asdkeras.Detector(overrides=overrides).fit(data, work=tmp_path / "work")
+
+    fit("config.ae.epochs=1")
+    fit("config.ae.epochs=1")
+    fit("config.ae.epochs=2")
+    write(data / "press", "tuesday.wav", sound(9, 300.0))
+    fit("config.ae.epochs=2")
+
+    assert seen[0] == seen[1]
+    assert len(set(seen)) == 3
+
+
 def test_a_graph_that_disagrees_with_scikit_learn_is_refused(tmp_path, monkeypatch):
     data = factory(tmp_path / "factory", machines=("press",))
     honest = fit._score_of
