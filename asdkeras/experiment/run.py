@@ -432,7 +432,8 @@ def fitted_units(run: Run, system: Any, seed: int) -> Iterator[FittedUnit]:
     everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
     for unit, table in _units(run.table, system.scope):
         folder = run.folder.task(unit, seed)
-        if not (run.folder.is_done(folder) and (folder / "weights.keras").is_file()):
+        # Those of a phase lie in a folder of its own.
+        if not (run.folder.is_done(folder) and any(folder.rglob("weights.keras"))):
             raise RecipeError(
                 f"{folder}: holds no weights of a finished training. `asdkeras train` finishes it."
             )

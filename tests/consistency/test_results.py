@@ -346,3 +346,38 @@ def test_the_table_side_by_side_shows_the_measured_figures():
         assert cells == [f"{100 * float(value):.2f}" for value in of_run]
     scores = [float(cells[-1]) for cells in table]
     assert scores == sorted(scores, reverse=True)
+
+
+def detector_rows():
+    """(system, variant) -> cells of a row: the graph's difference, then each format's figures."""
+    rows = {}
+    for row in rows_of(ROOT / "results" / "detectors" / "parity.csv"):
+        cells = rows.setdefault((row["system"], row["variant"]), [])
+        if row["format"] == "graph":
+            cells.append(row["difference"])
+        elif row["format"] != "loaded":
+            megabytes, ms = float(row["bytes"]) / 1e6, float(row["ms_per_clip"])
+            cells.append(f"{row['difference']}, {megabytes:.1f} MB, {ms:.0f} ms")
+    return rows
+
+
+@pytest.mark.parametrize("document", ["README.md", "results/detectors/README.md"])
+def test_the_tables_of_detectors_show_the_measured_figures(document):
+    measured = detector_rows()
+
+    table = table_after(document, "detectors")
+
+    assert table
+    for system, variant, *cells in table:
+        assert cells == measured[system.strip("`"), variant.strip("`")]
+    if document.startswith("results"):
+        assert len(table) == len(measured)
+
+
+def test_detectors_agree_with_scikit_learn_and_load_as_they_were():
+    rows = rows_of(ROOT / "results" / "detectors" / "parity.csv")
+    largest = max(float(row["difference"]) for row in rows if row["format"] == "graph")
+
+    assert {float(row["difference"]) for row in rows if row["format"] == "loaded"} == {0.0}
+    assert max(float(row["difference"]) for row in rows) <= 1e-4
+    assert f"largest difference was {largest:.1e}" in (ROOT / "README.md").read_text("utf-8")

@@ -317,7 +317,7 @@ def test_a_graph_loads_in_a_fresh_process_in_safe_mode(fitted, tmp_path):
         )
 
 
-def test_units_without_weights_are_refused(tmp_path):
+def test_units_without_weights_are_refused(tmp_path, monkeypatch):
     from asdkeras.data.normal_clips import normal_clips
     from asdkeras.experiment.run import run_on_clips, system_of
 
@@ -326,5 +326,23 @@ def test_units_without_weights_are_refused(tmp_path):
         "baseline2023", normal_clips(data)[0], data, overrides=SHORT, runs=Path(tmp_path, "runs")
     )
 
+    system = system_of(run)
+
+    def units():
+        return list(fitted_units(run, system, 0))
+
     with pytest.raises(RecipeError, match="no weights of a finished training"):
-        next(fitted_units(run, system_of(run), 0))
+        units()
+    task = run.folder.task("press_00", 0)
+    task.mkdir(parents=True)
+    run.folder.mark_done(task)
+    with pytest.raises(RecipeError, match="no weights of a finished training"):
+        units()
+
+    # A training of one phase that has a name, such as the pre-training of nejjar2022.
+    (task / "pretraining").mkdir()
+    (task / "pretraining" / "weights.keras").touch()
+    monkeypatch.setattr("asdkeras.experiment.run._trained", lambda *args: "trained")
+    monkeypatch.setattr("asdkeras.experiment.run._represented", lambda folder: folder)
+    (unit,) = units()
+    assert (unit.name, unit.trained, unit.representations) == ("press_00", "trained", task)
