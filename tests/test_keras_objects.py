@@ -14,6 +14,7 @@ import soundfile
 
 import asdkeras.keras_objects  # noqa: F401
 from asdkeras import layers, losses, optimizers
+from asdkeras.detector.detector import Detector
 from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 
@@ -82,6 +83,12 @@ def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_example_of_a_detector_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    whole = Detector.__init__
+
+    def short(self, system, **options):
+        whole(self, system, overrides=("config.ae.epochs=1",), **options)
+
+    monkeypatch.setattr(Detector, "__init__", short)
     random = np.random.default_rng(0)
     Path("my_press").mkdir()
     Path("today").mkdir()
