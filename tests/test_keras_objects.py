@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +13,15 @@ import numpy as np
 import pytest
 import soundfile
 
-import asdkeras.keras_objects  # noqa: F401
-from asdkeras import layers, losses, optimizers
+import asdkeras.keras_objects
+from asdkeras import layers, losses, networks, optimizers
 from asdkeras.detector.detector import Detector
 from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 
 MODULES = [
     importlib.import_module(f"{package.__name__}.{module.name}")
-    for package in (layers, losses, optimizers)
+    for package in (layers, losses, networks, optimizers)
     for module in pkgutil.iter_modules(package.__path__)
 ]
 CLASSES = [
@@ -60,6 +61,25 @@ def test_a_saved_model_loads_in_a_fresh_process_by_that_import_alone(tmp_path):
 
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines()[-1] == "MixedCrossEntropy"
+
+
+def test_that_import_registers_all_that_any_module_registers():
+    package = Path(asdkeras.keras_objects.__file__).parent
+    found = {
+        f"asdkeras>{name}"
+        for path in package.rglob("*.py")
+        for name in re.findall(
+            r"@keras\.saving\.register_keras_serializable.*\nclass (\w+)", path.read_text("utf-8")
+        )
+    }
+    code = "import asdkeras.keras_objects, keras; print(*keras.saving.get_custom_objects())"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert "asdkeras>ChunkEmbeddings" in found
+    assert found <= set(answer.stdout.split())
 
 
 def examples():
