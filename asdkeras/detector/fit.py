@@ -174,6 +174,7 @@ def _difference(scores, threshold):
 def story_of(run):
     """What a detector file says of the run it comes from, JSON-able."""
     environment = json.loads(Path(run.folder.path, "environment.json").read_text(encoding="utf-8"))
+    environment.pop("data", None)  # Where things lie is nobody's business who gets the file.
     clips = run.table[run.table["split"] == "train"]
     counts = clips.groupby(["machine_type", "section"]).size()
     return {

@@ -523,7 +523,10 @@ def with_unknown_sizes(content):
 
 
 _PROGRAM = """
+    import signal
     import sys
+    # A shell that runs the tests in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     import numpy as np
     from asdkeras.detector.stream import run_stream
     from tests.detector.test_stream import FakeDetector
