@@ -1,19 +1,14 @@
-"""What every test has: no view of the datasets its user has adopted, and one thread per process."""
+"""What every test has: no view of adopted datasets, and linear algebra in one thread."""
 
 import os
 
 import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Read by libraries when they are imported, which is later: threads of several processes
-    # stand in each other's way, and tests take twice as long.
-    for _name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-    ):
-        os.environ.setdefault(_name, "1")
+    # Read when NumPy is imported, which is later: threads of several processes stand in each
+    # other's way, and what fits many small matrices takes several times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
