@@ -51,7 +51,7 @@ class Detector:
     Attributes:
         machines: name -> `asdkeras.detector.machine.Machine`.
         story: how it was made: system, variant, recipe, environment, number of training clips,
-            and how far each graph was from scikit-learn.
+            how far each graph was from scikit-learn, and what is to be said of the scores.
 
     Examples:
         ```
@@ -153,13 +153,14 @@ class Detector:
         from asdkeras.detector.fit import fit_machines, story_of
 
         self.machines, self._models, self._file, self._scorers = {}, {}, None, {}
-        differences = {}
+        differences, notes = {}, ()
         for fitted in fit_machines(run, run.recipe.seeds[0], machines=machines):
             name = fitted.machine.name
             self.machines[name] = fitted.machine
             self._models[name] = fitted.model
             differences[name] = float(fitted.largest_difference)
-        self.story = {**story_of(run), "largest_differences": differences}
+            notes = fitted.notes  # Of the run, the same for all its machines.
+        self.story = {**story_of(run), "largest_differences": differences, "notes": [*notes]}
         self.variant = run.recipe.variant
 
     def decisions(self, clips, machine=None, *, resample_up=False, on_error=None):

@@ -68,14 +68,15 @@ def export_model(model, path, format, machine):
     path = Path(path)
     _require_writable(path, format)
     replacing_path = _replacing_folder if format in _FOLDERS else replacing
+    wanted = as_numpy_function(model)
     with replacing_path(path) as temporary:
         try:
             WRITERS[format](model, temporary)
             exported = READERS[format](temporary)
-            difference = check_agreement(as_numpy_function(model), exported, machine)
+            difference = check_agreement(wanted, exported, machine)
         except ExportError as error:
             raise ExportError(f"{path}: not written as {format}, because {error}") from error
-        except (AsdkerasError, OSError):
+        except (AsdkerasError, OSError, MemoryError):
             raise
         except Exception as error:  # Converters and runtimes have no errors in common.
             reason = f"the format cannot express it ({_first_line(error)})"

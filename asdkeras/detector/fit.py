@@ -30,11 +30,13 @@ class FittedMachine:
         machine: what is known of it.
         model: waveforms `(batch, samples)` to `anomaly_score`, `is_anomalous`, `embedding`.
         scores: float64 `(probes, 2)`, of the probes by scikit-learn and by the model.
+        notes: what is to be said beside the scores of the run.
     """
 
     machine: Machine
     model: keras.Model
     scores: np.ndarray
+    notes: tuple[str, ...]
 
     @property
     def largest_difference(self):
@@ -133,7 +135,7 @@ def _fitted(run, place, scored, rows, waveforms):
     )
     model = _model(scored, place, machine)
     found = [_score_of(model, waveform) for waveform in waveforms]
-    fitted = FittedMachine(machine, model, np.stack([answers, found], axis=1))
+    fitted = FittedMachine(machine, model, np.stack([answers, found], axis=1), scored.notes)
     if not fitted.largest_difference <= TOLERANCE:
         worst = fitted.scores[np.argmax(_difference(fitted.scores, machine.threshold))]
         raise AsdkerasError(

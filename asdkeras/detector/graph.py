@@ -250,7 +250,11 @@ def _scored_ensemble(run, ensemble, seed, probes, table):
         result.answer if ensemble.answer else decision_score,
         connect,
         heard,
-        tuple(dict.fromkeys(line for each in scored.values() for line in each.notes)),
+        tuple(
+            dict.fromkeys(
+                (*ensemble.oracle, *(line for each in scored.values() for line in each.notes))
+            )
+        ),
     )
 
 

@@ -68,11 +68,7 @@ class GaussianScores(keras.layers.Layer):
                 "GaussianScores needs to know the number of bands. Received: errors of shape "
                 f"{tuple(input_shape)}"
             )
-        count = self.num_gaussians
-        self.mean = add_fitted_weight(self, "mean", np.zeros((count, bands)))
-        whitening = np.broadcast_to(np.eye(bands), (count, bands, bands))
-        self.whitening = add_fitted_weight(self, "whitening", whitening)
-        self.offset = add_fitted_weight(self, "offset", np.full(count, 0.5 * bands * LOG_TWO_PI))
+        add_standard_normals(self, self.num_gaussians, bands)
 
     def set_gaussians(self, gaussians):
         """Take over means and covariances; builds the layer if it is not.
@@ -123,6 +119,20 @@ class GaussianScores(keras.layers.Layer):
         frames = offset + 0.5 * ops.sum(ops.square(whitened), axis=-1)
         pooled = [ops.mean(frames, axis=1), ops.max(frames, axis=1), _median(frames)]
         return ops.stack(pooled, axis=-1)
+
+
+def add_standard_normals(layer, count, dim):
+    """Add the weights `mean`, `whitening` and `offset` of Gaussians, standard normal as yet.
+
+    Args:
+        layer: Keras layer, being built.
+        count: int, Gaussians.
+        dim: int, of each.
+    """
+    layer.mean = add_fitted_weight(layer, "mean", np.zeros((count, dim)))
+    whitening = np.broadcast_to(np.eye(dim), (count, dim, dim))
+    layer.whitening = add_fitted_weight(layer, "whitening", whitening)
+    layer.offset = add_fitted_weight(layer, "offset", np.full(count, 0.5 * dim * LOG_TWO_PI))
 
 
 def _median(frames):

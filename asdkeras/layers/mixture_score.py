@@ -5,8 +5,7 @@ import numpy as np
 from keras import ops
 
 from asdkeras.dsp.precision import working_dtype
-from asdkeras.layers.fitted_weights import add_fitted_weight
-from asdkeras.layers.gaussian_scores import LOG_TWO_PI, score_at_mean, whitening_of
+from asdkeras.layers.gaussian_scores import add_standard_normals, score_at_mean, whitening_of
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -58,11 +57,7 @@ class MixtureScore(keras.layers.Layer):
                 "MixtureScore needs to know the dimension of embeddings. Received: embeddings "
                 f"of shape {tuple(input_shape)}"
             )
-        count = self.num_components
-        self.mean = add_fitted_weight(self, "mean", np.zeros((count, dim)))
-        whitening = np.broadcast_to(np.eye(dim), (count, dim, dim))
-        self.whitening = add_fitted_weight(self, "whitening", whitening)
-        self.offset = add_fitted_weight(self, "offset", np.full(count, 0.5 * dim * LOG_TWO_PI))
+        add_standard_normals(self, self.num_components, dim)
 
     def set_components(self, means, covariances, weights=None):
         """Take over the components of a mixture; builds the layer if it is not.

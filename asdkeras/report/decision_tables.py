@@ -34,13 +34,9 @@ def decision_table(
     Returns:
         None if no test clip is labelled. Of several trials the means.
     """
-    first = next(iter(trials.values())).table
-    is_used = ((first["split"] == "test") & first["is_anomalous"].notna()).to_numpy(dtype=bool)
-    if not is_used.any():
+    clips, decisions, thresholds = _of_test_clips(trials, is_labelled=True)
+    if clips.empty:
         return None
-    clips = first[is_used].reset_index(drop=True)
-    decisions = [trial.decisions.to_numpy()[is_used].astype(bool) for trial in trials.values()]
-    thresholds = [trial.thresholds.to_numpy(np.float64)[is_used] for trial in trials.values()]
     rows = []
     for (machine_type, section), members in clips.groupby(["machine_type", "section"]):
         for domain in rules.rows:
@@ -48,9 +44,8 @@ def decision_table(
             if len(row):
                 places = row.index.to_numpy()
                 names = [str(machine_type), str(section), domain]
-                figures = _figures(row, [each[places] for each in decisions])
-                limits = np.concatenate([each[places] for each in thresholds])
-                rows.append([*names, _limits(limits), *figures])
+                figures = _figures(row, decisions[:, places])
+                rows.append([*names, _limits(thresholds[:, places]), *figures])
     trials_told = f", means over {len(trials)} trials" if len(trials) > 1 else ""
     return table(
         ["machine type", "section", "domain", "threshold", *_COUNTS, *_METRICS],
@@ -70,16 +65,10 @@ def flag_table(trials: Mapping[int, TrialScores], caption: str) -> Markup | None
     Returns:
         None if all test clips are labelled. Of several trials the means.
     """
-    first = next(iter(trials.values())).table
-    is_used = ((first["split"] == "test") & first["is_anomalous"].isna()).to_numpy(dtype=bool)
-    if not is_used.any():
+    clips, decisions, thresholds = _of_test_clips(trials, is_labelled=False)
+    if clips.empty:
         return None
-    clips = first[is_used].reset_index(drop=True)
     clips = clips.assign(domain=clips["domain"].fillna("not known"))
-    decisions = np.array([trial.decisions.to_numpy()[is_used] == 1 for trial in trials.values()])
-    thresholds = np.array(
-        [trial.thresholds.to_numpy(np.float64)[is_used] for trial in trials.values()]
-    )
     digits = 1 if len(trials) > 1 else 0
     rows = []
     for names, members in clips.groupby(["machine_type", "section", "domain"]):
@@ -87,7 +76,7 @@ def flag_table(trials: Mapping[int, TrialScores], caption: str) -> Markup | None
         flagged = float(decisions[:, places].sum(axis=1).mean())
         share = 100.0 * flagged / len(places)
         figures = [str(len(places)), f"{flagged:.{digits}f}", f"{share:.2f}"]
-        rows.append([*map(str, names), _limits(thresholds[:, places].ravel()), *figures])
+        rows.append([*map(str, names), _limits(thresholds[:, places]), *figures])
     trials_told = f", means over {len(trials)} trials" if len(trials) > 1 else ""
     return table(
         ["machine type", "section", "domain", "threshold", "clips", "flagged", "percent"],
@@ -97,7 +86,21 @@ def flag_table(trials: Mapping[int, TrialScores], caption: str) -> Markup | None
     )
 
 
-def _figures(row: pd.DataFrame, decisions: Sequence[NDArray[np.bool_]]) -> list[str]:
+def _of_test_clips(
+    trials: Mapping[int, TrialScores], is_labelled: bool
+) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArray[np.float64]]:
+    """Test clips with or without a label; their decisions and thresholds, `(trials, clips)`."""
+    first = next(iter(trials.values())).table
+    is_used = (first["split"] == "test") & (first["is_anomalous"].notna() == is_labelled)
+    rows = np.flatnonzero(is_used.to_numpy(dtype=bool))
+    return (
+        first.iloc[rows].reset_index(drop=True),
+        np.array([trial.decisions.to_numpy()[rows] == 1 for trial in trials.values()]),
+        np.array([trial.thresholds.to_numpy(np.float64)[rows] for trial in trials.values()]),
+    )
+
+
+def _figures(row: pd.DataFrame, decisions: NDArray[np.bool_]) -> list[str]:
     truth = row["is_anomalous"].to_numpy(dtype=bool)
     counts = np.array(
         [[(f & truth).sum(), (f & ~truth).sum(), (~f & truth).sum(), (~f & ~truth).sum()]

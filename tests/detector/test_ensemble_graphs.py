@@ -156,10 +156,10 @@ def test_trials_may_count_like_members(scored):
 
 
 def test_thresholds_are_those_of_the_ensemble(scored):
-    result = scored(ensemble_of("loud", "mean"))
+    result = scored(ensemble_of("loud", "mean", oracle=("chosen by labels",)))
 
     assert result.thresholds.iloc[-1] == pytest.approx(result.columns["combined"].median())
-    assert result.notes == ("note of loud", "note of mean")
+    assert result.notes == ("chosen by labels", "note of loud", "note of mean")
 
 
 @pytest.mark.parametrize(
