@@ -520,7 +520,7 @@ def _data_fetch(arguments: argparse.Namespace) -> None:
         arguments.to,
         machines=arguments.machines,
         parts=arguments.parts or ["dev", "eval"],
-        confirm=lambda offer: arguments.yes or _confirmed(offer.text()),
+        confirm=lambda offer: arguments.yes or _confirmed(offer),
         jobs=arguments.jobs,
         keep_archives=arguments.keep_archives,
     )
@@ -616,7 +616,7 @@ def _table(arguments: argparse.Namespace) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> None:
-    from asdkeras.report.explained_clips import show_explanations
+    from asdkeras.report.explanations import show_explanations
 
     show_explanations(arguments.run, clips=arguments.clips, top=arguments.top, seed=arguments.seed)
 

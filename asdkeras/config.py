@@ -3,11 +3,14 @@
 import copy
 import dataclasses
 import difflib
+import functools
+import math
 import re
+import types
 import typing
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 
@@ -85,7 +88,8 @@ def build_config(config_class: Any, values: Any, where: str) -> Any:
 
     Args:
         config_class: a frozen dataclass whose fields are int, float, str, bool,
-            `Literal`, `tuple[int, ...]`, `dict` or another such dataclass.
+            `Literal`, `tuple[int, ...]`, `dict`, another such dataclass, a tuple of
+            such, or one of these or None.
         values: mapping of field names to YAML values.
         where: str, file and section, for the error message.
 
@@ -94,8 +98,8 @@ def build_config(config_class: Any, values: Any, where: str) -> Any:
             the dataclass itself refuses.
     """
     if not isinstance(values, dict):
-        raise RecipeError(f"{where} must be a mapping. Received: {values!r}")
-    types = typing.get_type_hints(config_class)
+        raise RecipeError(f"{where}: must be a mapping. Received: {values!r}")
+    hints = _hints(config_class)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     for key in values:
         if key not in fields:
@@ -107,9 +111,7 @@ def build_config(config_class: Any, values: Any, where: str) -> Any:
     ]
     if missing:
         raise RecipeError(f"{where}: missing {', '.join(f'`{name}`' for name in missing)}.")
-    checked = {
-        key: _checked(types[key], value, f"{where}: `{key}`") for key, value in values.items()
-    }
+    checked = {key: _checked(hints[key], value, where, key) for key, value in values.items()}
     try:
         return config_class(**checked)
     except ValueError as error:
@@ -143,7 +145,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def require(holds: bool, name: str, rule: str, value: object) -> None:
-    """Refuse a value of a configuration, in its `__post_init__`.
+    """Refuse a value of a configuration, in its `check`.
 
     Args:
         holds: whether the value is good.
@@ -156,6 +158,71 @@ def require(holds: bool, name: str, rule: str, value: object) -> None:
     """
     if not holds:
         raise ValueError(f"`{name}` {rule}. Received: {value}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Constraint:
+    """What the value of a field must obey, as annotation of its type; see `Checked`.
+
+    Attributes:
+        rule: as in `require`.
+        holds: whether a value is good.
+    """
+
+    rule: str
+    holds: Callable[[Any], bool]
+
+
+def at_least(least: float, why: str = "") -> Constraint:
+    """Numbers from a least one on."""
+    return Constraint(f"must be at least {least}{why and f': {why}'}", lambda value: value >= least)
+
+
+def form(pattern: str, wanted: str) -> Constraint:
+    """Texts that a regular expression of ASCII characters matches as a whole."""
+    match = re.compile(pattern, re.ASCII).fullmatch
+    return Constraint(f"must be {wanted}", lambda value: match(value) is not None)
+
+
+def multiple_of(factor: int, rule: str) -> Constraint:
+    """Whole numbers above 0 that a factor divides."""
+    return Constraint(rule, lambda value: value > 0 and value % factor == 0)
+
+
+Count = Annotated[int, at_least(1)]
+NotNegative = Annotated[float, Constraint("must not be negative", lambda value: value >= 0)]
+NaturalNumber = Annotated[int, Constraint("must not be negative", lambda value: value >= 0)]
+Positive = Annotated[float, Constraint("must be above 0", lambda value: value > 0)]
+Probability = Annotated[float, Constraint("must lie in [0, 1]", lambda value: 0 <= value <= 1)]
+Fraction = Annotated[float, Constraint("must lie in [0, 1)", lambda value: 0 <= value < 1)]
+Angle = Annotated[float, Constraint("must lie in [0, pi)", lambda value: 0 <= value < math.pi)]
+Percentile = Annotated[
+    float, Constraint("must lie between 0 and 100", lambda value: 0 < value < 100)
+]
+
+
+class Checked:
+    """Base of a section of a recipe whose values are None or obey their fields' constraints.
+
+    Raises:
+        ValueError: if a value does not; `build_config` adds file and section.
+    """
+
+    def __post_init__(self) -> None:
+        for name, hint in _hints(typing.cast(Any, type(self))).items():
+            for constraint in getattr(hint, "__metadata__", ()):
+                value = getattr(self, name)
+                holds = value is None or constraint.holds(value)
+                require(holds, name, constraint.rule, repr(value))
+        self.check()
+
+    def check(self) -> None:
+        """Refuse values that do not fit each other, by `require`."""
+
+
+@functools.cache
+def _hints(config_class: Any) -> dict[str, Any]:
+    return typing.get_type_hints(config_class, include_extras=True)
 
 
 def _keys(recipe: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -172,15 +239,25 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return did_you_mean(name, known) or f" Known: {', '.join(known)}."
 
 
-def _checked(expected: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(expected):
-        return build_config(expected, value, where)
+def _checked(expected: Any, value: Any, where: str, key: str) -> Any:
+    if typing.get_origin(expected) is Annotated:
+        expected = expected.__origin__
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if origin in (typing.Union, types.UnionType):  # A type or None.
+        return None if value is None else _checked(arguments[0], value, where, key)
     hint = ""
-    if origin is typing.Literal:
+    if dataclasses.is_dataclass(expected):
+        valid, wanted = isinstance(value, dict), "a mapping"
+        value = build_config(expected, value, f"{where}: `{key}`") if valid else value
+    elif origin is typing.Literal:
         valid = any(value == each and type(value) is type(each) for each in arguments)
         wanted = f"one of {', '.join(map(repr, arguments))}"
-        hint = did_you_mean(str(value), map(str, arguments))
+        hint = "" if valid else did_you_mean(str(value), map(str, arguments))
+    elif origin is tuple and dataclasses.is_dataclass(arguments[0]):
+        valid, wanted = isinstance(value, list), "a list"
+        if valid:
+            rows = [(f"{where}.{key}[{index}]", row) for index, row in enumerate(value)]
+            value = tuple(build_config(arguments[0], row, place) for place, row in rows)
     elif origin is tuple:
         valid = isinstance(value, list) and all(type(item) is arguments[0] for item in value)
         value, wanted = tuple(value) if valid else value, f"a list of {arguments[0].__name__}"
@@ -189,7 +266,8 @@ def _checked(expected: Any, value: Any, where: str) -> Any:
         value = float(value) if valid else value
     else:  # `type() is`, not isinstance: True must not pass for 1.
         plain = origin or expected
-        valid, wanted = type(value) is plain, f"of type {plain.__name__}"
+        valid = type(value) is plain
+        wanted = "a mapping" if plain is dict else f"of type {plain.__name__}"
     if not valid:
-        raise RecipeError(f"{where} must be {wanted}. Received: {value!r}.{hint}")
+        raise RecipeError(f"{where}: `{key}` must be {wanted}. Received: {value!r}.{hint}")
     return value

@@ -4,10 +4,14 @@ import contextlib
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from asdkeras.errors import RecipeError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PART_PREFIX = ".part-"  # Of temporary files; a killed process leaves them.
 
@@ -48,6 +52,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, with newlines as given, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
+    """Write arrays into a file of NumPy (`.npz`), whole or not at all."""
+    import numpy as np
+
+    with replacing(path) as temporary:
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

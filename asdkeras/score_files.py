@@ -1,9 +1,10 @@
 """The scores of one trial of a run: every clip, every named score, and what was decided."""
 
+import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -30,6 +31,36 @@ class TrialScores(NamedTuple):
     columns: pd.DataFrame
     thresholds: pd.Series
     decisions: pd.Series
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialMetadata:
+    """What the DONE of a scored trial says of its scores.
+
+    Attributes:
+        main_score: name of the score that is compared with the paper.
+        decision_score: name of the score that thresholds are compared with.
+        named_scores: scores worth a result of their own, the main one among them.
+        published_rows: score -> row of the published tables to compare it with.
+        notes: what a reader of the results should know, a line each.
+        oracle: choices that labels of test clips made, a line each.
+        pooled_seeds: the trials that are one result together; empty if this is one trial.
+    """
+
+    main_score: str
+    decision_score: str
+    named_scores: tuple[str, ...]
+    published_rows: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    oracle: tuple[str, ...] = ()
+    pooled_seeds: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """What the file has of it."""
+        content = dataclasses.asdict(self)
+        if not self.pooled_seeds:
+            del content["pooled_seeds"]
+        return {"anomaly_score": content.pop("main_score"), **content}
 
 
 def write_trial(folder: Path, trial: TrialScores) -> None:
@@ -120,17 +151,25 @@ def read_names(folder: Path) -> list[str]:
     return [name.removeprefix(_PREFIX) for name in header if name.startswith(_PREFIX)]
 
 
-def read_story(folder: Path) -> dict[str, Any]:
+def read_metadata(folder: Path) -> TrialMetadata:
     """What the DONE of a scored trial says.
 
     Raises:
         RecipeError: if the trial has not been scored yet.
     """
     try:
-        content: dict[str, Any] = json.loads((folder / "DONE").read_text(encoding="utf-8"))
+        content = json.loads((folder / "DONE").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise _unfinished(error) from error
-    return content
+    return TrialMetadata(
+        main_score=content["anomaly_score"],
+        decision_score=content.get("decision_score", content["anomaly_score"]),
+        named_scores=tuple(content["named_scores"]),
+        published_rows=content["published_rows"],
+        notes=tuple(content["notes"]),
+        oracle=tuple(content.get("oracle", ())),
+        pooled_seeds=tuple(content.get("pooled_seeds", ())),
+    )
 
 
 def trial_folders(run: Path, seeds: Sequence[int]) -> dict[int, Path]:
@@ -140,7 +179,7 @@ def trial_folders(run: Path, seeds: Sequence[int]) -> dict[int, Path]:
         RecipeError: if the first trial has not been scored yet.
     """
     folders = {seed: run / "scores" / f"seed{seed}" for seed in seeds}
-    is_pooled = "pooled_seeds" in read_story(folders[seeds[0]])
+    is_pooled = bool(read_metadata(folders[seeds[0]]).pooled_seeds)
     return {seeds[0]: folders[seeds[0]]} if is_pooled else folders
 
 
@@ -150,7 +189,7 @@ def read_oracle(folders: Iterable[Path]) -> tuple[str, ...]:
     Raises:
         RecipeError: if a trial has not been scored yet.
     """
-    lines = (line for folder in folders for line in read_story(folder).get("oracle", ()))
+    lines = (line for folder in folders for line in read_metadata(folder).oracle)
     return tuple(dict.fromkeys(lines))
 
 

@@ -27,6 +27,7 @@ import numpy as np
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.data.audio import AudioConfig
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.clips import read_clip_table
 from asdkeras.data.mini import generate
 from asdkeras.data.pipeline import inference_batches
@@ -35,7 +36,6 @@ from asdkeras.experiment.training import TaskContext, make_repeatable
 from asdkeras.systems import baseline2021
 from asdkeras.systems.baselines import autoencoder
 from asdkeras.systems.baselines.front_end import KEEP, log_mel_model
-from asdkeras.systems.system import ClipSet
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "baseline2021" / "mini.yaml"
 APPROACHES = ("streamed", "array")
@@ -51,8 +51,8 @@ def clips_of(corpus, copies):
 
 def train_streamed(config, clips, folder):
     """Seconds of each epoch."""
-    context = TaskContext(folder, 0, clips.table, "benchmark")
-    autoencoder.train(config.ae, config.front_end, clips, context)
+    with TaskContext(folder, 0, clips.table, "benchmark", clips) as context:
+        autoencoder.train(config.ae, config.front_end, clips, context)
     with (folder / "train.csv").open(encoding="utf-8", newline="") as file:
         return [float(row["seconds"]) for row in csv.DictReader(file)]
 

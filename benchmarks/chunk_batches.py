@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.clips import read_clip_table
 from asdkeras.data.labels import section_labels
 from asdkeras.data.store import open_store
@@ -123,12 +124,6 @@ def _reading(reader, way, pad_mode, seed, options):
         )
 
 
-def _parts(table, store):
-    from asdkeras.systems.system import ClipSet
-
-    return ClipSet(table, store)
-
-
 class Cut:
     """Chunks cut from clips that were read whole."""
 
@@ -149,7 +144,7 @@ class Cut:
         return chunks
 
 
-READERS = {"parts": _parts, "cut": Cut, "clips": _parts}
+READERS = {"parts": ClipSet, "cut": Cut, "clips": ClipSet}
 
 if __name__ == "__main__":
     main()

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.clips import read_clip_table
 from asdkeras.data.labels import attribute_labels, section_labels
 from asdkeras.data.store import open_store
@@ -154,7 +155,7 @@ def _start(options):
     times.append(time.perf_counter())
     store = open_store(table, CONFIG, options.folder / "store")
     times.append(time.perf_counter())
-    next(iter(_batches(store, table, "features", options)))
+    next(iter(_batches(store, _labels(table), "features", options)))
     times.append(time.perf_counter())
     names = ("file names", "store", "labels and first batch")
     return {
@@ -174,7 +175,7 @@ def _stream(options):
         clips = {"wav": WavFiles, "array": Array}[kind](table["path"].tolist(), options.clip_length)
     answer = {}
     for on in MIXUPS:
-        batches = _batches(clips, table, on, options)
+        batches = _batches(clips, _labels(table), on, options)
         next(iter(batches))  # Traces.
         count = options.batches
         if is_evicted:  # Whatever is read a second time is in the page cache.
@@ -189,54 +190,37 @@ def _stream(options):
 def _step(options):
     """Clips per second of training steps on one batch over and over, and on new ones."""
     make_repeatable()
+    from asdkeras import systems
     from asdkeras.experiment.recipe import find_recipe, load_recipe, system_config
-    from asdkeras.systems import wilkinghoff2021
-    from asdkeras.systems.system import ClipSet
+    from asdkeras.experiment.training import TaskContext
 
     source = find_recipe("wilkinghoff2021", "dcase2021", None)
     changes = [f"config.clip_length={options.clip_length}", "config.keep_epochs=[400]"]
     recipe = load_recipe(source, "wilkinghoff2021", None, changes)
+    system = systems.create("wilkinghoff2021", system_config(recipe, source))
     table = read_clip_table(options.folder / "filled")
     store = open_store(table, CONFIG, options.folder / "store")
-    stopwatch = Stopwatch(options.steps)
-    # Few clips of both machine types: the front end hears them all once before it trains.
+    # Few clips of both machine types: the front end reads them all once before it trains.
     count = 4 * BATCH_SIZE
     clips = ClipSet(table.iloc[:: max(1, len(table) // count)][:count], store)
-    wilkinghoff2021.train(system_config(recipe, source), clips, stopwatch)
-    return stopwatch.rates
+    with TaskContext(options.folder, 0, clips.table, "benchmark", clips) as context:
+        labels = system.classes(clips, context)
+        num_classes = {name: len(each.classes) for name, each in labels.items()}
+        model = system.build(clips, num_classes, context)
+    stream = iter(_batches(clips, labels, system.mixup.on, options))
+    first = next(stream)
+    model.train_on_batch(*first)  # Traces.
+    return {
+        "alone": _rate(model, lambda: first, options.steps),
+        "fed": _rate(model, lambda: next(stream), options.steps),
+    }
 
 
-class Stopwatch:
-    """A `RunContext` that trains for a few steps and notes how long they take."""
-
-    seed = 0
-
-    def __init__(self, num_steps):
-        self._num_steps = num_steps
-        self.rates = {}
-
-    def say(self, message):
-        """Nothing."""
-
-    warn = say
-
-    def fit(self, build, batches, *, epochs, **_):
-        """Time steps on one batch, then steps on batches as they come."""
-        from asdkeras.systems.system import Fitted
-
-        model = build()
-        stream = iter(batches(0))
-        first = next(stream)
-        model.train_on_batch(*first)  # Traces.
-        self.rates["alone"] = self._rate(model, lambda: first)
-        self.rates["fed"] = self._rate(model, lambda: next(stream))
-        return Fitted({epochs: model}, {})
-
-    def _rate(self, model, next_batch):
-        started = time.perf_counter()
-        for _ in range(self._num_steps):
-            model.train_on_batch(*next_batch())
-        return self._num_steps * BATCH_SIZE / (time.perf_counter() - started)
+def _rate(model, next_batch, num_steps):
+    started = time.perf_counter()
+    for _ in range(num_steps):
+        model.train_on_batch(*next_batch())
+    return num_steps * BATCH_SIZE / (time.perf_counter() - started)
 
 
 class WavFiles:
@@ -281,12 +265,16 @@ def make_repeatable():
     training.make_repeatable(0)
 
 
-def _batches(clips, table, on, options):
-    from asdkeras.data.pipeline import Mixup, training_batches
-
+def _labels(table):
     labels = {"sections": section_labels(table)}
     if table["attributes"].notna().any():
         labels["attributes"] = attribute_labels(table, "machine_section_attribute")
+    return labels
+
+
+def _batches(clips, labels, on, options):
+    from asdkeras.data.pipeline import Mixup, training_batches
+
     return training_batches(
         clips,
         options.clip_length,

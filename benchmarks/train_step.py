@@ -139,12 +139,13 @@ def classifier(system, clip_length):
     """The compiled model of the system; the layer `network` is what embeds."""
     if system == "wilkinghoff2021":
         return _classifier_of_2021(clip_length)
+    from asdkeras import systems
     from asdkeras.experiment.recipe import find_recipe, load_recipe, system_config
-    from asdkeras.systems import wilkinghoff2024
 
     source = find_recipe(system, "dcase2022", None)
     recipe = load_recipe(source, system, None, [f"config.clip_length={clip_length}"])
-    return wilkinghoff2024._classifier(system_config(recipe, source), NUM_CLASSES)
+    classifying = systems.create(system, system_config(recipe, source))
+    return classifying.build(None, {"classes": NUM_CLASSES}, None)
 
 
 def _classifier_of_2021(clip_length):

@@ -1,15 +1,11 @@
-"""What every layer and every scorer must do, whatever it computes."""
+"""What every layer must do, whatever it computes."""
 
-import pickle
 import tempfile
 from pathlib import Path
 
 import keras
 import numpy as np
-import pytest
 from keras import ops
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
 
 def check_layer(layer, *inputs, output_shape):
@@ -63,34 +59,3 @@ def _check_training_step(model, inputs):
         new = ops.convert_to_numpy(weight)
         assert np.all(np.isfinite(new))
         assert np.any(new != old)
-
-
-def check_scorer(scorer, embeddings):
-    """Assert that a scorer behaves like a scikit-learn estimator; higher is more anomalous."""
-    unfitted = clone(scorer)
-    with pytest.raises(NotFittedError):
-        unfitted.anomaly_score(embeddings)
-
-    read_only = embeddings.copy()
-    read_only.setflags(write=False)
-    fitted = clone(scorer)
-    assert fitted.fit(read_only) is fitted
-    scores = fitted.anomaly_score(read_only)
-    assert scores.shape == (len(embeddings),)
-    assert scores.dtype == np.float64
-    assert np.all(np.isfinite(scores))
-
-    order = np.random.default_rng(0).permutation(len(embeddings))
-    np.testing.assert_allclose(fitted.anomaly_score(embeddings[order]), scores[order], rtol=1e-12)
-    np.testing.assert_allclose(fitted.anomaly_score(embeddings[:2]), scores[:2], rtol=1e-12)
-    far = embeddings + 10.0 * np.abs(embeddings).max()
-    assert fitted.anomaly_score(far).min() > scores.max()
-
-    refitted = clone(scorer).fit(embeddings + 1.0).fit(embeddings)
-    np.testing.assert_allclose(refitted.anomaly_score(embeddings), scores, rtol=1e-12)
-    copy = pickle.loads(pickle.dumps(fitted))
-    np.testing.assert_array_equal(copy.anomaly_score(embeddings), scores)
-    with pytest.raises(ValueError, match="NaN"):
-        fitted.anomaly_score(np.full_like(embeddings, np.nan))
-    with pytest.raises(ValueError, match="NaN"):
-        clone(scorer).fit(np.full_like(embeddings, np.nan))

@@ -100,7 +100,7 @@ def _write_clip(file, offset, ends, clip_length):
 
 
 def _write_store(folder, paths, clip_length):
-    # What `StoreBuild` expects before it knows that the files hold 16-bit integers.
+    # What `build_store` expects before it knows that the files hold 16-bit integers.
     bounds = shards.split_into_shards([clip_length * 4] * len(paths))
     shards.write_plan(folder, bounds)
     ranges = [range(*pair) for pair in itertools.pairwise(bounds)]

@@ -1,11 +1,11 @@
 """Recipes: read strictly, and refused with the line a user can act on."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
-from asdkeras.config import build_config, read_recipe, with_overrides
+from asdkeras.config import Checked, build_config, form, read_recipe, with_overrides
 from asdkeras.errors import RecipeError
 
 
@@ -69,6 +69,37 @@ def test_a_mapping_becomes_the_dataclass():
 def test_a_wrong_value_is_refused_with_its_key(change, message):
     with pytest.raises(RecipeError, match=message):
         build_config(Outer, {**VALUES, **change}, "here")
+
+
+@dataclasses.dataclass(frozen=True)
+class Listed(Checked):
+    rows: tuple[Inner, ...]
+    code: Annotated[str | None, form(r"\d\d", "two digits")]
+    limit: float | None = None
+
+
+def test_rows_and_values_that_may_be_null_are_read():
+    values = {"rows": [{"rate_hz": 5}, {"rate_hz": 6}], "code": None, "limit": 2}
+
+    assert build_config(Listed, values, "here") == Listed((Inner(5), Inner(6)), None, 2.0)
+    assert build_config(Listed, {"rows": [], "code": "07"}, "here") == Listed((), "07")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rows": {}}, r"here: `rows` must be a list\. Received: {}"),
+        ({"rows": [{"rate_hz": 5}, 6]}, r"here\.rows\[1\]: must be a mapping\. Received: 6"),
+        ({"rows": [{"rate": 5}]}, r"here\.rows\[0\]: unknown key `rate`\."),
+        ({"code": "\u0660\u0667"}, r"here: `code` must be two digits\. Received: "),
+        ({"code": "07\n"}, r"here: `code` must be two digits\. Received: '07\\n'"),
+        ({"code": 7}, r"here: `code` must be of type str\. Received: 7"),
+        ({"limit": "2"}, r"here: `limit` must be a number\. Received: '2'"),
+    ],
+)
+def test_a_wrong_row_is_refused_with_its_place(change, message):
+    with pytest.raises(RecipeError, match=message):
+        build_config(Listed, {"rows": [], "code": None, **change}, "here")
 
 
 def test_missing_keys_are_all_named():

@@ -17,8 +17,8 @@ from asdkeras.evaluation import (
     summarize,
     write_csv,
 )
-from asdkeras.metrics.conventions import CONVENTIONS
 from asdkeras.metrics.official import RULES
+from asdkeras.published.tables import convention
 from tests.clip_table import clip_table
 
 GOLDEN = Path(__file__).parent / "golden/metrics"
@@ -333,7 +333,7 @@ def test_zero_somewhere_is_one_value_of_many_in_an_arithmetic_mean():
 
 def test_conventions_of_papers_say_where_auc_and_pauc_are_averaged_together():
     table = balanced()
-    rules = CONVENTIONS["kuroyanagi2021"]
+    rules = convention("kuroyanagi2021")
     metrics = evaluate(table, scores_for(table), None, rules).metrics
 
     summary = summarize(metrics, rules)
@@ -353,7 +353,7 @@ def test_conventions_of_papers_say_where_auc_and_pauc_are_averaged_together():
 
 def test_conventions_of_papers_may_keep_all_clips_apart_from_the_domains():
     table = balanced(("fan",))
-    rules = CONVENTIONS["wilkinghoff2024"]
+    rules = convention("wilkinghoff2024")
     metrics = evaluate(table, scores_for(table), None, rules).metrics
 
     summary = summarize(metrics, rules)
@@ -368,7 +368,7 @@ def test_conventions_of_papers_may_keep_all_clips_apart_from_the_domains():
 @pytest.mark.parametrize(("name", "ddof"), [("wilkinghoff2021", 1), ("wilkinghoff2024", 0)])
 def test_spread_over_seeds_is_that_of_the_convention(name, ddof):
     table = balanced(("fan",))
-    rules = CONVENTIONS[name]
+    rules = convention(name)
     trials = [evaluate(table, scores_for(table, seed), None, rules, seed) for seed in (1, 2, 3)]
     metrics = pd.concat([trial.metrics for trial in trials])
 

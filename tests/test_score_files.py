@@ -1,5 +1,6 @@
 """Score files give back what was written, to the last digit."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 
 from asdkeras.errors import RecipeError
 from asdkeras.score_files import (
+    TrialMetadata,
     TrialScores,
     read_group_scores,
+    read_metadata,
     read_names,
     read_oracle,
-    read_story,
     read_trial,
     trial_folders,
     write_group_scores,
@@ -51,7 +53,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
     assert read_names(tmp_path) == ["combined", "section_epoch1"]
 
 
-@pytest.mark.parametrize("read", [read_trial, read_names, read_story])
+@pytest.mark.parametrize("read", [read_trial, read_names, read_metadata])
 def test_what_is_not_there_is_an_unfinished_run(read, tmp_path):
     with pytest.raises(RecipeError, match=r"is missing\. Finish the run with `asdkeras eval`"):
         read(tmp_path)
@@ -77,11 +79,30 @@ def test_a_trial_without_group_scores_has_none_left_of_an_earlier_one(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def done(run, seed, **story):
+PLAIN = TrialMetadata("combined", "combined", ("combined",), {})
+FULL = TrialMetadata(
+    "combined", "section", ("combined", "section"), {"combined": "row"}, ("a note",), ("weights",)
+)
+
+
+def done(run, seed, metadata=PLAIN, **more):
     folder = run / "scores" / f"seed{seed}"
     folder.mkdir(parents=True)
-    (folder / "DONE").write_text(json.dumps(story))
+    (folder / "DONE").write_text(json.dumps(metadata.as_json() | more))
     return folder
+
+
+@pytest.mark.parametrize("metadata", [PLAIN, FULL, dataclasses.replace(FULL, pooled_seeds=(3, 1))])
+def test_metadata_that_are_read_are_those_that_were_written(tmp_path, metadata):
+    assert read_metadata(done(tmp_path, 0, metadata, digest="of the run")) == metadata
+
+
+def test_metadata_of_old_runs_may_lack_the_decision_score_and_choices_by_labels(tmp_path):
+    content = {"anomaly_score": "combined", "named_scores": ["combined"]}
+    content |= {"published_rows": {}, "notes": []}
+    (tmp_path / "DONE").write_text(json.dumps(content))
+
+    assert read_metadata(tmp_path) == PLAIN
 
 
 def test_each_trial_counts_unless_they_are_pooled(tmp_path):
@@ -92,11 +113,11 @@ def test_each_trial_counts_unless_they_are_pooled(tmp_path):
     assert trial_folders(tmp_path / "pooled", [3, 1]) == {3: pooled}
 
 
-def test_choices_by_labels_are_told_once_and_old_runs_have_none(tmp_path):
+def test_choices_by_labels_are_told_once(tmp_path):
+    chosen = [(), ("weights", "checkpoint"), ("checkpoint",)]
     folders = [
-        done(tmp_path, 0),
-        done(tmp_path, 1, oracle=["weights", "checkpoint"]),
-        done(tmp_path, 2, oracle=["checkpoint"]),
+        done(tmp_path, seed, dataclasses.replace(PLAIN, oracle=oracle))
+        for seed, oracle in enumerate(chosen)
     ]
 
     assert read_oracle(folders) == ("weights", "checkpoint")

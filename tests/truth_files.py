@@ -1,5 +1,6 @@
 """Files of ground truth as they are cached: typed by a test, or the published ones."""
 
+import dataclasses
 import hashlib
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from asdkeras.data.layouts import Clip
 from asdkeras.data.manifest import Dataset, TruthFile, TruthSource
 from asdkeras.data.manifest_file import read_manifest
+from asdkeras.data.truth import read_truth as read_pinned_truth
 from tests.real_data import real_data
 
 
@@ -40,6 +42,28 @@ def write(folder, **texts):
     for name, text in texts.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
     return folder
+
+
+def pinned(dataset, folder):
+    """The dataset as if its files had been published as they lie in a folder."""
+
+    def file_there(file):
+        path = folder / file.name
+        if not path.exists():
+            return file
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return dataclasses.replace(file, sha256=digest)
+
+    truth = tuple(
+        dataclasses.replace(source, files=tuple(map(file_there, source.files)))
+        for source in dataset.truth
+    )
+    return dataclasses.replace(dataset, truth=truth)
+
+
+def read_truth(dataset, folder):
+    """The truth in a folder, whatever its files say."""
+    return read_pinned_truth(pinned(dataset, folder), folder)
 
 
 def clip(path, machine_type, **fields):

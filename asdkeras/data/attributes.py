@@ -1,14 +1,12 @@
-"""Attribute texts taken apart, so that a network may tell the values of each attribute apart.
+"""Attribute texts split into keys and values, for networks that classify each attribute.
 
 The text of a file name alternates keys and values, as in `car_G2_spd_34V_mic_1`. That is a
-convention of the challenges from 2022 on and no promise, and names of other years and of our
-users break it: a text is taken apart only where it leaves no doubt.
+convention since 2022 and no rule, so a text is split only where it leaves no doubt.
 """
 
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from asdkeras.data.labels import Labels
@@ -69,12 +67,7 @@ def attribute_groups(table: pd.DataFrame, *, which: Which) -> dict[str, Labels]:
         key -> `Labels`, keys and classes in alphabetical order; the index is -1 where a clip
         has not the key, has no attribute text, or is no training clip. Keys with fewer than
         two values are left out, for there is nothing to tell apart; so it may be empty.
-
-    Raises:
-        ValueError: if there is no such `which`.
     """
-    if which not in ("all", "shifting"):
-        raise ValueError(f"`which` must be 'all' or 'shifting'. Received: which={which!r}")
     pairs = _training_pairs(table)
     groups = {}
     for key in sorted({key for each in pairs for key in each}):
@@ -83,7 +76,8 @@ def attribute_groups(table: pd.DataFrame, *, which: Which) -> dict[str, Labels]:
             values = _where_shifting(values, table)
         classes = tuple(sorted({value for value in values if value is not None}))
         if len(classes) >= 2:
-            groups[key] = Labels(classes, _indices(values, classes))
+            indices = [classes.index(value) if value else -1 for value in values]
+            groups[key] = Labels(classes, np.array(indices, np.int64))
     return groups
 
 
@@ -111,8 +105,3 @@ def _where_shifting(values: list[str | None], table: pd.DataFrame) -> list[str |
         for section, (source, target) in found.items()
     }
     return [value if shifts[at] else None for at, value in zip(sections, values, strict=True)]
-
-
-def _indices(values: list[str | None], classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    index: dict[str | None, int] = {name: number for number, name in enumerate(classes)}
-    return np.array([index.get(value, -1) for value in values], np.int64)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import struct
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +13,11 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from asdkeras.data import riff
 from asdkeras.errors import DataError
 
 INT16_SCALE = 1.0 / 32768.0
 _COPY = "Copy or unpack it again."
+_UNKNOWN_SIZE = 0xFFFFFFFF  # Written by programs that cannot seek back in a pipe.
 RESAMPLING_QUALITY = "HQ"
 """Of soxr: 20 bits, more than any 16-bit recording holds."""
 HIGHEST_PEAK = 2.0
@@ -67,7 +68,7 @@ def read_header(path: Path) -> AudioHeader:
         DataError: if the file is missing, no audio, holds no samples, or is cut off.
     """
     with _open(path) as file:
-        return _header(path, file)
+        return AudioHeader(file.samplerate, file.channels, file.frames, file.subtype)
 
 
 def read_audio(path: Path, config: AudioConfig) -> npt.NDArray[np.float32]:
@@ -96,11 +97,11 @@ def read_samples(path: Path, config: AudioConfig) -> Samples:
         DataError: as `read_audio`.
     """
     with _open(path) as file:
-        header = _header(path, file)
+        rate_hz, num_samples = file.samplerate, file.frames
         as_stored = (
-            header.subtype == "PCM_16"
-            and header.sample_rate_hz == config.sample_rate_hz
-            and (header.num_channels == 1 or config.channel != "mean")
+            file.subtype == "PCM_16"
+            and rate_hz == config.sample_rate_hz
+            and (file.channels == 1 or config.channel != "mean")
         )
         try:
             channels = file.read(dtype="int16" if as_stored else "float32", always_2d=True)
@@ -108,18 +109,16 @@ def read_samples(path: Path, config: AudioConfig) -> Samples:
             raise DataError(
                 f"{path}: damaged, decoding fails: {error.error_string}. {_COPY}"
             ) from error
-    if len(channels) < header.length:
+    if len(channels) < num_samples:
         raise DataError(
-            f"{path}: cut off. Received: {len(channels)} of {header.length} samples. {_COPY}"
+            f"{path}: cut off. Received: {len(channels)} of {num_samples} samples. {_COPY}"
         )
     samples = one_channel(path, channels, config.channel)
     _check_samples(path, samples)
-    if header.sample_rate_hz != config.sample_rate_hz:
-        samples = soxr.resample(
-            samples, header.sample_rate_hz, config.sample_rate_hz, quality=RESAMPLING_QUALITY
-        )
+    if rate_hz != config.sample_rate_hz:
+        samples = soxr.resample(samples, rate_hz, config.sample_rate_hz, quality=RESAMPLING_QUALITY)
     if len(samples) == 0:
-        raise DataError(f"{path}: too short to resample. Received: {header.length} samples")
+        raise DataError(f"{path}: too short to resample. Received: {num_samples} samples")
     return np.ascontiguousarray(samples)
 
 
@@ -164,28 +163,45 @@ def check_rates(
 
 def _open(path: Path) -> soundfile.SoundFile:
     try:
-        is_empty = os.path.getsize(path) == 0
-        missing = riff.missing_bytes(path)
+        missing = _missing_bytes(path)
+        if os.path.getsize(path) == 0:
+            raise DataError(f"{path}: is empty. Received: 0 bytes. {_COPY}")
+        file = soundfile.SoundFile(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be opened: {error.strerror}. Check the path.") from error
-    if is_empty:
-        raise DataError(f"{path}: is empty. Received: 0 bytes. {_COPY}")
-    try:
-        file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         raise DataError(
             f"{path}: no WAV or FLAC audio: {error.error_string} Convert it, or remove it."
         ) from error
+    if missing == 0 and file.frames > 0:
+        return file
+    file.close()
     if missing:
-        file.close()
         raise DataError(f"{path}: cut off, {missing} bytes of audio are missing. {_COPY}")
-    return file
+    raise DataError(f"{path}: holds no samples. Remove it, or record it again.")
 
 
-def _header(path: Path, file: soundfile.SoundFile) -> AudioHeader:
-    if file.frames < 1:
-        raise DataError(f"{path}: holds no samples. Remove it, or record it again.")
-    return AudioHeader(file.samplerate, file.channels, file.frames, file.subtype)
+def _missing_bytes(path: Path) -> int:
+    """Bytes of audio that the header of a WAV file announces and the file lacks.
+
+    The audio library reads a WAV file that was cut off as if it ended there on purpose.
+    """
+    with open(path, "rb") as file:
+        total = os.fstat(file.fileno()).st_size
+        kind, form = struct.unpack("<4s4x4s", file.read(12).ljust(12))
+        if kind not in (b"RIFF", b"RF64") or form != b"WAVE":
+            return 0
+        data_size = _UNKNOWN_SIZE
+        while file.tell() < total:
+            name, size = struct.unpack("<4sI", file.read(8).ljust(8, b"\0"))
+            start = file.tell()
+            if name == b"data":
+                data_size = data_size if size == _UNKNOWN_SIZE else size
+                return 0 if data_size == _UNKNOWN_SIZE else max(0, start + data_size - total)
+            if name == b"ds64":  # Holds the sizes that do not fit into 32 bits.
+                data_size = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
+            file.seek(start + size + size % 2)  # Chunks begin at even positions.
+    return 0
 
 
 def one_channel(path: Path, channels: npt.NDArray[Any], channel: Channel) -> Samples:

@@ -41,13 +41,21 @@ def read_clip_csv(path: Path) -> list[Clip]:
             faults.append(f"line {number}: {len(fields)} fields, the header has {len(header)}")
             continue
         row = dict(zip(header, (field.strip() for field in fields), strict=True))
-        fault = _fault(row)
-        if fault:
+        if fault := _fault(row):
             faults.append(f"line {number}: {fault}")
             continue
-        clips.append(_clip(path.parent, row))
-    missing = [clip.path for clip in clips if not os.path.isfile(clip.path)]
-    faults += [f"{name}: no such file" for name in missing]
+        label = _LABELS[row.get("is_anomalous", "").lower()]
+        clip = Clip(
+            path=os.path.join(path.parent, row["path"]),
+            machine_type=row["machine_type"],
+            section=row.get("section", "").zfill(2),
+            domain=row.get("domain") or None,
+            split=row["split"],
+            is_anomalous=False if row["split"] == "train" else label,
+            attributes=row.get("attributes") or None,
+        )
+        clips.append(clip)
+    faults += [f"{clip.path}: no such file" for clip in clips if not os.path.isfile(clip.path)]
     if faults:
         raise DataError(
             f"{path}: {len(faults)} of {len(lines)} lines cannot be used. Correct them:"
@@ -94,16 +102,3 @@ def _fault(row: dict[str, str]) -> str | None:
     if row["split"] == "train" and _LABELS[label]:
         return "an anomalous training clip; training clips must be normal"
     return None
-
-
-def _clip(folder: Path, row: dict[str, str]) -> Clip:
-    is_anomalous = _LABELS[row.get("is_anomalous", "").lower()]
-    return Clip(
-        path=os.path.join(folder, row["path"]),
-        machine_type=row["machine_type"],
-        section=row.get("section", "").zfill(2),
-        domain=row.get("domain") or None,
-        split=row["split"],
-        is_anomalous=False if row["split"] == "train" else is_anomalous,
-        attributes=row.get("attributes") or None,
-    )

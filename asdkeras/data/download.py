@@ -1,38 +1,44 @@
-"""Large files over HTTP: several at once, resumed where they broke off, verified.
+"""Files over HTTP: several at once, resumed where they broke off, verified.
 
 The bytes of a file go to `<name>.part` beside it. A file takes its own name when it is
 whole and its checksum is right, so what has its name can be trusted, and a process may
 be stopped at any byte: the part is continued the next time.
 """
 
+import contextlib
 import hashlib
+import json
+import multiprocessing
 import os
-import queue
+import random
 import re
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
+import urllib3.exceptions
 
-from asdkeras.data.web import (
-    CHUNK_BYTES,
-    USUAL_PATIENCE,
-    Client,
-    Patience,
-    Refusal,
-    Setback,
-    Stopped,
-)
+import asdkeras
+from asdkeras.errors import DataError
 
-PART_SUFFIX = ".part"
-"""Of the file beside a target that holds what has come of it."""
-
-_SECONDS_BETWEEN_REPORTS = 0.1
-_DIGEST_PATTERN = re.compile(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}")
+_ATTEMPTS = 6  # In a row that bring no new byte.
+_BACKOFF_S = 1.0  # After the first of them; then twice as long each time.
+_LONGEST_WAIT_S = 60.0
+_TIMEOUTS_S = (10.0, 30.0)  # For a connection, and without a byte.
+_HEADERS = {
+    "User-Agent": f"asdkeras/{asdkeras.__version__}",
+    "Accept-Encoding": "identity",  # Sizes and ranges shall mean the file itself.
+}
+_PASSING = frozenset({408, 425, 429, *range(500, 600)})
+_ADVICE = {
+    401: "It is closed to the public: look at its page.",
+    403: "It is closed to the public or to this network: look at its page.",
+    404: "The record may have moved: look at its page.",
+    410: "It was withdrawn: look at its page.",
+}
 
 
 class Download(NamedTuple):
@@ -51,21 +57,13 @@ class Download(NamedTuple):
     size: int | None
 
 
-class Failure(NamedTuple):
-    """A file that could not be had, and why: one line that says what to do."""
-
-    download: Download
-    reason: str
-
-
 def download_all(
     downloads: Sequence[Download],
     *,
     jobs: int,
     on_progress: Callable[[int, int], None] | None = None,
     on_done: Callable[[Download], None] | None = None,
-    patience: Patience = USUAL_PATIENCE,
-) -> list[Failure]:
+) -> list[str]:
     """Bring files into place, several at a time; what is in place and right, stays.
 
     May be interrupted at any time; the next call goes on where this one ended. Two
@@ -74,240 +72,225 @@ def download_all(
     Args:
         downloads: files, each with a URL and a path of its own.
         jobs: int >= 1, files at a time.
-        on_progress: is told the bytes there and the bytes in all, as far as known,
-            about ten times per second.
-        on_done: is told each file as soon as it is verified and in place, in the
+        on_progress: is called with the bytes there and the bytes in all, as far as known.
+        on_done: is called with each file as soon as it is verified and in place, in the
             caller's thread.
-        patience: with the server.
 
     Returns:
-        what could not be had, in the order given; the other files are in place.
+        why files could not be had, a line each, in the order given; all others are in place.
 
     Raises:
-        ValueError: if two files share a URL or a path, a digest is none, or `jobs` is
-            below 1.
         OSError: if a file cannot be written, as on a full disk; all downloads stop.
     """
-    _check(downloads, jobs)
-    transfers = [_Transfer(download) for download in downloads]
-    waiting: queue.SimpleQueue[_Transfer] = queue.SimpleQueue()
-    finished: queue.SimpleQueue[tuple[_Transfer, Exception | None]] = queue.SimpleQueue()
-    for transfer in transfers:
-        waiting.put(transfer)
     stop = threading.Event()
-    # Daemons, because one that waits for a silent server must not hold up the exit.
-    threads = [
-        threading.Thread(target=_work, args=(waiting, finished, patience, stop), daemon=True)
-        for _ in range(min(jobs, len(transfers)))
-    ]
-    reasons: dict[str, str] = {}
-    report = _Report(transfers, on_progress)
-    report.tell()
+    transfers = [_Transfer(download, stop) for download in downloads]
+    reasons = {}
+
+    def report() -> None:
+        if on_progress:
+            done = [transfer.num_bytes for transfer in transfers]
+            total = sum(map(max, done, (transfer.total for transfer in transfers)))
+            on_progress(sum(done), total)
+
+    report()
+    # Its threads are daemons: one that waits for a silent server does not delay the exit.
+    with ThreadPool(jobs) as pool:
+        try:
+            results = pool.imap_unordered(_Transfer.run, transfers)
+            num_open = len(transfers)
+            while num_open:
+                with contextlib.suppress(multiprocessing.TimeoutError):
+                    download, reason = results.next(timeout=0.1)
+                    num_open -= 1
+                    if reason:
+                        reasons[download] = reason
+                    elif on_done:
+                        on_done(download)
+                report()
+        finally:
+            stop.set()
+    return [reasons[download] for download in downloads if download in reasons]
+
+
+def read_json(url: str) -> Any:
+    """The content of a small JSON document on a server.
+
+    Raises:
+        DataError: if it cannot be had or is no JSON.
+    """
+
+    def attempt() -> bytes:
+        with _get(url) as response:
+            return b"".join(_chunks(response))
+
     try:
-        for thread in threads:
-            thread.start()
-        num_open = len(transfers)
-        while num_open:
-            report.tell()
-            try:
-                transfer, error = finished.get(timeout=_SECONDS_BETWEEN_REPORTS)
-            except queue.Empty:
-                continue
-            num_open -= 1
-            if error is None and on_done:
-                on_done(transfer.download)
-            elif isinstance(error, Refusal):
-                reasons[transfer.download.url] = str(error)
-            elif error is not None:
-                raise error
-        report.tell(at_end=True)
-    finally:
-        stop.set()
-    return [
-        Failure(download, reasons[download.url])
-        for download in downloads
-        if download.url in reasons
-    ]
+        content = _persist(attempt, threading.Event())
+        return json.loads(content)
+    except _Refusal as refusal:
+        raise DataError(f"{url}: {refusal}") from refusal
+    except ValueError as error:
+        raise DataError(
+            f"{url}: the answer is no JSON. Received: {content[:60]!r}. Check the address, and "
+            "whether the network asks for a login first."
+        ) from error
+
+
+class _Setback(Exception):
+    """What may go better another time, after the seconds that the server asks for."""
+
+    def __init__(self, reason: str, wait_s: float = 0) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class _Refusal(Exception):
+    """What would go no better another time, has been tried often enough, or was stopped."""
 
 
 class _Transfer:
-    """One file on its way.
+    """One file on its way; `total` is its size in bytes, 0 until known."""
 
-    Attributes:
-        download: what is wanted.
-        part: the file that holds what has come.
-        num_bytes: how much that is; read by the caller's thread.
-        total: size in bytes, None until known.
-    """
-
-    def __init__(self, download: Download) -> None:
+    def __init__(self, download: Download, stop: threading.Event) -> None:
         self.download = download
-        self.part = download.path.with_name(download.path.name + PART_SUFFIX)
-        self.num_bytes = _size(self.part)
-        self.total = download.size
+        self.stop = stop
+        self.part = download.path.with_name(f"{download.path.name}.part")
+        self.num_bytes = self.part.stat().st_size if self.part.exists() else 0
+        self.total = download.size or 0
 
-    def run(self, client: Client) -> None:
-        """Bring the file into place."""
-        url, path, expected, _ = self.download
-        if path.exists() and self._digest(path, client) == expected:
-            self.num_bytes = self.total = _size(path)
+    def run(self) -> tuple[Download, str]:
+        """Bring the file into place; the text is the reason why not, else empty."""
+        try:
+            self._bring()
+        except _Refusal as refusal:
+            return self.download, f"{self.download.url}: {refusal}"
+        except OSError as error:
+            error.filename = error.filename or str(self.part)  # A full disk does not say where.
+            raise
+        return self.download, ""
+
+    def _bring(self) -> None:
+        path, expected = self.download.path, self.download.digest
+        if path.exists() and _digest(path, expected) == expected:
+            self.num_bytes = self.total = path.stat().st_size
             self.part.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        for _ in range(2):
-            client.persist(url, lambda: self._continue(client), lambda: self.num_bytes)
-            received = self._digest(self.part, client)
+        for _ in range(2):  # The part may be one of another file.
+            _persist(self._continue, self.stop, lambda: self.num_bytes)
+            received = _digest(self.part, expected)
             if received == expected:
                 os.replace(self.part, path)
                 return
             self._forget()
-        raise Refusal(
-            f"{url}: has not the checksum it should have, twice. Expected: {expected}. Received: "
+        raise _Refusal(
+            f"has not the checksum it should have, twice. Expected: {expected}. Received: "
             f"{received}. It was changed, or is changed on the way: look at its page."
         )
 
-    def _continue(self, client: Client) -> None:
+    def _continue(self) -> None:
         """Ask once for what is missing."""
-        if self.total is not None and self.num_bytes > self.total:
-            self._forget()
-        if self.num_bytes == self.total:
-            self.part.touch()  # A file may be empty.
+        if self.num_bytes and self.num_bytes == self.download.size:
             return
-        headers = {"Range": f"bytes={self.num_bytes}-"} if self.num_bytes else None
-        with client.get(self.download.url, headers) as response:
+        with _get(self.download.url, self.num_bytes) as response:
             if response.status_code == 416:
-                return  # Whole, or no part of this file: the checksum will tell.
-            start = self._start(response)
-            with self.part.open("r+b" if start else "wb") as file:
-                file.seek(start)
-                self.num_bytes = start
-                for chunk in client.chunks(response):
-                    self._check_room(len(chunk))
+                return  # Whole, or no part of this file: the checksum decides.
+            if response.status_code == 200:  # The server knows no ranges.
+                self.num_bytes = 0
+            sent = response.headers.get("Content-Range", "")
+            if self.num_bytes and not sent.startswith(f"bytes {self.num_bytes}-"):
+                self._forget()
+                raise _Setback(f"the server sends another range: `{sent}`")
+            if self.download.size is None:
+                self.total = self.num_bytes + (response.raw.length_remaining or 0)
+            with self.part.open("ab" if self.num_bytes else "wb") as file:
+                for chunk in _chunks(response):
+                    if self.stop.is_set():
+                        raise _Refusal("stopped")
                     file.write(chunk)
                     file.flush()  # Else a later process may find less than this one counted.
                     self.num_bytes += len(chunk)
-        if self.total is not None and self.num_bytes < self.total:
-            raise Setback(f"cut off after {self.num_bytes} of {self.total} bytes")
-
-    def _start(self, response: requests.Response) -> int:
-        """Where the body begins in the file; learns the size of the file."""
-        if response.status_code == 200:  # The server knows no ranges: all over again.
-            self._learn_total(_content_length(response))
-            return 0
-        text = response.headers.get("Content-Range", "")
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", text.strip(), re.ASCII)
-        if match is None or int(match[1]) != self.num_bytes:
-            wanted = self.num_bytes
-            self._forget()
-            raise Setback(f"asked for the bytes from {wanted}, the server sends `{text}`")
-        self._learn_total(None if match[2] == "*" else int(match[2]))
-        return self.num_bytes
-
-    def _learn_total(self, announced: int | None) -> None:
-        if announced is None:
-            return
-        if self.download.size not in (None, announced):
-            raise Refusal(
-                f"{self.download.url}: expected {self.download.size} bytes. Received: a file of "
-                f"{announced}. It was changed: look at its page."
-            )
-        self.total = announced
-
-    def _check_room(self, num_bytes: int) -> None:
-        if self.total is not None and self.num_bytes + num_bytes > self.total:
-            self._forget()
-            raise Refusal(
-                f"{self.download.url}: expected {self.total} bytes. Received: more. It was "
-                "changed: look at its page."
-            )
 
     def _forget(self) -> None:
         self.part.unlink(missing_ok=True)
         self.num_bytes = 0
 
-    def _digest(self, path: Path, client: Client) -> str:
-        algorithm = self.download.digest.split(":")[0]
-        state = hashlib.new(algorithm, usedforsecurity=False)
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                client.check_stopped()
-                state.update(chunk)
-        return f"{algorithm}:{state.hexdigest()}"
 
-
-class _Report:
-    """Adds up how far all files are, now and then."""
-
-    def __init__(
-        self, transfers: Sequence[_Transfer], on_progress: Callable[[int, int], None] | None
-    ) -> None:
-        self._transfers = transfers
-        self._on_progress = on_progress
-        self._told_at = -_SECONDS_BETWEEN_REPORTS
-
-    def tell(self, at_end: bool = False) -> None:
-        now = time.monotonic()
-        if self._on_progress is None:
-            return
-        if at_end or now - self._told_at >= _SECONDS_BETWEEN_REPORTS:
-            self._told_at = now
-            done = [transfer.num_bytes for transfer in self._transfers]
-            totals = [transfer.total for transfer in self._transfers]
-            known = sum(
-                there if total is None else total for there, total in zip(done, totals, strict=True)
-            )
-            self._on_progress(sum(done), known)
-
-
-def _work(
-    waiting: "queue.SimpleQueue[_Transfer]",
-    finished: "queue.SimpleQueue[tuple[_Transfer, Exception | None]]",
-    patience: Patience,
-    stop: threading.Event,
-) -> None:
-    """Bring files one after another until none waits."""
-    with Client(patience, stop) as client:
-        while not stop.is_set():
-            try:
-                transfer = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                transfer.run(client)
-            except Stopped:
-                return
-            except Exception as error:  # The caller waits for it, and is the one to judge it.
-                if isinstance(error, OSError) and error.filename is None:
-                    error.filename = str(transfer.part)  # A full disk does not say where.
-                finished.put((transfer, error))
-            else:
-                finished.put((transfer, None))
-
-
-def _check(downloads: Sequence[Download], jobs: int) -> None:
-    if jobs < 1:
-        raise ValueError(f"`jobs` must be at least 1. Received: jobs={jobs}")
-    for download in downloads:
-        if not _DIGEST_PATTERN.fullmatch(download.digest):
-            raise ValueError(
-                "`digest` must be `md5:` or `sha256:` and lower-case hexadecimal digits. "
-                f"Received: {download.digest}"
-            )
-    for field in ("url", "path"):
-        counts = Counter(str(getattr(download, field)) for download in downloads)
-        twice = [value for value, count in counts.items() if count > 1]
-        if twice:
-            raise ValueError(f"each `{field}` may be given once. Received twice: {twice[0]}")
-
-
-def _content_length(response: requests.Response) -> int | None:
-    """Bytes that the body is announced to have; None if it is not."""
-    text = response.headers.get("Content-Length", "")
-    return int(text) if re.fullmatch(r"\d+", text, re.ASCII) else None
-
-
-def _size(path: Path) -> int:
+def _get(url: str, start: int = 0) -> requests.Response:
+    """Ask once; the answer has a body worth reading, or status 416 if `start` is not 0."""
+    headers = _HEADERS | ({"Range": f"bytes={start}-"} if start else {})
     try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+        response = requests.get(url, headers=headers, stream=True, timeout=_TIMEOUTS_S)
+    except (requests.ConnectionError, requests.Timeout) as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise _Refusal(
+                "the certificate of the server is not trusted. Set the clock, or name the "
+                "certificates of a proxy on the way in $REQUESTS_CA_BUNDLE."
+            ) from error
+        raise _Setback(f"no connection: {_cause(error)}") from error
+    except (requests.RequestException, ValueError) as error:  # Some faults of addresses.
+        raise _Refusal(f"{_cause(error)}. Check the address.") from error
+    status = response.status_code
+    if status in (200, 206) or (status == 416 and start):
+        return response
+    response.close()
+    answer = f"the server answers {status} {response.reason}".rstrip()
+    if status in _PASSING:
+        wait = response.headers.get("Retry-After", "")
+        raise _Setback(answer, float(wait) if wait.isdecimal() else 0)
+    raise _Refusal(f"{answer}. {_ADVICE.get(status, 'Look at its page.')}")
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    try:
+        # What has come and no more: of a larger read that breaks off, nothing is left.
+        while chunk := response.raw.read1(1 << 18):
+            yield chunk
+    except urllib3.exceptions.HTTPError as error:
+        raise _Setback(f"the connection broke: {_cause(error)}") from error
+
+
+def _persist(
+    attempt: Callable[[], Any], stop: threading.Event, progress: Callable[[], int] = lambda: 0
+) -> Any:
+    """Repeat an attempt until it succeeds, or brings nothing new too often.
+
+    `urllib3.Retry` would repeat a request that fails, but not a body that breaks off.
+    """
+    num_vain, most = 0, progress()
+    while True:
+        try:
+            return attempt()
+        except _Setback as setback:
+            # The most so far: else a server without ranges that breaks off is asked for ever.
+            num_vain = 0 if progress() > most else num_vain + 1
+            most = max(most, progress())
+            if num_vain >= _ATTEMPTS:
+                raise _Refusal(
+                    f"{setback}, {num_vain} times in a row. Give the same command again to go on."
+                ) from setback
+            if setback.wait_s > _LONGEST_WAIT_S:
+                raise _Refusal(
+                    f"{setback}, and asks to wait for {setback.wait_s:.0f} s. Give the same "
+                    "command again after that."
+                ) from setback
+            backoff_s = min(_BACKOFF_S * 2.0 ** max(0, num_vain - 1), _LONGEST_WAIT_S)
+            # Spread, so that not all downloads come back at once to a busy server.
+            wait_s = max(setback.wait_s, backoff_s * random.uniform(0.5, 1))
+        if stop.wait(wait_s):
+            raise _Refusal("stopped")
+
+
+def _cause(error: BaseException) -> str:
+    """The error inside those of the libraries, which says what happened, in one line."""
+    inner = error.__cause__ or error.__context__
+    if inner and re.match(r"(requests|urllib3)\b", type(error).__module__):
+        return _cause(inner)
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _digest(path: Path, like: str) -> str:
+    """The checksum of a file, by the algorithm of another checksum."""
+    algorithm = like.partition(":")[0]
+    with path.open("rb") as file:
+        state = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    return f"{algorithm}:{state.hexdigest()}"

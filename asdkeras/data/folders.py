@@ -38,44 +38,45 @@ class MachineFolder:
     files: dict[str, list[str]]
 
 
-@dataclasses.dataclass(frozen=True)
-class FoundFolders:
-    """Machine folders in order of their paths, and lines the user should see."""
-
-    machines: list[MachineFolder]
-    notes: tuple[str, ...]
-
-
-def find_machine_folders(root: Path, within: Sequence[str] | None = None) -> FoundFolders:
+def find_machine_folders(
+    root: Path, within: Sequence[str] | None = None
+) -> tuple[list[MachineFolder], tuple[str, ...]]:
     """Search a root at any depth; hidden files and folders do not count.
 
     Args:
         root: folder, or the file that names the folders `within`.
         within: folders to search instead of the root.
 
+    Returns:
+        machine folders in order of their paths, and lines the user should see.
+
     Raises:
         DataError: if there is no audio, none of it lies in a folder of a machine type, a
             folder cannot be read, or a link leads nowhere.
     """
-    files: dict[str, dict[str, list[str]]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     elsewhere: dict[str, int] = {}
     tops = (os.fspath(root),) if within is None else tuple(within)
     for folder, names in audio_files(root, tops).items():
         parent, name = os.path.split(folder)
         if name in FOLDERS and folder not in tops:
-            files.setdefault(parent, {})[name] = names
+            found.setdefault(parent, {})[name] = names
         else:
             elsewhere[folder] = len(names)
-    machines = [
-        MachineFolder(os.path.basename(os.path.abspath(path)), path, _in_order(files[path]))
-        for path in sorted(files)
-    ]
-    if not machines:
+    if not found:
         raise DataError(_nothing_found(root, elsewhere))
-    machines = _without_copies(machines)
-    num_copies = sum(len(each.get(_RENAMED, ())) for each in files.values())
-    num_copies -= sum(len(machine.files.get(_RENAMED, ())) for machine in machines)
-    return FoundFolders(machines, _notes(elsewhere, num_copies))
+    machines, num_copies = _without_copies(found)
+    notes = []
+    if num_copies:
+        notes.append(f"{num_copies} clips in {_RENAMED} are not read: they are copies of others.")
+    if elsewhere:
+        places = ", ".join(f"{path} ({count})" for path, count in sorted(elsewhere.items())[:3])
+        more = f" and {len(elsewhere) - 3} other folders" if len(elsewhere) > 3 else ""
+        notes.append(
+            f"{sum(elsewhere.values())} audio files lie in no train or test folder and are not "
+            f"read: {places}{more}."
+        )
+    return machines, tuple(notes)
 
 
 def audio_files(root: Path, within: Sequence[str] | None = None) -> dict[str, list[str]]:
@@ -102,27 +103,26 @@ def audio_files(root: Path, within: Sequence[str] | None = None) -> dict[str, li
     return found
 
 
-def _in_order(files: dict[str, list[str]]) -> dict[str, list[str]]:
-    in_order = {name: files[name] for name in FOLDERS if files.get(name)}
-    if _ORIGINALS & in_order.keys():
-        in_order.pop(_RENAMED, None)
-    return in_order
-
-
-def _without_copies(machines: list[MachineFolder]) -> list[MachineFolder]:
-    """Without folders of renamed copies only, where the clips lie under their own names too.
+def _without_copies(
+    found: dict[str, dict[str, list[str]]],
+) -> tuple[list[MachineFolder], int]:
+    """Machine folders without renamed copies where the originals lie too, and their number.
 
     The NTT baseline lower-cases the path it writes its copies to, so they may lie in a
     machine folder beside the right one.
     """
-    originals = {
-        machine.machine_type.lower() for machine in machines if _ORIGINALS & machine.files.keys()
-    }
-    return [
-        machine
-        for machine in machines
-        if machine.files.keys() != {_RENAMED} or machine.machine_type.lower() not in originals
-    ]
+    names = {path: os.path.basename(os.path.abspath(path)) for path in sorted(found)}
+    originals = {names[path].lower() for path in names if _ORIGINALS & found[path].keys()}
+    machines, num_copies = [], 0
+    for path, machine_type in names.items():
+        files = {name: found[path][name] for name in FOLDERS if name in found[path]}
+        if _ORIGINALS & files.keys() or (
+            files.keys() == {_RENAMED} and machine_type.lower() in originals
+        ):
+            num_copies += len(files.pop(_RENAMED, ()))
+        if files:
+            machines.append(MachineFolder(machine_type, path, files))
+    return machines, num_copies
 
 
 def _walk(
@@ -157,26 +157,11 @@ def _walk(
 def _nothing_found(root: Path, elsewhere: dict[str, int]) -> str:
     rule = "Put training clips into <machine type>/train and test clips into <machine type>/test."
     if not elsewhere:
-        is_empty = not any(Path(root).iterdir())
+        is_empty = root.is_dir() and not any(root.iterdir())
         return f"{root}: {'is empty' if is_empty else 'holds no WAV or FLAC file'}. {rule}"
-    folder, count = next(iter(sorted(elsewhere.items())))
+    folder, count = min(elsewhere.items())
     return (
         f"{root}: {sum(elsewhere.values())} audio files, none in a folder named train or test "
         f"({count} in {folder}). {rule} Or list them in a CSV file with the columns path, "
         "machine_type, split."
-    )
-
-
-def _notes(elsewhere: dict[str, int], num_copies: int) -> tuple[str, ...]:
-    notes: tuple[str, ...] = ()
-    if num_copies:
-        notes = (f"{num_copies} clips in {_RENAMED} are not read: they are copies of others.",)
-    if not elsewhere:
-        return notes
-    places = ", ".join(f"{path} ({count})" for path, count in sorted(elsewhere.items())[:3])
-    more = f" and {len(elsewhere) - 3} other folders" if len(elsewhere) > 3 else ""
-    return (
-        *notes,
-        f"{sum(elsewhere.values())} audio files lie in no train or test folder and are not read: "
-        f"{places}{more}.",
     )

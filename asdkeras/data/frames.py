@@ -10,7 +10,7 @@ are read and not mapped, so that no page once touched stays resident.
 import dataclasses
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
 
@@ -18,30 +18,66 @@ import numpy as np
 import numpy.typing as npt
 
 from asdkeras.errors import DataError
+from asdkeras.files import replacing
 
 _VALUE_BYTES = np.dtype(np.float32).itemsize
 _VALUES_AT_ONCE = 2**20  # Of which the moments are computed: 4 MB, and twice 8 MB in between.
 
 
 class FrameStore:
-    """The file of the frames of some clips, all of one shape; made by `write_frames`.
+    """The file of the frames of some clips, all of one shape.
 
     Also a context manager, which closes the file and leaves it where it is.
 
-    Attributes:
+    Args:
         path: file of float32 values, clip after clip, frame after frame.
         num_clips: int > 0.
         num_frames: int > 0, of each clip.
         num_bands: int > 0, of each frame.
+        compute: batches of frames, see `write_frames`; called by `open` if there is no file
+            yet. None if there is one, which is opened at once.
     """
 
-    def __init__(self, path: Path, num_clips: int, num_frames: int, num_bands: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        num_clips: int,
+        num_frames: int,
+        num_bands: int,
+        compute: Callable[[], Iterable[npt.NDArray[np.float32]]] | None = None,
+    ) -> None:
         self.path = path
         self.num_clips = num_clips
         self.num_frames = num_frames
         self.num_bands = num_bands
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self._compute = compute
+        self._closing: weakref.finalize[[int], FrameStore] | None = None
+        if compute is None:
+            self.open()
+
+    def open(self) -> None:
+        """Open the file, after its frames were computed unless it is there and whole.
+
+        Raises:
+            OSError: if there is no room; it names the file.
+            ValueError: if the frames do not have the shape they should.
+        """
+        if self._closing is not None:
+            return
+        if self._compute is not None and not self._is_whole():
+            with write_frames(self.path, self._compute(), self.num_clips) as written:
+                received = written.num_frames, written.num_bands
+            if received != (self.num_frames, self.num_bands):
+                raise ValueError(
+                    f"a clip must have {self.num_frames} frames of {self.num_bands} bands. "
+                    f"Received: {received[0]} frames of {received[1]} bands"
+                )
+        self._descriptor = os.open(self.path, os.O_RDONLY)
         self._closing = weakref.finalize(self, os.close, self._descriptor)
+
+    def _is_whole(self) -> bool:
+        num_values = self.num_clips * self.num_frames * self.num_bands
+        return self.path.exists() and self.path.stat().st_size == num_values * _VALUE_BYTES
 
     def __enter__(self) -> "FrameStore":
         return self
@@ -51,12 +87,13 @@ class FrameStore:
 
     @property
     def is_closed(self) -> bool:
-        """Whether `close` has been called."""
-        return not self._closing.alive
+        """Whether it was never opened, or `close` has been called."""
+        return self._closing is None or not self._closing.alive
 
     def close(self) -> None:
         """Close the file; windows cannot be read any more."""
-        self._closing()
+        if self._closing is not None:
+            self._closing()
 
     def windows(self, num_frames: int, hop: int) -> "Windows":
         """All windows of a length, those of a clip `hop` frames apart; see `Windows`."""
@@ -78,6 +115,7 @@ class FrameStore:
             DataError: if the file has been cut off since it was opened.
             ValueError: if the store has been closed.
         """
+        self.open()
         self.require_open()
         mean, squares = np.zeros(self.num_bands), np.zeros(self.num_bands)
         num_frames = self.num_clips * self.num_frames
@@ -191,7 +229,7 @@ def write_frames(
 ) -> FrameStore:
     """Write the frames of all clips to one file, batch by batch, and open it.
 
-    Whatever ends the writing early leaves no file behind.
+    The file is there whole or not at all.
 
     Args:
         path: where the file shall be; what is there is replaced.
@@ -208,35 +246,28 @@ def write_frames(
     """
     shape: tuple[int, ...] | None = None
     num_written = 0
-    try:
-        with open(path, "wb", buffering=0) as file:
-            for batch in batches:
-                frames = np.ascontiguousarray(batch, np.float32)
-                shape = frames.shape[1:] if shape is None else shape
-                if frames.ndim != 3 or frames.shape[1:] != shape:
-                    raise ValueError(
-                        "batches must be of the shape (clips, frames, bands), the last two the "
-                        f"same for all. Received: {frames.shape}, at first {shape}"
-                    )
-                _write_all(file, frames)
-                num_written += len(frames)
+    with replacing(path) as temporary, temporary.open("wb", buffering=0) as file:
+        for batch in batches:
+            frames = np.ascontiguousarray(batch, np.float32)
+            shape = frames.shape[1:] if shape is None else shape
+            if frames.ndim != 3 or frames.shape[1:] != shape:
+                raise ValueError(
+                    "batches must be of the shape (clips, frames, bands), the last two the "
+                    f"same for all. Received: {frames.shape}, at first {shape}"
+                )
+            _write_all(file, frames)
+            num_written += len(frames)
         if num_written != num_clips or shape is None or 0 in shape:
             raise ValueError(
                 f"the batches must hold {num_clips} clips, at least one, with frames and bands. "
                 f"Received: {num_written} clips of {shape}"
             )
-        return FrameStore(path, num_written, *shape)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    num_frames, num_bands = shape
+    return FrameStore(path, num_written, num_frames, num_bands)
 
 
 def _write_all(file: FileIO, frames: npt.NDArray[np.float32]) -> None:
     """Write an array; the system may take less than what it is given at once."""
     rest = frames.data.cast("B")
-    try:
-        while rest:
-            rest = rest[os.write(file.fileno(), rest) :]
-    except OSError as error:
-        error.filename = file.name  # A full disk does not say where it is full.
-        raise
+    while rest:
+        rest = rest[os.write(file.fileno(), rest) :]

@@ -20,7 +20,7 @@ class Stock(NamedTuple):
     Attributes:
         archive: of the manifest.
         num_clips: clips that are here.
-        num_expected: clips the archive holds; None where that is not known beforehand.
+        num_expected: clips the archive holds; None if not known beforehand.
         is_whole: whether each section and split has as many clips as are known to be in
             it, and at least one.
     """
@@ -65,32 +65,30 @@ def holding(dataset: Dataset) -> Holding:
 def take_stock(dataset: Dataset, clips: Iterable[Clip]) -> tuple[Stock, ...]:
     """Count the clips of each archive of a dataset, in the order of the manifest."""
     parts = {(count.machine_type, count.section): count.part for count in dataset.clip_counts}
-    found: Counter[_Group] = Counter(
-        (archive_part(parts[clip[1:3]], clip.split), *clip[1:3], clip.split)
-        for clip in clips
-        if clip[1:3] in parts
-    )
+    found: Counter[_Group] = Counter()
+    for clip in clips:
+        if part := parts.get((clip.machine_type, clip.section)):
+            place = (clip.machine_type, clip.section, clip.split)
+            found[archive_part(part, clip.split), *place] += 1
     known: Counter[_Group] = Counter()
     unknown: set[_Group] = set()
     for count in dataset.clip_counts:
-        group = (archive_part(count.part, count.split), *count[1:4])
+        group = (
+            archive_part(count.part, count.split),
+            *(count.machine_type, count.section, count.split),
+        )
         known[group] += (count.normal or 0) + (count.anomalous or 0)
         if count.normal is None:
             unknown.add(group)
-    return tuple(_stock(archive, found, known, unknown) for archive in dataset.archives)
-
-
-def _stock(
-    archive: Archive, found: Counter[_Group], known: Counter[_Group], unknown: set[_Group]
-) -> Stock:
-    own = [group for group in known if group[:2] == (archive.part, archive.machine_type)]
-    return Stock(
-        archive,
-        num_clips=sum(
-            count
-            for group, count in found.items()
-            if group[:2] == (archive.part, archive.machine_type)
-        ),
-        num_expected=None if unknown & {*own} else sum(known[group] for group in own),
-        is_whole=bool(own) and all(found[g] >= known[g] + (g in unknown) for g in own),
-    )
+    stocks = []
+    for archive in dataset.archives:
+        prefix = (archive.part, archive.machine_type)
+        own = {group for group in known if group[:2] == prefix}
+        stock = Stock(
+            archive,
+            num_clips=sum(found[group] for group in found if group[:2] == prefix),
+            num_expected=None if unknown & own else sum(known[group] for group in own),
+            is_whole=bool(own) and all(found[g] >= known[g] + (g in unknown) for g in own),
+        )
+        stocks.append(stock)
+    return tuple(stocks)

@@ -6,6 +6,7 @@ asks `domain_labels` for the classes that released code has.
 """
 
 import dataclasses
+import itertools
 from typing import Any, Literal
 
 import numpy as np
@@ -81,19 +82,11 @@ def domain_labels(table: pd.DataFrame, extra: npt.NDArray[np.bool_] | None = Non
 
     Raises:
         DataError: if the training clips are all of one class, whatever `extra` adds.
-        ValueError: if `extra` does not have one element per row.
     """
-    if extra is not None and np.shape(extra) != (len(table),):
-        raise ValueError(
-            "`extra` must say for each row of the table whether its class is added. Received: "
-            f"extra of shape {np.shape(extra)} for {len(table)} rows"
-        )
     is_labeled = (table["split"] == "train").to_numpy(bool)
+    columns = ["machine_type", "section", "attributes", "domain"]
     return _labels(
-        table.assign(domain=table["domain"].fillna("source")),
-        ["machine_type", "section", "attributes", "domain"],
-        is_labeled,
-        extra,
+        table.assign(domain=table["domain"].fillna("source")), columns, is_labeled, extra
     )
 
 
@@ -105,7 +98,7 @@ def _labels(
 ) -> Labels:
     texts = table[columns].fillna("").astype(object)
     keys: list[tuple[Any, ...]] = list(texts.itertuples(index=False, name=None))
-    trained = _keys_of(keys, (table["split"] == "train").to_numpy(bool))
+    trained = {*itertools.compress(keys, table["split"] == "train")}
     if len(trained) < 2:
         raise DataError(
             "training needs at least 2 classes to tell apart, by "
@@ -114,16 +107,13 @@ def _labels(
             f"column `{columns[-1]}`. Or take a system that learns nothing of the kind, such as "
             "--system baseline2023."
         )
-    classes = sorted(trained if extra is None else trained | _keys_of(keys, extra))
+    more = () if extra is None else itertools.compress(keys, extra)
+    classes = sorted(trained.union(more))
     index = {key: number for number, key in enumerate(classes)}
     indices = [
         index.get(key, -1) if labeled else -1 for key, labeled in zip(keys, is_labeled, strict=True)
     ]
     return Labels(tuple(map(_name, classes)), np.array(indices, np.int64))
-
-
-def _keys_of(keys: list[tuple[Any, ...]], chosen: npt.NDArray[np.bool_]) -> set[tuple[Any, ...]]:
-    return {key for key, is_chosen in zip(keys, chosen, strict=True) if is_chosen}
 
 
 def _name(key: tuple[Any, ...]) -> str:

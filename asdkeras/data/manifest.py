@@ -2,24 +2,32 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal
 
+from asdkeras.config import Checked, Constraint, Count, form
 from asdkeras.errors import RecipeError
 
 Part = Literal["dev", "additional_training", "eval_test"]
 
+_NAME = form(r"\w+", "a plain name of letters, digits and `_`")
+_ZIP = form(r"\w[\w.-]*\.zip", "the name of a zip file, without folders")
+_NUMBER = Constraint("must not be negative", lambda value: value >= 0)
+_PATH = form(r"\w[\w.-]*(?:/\w[\w.-]*)*", "a path inside the repository, without `..`")
 
-class Record(NamedTuple):
+
+@dataclasses.dataclass(frozen=True)
+class Record(Checked):
     """One record of the archive that hosts the datasets; `page` and `api` are URLs."""
 
-    number: int
-    part: Part | Literal["truth"]
+    number: Count
+    part: Literal["dev", "additional_training", "eval_test", "truth"]
     license: str
     page: str
     api: str
 
 
-class Archive(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Archive(Checked):
     """One zip file, which holds clips of one machine type.
 
     Attributes:
@@ -35,11 +43,11 @@ class Archive(NamedTuple):
 
     dataset: str
     part: Part
-    machine_type: str
-    record: int
-    file: str
-    md5: str | None
-    replaces: str | None
+    machine_type: Annotated[str, _NAME]
+    record: Count
+    file: Annotated[str, _ZIP]
+    md5: Annotated[str | None, form("[0-9a-f]{32}", "32 lower-case hex digits")]
+    replaces: Annotated[str | None, _ZIP]
     url: str
 
 
@@ -50,7 +58,8 @@ def archive_part(part: Literal["dev", "eval"], split: str) -> Part:
     return "eval_test" if split == "test" else "additional_training"
 
 
-class ClipCount(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class ClipCount(Checked):
     """How many clips there are of one machine type, section, split and domain.
 
     Attributes:
@@ -64,15 +73,16 @@ class ClipCount(NamedTuple):
     """
 
     part: Literal["dev", "eval"]
-    machine_type: str
-    section: str
-    split: str
-    domain: str | None
-    normal: int | None
-    anomalous: int | None
+    machine_type: Annotated[str, _NAME]
+    section: Annotated[str, form(r"\d\d", "two digits in quotes")]
+    split: Annotated[str, form("train|test|supplemental", "train, test or supplemental")]
+    domain: Annotated[str | None, form("source|target", "source or target")]
+    normal: Annotated[int | None, _NUMBER]
+    anomalous: Annotated[int | None, _NUMBER]
 
 
-class TruthFile(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class TruthFile(Checked):
     """One file with facts about test clips.
 
     Attributes:
@@ -84,13 +94,14 @@ class TruthFile(NamedTuple):
     """
 
     kind: Literal["names", "labels", "domains", "attributes"]
-    machine_type: str | None
-    name: str
+    machine_type: Annotated[str | None, _NAME]
+    name: Annotated[str, _PATH]
     url: str
-    sha256: str
+    sha256: Annotated[str, form("[0-9a-f]{64}", "64 lower-case hex digits")]
 
 
-class TruthSource(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class TruthSource(Checked):
     """Files of one repository at one commit.
 
     Attributes:
@@ -103,15 +114,15 @@ class TruthSource(NamedTuple):
         files: what is taken from there.
     """
 
-    repository: str
-    commit: str
+    repository: Annotated[str, form(r"[\w.-]+/[\w.-]+", "owner and name of a repository")]
+    commit: Annotated[str, form("[0-9a-f]{40}", "40 lower-case hex digits")]
     license: str
     role: Literal["primary", "alternate", "released_attributes"]
     files: tuple[TruthFile, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
+class Dataset(Checked):
     """The dataset of one year.
 
     Attributes:
@@ -131,8 +142,8 @@ class Dataset:
     name: str
     year: int
     title: str
-    sample_rate_hz: int
-    num_channels: int
+    sample_rate_hz: Count
+    num_channels: Count
     hours: float | None
     longest_clip_s: float | None
     records: tuple[Record, ...]

@@ -20,7 +20,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -98,6 +98,14 @@ def generate(
     write_text(out / CARD_NAME, _card(out, parameters, clips, sorted(tables)))
     (out / _UNFINISHED_NAME).unlink()
     return out
+
+
+def digest_of_files(out: Path, names: Iterable[str]) -> str:
+    """Hex digest over names and bytes of files of a corpus."""
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        digest.update(name.encode() + b"\0" + hashlib.sha256((out / name).read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _checked(year: int, size: str, seed: int, machines: Sequence[str] | None) -> tuple[str, ...]:
@@ -212,12 +220,10 @@ def _card(
     out: Path, parameters: dict[str, Any], clips: Sequence[PlannedClip], tables: Sequence[str]
 ) -> str:
     """Text of the card: parameters, counts, and one hash over names and bytes of all files."""
-    digest = hashlib.sha256()
-    for name in sorted([*(clip.path for clip in clips), *tables]):
-        digest.update(name.encode() + b"\0" + hashlib.sha256((out / name).read_bytes()).digest())
+    digest = digest_of_files(out, [*(clip.path for clip in clips), *tables])
     counts: dict[str, dict[str, int]] = {}
     for machine_type in parameters["machines"]:
         own = (clip for clip in clips if clip.scene.machine_type == machine_type)
         counts[machine_type] = dict(Counter(clip.split for clip in own))
-    card = {**parameters, "clips": len(clips), "counts": counts, "sha256": digest.hexdigest()}
+    card = {**parameters, "clips": len(clips), "counts": counts, "sha256": digest}
     return json.dumps(card, indent=2) + "\n"

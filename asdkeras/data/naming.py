@@ -10,8 +10,6 @@ import dataclasses
 import re
 from typing import Literal
 
-AUDIO_SUFFIXES = (".wav", ".flac")
-
 _END = r"(?i:\.(?:wav|flac))"
 _2020 = re.compile(
     rf"(?:(?P<condition>normal|anomaly)_)?id_(?P<section>\d\d)_(?P<counter>\d{{8}}){_END}", re.ASCII
@@ -29,7 +27,6 @@ _SUPPLEMENTAL = re.compile(
     re.ASCII,
 )
 _WITHHELD = "noAttribute"
-_LENGTH_IN_2020 = 8  # Digits of the counter.
 
 ClipKey = tuple[object, ...]
 
@@ -65,7 +62,7 @@ class ClipName:
 
 def is_audio_name(name: str) -> bool:
     """Whether a file name ends like audio we read; hidden files (`._x.wav`) do not count."""
-    return name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith((".wav", ".flac")) and not name.startswith(".")
 
 
 def parse_name(name: str) -> ClipName | None:
@@ -85,35 +82,17 @@ def parse_name(name: str) -> ClipName | None:
     True
     """
     if match := _2021.fullmatch(name):
-        return ClipName(
-            grammar=2021,
-            section=match["section"],
-            domain=match["domain"],  # type: ignore[arg-type]
-            split=match["split"],  # type: ignore[arg-type]
-            is_anomalous=_is_anomalous(match["condition"]),
-            counter=match["counter"],
-            attributes=_attributes(match["attributes"]),
-            is_withheld=match["attributes"] == _WITHHELD,
-        )
+        return _named(2021, match)
     if match := _2020.fullmatch(name):
-        return ClipName(
-            grammar=2020,
-            section=match["section"],
-            domain=None,
-            split=None,
-            is_anomalous=_is_anomalous(match["condition"]),
-            counter=match["counter"],
-            attributes=None,
-        )
+        return _named(2020, match)
     return None
 
 
 def parse_supplemental_name(name: str) -> ClipName | None:
     """Take the file name of a supplemental clip apart.
 
-    The organizers' names are not known for certain. So the folder decides that a clip is
-    supplemental, and the name is asked only for what it holds: a clean recording of
-    the machine, or noise without one.
+    The folder decides that a clip is supplemental, because the organizers' names are not
+    known for certain. The name only says whether a machine is in the recording.
 
     Returns:
         the parts, or None if the name follows none of the reported forms.
@@ -125,15 +104,11 @@ def parse_supplemental_name(name: str) -> ClipName | None:
     if match is None:
         return None
     is_noise = "noise" in (match["origin"], match["content"])
-    return ClipName(
-        grammar="supplemental",
-        section=match["section"],
+    return dataclasses.replace(
+        _named("supplemental", match),
         domain="source" if match["origin"] == "source" else None,
         split="supplemental",
         is_anomalous=None if is_noise else False,
-        counter=match["counter"],
-        attributes=_attributes(match["attributes"]),
-        is_withheld=match["attributes"] == _WITHHELD,
         is_noise=is_noise,
     )
 
@@ -153,7 +128,7 @@ def clip_key(name: str) -> ClipKey | None:
     parsed = parse_name(name)
     if parsed is None:
         return None
-    is_converted = len(parsed.counter) == _LENGTH_IN_2020 and parsed.domain == "source"
+    is_converted = len(parsed.counter) == 8 and parsed.domain == "source"  # Digits of 2020.
     return (
         parsed.section,
         None if is_converted else parsed.domain,
@@ -165,9 +140,16 @@ def clip_key(name: str) -> ClipKey | None:
     )
 
 
-def _is_anomalous(condition: str | None) -> bool | None:
-    return None if condition is None else condition == "anomaly"
-
-
-def _attributes(text: str | None) -> str | None:
-    return None if text in (None, "", _WITHHELD) else text
+def _named(grammar: Literal[2020, 2021, "supplemental"], match: re.Match[str]) -> ClipName:
+    parts = dict.fromkeys(("domain", "split", "condition", "attributes")) | match.groupdict()
+    condition, attributes = parts["condition"], parts["attributes"]
+    return ClipName(
+        grammar=grammar,
+        section=match["section"],
+        domain=parts["domain"],
+        split=parts["split"],
+        is_anomalous=None if condition is None else condition == "anomaly",
+        counter=match["counter"],
+        attributes=None if attributes in ("", _WITHHELD) else attributes,
+        is_withheld=attributes == _WITHHELD,
+    )

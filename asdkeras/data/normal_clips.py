@@ -8,21 +8,14 @@ machine, and a folder of such folders is several.
 import dataclasses
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from asdkeras.data import cards, folders, naming, years
+from asdkeras.data import cards, folders, layouts, naming, years
 from asdkeras.data.clips import clip_table, find_clips
-from asdkeras.data.layouts import (
-    ANOMALOUS_TRAINING,
-    CONFLICT,
-    Clip,
-    Layout,
-    Problem,
-    contradiction_of,
-)
+from asdkeras.data.layouts import Clip, Layout, Problem
 from asdkeras.errors import DataError
 
 FEWEST_CLIPS = 2
@@ -86,7 +79,7 @@ def _training_clips(layout: Layout) -> Layout:
         for clip in layout.clips
         if clip.split == "train" or clip.machine_type not in trained  # To be refused.
     ]
-    notes = tuple(note for note in layout.notes if not note.endswith(CONFLICT))
+    notes = tuple(note for note in layout.notes if not note.endswith(layouts.CONFLICT))
     return dataclasses.replace(layout, clips=clips, notes=notes)
 
 
@@ -100,25 +93,31 @@ def _plain_layout(root: Path) -> Layout | None:
     if not files:
         what = "holds no WAV or FLAC file" if any(root.iterdir()) else "is empty"
         raise DataError(f"{root}: {what}. {_WAY_OUT}")
-    places = [folder for folder in sorted(files) if not _is_within(folder, files)]
-    _check_places(root, places)
+    # A folder below another one with clips belongs to that machine, and is not read.
+    own = [
+        folder
+        for folder in sorted(files)
+        if not any(folder.startswith(other + os.sep) for other in files)
+    ]
+    _check_folders(root, own)
     clips: list[Clip] = []
     problems: list[Problem] = []
-    for folder in places:
+    for folder in own:
         clips += _clips_of(folder, files[folder], problems)
-    unread = {folder: len(names) for folder, names in files.items() if folder not in places}
+    notes = [note for note in map(_other_files, own) if note]
+    if unread := sorted(files.keys() - own):
+        notes.append(
+            f"{sum(len(files[folder]) for folder in unread)} audio files lie in folders below a "
+            f"machine's own and are not read: {', '.join(unread[:3])}"
+            f"{', ...' if len(unread) > 3 else ''}."
+        )
     name = years.own_name(machine_name(os.fspath(root)))
-    return Layout(name, clips, problems, _notes(places, unread))
+    return Layout(name, clips, problems, tuple(notes))
 
 
-def _is_within(folder: str, files: dict[str, list[str]]) -> bool:
-    """Whether a folder above holds clips itself, and so is the machine."""
-    return any(folder.startswith(other + os.sep) for other in files)
-
-
-def _check_places(root: Path, places: Sequence[str]) -> None:
+def _check_folders(root: Path, machine_folders: Sequence[str]) -> None:
     names: dict[str, str] = {}
-    for folder in places:
+    for folder in machine_folders:
         for part in os.path.relpath(folder, root.absolute().parent).split(os.sep):
             split, _ = folders.FOLDERS.get(part, ("train", None))
             if split != "train" or part.lower().startswith(_ANOMALOUS):
@@ -135,49 +134,37 @@ def _check_places(root: Path, places: Sequence[str]) -> None:
         names[name] = folder
 
 
-def _clips_of(folder: str, file_names: Sequence[str], problems: list[Problem]) -> list[Clip]:
+def _clips_of(folder: str, file_names: Sequence[str], problems: list[Problem]) -> Iterator[Clip]:
     machine_type = machine_name(folder)
     names = [naming.parse_name(file_name) for file_name in file_names]
-    is_official = None not in names
-    clips = []
     for file_name, name in zip(file_names, names, strict=True):
         path = os.path.join(folder, file_name)
-        fault = contradiction_of(name, "train", None) if name else None
+        fault = layouts.contradiction_of(name, "train", None) if name else ""
         if file_name.lower().startswith(_ANOMALOUS):
-            fault = ANOMALOUS_TRAINING
+            fault = layouts.ANOMALOUS_TRAINING
         if fault:
             problems.append(Problem(machine_type, f"{path}: {fault}"))
-        elif is_official and name is not None:
-            clips.append(
-                Clip(path, machine_type, name.section, name.domain, "train", False, name.attributes)
-            )
-        else:
-            clips.append(Clip(path, machine_type, "00", None, "train", False, None))
-    return clips
+            continue
+        said = layouts.PLAIN if None in names or name is None else name
+        yield Clip(path, machine_type, said.section, said.domain, "train", False, said.attributes)
 
 
-def _notes(places: Sequence[str], unread: dict[str, int]) -> tuple[str, ...]:
-    notes = []
-    for folder in places:
-        others = sorted(
-            entry.name
-            for entry in os.scandir(folder)
-            if entry.is_file()
-            and not entry.name.startswith(".")
-            and not naming.is_audio_name(entry.name)
-        )
-        if others:
-            more = ", ..." if len(others) > 3 else ""
-            notes.append(
-                f"{folder}: {len(others)} files are no WAV or FLAC audio and are not read: "
-                f"{', '.join(others[:3])}{more}."
-            )
-    if unread:
-        notes.append(
-            f"{sum(unread.values())} audio files lie in folders below a machine's own and are not "
-            f"read: {', '.join(sorted(unread)[:3])}{', ...' if len(unread) > 3 else ''}."
-        )
-    return tuple(notes)
+def _other_files(folder: str) -> str:
+    """A note about files of a folder that are no audio; empty if there are none."""
+    others = sorted(
+        entry.name
+        for entry in os.scandir(folder)
+        if entry.is_file()
+        and not entry.name.startswith(".")
+        and not naming.is_audio_name(entry.name)
+    )
+    if not others:
+        return ""
+    more = ", ..." if len(others) > 3 else ""
+    return (
+        f"{folder}: {len(others)} files are no WAV or FLAC audio and are not read: "
+        f"{', '.join(others[:3])}{more}."
+    )
 
 
 def _check_counts(data: Path, table: pd.DataFrame) -> None:

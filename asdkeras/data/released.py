@@ -12,8 +12,7 @@ from asdkeras.data import naming, years
 from asdkeras.data.layouts import Clip
 from asdkeras.data.manifest import Dataset
 from asdkeras.data.truth import read_truth
-from asdkeras.data.truth_tables import is_correspondence, read_correspondence, read_list
-from asdkeras.errors import DataError
+from asdkeras.data.truth_tables import read_attributes
 
 
 def released_attributes(dataset: Dataset, folder: Path) -> dict[str, dict[str, str]]:
@@ -35,8 +34,7 @@ def released_attributes(dataset: Dataset, folder: Path) -> dict[str, dict[str, s
         if source.role == "released_attributes":
             for file in source.files:
                 machine_type = str(file.machine_type)
-                attributes = _read(folder / file.name, machine_type)
-                released.setdefault(machine_type, {}).update(attributes)
+                released.setdefault(machine_type, {}).update(read_attributes(folder, file))
     truth = read_truth(dataset, folder)
     if truth is None:
         return released
@@ -64,25 +62,8 @@ def with_released_attributes(
         for machine_type, attributes in released.items()
     }
     return [
-        clip._replace(attributes=by_key[clip.machine_type].get(_key(clip)))
-        if clip.attributes is None and clip.machine_type in by_key
+        clip._replace(attributes=names.get(naming.clip_key(os.path.basename(clip.path))))
+        if clip.attributes is None and (names := by_key.get(clip.machine_type)) is not None
         else clip
         for clip in clips
     ]
-
-
-def _key(clip: Clip) -> naming.ClipKey | None:
-    return naming.clip_key(os.path.basename(clip.path))
-
-
-def _read(path: Path, machine_type: str) -> dict[str, str]:
-    """Attributes of each distributed file name, from either kind of file."""
-    if is_correspondence(path):
-        return read_correspondence(path)
-    attributes = {}
-    for line in read_list(path, machine_type)[machine_type]:
-        full = naming.parse_name(line.name_with_attributes or "")
-        if full is None or full.attributes is None:
-            raise DataError(f"{line.place}: lacks the name with attributes. Fetch the file again.")
-        attributes[line.name] = full.attributes
-    return attributes

@@ -15,6 +15,7 @@ from asdkeras.data.audio import Samples
 
 SHARD_BYTES = 64 * 2**20
 _MAX_CLIPS = 4096
+_PLAN = "plan.json"
 ALIGNMENT = 4  # Bytes; float32 samples must not begin at odd places.
 
 
@@ -59,7 +60,7 @@ def split_into_shards(num_bytes: Sequence[int]) -> list[int]:
 def read_plan(folder: Path, num_clips: int) -> list[int]:
     """Bounds of the shards of an earlier attempt; empty if there was none."""
     try:
-        bounds = json.loads(_plan_path(folder).read_text(encoding="utf-8"))["bounds"]
+        bounds = json.loads((folder / _PLAN).read_text(encoding="utf-8"))["bounds"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return list(bounds) if bounds[-1:] == [num_clips] else []
@@ -67,7 +68,11 @@ def read_plan(folder: Path, num_clips: int) -> list[int]:
 
 def write_plan(folder: Path, bounds: Sequence[int]) -> None:
     """Keep the bounds of the shards: later changes of files move none of them."""
-    files.write_text(_plan_path(folder), json.dumps({"bounds": bounds}))
+    files.write_text(folder / _PLAN, json.dumps({"bounds": bounds}))
+
+
+def _index(folder: Path, shard: int) -> Path:
+    return folder / f"{shard:05d}.json"
 
 
 def samples_path(folder: Path, shard: int) -> Path:
@@ -78,7 +83,7 @@ def samples_path(folder: Path, shard: int) -> Path:
 def read_index(folder: Path, shard: int, clips: range) -> list[Entry] | None:
     """Entries of a shard; None if it is not there, not whole, or holds other clips."""
     try:
-        content = json.loads(_index_path(folder, shard).read_text(encoding="utf-8"))
+        content = json.loads(_index(folder, shard).read_text(encoding="utf-8"))
         entries = [Entry(*fields) for fields in content["entries"]]
         holds_these = content["clips"] == [clips.start, clips.stop] and len(entries) == len(clips)
         is_whole = samples_path(folder, shard).stat().st_size == content["num_bytes"]
@@ -101,7 +106,7 @@ def write_shard(
     Returns:
         what the index holds.
     """
-    _index_path(folder, shard).unlink(missing_ok=True)
+    _index(folder, shard).unlink(missing_ok=True)
     entries = []
     with files.replacing(samples_path(folder, shard)) as path, open(path, "wb") as file:
         for entry, samples in decoded:
@@ -127,7 +132,7 @@ def write_index(
     """
     rows = [dataclasses.astuple(entry) for entry in entries]
     content = {"clips": [clips.start, clips.stop], "num_bytes": num_bytes, "entries": rows}
-    files.write_text(_index_path(folder, shard), json.dumps(content))
+    files.write_text(_index(folder, shard), json.dumps(content))
 
 
 def digest_of(samples: Samples) -> str:
@@ -135,11 +140,3 @@ def digest_of(samples: Samples) -> str:
     content = hashlib.blake2b(samples.dtype.name.encode(), digest_size=16)
     content.update(samples.data)
     return content.hexdigest()
-
-
-def _index_path(folder: Path, shard: int) -> Path:
-    return folder / f"{shard:05d}.json"
-
-
-def _plan_path(folder: Path) -> Path:
-    return folder / "plan.json"

@@ -9,7 +9,6 @@ touched stays resident.
 import hashlib
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +18,7 @@ import pandas as pd
 
 from asdkeras.data import shards
 from asdkeras.data.audio import INT16_SCALE, AudioConfig, Samples
-from asdkeras.data.store_build import BuiltStore, StoreBuild
+from asdkeras.data.store_build import BuiltStore, build_store
 from asdkeras.data.store_moments import clip_moments, joined
 from asdkeras.dsp.clip_length import Keep, fit_clip_length
 from asdkeras.errors import DataError
@@ -41,7 +40,10 @@ class ClipStore:
     def __init__(self, built: BuiltStore, sample_rate_hz: int) -> None:
         self.lengths = np.array([entry.length for entry in built.entries], np.int64)
         self.sample_rate_hz = sample_rate_hz
-        self.fingerprint = _fingerprint(built, sample_rate_hz)
+        content = hashlib.sha256(str(sample_rate_hz).encode())
+        for entry in built.entries:
+            content.update(entry.digest.encode())
+        self.fingerprint = content.hexdigest()
         self.notes = built.notes
         self._folder = built.folder
         self._shards = np.repeat(np.arange(len(built.bounds) - 1), np.diff(built.bounds))
@@ -117,14 +119,21 @@ class ClipStore:
 
         Raises:
             DataError: if the store has been cut off since it was opened.
-            ValueError: if `keep` is `random`, `pad_mode` unknown, or a length below 1.
         """
-        _check_part(num_samples, clip_length, keep, pad_mode)
         positions = np.asarray(indices, np.int64)
         firsts = np.asarray(first_samples, np.int64)
         waveforms = np.zeros((len(positions), num_samples), np.float32)
         for waveform, position, first in zip(waveforms, positions, firsts.tolist(), strict=True):
-            self._read_part_into(waveform, position, first, clip_length, keep, pad_mode)
+            start, stop = max(first, 0), min(first + num_samples, clip_length)
+            scale = self._scale(position)
+            if pad_mode == "reflect" and stop - start < num_samples:
+                order = _mirrored(first, num_samples, clip_length)
+                start, stop = int(order.min()), int(order.max()) + 1
+                samples = self._fitted_part(position, start, stop, clip_length, keep)
+                np.multiply(samples[order - start], scale, out=waveform)
+            elif start < stop:
+                samples = self._fitted_part(position, start, stop, clip_length, keep)
+                np.multiply(samples, scale, out=waveform[start - first : stop - first])
         return waveforms
 
     def moments(self, indices: npt.ArrayLike) -> tuple[float, float]:
@@ -153,27 +162,6 @@ class ClipStore:
         lengths = self.lengths[positions]
         mean, squares = joined(lengths, of_clips[:, 0], of_clips[:, 1])
         return float(mean), float(np.sqrt(squares / lengths.sum()))
-
-    def _read_part_into(
-        self,
-        waveform: npt.NDArray[np.float32],
-        position: np.int64,
-        first: int,
-        clip_length: int,
-        keep: Keep,
-        pad_mode: PadMode,
-    ) -> None:
-        """Fill zeros `(num_samples,)` with the part of one clip that starts at `first`."""
-        start, stop = max(first, 0), min(first + len(waveform), clip_length)
-        if pad_mode == "reflect" and stop - start < len(waveform):
-            order = _mirrored(first, len(waveform), clip_length)
-            start, stop = int(order.min()), int(order.max()) + 1
-            samples = self._fitted_part(position, start, stop, clip_length, keep)
-            np.multiply(samples[order - start], self._scale(position), out=waveform)
-        elif start < stop:
-            samples = self._fitted_part(position, start, stop, clip_length, keep)
-            inside = waveform[start - first : stop - first]
-            np.multiply(samples, self._scale(position), out=inside)
 
     def _fitted_part(
         self, position: np.int64, start: int, stop: int, clip_length: int, keep: Keep
@@ -234,29 +222,15 @@ def open_store(
     """
     if len(table) == 0:
         raise ValueError("a clip store needs a clip table with at least one row.")
-    paths = [str(path) for path in table["path"]]
-    threads = num_threads or min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as executor:
-        build = StoreBuild(paths, table["machine_type"].tolist(), config, folder, executor)
-        built = build.run(on_progress or (lambda done, total: None))
+    built = build_store(
+        [str(path) for path in table["path"]],
+        table["machine_type"].tolist(),
+        config,
+        folder,
+        on_progress=on_progress or (lambda done, total: None),
+        num_threads=num_threads or min(8, os.cpu_count() or 1),
+    )
     return ClipStore(built, config.sample_rate_hz)
-
-
-def _check_part(num_samples: int, clip_length: int, keep: Keep, pad_mode: PadMode) -> None:
-    if keep == "random":
-        raise ValueError(
-            "a part is counted from the start or the end of a clip, and a random window has "
-            "neither. Received: keep='random'. Use 'start' or 'end'."
-        )
-    if pad_mode not in ("constant", "reflect"):
-        raise ValueError(
-            f"`pad_mode` must be 'constant' or 'reflect'. Received: pad_mode={pad_mode!r}"
-        )
-    if num_samples < 1 or clip_length < 1:
-        raise ValueError(
-            "a part and its clip need at least one sample. "
-            f"Received: num_samples={num_samples}, clip_length={clip_length}"
-        )
 
 
 def _mirrored(first: int, num_samples: int, clip_length: int) -> npt.NDArray[np.int64]:
@@ -265,10 +239,3 @@ def _mirrored(first: int, num_samples: int, clip_length: int) -> npt.NDArray[np.
     period = max(2 * (clip_length - 1), 1)
     order = np.arange(first, first + num_samples, dtype=np.int64) % period
     return np.minimum(order, period - order)
-
-
-def _fingerprint(built: BuiltStore, sample_rate_hz: int) -> str:
-    content = hashlib.sha256(str(sample_rate_hz).encode())
-    for entry in built.entries:
-        content.update(entry.digest.encode())
-    return content.hexdigest()

@@ -12,15 +12,13 @@ is looked at as a whole.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from asdkeras.data import naming, truth_tables, years
 from asdkeras.data.layouts import Clip, Problem
 from asdkeras.data.manifest import Dataset, TruthFile
-from asdkeras.data.truth_tables import Listed, Value
-from asdkeras.errors import DataError
 
 _DOMAINS = {False: "source", True: "target"}
 _CONDITIONS = {False: "normal", True: "anomaly"}
@@ -68,77 +66,50 @@ class Truth:
     Args:
         dataset: name of the dataset.
         rows: of each machine type.
+
+    Attributes:
+        machine_types: machine types whose truth is known, sorted.
+        disputed: machine types whose labeled names contradict the tables.
     """
 
     def __init__(self, dataset: str, rows: Mapping[str, Iterable[TruthRow]]) -> None:
         self.dataset = dataset
         self._rows = {name: tuple(sorted(rows[name])) for name in sorted(rows)}
-        self._names = {name: _Names(rows) for name, rows in self._rows.items()}
-
-    @property
-    def machine_types(self) -> tuple[str, ...]:
-        """Machine types whose truth is known, sorted."""
-        return tuple(self._rows)
-
-    @property
-    def disputed(self) -> tuple[str, ...]:
-        """Machine types whose labeled names contradict the tables."""
-        return tuple(name for name in self._rows if self._names[name].mended)
+        self.machine_types = tuple(self._rows)
+        self.disputed = tuple(
+            name for name, own in self._rows.items() if any(map(_is_contradicted, own))
+        )
 
     def rows(self, machine_type: str) -> tuple[TruthRow, ...]:
         """Rows of a machine type, sorted by raw name; none if it is not known."""
         return self._rows.get(machine_type, ())
 
-    def find(self, machine_type: str, file_name: str) -> TruthRow | None:
-        """Row of a clip.
+    def find_all(self, machine_type: str, file_names: Sequence[str]) -> list[TruthRow | None]:
+        """Rows of clips that lie in one tree.
 
         Args:
             machine_type: folder name.
-            file_name: raw or labeled name, with or without `_test`, WAV or FLAC.
+            file_names: raw or labeled names, with or without `_test`, WAV or FLAC. Those of a
+                disputed machine type are read as the form most of them fit.
 
         Returns:
-            the row, or None if there is none, or if the name alone does not say which
-            clip of a disputed machine type is meant (`find_all` sees more names).
+            a row for each name, None where there is none, or where the names do not say which
+            clip of a disputed machine type is meant.
         """
-        return self.find_all(machine_type, [file_name])[0]
-
-    def find_all(self, machine_type: str, file_names: Sequence[str]) -> list[TruthRow | None]:
-        """Rows of clips that lie in one tree, as `find`.
-
-        For a disputed machine type, the names are read as the form most of them fit.
-        """
-        names = self._names.get(machine_type)
+        rows = self.rows(machine_type)
         keys = [naming.clip_key(file_name) for file_name in file_names]
-        if names is None:
-            return [None] * len(keys)
-        labeled = names.labeled_like(keys)
-        return [(names.raw.get(key) or labeled.get(key)) if key else None for key in keys]
-
-
-class _Names:
-    """Names of the clips of one machine type: raw, as listed, and as ASDKit mends them."""
-
-    def __init__(self, rows: Sequence[TruthRow]) -> None:
-        self.raw: dict[naming.ClipKey | None, TruthRow] = {
-            naming.clip_key(row.name): row for row in rows
-        }
-        self.listed: dict[naming.ClipKey | None, TruthRow] = {
-            naming.clip_key(row.labeled_name): row for row in rows
-        }
-        self.mended: dict[naming.ClipKey | None, TruthRow] = {}
-        if any(_is_contradicted(row) for row in rows):
-            self.mended = {naming.clip_key(_mended_name(row)): row for row in rows}
-
-    def labeled_like(
-        self, keys: Sequence[naming.ClipKey | None]
-    ) -> dict[naming.ClipKey | None, TruthRow]:
-        """The form of labeled names that most of the names have, or what both agree on."""
-        num_listed = sum(key in self.listed for key in keys)
-        num_mended = sum(key in self.mended for key in keys)
-        if num_listed != num_mended:
-            return self.listed if num_listed > num_mended else self.mended
-        both = self.mended | self.listed
-        return {key: row for key, row in both.items() if self.mended.get(key, row) == row}
+        raw = {naming.clip_key(row.name): row for row in rows}
+        labeled = {naming.clip_key(row.labeled_name): row for row in rows}
+        if machine_type in self.disputed:
+            mended = {naming.clip_key(_mended_name(row)): row for row in rows}
+            num_listed = sum(key in labeled for key in keys)
+            num_mended = sum(key in mended for key in keys)
+            if num_mended > num_listed:
+                labeled = mended
+            elif num_mended == num_listed:  # Only names that mean one clip in both forms.
+                both = mended | labeled
+                labeled = {key: row for key, row in both.items() if mended.get(key, row) == row}
+        return [(raw.get(key) or labeled.get(key)) if key else None for key in keys]
 
 
 def read_truth(dataset: Dataset, folder: Path) -> Truth | None:
@@ -153,8 +124,7 @@ def read_truth(dataset: Dataset, folder: Path) -> Truth | None:
         one; None if neither is complete.
 
     Raises:
-        DataError: if a line is not as published, or files contradict or do not cover each
-            other. All faults of a kind are named.
+        DataError: if a file is not as published.
     """
     for role in ("primary", "alternate"):
         sources = [source for source in dataset.truth if source.role == role]
@@ -178,36 +148,42 @@ def join(clips: Sequence[Clip], truth: Truth) -> Joined:
     """
     known = {(name, row.section) for name in truth.machine_types for row in truth.rows(name)}
     evaluation: dict[str, list[int]] = {}
-    for place, clip in enumerate(clips):
+    for index, clip in enumerate(clips):
         if clip.split == "test" and (clip.machine_type, clip.section) in known:
-            evaluation.setdefault(clip.machine_type, []).append(place)
+            evaluation.setdefault(clip.machine_type, []).append(index)
     joined: list[Clip | None] = list(clips)
     problems: list[Problem] = []
     found: list[tuple[Clip, TruthRow]] = []
-    for machine_type, places in evaluation.items():
-        file_names = [os.path.basename(clips[place].path) for place in places]
+    for machine_type, indices in evaluation.items():
+        unknown = f"the ground truth of {truth.dataset} knows no clip of this name"
+        if machine_type in truth.disputed:
+            unknown += ", or two published lists give it to different clips"
+        file_names = [os.path.basename(clips[index].path) for index in indices]
         first: dict[str, str] = {}
-        for place, row in zip(places, truth.find_all(machine_type, file_names), strict=True):
-            clip, joined[place] = clips[place], None
+        for index, row in zip(indices, truth.find_all(machine_type, file_names), strict=True):
+            clip, joined[index] = clips[index], None
             if row is None:
-                text = f"{clip.path}: {_unknown(machine_type, truth)}"
+                problems.append(Problem(machine_type, f"{clip.path}: {unknown}"))
             elif row.name in first:
                 text = f"{clip.path}: the same clip as {first[row.name]}, which is {row.name}"
+                problems.append(Problem(machine_type, text))
             else:
                 first[row.name] = clip.path
                 found.append((clip, row))
-                joined[place] = _filled(clip, row)
-                continue
-            problems.append(Problem(machine_type, text))
+                joined[index] = clip._replace(
+                    domain=row.domain, is_anomalous=row.is_anomalous, attributes=row.attributes
+                )
     kept = [clip for clip in joined if clip is not None]
-    return Joined(kept, problems, tuple(_notes(found, truth)))
+    return Joined(kept, problems, _notes(found, truth))
 
 
 def _read_truth(dataset: Dataset, folder: Path, files: Sequence[TruthFile]) -> Truth:
-    tables = truth_tables.read_tables(folder, files, years.MACHINE_TYPES[dataset.year])
+    listed, labels, domains = truth_tables.read_tables(folder, files)
     rows = {
-        name: _rows(tables.listed.get(name), tables.labels.get(name), tables.domains.get(name))
-        for name in tables.listed.keys() | tables.labels.keys()
+        name: _rows(
+            listed.get(name) or _labeled_names(labels[name]), labels.get(name), domains.get(name)
+        )
+        for name in listed.keys() | labels.keys()
     }
     for name in years.WITHHELD.get(dataset.year, set()) & rows.keys():
         # The lists of names were published after the challenge, and tell what it withheld.
@@ -216,45 +192,31 @@ def _read_truth(dataset: Dataset, folder: Path, files: Sequence[TruthFile]) -> T
 
 
 def _rows(
-    listed: Sequence[Listed] | None,
-    labels: Mapping[str, Value] | None,
-    domains: Mapping[str, Value] | None,
+    labeled_names: Mapping[str, str],
+    labels: Mapping[str, bool] | None,
+    domains: Mapping[str, bool] | None,
 ) -> list[TruthRow]:
-    """Rows of one machine type; tables win over the list, which may be missing."""
-    if listed is None:
-        names = {name: _labeled_name(name, value) for name, value in (labels or {}).items()}
-    else:
-        names = {line.name: line.labeled_name for line in listed}
-    rows = [_row(name, names[name], labels, domains) for name in names]
-    if any(_is_contradicted(row) for row in rows):
+    """Rows of one machine type; tables win over the list of names."""
+    rows = []
+    for name, labeled_name in labeled_names.items():
+        labeled = _parsed(labeled_name)
+        domain = _DOMAINS[domains[name]] if domains else labeled.domain
+        is_anomalous = labels[name] if labels else bool(labeled.is_anomalous)
+        fields = (labeled.section, domain, is_anomalous, labeled.attributes)
+        rows.append(TruthRow(name, labeled_name, *fields))
+    if any(map(_is_contradicted, rows)):
         return [row._replace(attributes=None) for row in rows]
     return rows
 
 
-def _row(
-    name: str,
-    labeled_name: str,
-    labels: Mapping[str, Value] | None,
-    domains: Mapping[str, Value] | None,
-) -> TruthRow:
-    labeled = _parsed(labeled_name)
-    return TruthRow(
-        name=name,
-        labeled_name=labeled_name,
-        section=labeled.section,
-        domain=_DOMAINS[domains[name].is_one] if domains else labeled.domain,
-        is_anomalous=labels[name].is_one if labels else bool(labeled.is_anomalous),
-        attributes=labeled.attributes,
-    )
-
-
-def _labeled_name(name: str, label: Value) -> str:
-    """Labeled name of a clip of 2021, whose raw name lacks nothing but the label."""
-    raw = _parsed(name)
-    if raw.domain is None:
-        raise DataError(f"{label.place}: {name} says no domain, and no list of names is there.")
-    condition = _CONDITIONS[label.is_one]
-    return f"section_{raw.section}_{raw.domain}_test_{condition}_{raw.counter}.wav"
+def _labeled_names(labels: Mapping[str, bool]) -> dict[str, str]:
+    """Labeled names of clips of 2021, whose raw names lack nothing but the label."""
+    names = {}
+    for name, is_anomalous in labels.items():
+        raw = _parsed(name)
+        condition = _CONDITIONS[is_anomalous]
+        names[name] = f"section_{raw.section}_{raw.domain}_test_{condition}_{raw.counter}.wav"
+    return names
 
 
 def _mended_name(row: TruthRow) -> str:
@@ -277,20 +239,7 @@ def _is_contradicted(row: TruthRow) -> bool:
     return (labeled.is_anomalous, labeled.domain) != (row.is_anomalous, row.domain)
 
 
-def _filled(clip: Clip, row: TruthRow) -> Clip:
-    return clip._replace(
-        domain=row.domain, is_anomalous=row.is_anomalous, attributes=row.attributes
-    )
-
-
-def _unknown(machine_type: str, truth: Truth) -> str:
-    text = f"the ground truth of {truth.dataset} knows no clip of this name"
-    if machine_type in truth.disputed:
-        text += ", or two published lists give it to different clips"
-    return text
-
-
-def _notes(found: Sequence[tuple[Clip, TruthRow]], truth: Truth) -> Iterator[str]:
+def _notes(found: Sequence[tuple[Clip, TruthRow]], truth: Truth) -> tuple[str, ...]:
     """A line about clips under labeled names of disputed machine types, if there are any."""
     names = [
         (clip, row, _parsed(os.path.basename(clip.path)))
@@ -299,13 +248,13 @@ def _notes(found: Sequence[tuple[Clip, TruthRow]], truth: Truth) -> Iterator[str
     ]
     named = [(clip, row, name) for clip, row, name in names if name.is_anomalous is not None]
     if not named:
-        return
+        return ()
     num_labels = sum(name.is_anomalous != row.is_anomalous for _, row, name in named)
     num_domains = sum(name.domain != row.domain for _, row, name in named)
     machine_types = ", ".join(sorted({clip.machine_type for clip, _, _ in named}))
-    yield (
+    return (
         f"{len(named)} test clips of {machine_types} were renamed by a published list that "
         "contradicts the tables the challenge scored with. Labels and domains come from the "
         f"tables now: {num_labels} labels and {num_domains} domains in the names are wrong. "
-        "Attributes in these names are ignored."
+        "Attributes in these names are ignored.",
     )

@@ -4,25 +4,34 @@ import contextlib
 import dataclasses
 import hashlib
 import itertools
-import json
 import os
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-import yaml
 
 from asdkeras.data.normal_clips import normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clips import machine_of, read_clips
 from asdkeras.detector.file import DetectorFile, save_file
+from asdkeras.detector.machine import Machine
+from asdkeras.detector.pcm import Block, Gap
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.import_keras import import_keras
-from asdkeras.experiment.run import open_run, run_on_clips, train
-from asdkeras.experiment.run_folder import RunFolder
+from asdkeras.experiment.run import open_finished, run_on_clips
+from asdkeras.experiment.run import score as score_run
 from asdkeras.progress import say
-from asdkeras.score_files import read_trial
+
+if TYPE_CHECKING:
+    import keras
+
+    from asdkeras.detector.export_check import Graph
+    from asdkeras.detector.exports import Exported
+    from asdkeras.experiment.run import RunFiles
 
 DEFAULT_SYSTEM = "baseline2023"
 """Content with one machine and nothing known about its clips."""
@@ -61,18 +70,33 @@ class Detector:
         ```
     """
 
-    def __init__(self, system=DEFAULT_SYSTEM, *, variant=None, recipe=None, overrides=()):
+    def __init__(
+        self,
+        system: str = DEFAULT_SYSTEM,
+        *,
+        variant: str | None = None,
+        recipe: str | None = None,
+        overrides: Sequence[str] = (),
+    ) -> None:
         self.system = system
         self.variant = variant
         self.recipe = recipe
         self.overrides = tuple(overrides)
-        self.machines = {}
-        self.story = {}
-        self._models = {}
-        self._file = None
-        self._scorers = {}
+        self.machines: dict[str, Machine] = {}
+        self.story: dict[str, Any] = {}
+        self._models: dict[str, keras.Model] = {}
+        self._file: DetectorFile | None = None
+        self._scorers: dict[str, Graph] = {}
 
-    def fit(self, data, *, machines=None, work=None, jobs=None, is_in_process=None):
+    def fit(
+        self,
+        data: str | os.PathLike[str],
+        *,
+        machines: Sequence[str] | None = None,
+        work: str | os.PathLike[str] | None = None,
+        jobs: int | None = None,
+        is_in_process: bool | None = None,
+    ) -> "Detector":
         """Train the system on normal clips, and make a graph for each machine.
 
         Args:
@@ -115,11 +139,11 @@ class Detector:
             )
             in_process = jobs is None if is_in_process is None else is_in_process
             run = dataclasses.replace(run, is_in_process=in_process)
-            train(run)
+            score_run(run)
             self._take(run)
         return self
 
-    def _digest(self, table):
+    def _digest(self, table: pd.DataFrame) -> str:
         """Of all that a fit depends on: another one of the same folder shall not go on with it."""
         files = [(path, os.stat(path)) for path in table["path"]]
         lines = [self.system, self.variant, self.recipe, *self.overrides]
@@ -127,43 +151,46 @@ class Detector:
         return hashlib.sha256("\n".join(map(str, lines)).encode()).hexdigest()[:12]
 
     @classmethod
-    def of_run(cls, folder, *, machines=None):
+    def of_run(
+        cls, folder: str | os.PathLike[str], *, machines: Sequence[str] | None = None
+    ) -> "Detector":
         """The detector of a finished run, of its first trial.
 
         Args:
-            folder: of the run, such as `runs/wilkinghoff2024/adaproj/dcase2023`. Its dataset
-                must be where it was.
+            folder: of the run, such as `runs/wilkinghoff2024/adaproj/dcase2023`. Its dataset is
+                not read.
             machines: machine types (`fan`) or sections (`fan_00`) to take; None means all.
 
         Raises:
             RecipeError: if there is no such run or machine, it has no scores yet, or its scores
                 are no function of a clip alone.
-            DataError: if its dataset is gone or not what it was.
         """
-        folder = Path(folder)
-        recipe, environment = folder / "recipe.yaml", folder / "environment.json"
-        if not recipe.is_file() or not environment.is_file():
-            raise RecipeError(f"{folder}: no run. `asdkeras train` or `asdkeras eval` makes one.")
-        run = _reopened(folder, Path(json.loads(environment.read_text("utf-8"))["data"]))
-        detector = cls(run.recipe.system, variant=run.recipe.variant, recipe=str(recipe))
+        run = open_finished(Path(folder))
+        detector = cls(run.recipe.system, variant=run.recipe.variant, recipe=str(run.source))
         detector._take(run, machines)
         return detector
 
-    def _take(self, run, machines=None):
-        from asdkeras.detector.fit import fit_machines, story_of
+    def _take(self, run: "RunFiles", machines: Sequence[str] | None = None) -> None:
+        from asdkeras.detector.fit import fit_machines, metadata_of
 
         self.machines, self._models, self._file, self._scorers = {}, {}, None, {}
-        differences, notes = {}, ()
+        differences = {}
         for fitted in fit_machines(run, run.recipe.seeds[0], machines=machines):
             name = fitted.machine.name
             self.machines[name] = fitted.machine
             self._models[name] = fitted.model
-            differences[name] = float(fitted.largest_difference)
-            notes = fitted.notes  # Of the run, the same for all its machines.
-        self.story = {**story_of(run), "largest_differences": differences, "notes": [*notes]}
+            differences[name] = fitted.largest_difference
+        self.story = {**metadata_of(run), "largest_differences": differences}
         self.variant = run.recipe.variant
 
-    def decisions(self, clips, machine=None, *, resample_up=False, on_error=None):
+    def decisions(
+        self,
+        clips: Any,
+        machine: str | None = None,
+        *,
+        resample_up: bool = False,
+        on_error: Callable[[DataError], None] | None = None,
+    ) -> Iterator[dict[str, Any]]:
         """Score and decision of clips, one after the other.
 
         Args:
@@ -199,7 +226,14 @@ class Detector:
                         "embedding": outputs["embedding"][row],
                     }
 
-    def detect(self, clips, machine=None, *, resample_up=False, on_error=None):
+    def detect(
+        self,
+        clips: Any,
+        machine: str | None = None,
+        *,
+        resample_up: bool = False,
+        on_error: Callable[[DataError], None] | None = None,
+    ) -> pd.DataFrame:
         """What `decisions` says as a data frame, one row per clip, without embeddings."""
         rows = [
             {name: value for name, value in row.items() if name != "embedding"}
@@ -208,19 +242,26 @@ class Detector:
         columns = ["clip", "machine", "anomaly_score", "threshold", "is_anomalous"]
         return pd.DataFrame(rows, columns=columns)
 
-    def score(self, clips, machine=None):
+    def score(self, clips: Any, machine: str | None = None) -> npt.NDArray[np.float64]:
         """Anomaly scores, higher is more anomalous; float64 `(clips,)`. See `decisions`."""
         return np.array([row["anomaly_score"] for row in self.decisions(clips, machine)])
 
-    def predict(self, clips, machine=None):
+    def predict(self, clips: Any, machine: str | None = None) -> npt.NDArray[np.bool_]:
         """Whether clips are anomalous; bool `(clips,)`. See `decisions`."""
         return np.array([row["is_anomalous"] for row in self.decisions(clips, machine)], bool)
 
-    def embed(self, clips, machine=None):
+    def embed(self, clips: Any, machine: str | None = None) -> npt.NDArray[np.float32]:
         """Embeddings of clips of one machine; float32 `(clips, dim)`. See `decisions`."""
         return np.stack([row["embedding"] for row in self.decisions(clips, machine)])
 
-    def stream(self, blocks, *, machine=None, window_s=None, hop_s=None):
+    def stream(
+        self,
+        blocks: Iterable[Block | Gap],
+        *,
+        machine: str | None = None,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+    ) -> Iterator[stream.WindowScore]:
         """Score a sliding window over endless audio; see `asdkeras.detector.stream`.
 
         Args:
@@ -242,7 +283,7 @@ class Detector:
             hop_s=hop_s,
         )
 
-    def model(self, machine=None):
+    def model(self, machine: str | None = None) -> "keras.Model":
         """The graph of a machine, a `keras.Model`.
 
         Args:
@@ -254,12 +295,12 @@ class Detector:
             `(batch, dim)`.
         """
         name = self._only(machine)
-        if name not in self._models:
+        if name not in self._models and self._file is not None:
             import_keras()
             self._models[name] = self._file.load_model(name)
         return self._models[name]
 
-    def scorer(self, machine=None):
+    def scorer(self, machine: str | None = None) -> "Graph":
         """The graph of a machine as a function of NumPy arrays, compiled once for all shapes.
 
         Returns:
@@ -273,7 +314,9 @@ class Detector:
             self._scorers[name] = as_numpy_function(model)
         return self._scorers[name]
 
-    def export(self, path, format, machine=None):
+    def export(
+        self, path: str | os.PathLike[str], format: str, machine: str | None = None
+    ) -> "Exported":
         """Write the graph of a machine for use without this package; see `exports`.
 
         Args:
@@ -290,27 +333,33 @@ class Detector:
         name = self._only(machine)
         return exports.export_model(self.model(name), Path(path), format, self.machines[name])
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write all graphs into one file, which `load` reads in another process."""
         self._require_fit()
         models = {name: self.model(name) for name in self.machines}
         save_file(path, self.story, self.machines, models)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike[str]) -> "Detector":
         """Read a detector; its graphs are loaded when they are asked for.
 
         Raises:
             DataError: if the file is missing, damaged, foreign, or from a newer version.
         """
         file = DetectorFile.open(path)
-        detector = cls(file.story.get("system"), variant=file.story.get("variant"))
+        detector = cls(str(file.story.get("system")), variant=file.story.get("variant"))
         detector.machines, detector.story, detector._file = file.machines, file.story, file
         return detector
 
-    def _heard(self, clips, machine, resample_up, on_error):
+    def _heard(
+        self,
+        clips: Any,
+        machine: str | None,
+        resample_up: bool,
+        on_error: Callable[[DataError], None] | None,
+    ) -> Iterator[tuple[str, str, npt.NDArray[np.float32]]]:
         """Name, machine and waveform of each clip."""
-        said = set()
+        said: set[str] = set()
         rates = {each.sample_rate_hz for each in self.machines.values()}
         channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
         for clip, waveform in read_clips(
@@ -331,7 +380,7 @@ class Detector:
             self._note_length(clip, len(waveform), self.machines[name], said)
             yield clip, name, waveform
 
-    def _note_length(self, clip, num_samples, machine, said):
+    def _note_length(self, clip: str, num_samples: int, machine: Machine, said: set[str]) -> None:
         """Say once of each machine that longer clips are not heard whole."""
         if num_samples > machine.clip_length and machine.name not in said:
             said.add(machine.name)
@@ -342,42 +391,21 @@ class Detector:
                 f"{machine.clip_length / machine.sample_rate_hz:g} s; a stream is heard whole"
             )
 
-    def _only(self, machine):
+    def _only(self, machine: str | None) -> str:
         self._require_fit()
         if machine is None and len(self.machines) == 1:
             return next(iter(self.machines))
-        self._require(machine)
-        return machine
+        return self._require(machine)
 
-    def _require(self, machine):
-        if machine not in self.machines:
+    def _require(self, machine: str | None) -> str:
+        if machine is None or machine not in self.machines:
             received = "none" if machine is None else machine
             raise RecipeError(
                 f"`machine` must be one of {', '.join(self.machines)}. Received: {received}. On "
                 "the command line, say --machine NAME."
             )
+        return machine
 
-    def _require_fit(self):
+    def _require_fit(self) -> None:
         if not self.machines:
             raise RecipeError("this detector is not fitted. Call `fit`, or `Detector.load`.")
-
-
-def _reopened(folder, data):
-    """The run in a folder, on the clips it was made of."""
-    recipe = yaml.safe_load((folder / "recipe.yaml").read_text("utf-8"))
-    for key in ("system", "seeds"):
-        if key not in recipe:
-            raise RecipeError(f"{folder}: its recipe.yaml is not that of a run.")
-    scores = folder / "scores" / f"seed{recipe['seeds'][0]}"
-    if not (scores / "scores.csv").is_file():
-        raise RecipeError(f"{folder}: has no scores yet. `asdkeras eval` finishes it.")
-    table = read_trial(scores).table
-    places = table[["machine_type", "section"]].drop_duplicates().itertuples(index=False)
-    run = open_run(
-        recipe["system"],
-        data,
-        machines=["_".join(place) for place in places],
-        recipe=str(folder / "recipe.yaml"),
-    )
-    own = RunFolder(folder, run.folder.recipe_digest, run.folder.data_fingerprint)
-    return dataclasses.replace(run, folder=own)

@@ -1,15 +1,23 @@
 """Whether an exported graph computes what the graph it was made from computes."""
 
-import numpy as np
+from collections.abc import Callable, Mapping
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from asdkeras.detector.machine import Machine
 from asdkeras.errors import ExportError
 
 TOLERANCE = 1e-4  # Of the score relative to itself or the threshold, whichever is larger.
 _SCORE, _DECISION, _EMBEDDING = "anomaly_score", "is_anomalous", "embedding"
 _HARMONICS = 12
 
+Outputs = Mapping[str, NDArray[np.generic]]
+Graph = Callable[[NDArray[np.float32]], Outputs]
+"""From float32 waveforms `(batch, samples)` to the arrays of the outputs by name."""
 
-def check_agreement(reference, exported, machine):
+
+def check_agreement(reference: Graph, exported: Graph, machine: Machine) -> float:
     """Compare on generated clips of 1 s, of the length the network hears and half longer.
 
     Args:
@@ -32,7 +40,7 @@ def check_agreement(reference, exported, machine):
     return max(differences)
 
 
-def generated_clip(sample_rate_hz, samples, seed):
+def generated_clip(sample_rate_hz: int, samples: int, seed: int) -> NDArray[np.float32]:
     """Something like a machine: a hum with harmonics that beats slowly, and noise.
 
     Returns:
@@ -49,7 +57,7 @@ def generated_clip(sample_rate_hz, samples, seed):
     return np.clip(wave * beat, -1.0, 1.0).astype("float32")
 
 
-def _difference(expected, received, machine, clip):
+def _difference(expected: Outputs, received: Outputs, machine: Machine, clip: str) -> float:
     if set(received) != set(expected):
         raise ExportError(f"its outputs are {sorted(received)} in place of {sorted(expected)}")
     scores = np.asarray(expected[_SCORE], "float64")
@@ -73,9 +81,11 @@ def _difference(expected, received, machine, clip):
     return largest
 
 
-def _relative(name, expected, received, scale, clip):
+def _relative(
+    name: str, expected: ArrayLike, received: ArrayLike, scale: ArrayLike, clip: str
+) -> float:
     """The largest difference, 0 if both are 0."""
-    expected, received = (np.asarray(each, "float64") for each in (expected, received))
+    expected, received = np.asarray(expected, "float64"), np.asarray(received, "float64")
     if expected.shape != received.shape:
         raise ExportError(
             f"its {name} of {clip} has the shape {received.shape} in place of {expected.shape}"

@@ -6,14 +6,18 @@ import logging
 import math
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import asdkeras.keras_objects  # noqa: F401  Registers our layers for `load_model`.
+from asdkeras.detector.export_check import Graph, Outputs
 from asdkeras.dsp.fourier import matrix_products
 from asdkeras.dsp.precision import single_precision
 from asdkeras.errors import AsdkerasError, ExportError
@@ -24,17 +28,17 @@ _OPSET = 17  # Of ONNX; runtimes since 2022 read it.
 _LARGEST_BYTES = 2**31  # What protocol buffers and flat buffers hold.
 
 
-def write_keras(model, path):
+def write_keras(model: keras.Model, path: Path) -> None:
     """Keras' own format. `path` ends in `.keras`."""
     model.save(path)
 
 
-def read_keras(path):
+def read_keras(path: Path) -> Graph:
     """As the functions of `READERS`."""
     return as_numpy_function(keras.saving.load_model(path, compile=False))
 
 
-def as_numpy_function(model):
+def as_numpy_function(model: keras.Model) -> Graph:
     """What a model computes, traced once for clips of any length: as the functions of `READERS`.
 
     `predict_on_batch` would trace, and warn, for every new length.
@@ -43,11 +47,11 @@ def as_numpy_function(model):
     return lambda waveforms: _as_numpy(function(tf.constant(waveforms)))
 
 
-def _as_numpy(outputs):
+def _as_numpy(outputs: dict[str, tf.Tensor]) -> Outputs:
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-def write_saved_model(model, path):
+def write_saved_model(model: keras.Model, path: Path | str) -> None:
     """A TensorFlow SavedModel: a folder with one signature, `serving_default`."""
     # Not by Keras' own export, which writes every weight twice.
     module = tf.Module()
@@ -57,7 +61,7 @@ def write_saved_model(model, path):
     tf.saved_model.save(module, path, signatures={_SIGNATURE: signature})
 
 
-def read_saved_model(path):
+def read_saved_model(path: Path) -> Graph:
     """As the functions of `READERS`."""
     loaded = tf.saved_model.load(path)
     # The signature alone would not keep the variables.
@@ -66,7 +70,7 @@ def read_saved_model(path):
     )
 
 
-def write_onnx(model, path):
+def write_onnx(model: keras.Model, path: Path) -> None:
     """An ONNX graph with the Fourier transforms as matrix products."""
     tf2onnx = _package("tf2onnx")
     _require_room(model, single_precision=False)
@@ -83,19 +87,19 @@ def write_onnx(model, path):
     Path(path).write_bytes(onnx_model.SerializeToString())
 
 
-def read_onnx(path):
+def read_onnx(path: Path) -> Graph:
     """As the functions of `READERS`."""
     onnxruntime = _package("onnxruntime")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
 
-    def compute(waveforms):
+    def compute(waveforms: NDArray[np.float32]) -> Outputs:
         return dict(zip(names, session.run(None, {_INPUT: waveforms}), strict=True))
 
     return compute
 
 
-def write_litert(model, path):
+def write_litert(model: keras.Model, path: Path) -> None:
     """A LiteRT graph, in float32 throughout and of built-in operations alone."""
     _require_room(model, single_precision=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -107,13 +111,13 @@ def write_litert(model, path):
     Path(path).write_bytes(content)
 
 
-def read_litert(path):
+def read_litert(path: Path) -> Graph:
     """As the functions of `READERS`."""
     runner = _interpreter(str(path)).get_signature_runner(_SIGNATURE)
     return lambda waveforms: runner(**{_INPUT: waveforms})
 
 
-def _interpreter(path):
+def _interpreter(path: str) -> tf.lite.Interpreter:
     """That of LiteRT's own package, or without it the deprecated one of TensorFlow."""
     try:
         interpreter = importlib.import_module("ai_edge_litert.interpreter")
@@ -124,17 +128,19 @@ def _interpreter(path):
         return interpreter.Interpreter(model_path=path)
 
 
-def _waveform_function(model):
+def _waveform_function(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
     signature = tf.TensorSpec((None, None), "float32", name=_INPUT)
 
-    @tf.function(input_signature=[signature])
-    def serve(waveform):
+    @tf.function(input_signature=[signature])  # type: ignore[untyped-decorator]
+    def serve(waveform: tf.Tensor) -> dict[str, tf.Tensor]:
         return model(waveform, training=False)
 
     return serve
 
 
-def _frozen(model):
+def _frozen(
+    model: keras.Model,
+) -> tuple[tf.compat.v1.GraphDef, dict[str, str], dict[str, str]]:
     """The graph with all weights and other tensors it holds as constants, and the names.
 
     Returns:
@@ -153,7 +159,7 @@ def _frozen(model):
     )
 
 
-def _require_room(model, *, single_precision):
+def _require_room(model: keras.Model, *, single_precision: bool) -> None:
     """Refuse what is too large before the converter fails at it."""
     sizes = [np.dtype(each.dtype).itemsize for each in model.weights]
     sizes = [min(size, 4) for size in sizes] if single_precision else sizes
@@ -167,7 +173,7 @@ def _require_room(model, *, single_precision):
         )
 
 
-def _package(name):
+def _package(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -177,7 +183,7 @@ def _package(name):
 
 
 @contextlib.contextmanager
-def _quiet_about_onnx():
+def _quiet_about_onnx() -> Iterator[None]:
     """Without what its converter says of its own use of TensorFlow."""
     loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
     levels = [logger.level for logger in loggers]
@@ -190,13 +196,13 @@ def _quiet_about_onnx():
             logger.setLevel(level)
 
 
-WRITERS = {
+WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
     "keras": write_keras,
     "saved_model": write_saved_model,
     "onnx": write_onnx,
     "litert": write_litert,
 }
-READERS = {
+READERS: dict[str, Callable[[Path], Graph]] = {
     "keras": read_keras,
     "saved_model": read_saved_model,
     "onnx": read_onnx,

@@ -2,13 +2,17 @@
 
 import contextlib
 import dataclasses
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import numpy as np
 
-from asdkeras.detector.export_check import check_agreement
+from asdkeras.detector.export_check import Graph, check_agreement
 from asdkeras.detector.export_formats import READERS, WRITERS, as_numpy_function
+from asdkeras.detector.machine import Machine
 from asdkeras.errors import AsdkerasError, DataError, ExportError
 from asdkeras.files import PART_PREFIX, replacing
 
@@ -35,7 +39,9 @@ class Exported:
     largest_difference: float
 
 
-def export_model(model, path, format, machine):
+def export_model(
+    model: keras.Model, path: str | os.PathLike[str], format: str, machine: Machine
+) -> Exported:
     """Write the graph of one machine for another runtime, and compare there and here.
 
     The file is loaded again in its own runtime before it gets its name. It hears generated
@@ -85,7 +91,7 @@ def export_model(model, path, format, machine):
     return Exported(path, format, num_bytes, difference)
 
 
-def load_exported(path, format):
+def load_exported(path: str | os.PathLike[str], format: str) -> Graph:
     """A function that computes what an exported file says, in the runtime of its format.
 
     Args:
@@ -114,12 +120,12 @@ def load_exported(path, format):
     return lambda waveforms: compute(np.asarray(waveforms, "float32"))
 
 
-def _require_known(format):
+def _require_known(format: str) -> None:
     if format not in FORMATS:
         raise ValueError(f"`format` must be one of {FORMATS}. Received: format={format!r}")
 
 
-def _require_writable(path, format):
+def _require_writable(path: Path, format: str) -> None:
     if format == "keras" and path.suffix != ".keras":
         raise AsdkerasError(f"{path}: the name of a file in the format keras must end in .keras")
     is_saved_model = (path / "saved_model.pb").exists()
@@ -130,7 +136,7 @@ def _require_writable(path, format):
 
 
 @contextlib.contextmanager
-def _replacing_folder(path):
+def _replacing_folder(path: Path) -> Iterator[Path]:
     """As `files.replacing`, for a folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=PART_PREFIX) as beside:
@@ -141,10 +147,10 @@ def _replacing_folder(path):
         temporary.rename(path)
 
 
-def _first_line(error):
+def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _size(path):
+def _size(path: Path) -> int:
     files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     return sum(each.stat().st_size for each in files)

@@ -2,19 +2,17 @@
 
 import dataclasses
 import json
-import math
 import os
-import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from asdkeras import __version__
-from asdkeras.data.schema import POSITIVE_INTEGER, TEXT, Checker, Field, matching, one_of
+from asdkeras.config import Checked, Count, build_config
 from asdkeras.detector.machine import Machine
-from asdkeras.errors import DataError
+from asdkeras.errors import DataError, RecipeError
 from asdkeras.files import replacing
 
 if TYPE_CHECKING:
@@ -24,28 +22,18 @@ FORMAT = "asdkeras detector"
 VERSION = 1
 _CONTENTS = "detector.json"
 _FIRST_BYTES = b"PK"  # Of any zip.
-_NAME = r"[^/\\\0.][^/\\\0]*"
 _COPY = "Copy it again, or fit the detector again."
 
-_FINITE = Field(
-    "a finite number", lambda value: type(value) in (int, float) and math.isfinite(value)
-)
-_MACHINE_FIELDS = {
-    "name": matching(_NAME, "a text that does as a file name"),
-    "machine_type": TEXT,
-    "section": matching(r"[0-9]{2}", "two digits as text"),
-    "sample_rate_hz": POSITIVE_INTEGER,
-    "clip_length": POSITIVE_INTEGER,
-    "keep": one_of("start", "end"),
-    "threshold": _FINITE,
-}
-_TOP_FIELDS = {
-    "format": one_of(FORMAT),
-    "version": POSITIVE_INTEGER,
-    "asdkeras": TEXT,
-    "story": Field("a mapping", lambda value: isinstance(value, dict)),
-    "machines": Field("a list with an item", lambda value: isinstance(value, list) and bool(value)),
-}
+
+@dataclasses.dataclass(frozen=True)
+class _Contents(Checked):
+    """The JSON text."""
+
+    format: Literal["asdkeras detector"]
+    version: Count
+    asdkeras: str
+    story: dict[str, Any]
+    machines: tuple[Machine, ...]
 
 
 def save_file(
@@ -63,10 +51,8 @@ def save_file(
         models: graph of each machine, by name.
 
     Raises:
-        ValueError: if machines and models do not belong together, a machine's name does not
-            do as a file name, or a threshold is not finite.
+        ValueError: if a threshold is not finite.
     """
-    _check_names(machines, models)
     contents = {
         "format": FORMAT,
         "version": VERSION,
@@ -110,11 +96,11 @@ class DetectorFile:
         with _archive(path) as archive:
             _check_members(path, archive)
             contents = _contents(path, archive)
-            machines = _machines(path, contents["machines"])
+            machines = {machine.name: machine for machine in contents.machines}
             for name in machines:
                 if _member(name) not in archive.namelist():
                     raise DataError(f"{path}: damaged, the model of {name} is missing. {_COPY}")
-        return cls(path, contents["story"], machines)
+        return cls(path, contents.story, machines)
 
     def load_model(self, name: str) -> "keras.Model":
         """The graph of one machine, loaded in the safe mode of Keras.
@@ -128,20 +114,6 @@ class DetectorFile:
             part = Path(folder, "model.keras")
             part.write_bytes(content)
             return _loaded(self.path, name, part)
-
-
-def _check_names(machines: Mapping[str, Machine], models: Mapping[str, Any]) -> None:
-    if not machines or set(machines) != set(models):
-        raise ValueError(
-            "a detector has one model for each machine, and at least one. "
-            f"Received: machines={sorted(machines)}, models={sorted(models)}"
-        )
-    for name, machine in machines.items():
-        if name != machine.name or not re.fullmatch(_NAME, name):
-            raise ValueError(
-                "a machine is listed under its name, which does as a file name. "
-                f"Received: {name!r} for machine.name={machine.name!r}"
-            )
 
 
 def _member(name: str) -> str:
@@ -194,7 +166,7 @@ def _read(path: Path, archive: zipfile.ZipFile, member: str) -> bytes:
         raise DataError(f"{path}: damaged, {member} cannot be read: {error}. {_COPY}") from error
 
 
-def _contents(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+def _contents(path: Path, archive: zipfile.ZipFile) -> _Contents:
     try:
         contents = json.loads(_read(path, archive, _CONTENTS).decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -208,22 +180,11 @@ def _contents(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
                 f"{path}: written by asdkeras {contents.get('asdkeras')}, format {version}; this "
                 f"is asdkeras {__version__} and reads format {VERSION}. Update asdkeras."
             )
-    checker = Checker()
-    checked = checker.row(contents, _TOP_FIELDS, _CONTENTS)
-    if checked is None:
-        raise DataError(f"{path}: not the file of a detector, or damaged: {checker.faults[0]}")
+    try:
+        checked: _Contents = build_config(_Contents, contents, _CONTENTS)
+    except RecipeError as error:
+        raise DataError(f"{path}: not the file of a detector, or damaged: {error}") from error
     return checked
-
-
-def _machines(path: Path, values: list[Any]) -> dict[str, Machine]:
-    checker = Checker()
-    rows = [row for _, row in checker.rows(values, _MACHINE_FIELDS, f"{_CONTENTS}: machines")]
-    machines = {row["name"]: Machine(**row) for row in rows}
-    if len(machines) < len(rows):
-        checker.note(f"{_CONTENTS}: machines", "a name is there twice")
-    if checker.faults:
-        raise DataError(f"{path}: damaged: {checker.faults[0]}. {_COPY}")
-    return machines
 
 
 def _loaded(path: Path, name: str, model: Path) -> "keras.Model":

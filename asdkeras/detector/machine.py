@@ -1,11 +1,13 @@
 """What a detector knows of one machine beside its graph."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
+
+from asdkeras.config import Checked, Count, form
 
 
 @dataclasses.dataclass(frozen=True)
-class Machine:
+class Machine(Checked):
     """One machine that a detector was fitted to.
 
     Attributes:
@@ -19,10 +21,10 @@ class Machine:
         threshold: a clip is anomalous if its score lies above.
     """
 
-    name: str
+    name: Annotated[str, form(r"[^/\\\0.][^/\\\0]*", "a text that does as a file name")]
     machine_type: str
     section: str
-    sample_rate_hz: int
-    clip_length: int
+    sample_rate_hz: Count
+    clip_length: Count
     keep: Literal["start", "end"]
     threshold: float

@@ -1,7 +1,13 @@
-"""Sound from a pipe, block by block: one channel at the detector's rate, and every gap told."""
+"""Sound from a pipe, block by block: one channel at the detector's rate, and every gap.
+
+Programs that write WAV into a pipe cannot go back to fill in its sizes, so the sizes of their
+headers mean little, and a library that reads files cannot read what they write.
+"""
 
 import dataclasses
 import io
+import select
+import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +19,42 @@ import soundfile
 import soxr
 
 from asdkeras.data.audio import HIGHEST_PEAK, RESAMPLING_QUALITY, Channel, one_channel
-from asdkeras.detector.pcm_format import ENCODINGS, PLACE, ByteStream, PcmFormat
-from asdkeras.detector.pcm_header import recognize
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.progress import say
 
+ENCODINGS = {  # name as in ffmpeg: (name in libsndfile, byte order, bytes per sample)
+    "u8": ("PCM_U8", "LITTLE", 1),
+    "s8": ("PCM_S8", "LITTLE", 1),
+    "s16le": ("PCM_16", "LITTLE", 2),
+    "s16be": ("PCM_16", "BIG", 2),
+    "s24le": ("PCM_24", "LITTLE", 3),
+    "s24be": ("PCM_24", "BIG", 3),
+    "s32le": ("PCM_32", "LITTLE", 4),
+    "s32be": ("PCM_32", "BIG", 4),
+    "f32le": ("FLOAT", "LITTLE", 4),
+    "f32be": ("FLOAT", "BIG", 4),
+    "f64le": ("DOUBLE", "LITTLE", 8),
+    "f64be": ("DOUBLE", "BIG", 8),
+    "mulaw": ("ULAW", "LITTLE", 1),
+    "alaw": ("ALAW", "LITTLE", 1),
+}
+_OF_WAV = {  # format code and bytes per sample of a WAV header
+    (1, 1): "u8",
+    (1, 2): "s16le",
+    (1, 3): "s24le",
+    (1, 4): "s32le",
+    (3, 4): "f32le",
+    (3, 8): "f64le",
+    (6, 1): "alaw",
+    (7, 1): "mulaw",
+}
+_EXTENSIBLE = 0xFFFE  # The true code begins the subformat.
+_FOREIGN = {b"ID3": "MP3", b"fLaC": "FLAC", b"OggS": "Ogg", b"FORM": "AIFF", b"RIFX": "RIFX"}
+_HIGHEST_RATE_HZ = 768_000  # No sound card goes beyond.
+_MOST_CHANNELS = 256
+# Recorders into a pipe announce 0, the largest number, or about 2 GiB (arecord, sox).
+_SURELY_UNKNOWN_SIZE = 0x7FFF0000
+_PLACE = "standard input"
 _BLOCK_S = 0.1
 _LOOKED_AT = 4096  # bytes judged before anything is given out
 
@@ -39,6 +76,43 @@ class Gap:
     waited_s: float = 0.0
 
 
+@dataclasses.dataclass(frozen=True)
+class PcmFormat:
+    """How samples are written one after another.
+
+    Attributes:
+        encoding: one of `ENCODINGS`, such as `s16le`.
+        sample_rate_hz: from 1 to 768000.
+        num_channels: interleaved, from 1 to 256.
+    """
+
+    encoding: str
+    sample_rate_hz: int
+    num_channels: int
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise RecipeError(
+                f"`--pcm` must be one of {', '.join(ENCODINGS)}. Received: {self.encoding!r}"
+            )
+        if not 1 <= self.sample_rate_hz <= _HIGHEST_RATE_HZ:
+            raise RecipeError(
+                f"`--rate` must be from 1 to {_HIGHEST_RATE_HZ} Hz. Received: {self.sample_rate_hz}"
+            )
+        if not 1 <= self.num_channels <= _MOST_CHANNELS:
+            raise RecipeError(
+                f"`--channels` must be from 1 to {_MOST_CHANNELS}. Received: {self.num_channels}"
+            )
+
+    @property
+    def bytes_per_frame(self) -> int:
+        """Bytes of one sample of all channels."""
+        return ENCODINGS[self.encoding][2] * self.num_channels
+
+    def __str__(self) -> str:
+        return f"{self.encoding}, {self.sample_rate_hz} Hz, channels: {self.num_channels}"
+
+
 def read_blocks(
     file: BinaryIO,
     wanted: PcmFormat | None,
@@ -54,11 +128,11 @@ def read_blocks(
     Its beginning is read and judged at once, the rest as the blocks are asked for.
 
     Args:
-        file: WAV, recognized by its header, or raw samples; read from where its descriptor
-            stands, below its buffer.
+        file: little-endian WAV, recognized by its header, or raw samples; read from where its
+            descriptor stands, below its buffer.
         wanted: the format of raw samples; None takes WAV only.
         sample_rate_hz: of the blocks. Sound of a higher rate is resampled as it comes.
-        channel: the channel to hear, from 0, or `mean` over all channels.
+        channel: the channel to use, from 0, or `mean` over all channels.
         resample_up: sound of a lower rate is resampled too. It has nothing in its upper band,
             so it sounds unlike anything a detector has learned from.
         gap_s: no sound for longer than that is a gap; None: however long it takes, as when a
@@ -77,37 +151,139 @@ def read_blocks(
         raise RecipeError(f"`channel` must be `mean`, or from 0. Received: {channel}")
     if file.isatty():
         raise DataError(
-            f"{PLACE}: is a terminal. Send sound through a pipe, such as `arecord -t wav "
+            f"{_PLACE}: is a terminal. Send sound through a pipe, such as `arecord -t wav "
             f"-f S16_LE -r {sample_rate_hz} | asdkeras detect ... --stream`."
         )
-    source = ByteStream(file)
-    pcm, num_bytes = recognize(source, wanted)
+    source = _ByteStream(file)
+    pcm, num_bytes = _recognize(source, wanted)
     if pcm.sample_rate_hz < sample_rate_hz and not resample_up:
         raise DataError(
-            f"{PLACE}: its rate must be at least the detector's {sample_rate_hz} Hz, else its "
+            f"{_PLACE}: its rate must be at least the detector's {sample_rate_hz} Hz, else its "
             f"upper band is empty. Received: {pcm.sample_rate_hz} Hz. Record at a higher rate, or "
             "score it all the same: resample_up=True, on the command line --resample."
         )
     head = source.peek(_LOOKED_AT)
     beginning = _decoded(head[: len(head) // pcm.bytes_per_frame * pcm.bytes_per_frame], pcm)
-    _heard_channel(beginning, channel)  # Refuses a channel that is not there.
+    _one_channel(beginning, channel)  # Refuses a channel that is not there.
     if not _is_sound(beginning):
         raise DataError(
-            f"{PLACE}: has samples that are NaN, infinite or far beyond [-1, 1]. Read as: {pcm}. "
+            f"{_PLACE}: has samples that are NaN, infinite or far beyond [-1, 1]. Read as: {pcm}. "
             "If they are written otherwise, say so with `--pcm`; else export them again."
         )
     pieces = _pieces(source, pcm, num_bytes, channel, gap_s, clock)
     if pcm.num_channels > 1:
-        heard = "the mean" if channel == "mean" else f"channel {channel}, from 0,"
-        say(f"note: {heard} of {pcm.num_channels} channels is heard")
+        used = "the mean" if channel == "mean" else f"channel {channel}, from 0,"
+        say(f"note: {used} of {pcm.num_channels} channels is heard")
     if pcm.sample_rate_hz == sample_rate_hz:
         return pieces
     say(f"note: the sound is resampled from {pcm.sample_rate_hz} to {sample_rate_hz} Hz")
     return _resampled(pieces, pcm.sample_rate_hz, sample_rate_hz)
 
 
+class _ByteStream:
+    """The bytes of a file or pipe as they come, with a look ahead.
+
+    Reads below the buffer of `file`, if it has one: a buffer waits until it is full, and a
+    thread that waits in it cannot be left behind when the program ends.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file: BinaryIO = getattr(file, "raw", file)
+        self._ahead = b""
+
+    def some(self, most: int) -> bytes:
+        """Wait for bytes and return what is there, at most `most`; none at the end."""
+        if not self._ahead:
+            return self._read(most)
+        data, self._ahead = self._ahead[:most], self._ahead[most:]
+        return data
+
+    def exactly(self, count: int) -> bytes:
+        """Wait for `count` bytes; fewer at the end."""
+        data = self.peek(count)
+        self._ahead = self._ahead[count:]
+        return data
+
+    def peek(self, count: int) -> bytes:
+        """Wait for `count` bytes, fewer at the end, and leave them to be read."""
+        while len(self._ahead) < count and (data := self._read(count - len(self._ahead))):
+            self._ahead += data
+        return self._ahead[:count]
+
+    def _read(self, most: int) -> bytes:
+        try:
+            data: bytes | None = self._file.read(most)
+            while data is None:  # A pipe that does not wait, and has nothing yet.
+                select.select([self._file], [], [])
+                data = self._file.read(most)
+        except OSError as error:
+            raise DataError(f"{_PLACE}: cannot be read: {error.strerror}.") from error
+        return data
+
+
+def _recognize(source: _ByteStream, wanted: PcmFormat | None) -> tuple[PcmFormat, int | None]:
+    """The format, and the bytes of sound if known; `source` is at its first sample then."""
+    head = source.peek(12)
+    if not head:
+        raise DataError(f"{_PLACE}: is empty. Does the program before the pipe record anything?")
+    if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
+        source.exactly(12)
+        found, size = _read_wav_header(source)
+        if wanted not in (None, found):
+            raise RecipeError(
+                f"{_PLACE}: its WAV header says {found}. Received: {wanted}. Leave out `--pcm`, "
+                "`--rate` and `--channels`."
+            )
+        return found, size
+    kind = "MP4" if head[4:8] == b"ftyp" else _FOREIGN.get(head[:4]) or _FOREIGN.get(head[:3])
+    if kind:
+        raise DataError(
+            f"{_PLACE}: is {kind}, neither WAV nor raw samples. Decode it before the pipe, such "
+            "as by `ffmpeg -i FILE -f wav -`."
+        )
+    if wanted is None:
+        raise DataError(
+            f"{_PLACE}: has no WAV header. Say what its samples are, such as "
+            "`--pcm s16le --rate 16000 --channels 1`, or send WAV."
+        )
+    return wanted, None
+
+
+def _read_wav_header(source: _ByteStream) -> tuple[PcmFormat, int | None]:
+    found: PcmFormat | None = None
+    while len(header := source.exactly(8)) == 8:
+        name, size = struct.unpack("<4sI", header)
+        if name == b"data":
+            if found is None:
+                raise DataError(f"{_PLACE}: its WAV header lacks the format, chunk `fmt `.")
+            return found, size if 0 < size < _SURELY_UNKNOWN_SIZE else None
+        chunk = source.exactly(size + size % 2)  # Chunks begin at even positions.
+        if name == b"fmt ":
+            found = _wav_format(chunk)
+    raise DataError(f"{_PLACE}: ended within its WAV header, before any sound.")
+
+
+def _wav_format(chunk: bytes) -> PcmFormat:
+    if len(chunk) < 16:
+        raise DataError(f"{_PLACE}: its WAV header is damaged. Received: {len(chunk)} bytes `fmt `")
+    code, num_channels, rate_hz, frame, bits = struct.unpack("<HHI4xHH", chunk[:16])
+    if code == _EXTENSIBLE and len(chunk) >= 26:
+        code = struct.unpack("<H", chunk[24:26])[0]
+    sample = frame // max(num_channels, 1)
+    encoding = _OF_WAV.get((code, sample))
+    if encoding is None or frame != sample * num_channels or not 8 * (sample - 1) < bits:
+        raise DataError(
+            f"{_PLACE}: WAV audio must be integers of 8 to 32 bits, floats of 32 or 64, A-law or "
+            f"mu-law. Received: code {code}, {bits} bits, {frame} bytes for {num_channels} channels"
+        )
+    try:
+        return PcmFormat(encoding, rate_hz, num_channels)
+    except RecipeError as error:
+        raise DataError(f"{_PLACE}: its WAV header is damaged: {error}") from error
+
+
 def _pieces(
-    source: ByteStream,
+    source: _ByteStream,
     pcm: PcmFormat,
     num_bytes: int | None,
     channel: Channel,
@@ -130,14 +306,14 @@ def _pieces(
             channels, rest = _decoded(rest[:whole], pcm), rest[whole:]
             is_sound = _is_sound(channels)
             yield (
-                _heard_channel(channels, channel)
+                _one_channel(channels, channel)
                 if is_sound
                 else Gap("samples that are no numbers or far beyond [-1, 1]", len(channels))
             )
     if num_bytes:
-        say(f"{PLACE}: ended {num_bytes} bytes before its WAV header says it would")
+        say(f"{_PLACE}: ended {num_bytes} bytes before its WAV header says it would")
     elif rest:
-        say(f"{PLACE}: ended within a sample, {len(rest)} of {frame} bytes; is it {pcm}?")
+        say(f"{_PLACE}: ended within a sample, {len(rest)} of {frame} bytes; is it {pcm}?")
 
 
 def _decoded(data: bytes, pcm: PcmFormat) -> npt.NDArray[np.float32]:
@@ -156,8 +332,8 @@ def _decoded(data: bytes, pcm: PcmFormat) -> npt.NDArray[np.float32]:
     return channels
 
 
-def _heard_channel(channels: npt.NDArray[np.float32], channel: Channel) -> Block:
-    return np.ascontiguousarray(one_channel(Path(PLACE), channels, channel))
+def _one_channel(channels: npt.NDArray[np.float32], channel: Channel) -> Block:
+    return np.ascontiguousarray(one_channel(Path(_PLACE), channels, channel))
 
 
 def _is_sound(channels: npt.NDArray[np.float32]) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import yaml
@@ -12,20 +12,35 @@ import yaml
 from asdkeras import systems
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.experiment.chosen_runs import ChosenRun, chosen_run, systems_of, trials_of
-from asdkeras.experiment.ensembles import write_ensemble
+from asdkeras.experiment.ensembles import Member, member_of, write_ensemble
 from asdkeras.experiment.import_keras import import_keras
-from asdkeras.experiment.members import Combination, Member
 from asdkeras.experiment.recipe import load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder, locked
 from asdkeras.files import write_text
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import rules_for
-from asdkeras.score_files import read_story, read_trial
-from asdkeras.scorers.ensembles import WEIGHTED, Method
+from asdkeras.scorers.ensembles import WEIGHTED, Combination, Method
 
 if TYPE_CHECKING:
-    from asdkeras.systems.system import Decide
+    from asdkeras.systems.system import ThresholdsOf
+
+
+class ChosenRun(NamedTuple):
+    """A run, and what of it counts.
+
+    Attributes:
+        folder: of the run.
+        choice: as in `Member`.
+        system: its name; of an ensemble of several, their names joined by `+`.
+        seeds: of its trials.
+        is_combined: whether it was made by this command.
+    """
+
+    folder: Path
+    choice: str
+    system: str
+    seeds: tuple[int, ...]
+    is_combined: bool
 
 
 def combine_runs(
@@ -62,10 +77,10 @@ def combine_runs(
             have no trial in common, weights, numbers or labels are not as needed, or `out`
             holds something else.
     """
-    chosen = [chosen_run(text) for text in runs]
-    system = "+".join(systems_of(chosen))
+    chosen = [_chosen_run(text) for text in runs]
+    system = "+".join(_systems_of(chosen))
     _check_weights(weights, how, len(runs))
-    trials = trials_of(chosen, weights or [1.0] * len(runs), pools_trials)
+    trials = _trials_of(chosen, weights or [1.0] * len(runs), pools_trials)
     _check_numbers(best_from_labels, next(iter(trials.values())), len(runs))
     made = {
         "runs": list(runs),
@@ -75,22 +90,24 @@ def combine_runs(
         "best_from_labels": list(best_from_labels),
         "pools_trials": pools_trials,
     }
-    content = {"system": system, "seeds": list(trials), "ensemble": made}
+    content: dict[str, object] = {"system": system, "seeds": list(trials), "ensemble": made}
     _refuse_other(out, content)
-    rule = Combination(
+    combination = Combination(
         how,
         # Standardized or not, the clips of a section have the same ranks.
         normalize="none" if normalize == "none" or how == "rank" else "section",
         normalize_on="test" if normalize == "test" else "train",
         best_from_labels=tuple(best_from_labels),
     )
-    decide = _decide(chosen, trials, rule)
+    thresholds = _thresholds(chosen, trials, combination)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     folder = RunFolder(out, digest, data_fingerprint="")
     with locked(folder):
         for seed, members in trials.items():
             rows = _shared_rows(members) if "+" not in system else {}
-            write_ensemble(folder, seed, members, rule, decide=decide, published_rows=rows)
+            write_ensemble(
+                folder, seed, members, combination, thresholds=thresholds, published_rows=rows
+            )
         # Last: what could not be combined leaves the folder free for a corrected command.
         text = yaml.safe_dump(content, sort_keys=False)
         write_text(out / "recipe.yaml", f"# Made by `asdkeras ensemble`.\n{text}")
@@ -124,7 +141,7 @@ def _check_numbers(numbers: Sequence[int], members: Sequence[Member], num_runs: 
             f"--oracle-best: {max(numbers)} are more than there are. Received: {len(members)} "
             f"{kind}."
         )
-    table = read_trial(members[0].folder).table
+    table = members[0].trial().table
     rules = rules_for(str(table["dataset"].iloc[0]))
     if development_score(table, np.zeros(len(table)), rules) is None:
         raise RecipeError(
@@ -133,34 +150,89 @@ def _check_numbers(numbers: Sequence[int], members: Sequence[Member], num_runs: 
         )
 
 
-def _refuse_other(out: Path, content: dict[str, Any]) -> None:
+def _refuse_other(out: Path, content: dict[str, object]) -> None:
     path = out / "recipe.yaml"
     if path.exists() and read_recipe(path) != content:
         raise RecipeError(f"{out} holds another run. It is left as it is: choose another --out.")
 
 
-def _decide(
-    runs: Sequence[ChosenRun], trials: Mapping[int, Sequence[Member]], rule: Combination
-) -> "Decide | None":
+def _chosen_run(text: str) -> ChosenRun:
+    """Read `RUN` or `RUN:CHOICE`; a folder may have a colon in its name.
+
+    Raises:
+        RecipeError: if there is no run.
+    """
+    folder, _, choice = text.rpartition(":")
+    if Path(text).is_dir() or not folder:
+        folder, choice = text, ""
+    path = Path(folder, "recipe.yaml")
+    if not path.is_file():
+        raise RecipeError(
+            f"{folder}: not the folder of a run. Name runs/<system>/<variant>/<dataset>, which "
+            "`asdkeras eval` makes, or a choice of its scores behind a colon."
+        )
+    recipe = read_recipe(path)
+    if not {"system", "seeds"} <= set(recipe):
+        raise RecipeError(f"{folder}: its recipe.yaml is not that of a run.")
+    seeds = tuple(int(seed) for seed in recipe["seeds"])
+    return ChosenRun(Path(folder), choice, str(recipe["system"]), seeds, "ensemble" in recipe)
+
+
+def _systems_of(runs: Sequence[ChosenRun]) -> list[str]:
+    """Names of all systems in order of appearance."""
+    return list(dict.fromkeys(name for run in runs for name in run.system.split("+")))
+
+
+def _trials_of(
+    runs: Sequence[ChosenRun], weights: Sequence[float], pools_trials: bool
+) -> dict[int, list[Member]]:
+    """The members of each trial of an ensemble of these runs.
+
+    Raises:
+        RecipeError: if trials are not pooled, and the runs have none in common.
+    """
+    if pools_trials:
+        return {runs[0].seeds[0]: _members(runs, [run.seeds for run in runs], weights)}
+    shared = [seed for seed in runs[0].seeds if all(seed in run.seeds for run in runs)]
+    if not shared:
+        seeds = [list(run.seeds) for run in runs]
+        raise RecipeError(f"these runs have no trial in common. Received: seeds {seeds}")
+    return {seed: _members(runs, [(seed,)] * len(runs), weights) for seed in shared}
+
+
+def _members(
+    runs: Sequence[ChosenRun], seeds: Sequence[Sequence[int]], weights: Sequence[float]
+) -> list[Member]:
+    return [
+        member_of(
+            run.folder / "scores" / f"seed{seed}",
+            f"{run.folder} seed {seed}",
+            run.choice,
+            weight=weight,
+        )
+        for run, of_run, weight in zip(runs, seeds, weights, strict=True)
+        for seed in of_run
+    ]
+
+
+def _thresholds(
+    runs: Sequence[ChosenRun], trials: Mapping[int, Sequence[Member]], combination: Combination
+) -> "ThresholdsOf | None":
     """The thresholds of the system, if it knows any for such scores.
 
     It knows none for scores of different kinds or on another scale.
     """
-    answers = {read_story(each.folder)["anomaly_score"] for of in trials.values() for each in of}
-    is_alike = len(systems_of(runs)) == 1 and not any("ensemble" in run.recipe for run in runs)
-    if not is_alike or not rule.keeps_names or len(answers) > 1:
+    names = {member.metadata.main_score for members in trials.values() for member in members}
+    is_alike = len(_systems_of(runs)) == 1 and not any(run.is_combined for run in runs)
+    if not is_alike or not combination.keeps_names or len(names) > 1:
         return None
-    return _thresholds_of(runs[0].folder / "recipe.yaml", str(runs[0].recipe["system"]))
-
-
-def _thresholds_of(recipe: Path, system: str) -> "Decide":
     import_keras()
-    config = system_config(load_recipe(recipe, system), recipe)
-    decide: Decide = systems.load(system).build(config).decide
-    return decide
+    source = runs[0].folder / "recipe.yaml"
+    config = system_config(load_recipe(source, runs[0].system), source)
+    return systems.create(runs[0].system, config).thresholds
 
 
-def _shared_rows(members: Sequence[Member]) -> dict[str, str]:
+def _shared_rows(members: Sequence[Member]) -> Mapping[str, str]:
     """Rows of the published tables, if they are the same for all members."""
-    rows = [dict(read_story(member.folder)["published_rows"]) for member in members]
+    rows = [member.metadata.published_rows for member in members]
     return rows[0] if all(each == rows[0] for each in rows) else {}

@@ -1,26 +1,140 @@
-"""Scores of several runs made one, from their score files alone."""
+"""Scores of several runs made one: name by name, or their main scores alone."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from asdkeras.experiment.combined_scores import Combined, combined
-from asdkeras.experiment.members import Combination, Member, is_scored
+from asdkeras.errors import RecipeError
+from asdkeras.experiment.label_choices import best_members, best_weights
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
-from asdkeras.score_files import TrialScores, read_group_scores, read_oracle, read_story
-from asdkeras.scorers.thresholds import percentile_threshold, scope_thresholds
+from asdkeras.score_files import (
+    TrialMetadata,
+    TrialScores,
+    read_group_scores,
+    read_metadata,
+    read_trial,
+)
+from asdkeras.scorers.ensembles import Combination, combine_by_section
+from asdkeras.scorers.section_standardization import section_moments
+from asdkeras.scorers.thresholds import ThresholdRule
+
+if TYPE_CHECKING:
+    from asdkeras.systems.system import ThresholdsOf
+
+_CLIP = ["machine_type", "section", "split", "path"]
+_FALLBACK = ThresholdRule("section_and_domain", "percentile", 90.0)
+_Floats = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One trial of one run.
+
+    Attributes:
+        name: what messages call the member.
+        trial: gives its scores; called when they are needed, since there may be many members.
+        metadata: of its scores.
+        groups: gives its scores by group, or None.
+        choice: one of its named scores, to count alone; or a snapshot such as `epoch100`,
+            whose scores then count under their plain names; or empty for all as they are.
+        machine_types: whose clips the member scores; None means all.
+        weights: machine type -> weight of the member.
+        weight: of the member for machine types that `weights` does not name.
+    """
+
+    name: str
+    trial: Callable[[], TrialScores]
+    metadata: TrialMetadata
+    groups: Callable[[], pd.DataFrame | None] = lambda: None
+    choice: str = ""
+    machine_types: tuple[str, ...] | None = None
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    weight: float = 1.0
+
+    @property
+    def described(self) -> str:
+        """The member in a note."""
+        choice = f":{self.choice}" if self.choice else ""
+        machines = "" if self.machine_types is None else f" on {' '.join(self.machine_types)}"
+        return f"{self.name}{choice}{machines}"
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether it has weights at all."""
+        return bool(self.weights) or self.weight != 1.0
+
+    def scores_clips(self, table: pd.DataFrame) -> pd.Series:
+        """Whether it scores each clip of a table, bool Series."""
+        if self.machine_types is None:
+            return pd.Series(True, table.index)
+        return table["machine_type"].isin(self.machine_types).astype(bool)
+
+    def clip_weights(self, table: pd.DataFrame) -> pd.Series:
+        """Its weight for each clip of a table; 0 for clips that it does not score."""
+        weights = [self.weights.get(str(name), self.weight) for name in table["machine_type"]]
+        return pd.Series(weights, table.index) * self.scores_clips(table)
+
+
+def member_of(
+    folder: Path,
+    name: str,
+    choice: str = "",
+    machine_types: tuple[str, ...] | None = None,
+    weights: Mapping[str, float] | None = None,
+    weight: float = 1.0,
+) -> Member:
+    """The member whose scores lie in the folder of a trial.
+
+    Raises:
+        RecipeError: if the trial has not been scored yet.
+    """
+    return Member(
+        name,
+        lambda: read_trial(folder),
+        read_metadata(folder),
+        lambda: read_group_scores(folder),
+        choice,
+        machine_types,
+        weights or {},
+        weight,
+    )
+
+
+class Combined(NamedTuple):
+    """The scores of an ensemble.
+
+    Attributes:
+        table: clip table of the score files.
+        columns: named scores, in the order of the first member.
+        main_score: what all members have as theirs, or `anomaly_score` if they differ.
+        is_whole: whether every name that all members have is there; False if only one
+            score was chosen, which then is the main one.
+        notes: what a reader of the results should know, a line each.
+        oracle: what labels of test clips decided, a line each.
+    """
+
+    table: pd.DataFrame
+    columns: pd.DataFrame
+    main_score: str
+    is_whole: bool
+    notes: tuple[str, ...]
+    oracle: tuple[str, ...]
 
 
 def write_ensemble(
     folder: RunFolder,
     seed: int,
     members: Sequence[Member],
-    rule: Combination,
+    combination: Combination,
     *,
-    decide: Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, Any]], pd.Series] | None,
+    thresholds: "ThresholdsOf | None",
     published_rows: Mapping[str, str],
-    **story: Any,
+    pooled_seeds: tuple[int, ...] = (),
 ) -> None:
     """Combine trials of other runs, and leave the score files of one trial.
 
@@ -28,62 +142,57 @@ def write_ensemble(
         folder: of the run the result belongs to.
         seed: which trial of it the result is.
         members: trials to combine.
-        rule: how.
-        decide: thresholds from columns, clip table and no constants. It is asked if the
-            members bring all their columns; else, or without it, the threshold is the 90th
-            percentile of the training clips per section and domain.
-        published_rows: score column -> row of the published tables.
-        story: what else the DONE of the trial shall say.
+        combination: how.
+        thresholds: see `Ensemble`. It is asked if the members bring all their columns; else, or
+            without it, the threshold is the 90th percentile of the training clips per section
+            and domain.
+        published_rows: score -> row of the published tables.
+        pooled_seeds: trials that are one result together.
 
     Raises:
         RecipeError: if the members cannot be combined.
     """
-    result = combined(members, rule)
-    stories = [read_story(each.folder) for each in members]
-    decision_score = _decision_score(result, rule, stories)
-    if result.is_whole and decide is not None:
-        thresholds = decide(result.columns, result.table, {})
+    result = combined(members, combination)
+    if result.is_whole and thresholds is not None:
+        limits = thresholds(result.columns, result.table, result.main_score).values
     else:
-        clips = result.table.assign(anomaly_score=result.columns[result.answer])
-        training = clips[clips["split"] == "train"]
-        thresholds = scope_thresholds(training, clips, "section_and_domain", percentile_threshold)
-    decisions = (result.columns[decision_score] > thresholds).astype(int)
-    named = [name for name in stories[0]["named_scores"] if name in result.columns]
+        limits = _FALLBACK.thresholds(result.columns[result.main_score], result.table).values
+    decision_score = _decision_score(result, combination, members)
+    decisions = (result.columns[decision_score] > limits).astype(int)
+    names = [name for name in members[0].metadata.named_scores if name in result.columns]
     finish_trial(
         folder,
         seed,
-        TrialScores(result.table, result.columns, thresholds, decisions),
+        TrialScores(result.table, result.columns, limits, decisions),
         _group_scores(members, result.table),
-        anomaly_score=result.answer,
-        decision_score=decision_score,
-        named_scores=named if result.answer in named else [result.answer, *named],
-        published_rows={
-            name: row for name, row in published_rows.items() if name in result.columns
-        },
-        notes=_notes(members, rule, result),
-        oracle=list(dict.fromkeys((*result.oracle, *read_oracle(each.folder for each in members)))),
-        **story,
+        TrialMetadata(
+            result.main_score,
+            decision_score,
+            tuple(names if result.main_score in names else [result.main_score, *names]),
+            {name: row for name, row in published_rows.items() if name in result.columns},
+            (*_head_notes(members, combination), *result.notes, *_member_notes(members)),
+            tuple(dict.fromkeys(_oracle(result, members))),
+            pooled_seeds,
+        ),
     )
 
 
-def _decision_score(
-    result: Combined, rule: Combination, stories: Sequence[Mapping[str, Any]]
-) -> str:
-    """What the thresholds are compared with: what all members compare, or the answer."""
-    names = {str(story["decision_score"]) for story in stories}
-    if not result.is_whole or rule.answer is not None or len(names) > 1:
-        return result.answer
+def _decision_score(result: Combined, combination: Combination, members: Sequence[Member]) -> str:
+    """What the thresholds are compared with: what all members compare, or the main score."""
+    names = {member.metadata.decision_score for member in members}
+    if not result.is_whole or combination.main_score is not None or len(names) > 1:
+        return result.main_score
     name = names.pop()
-    return name if name in result.columns else result.answer
+    return name if name in result.columns else result.main_score
 
 
 def _group_scores(members: Sequence[Member], table: pd.DataFrame) -> pd.DataFrame | None:
     """Group scores of those clips that one member alone scores; None if there are none."""
-    scored = [is_scored(member, table) for member in members]
+    scored = [member.scores_clips(table) for member in members]
     is_alone = pd.concat(scored, axis=1).sum(axis=1) == 1
     groups: dict[str, pd.Series] = {}
     for member, has in zip(members, scored, strict=True):
-        part = read_group_scores(member.folder)
+        part = member.groups()
         if part is None:
             continue
         for name, scores in part.where(has & is_alone).dropna(axis=1, how="all").items():
@@ -91,33 +200,228 @@ def _group_scores(members: Sequence[Member], table: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(groups) if groups else None
 
 
-def _notes(members: Sequence[Member], rule: Combination, result: Combined) -> list[str]:
-    names = ", ".join(_described(member) for member in members)
-    column = "" if rule.answer is None else f", column {rule.answer}"
-    is_alone = len(members) == 1 and rule.answer is not None
-    head = f"scores of {names}" if is_alone else f"{rule.how} of {len(members)}: {names}"
+def _head_notes(members: Sequence[Member], combination: Combination) -> list[str]:
+    names = ", ".join(member.described for member in members)
+    is_alone = len(members) == 1 and combination.main_score is not None
+    head = f"scores of {names}" if is_alone else f"{combination.how} of {len(members)}: {names}"
+    column = "" if combination.main_score is None else f", column {combination.main_score}"
     notes = [head + column]
-    notes += _how_normalized(rule)
-    if "rank" in rule.methods:
-        notes.append(
-            "ranks are among the test clips of a section: the score of a clip depends on the others"
+    depends = ": the score of a clip depends on the others"
+    if combination.normalize != "none":
+        is_by_domain = combination.normalize == "section_and_domain"
+        places = " per section and domain" if is_by_domain else ""
+        is_on_training = combination.normalize_on == "train"
+        kind = "its training clips" if is_on_training else "the test clips"
+        line = f"each member's scores count in standard deviations of {kind}{places}"
+        notes.append(line if is_on_training else line + depends)
+    if "rank" in combination.methods:
+        notes.append(f"ranks are among the test clips of a section{depends}")
+    return notes
+
+
+def _member_notes(members: Sequence[Member]) -> list[str]:
+    return [f"{member.name}: {note}" for member in members for note in member.metadata.notes]
+
+
+def _oracle(result: Combined, members: Sequence[Member]) -> list[str]:
+    return [*result.oracle, *(line for member in members for line in member.metadata.oracle)]
+
+
+def combined(members: Sequence[Member], combination: Combination) -> Combined:
+    """Make the scores of the members one: name by name, or their main scores alone.
+
+    Sums and means of scores as they are go name by name. What is standardized, ranked or
+    chosen are main scores.
+
+    Args:
+        members: at least one. If one of them has a named score as its choice, that score
+            alone counts, beside the main scores of the others.
+        combination: how.
+
+    Raises:
+        RecipeError: if a member is not of the same clips, a choice is not among its scores,
+            or no member scores a clip.
+        ValueError: if a member lacks the main score of the combination, all weights of a
+            machine type are 0, or there are weights for a method that has none.
+    """
+    first = members[0].trial()
+    table = first.table
+    main_score = _common_main_score(members, combination)
+    is_whole = not any(
+        member.choice and member.choice in member.trial().columns for member in members
+    )
+    _require_members(members, table)
+    weights = [member.clip_weights(table) for member in members]
+    _require_weights(weights, table)
+    notes: list[str] = []
+    oracle = combination.oracle
+    if combination.weights_from_labels:
+        scores = [
+            _read(member, members[0], table, main_score, combination)[0][main_score]
+            for member in members
+        ]
+        scored = [member.scores_clips(table) for member in members]
+        chosen = best_weights(scores, weights, scored, table)
+        weights, notes = chosen.weights, [*chosen.notes]
+        oracle = (*oracle, *chosen.oracle)
+    notes += _describe_weights(members, weights, table)
+    if combination.keeps_names:
+        columns = _added(members, combination, table, main_score, weights)
+        return Combined(table, columns, main_score, is_whole, tuple(notes), oracle)
+    columns, more, marks = _main_scores(members, combination, table, main_score, weights)
+    return Combined(table, columns, main_score, is_whole, (*notes, *more), (*oracle, *marks))
+
+
+def _common_main_score(members: Sequence[Member], combination: Combination) -> str:
+    """The column that is the main score, by its name in the members or `anomaly_score`."""
+    if combination.main_score is not None:
+        return combination.main_score
+    names = {member.metadata.main_score for member in members}
+    return names.pop() if len(names) == 1 else "anomaly_score"
+
+
+def _require_members(members: Sequence[Member], table: pd.DataFrame) -> None:
+    is_scored = pd.concat([member.scores_clips(table) for member in members], axis=1).any(axis=1)
+    if lost := sorted(set(table.loc[~is_scored, "machine_type"])):
+        raise RecipeError(
+            f"no member of this ensemble scores {', '.join(lost)}. Choose another variant, or "
+            "leave these machine types out with --machines."
         )
-    told = [(each.name, note) for each in members for note in read_story(each.folder)["notes"]]
-    return [*notes, *result.notes, *(f"{name}: {note}" for name, note in told)]
 
 
-def _how_normalized(rule: Combination) -> list[str]:
-    if rule.normalize == "none":
-        return []
-    places = " per section and domain" if rule.normalize == "section_and_domain" else ""
-    kind = "its training clips" if rule.normalize_on == "train" else "the test clips"
-    line = f"each member's scores count in standard deviations of {kind}{places}"
-    if rule.normalize_on == "test":
-        line += ": the score of a clip depends on the others"
-    return [line]
+def _require_weights(weights: Sequence[pd.Series], table: pd.DataFrame) -> None:
+    lost = table.loc[pd.concat(weights, axis=1).sum(axis=1) == 0.0, "machine_type"]
+    if len(lost):
+        raise ValueError(
+            "`weights` must leave each machine type a member that counts. "
+            f"Received: only zeros for {', '.join(sorted(set(lost)))}"
+        )
 
 
-def _described(member: Member) -> str:
-    choice = f":{member.choice}" if member.choice else ""
-    machines = "" if member.machine_types is None else f" on {' '.join(member.machine_types)}"
-    return f"{member.name}{choice}{machines}"
+def _read(
+    member: Member,
+    first: Member,
+    table: pd.DataFrame,
+    main_score: str,
+    combination: Combination,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The columns of a member under the names they count by, and notes on them.
+
+    If the combination standardizes, its main score is all that comes.
+    """
+    trial = member.trial()
+    if not trial.table[_CLIP].equals(table[_CLIP]):
+        raise RecipeError(
+            f"{member.name}: its clips are not those of {first.name}. An ensemble "
+            "needs runs of one dataset, with the same machine types."
+        )
+    columns = _chosen(member, trial.columns, main_score, combination)
+    if combination.normalize == "none":
+        return columns, []
+    scores = columns[main_score].where(member.scores_clips(table))
+    moments = section_moments(scores, table, combination.normalize, combination.normalize_on)
+    notes = []
+    if moments.constant:
+        kind = "training" if combination.normalize_on == "train" else "test"
+        notes.append(
+            f"{member.name}: the {kind} clips of {', '.join(moments.constant)} have one score, "
+            "so its scores there are not divided by their spread"
+        )
+    return ((scores - moments.mean) / moments.spread).to_frame(main_score), notes
+
+
+def _chosen(
+    member: Member, columns: pd.DataFrame, main_score: str, combination: Combination
+) -> pd.DataFrame:
+    """The columns of a member under the names they count by."""
+    if member.choice in columns:
+        return columns[[member.choice]].set_axis([main_score], axis=1)
+    if member.choice:
+        ending = f"_{member.choice}"
+        known = ", ".join(map(str, columns))
+        columns = columns[[name for name in columns.columns if str(name).endswith(ending)]]
+        columns = columns.rename(columns=lambda name: name.removesuffix(ending))
+        if columns.empty:
+            raise RecipeError(
+                f"{member.name}: has no score `{member.choice}`. It has: {known}; the ending of "
+                "several, such as `epoch100`, chooses these."
+            )
+    if combination.main_score is None:
+        return columns.rename(columns={member.metadata.main_score: main_score})
+    if main_score not in columns:
+        raise ValueError(
+            "`main_score` must be a column of every member. Received: "
+            f"main_score={main_score!r}; {member.name} has {', '.join(map(str, columns.columns))}"
+        )
+    return columns
+
+
+def _added(
+    members: Sequence[Member],
+    combination: Combination,
+    table: pd.DataFrame,
+    main_score: str,
+    weights: Sequence[pd.Series],
+) -> pd.DataFrame:
+    """All columns that the members share, name by name."""
+    total, total_weight = pd.DataFrame(), pd.Series(0.0, table.index)
+    for member, weight in zip(members, weights, strict=True):
+        # One at a time: an ensemble may have forty members.
+        part, _ = _read(member, members[0], table, main_score, combination)
+        part = part.where(member.scores_clips(table), 0.0, axis=0).mul(weight, axis=0)
+        shared = [str(name) for name in total.columns if name in part]
+        total = part if total.empty else total.add(part)[shared]
+        total_weight = total_weight + weight
+    return total if combination.how == "sum" else total.div(total_weight, axis=0)
+
+
+def _main_scores(
+    members: Sequence[Member],
+    combination: Combination,
+    table: pd.DataFrame,
+    main_score: str,
+    weights: Sequence[pd.Series],
+) -> tuple[pd.DataFrame, list[str], tuple[str, ...]]:
+    """The main scores as one column, notes on it, and what labels chose."""
+    rows: list[_Floats] = []
+    notes: list[str] = []
+    for member in members:
+        part, more = _read(member, members[0], table, main_score, combination)
+        scores = part[main_score].where(member.scores_clips(table))
+        rows.append(scores.to_numpy(dtype="float64"))
+        notes += more
+    is_weighted = combination.weights_from_labels or any(each.is_weighted for each in members)
+    by_clip = np.stack([each.to_numpy() for each in weights]) if is_weighted else None
+    if not combination.best_from_labels:
+        result = combine_by_section(np.stack(rows), table, combination.how, by_clip)
+        return pd.DataFrame({main_score: result}, index=table.index), notes, ()
+    names = [member.name for member in members]
+    best = best_members(np.stack(rows), by_clip, names, table, combination)
+    columns = pd.DataFrame({main_score: best.scores}, index=table.index)
+    return columns, [*notes, *best.notes], best.oracle
+
+
+def _describe_weights(
+    members: Sequence[Member], weights: Sequence[pd.Series], table: pd.DataFrame
+) -> list[str]:
+    """One line on the weights of those machine types whose members do not all weigh 1.
+
+    Without names of machine types where all of them have the same weights.
+    """
+    lines: dict[str, str] = {}
+    scored = [member.scores_clips(table) for member in members]
+    groups = table.groupby("machine_type")
+    for machine_type, clips in groups:
+        at = clips.index[0]
+        present = [
+            (member.name, weight[at])
+            for member, weight, has in zip(members, weights, scored, strict=True)
+            if has[at]
+        ]
+        if any(weight != 1.0 for _, weight in present):
+            words = ", ".join(f"{name} {weight:.2f}" for name, weight in present)
+            lines[str(machine_type)] = words
+    if len(lines) == len(groups) > 1 and len(set(lines.values())) == 1:
+        return [f"weights: {next(iter(lines.values()))}"]
+    text = "; ".join(f"{machine_type} {words}" for machine_type, words in lines.items())
+    return [f"weights: {text}"] if lines else []

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from asdkeras import systems
 from asdkeras.config import build_config, did_you_mean, read_recipe, with_overrides
@@ -48,7 +48,7 @@ class Recipe:
     seeds: tuple[int, ...]
     clips: ClipOptions
     audio: AudioConfig
-    config: dict[str, Any]
+    config: dict[str, object]
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len({*self.seeds}) < len(self.seeds):
@@ -62,7 +62,7 @@ class Recipe:
         """The variant the recipe is set to."""
         return str(self.config.get("variant"))
 
-    def as_mapping(self) -> dict[str, Any]:
+    def as_mapping(self) -> dict[str, object]:
         """What a recipe file with this content would hold."""
         return {**dataclasses.asdict(self), "seeds": list(self.seeds)}
 
@@ -74,13 +74,16 @@ class Recipe:
 
 
 def load_recipe(
-    path: Path, system: str, variant: str | None = None, overrides: Sequence[str] = ()
+    path: Path,
+    system: str | None = None,
+    variant: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> Recipe:
     """Read a recipe file, with what the command line changes in it.
 
     Args:
         path: the file.
-        system: the recipe must be one of this system.
+        system: the recipe must be one of this system; None takes any.
         variant: of the system; None takes the recipe's.
         overrides: `key=value` changes.
 
@@ -92,21 +95,22 @@ def load_recipe(
         overrides = [*overrides, f"config.variant={variant}"]
     content = with_overrides(read_recipe(path), overrides)
     recipe: Recipe = build_config(Recipe, content, where=str(path))
-    if recipe.system != system:
+    if system is not None and recipe.system != system:
         raise RecipeError(
             f"{path}: a recipe of {recipe.system}, but --system says {system}. Change one of them."
         )
     return recipe
 
 
-def system_config(recipe: Recipe, path: Path) -> Any:
+def system_config(recipe: Recipe, path: Path) -> object:
     """The checked configuration of the recipe's system. Imports Keras.
 
     Raises:
         RecipeError: if the system refuses it.
     """
     module = systems.load(recipe.system)
-    return build_config(module.Config, recipe.config, where=f"{path}: config")
+    config: object = build_config(module.Config, recipe.config, where=f"{path}: config")
+    return config
 
 
 def find_recipe(system: str, dataset: str, name: str | None) -> Path:

@@ -1,18 +1,18 @@
 """From a recipe and a dataset to a run folder: train, represent, score, each done once."""
 
-import contextlib
 import dataclasses
 import hashlib
+import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from asdkeras import systems
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.clips import clip_table, find_clips
 from asdkeras.data.store import ClipStore
 from asdkeras.errors import RecipeError
@@ -22,34 +22,54 @@ from asdkeras.experiment.dataset import (
     known_released,
     known_truth,
 )
-from asdkeras.experiment.ensembles import write_ensemble
+from asdkeras.experiment.ensembles import member_of, write_ensemble
 from asdkeras.experiment.import_keras import import_keras
-from asdkeras.experiment.members import Combination, Member
 from asdkeras.experiment.memory import peak_mib
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder, claim, finish_trial, locked
 from asdkeras.experiment.stages import largest_peak_mib, recorded
 from asdkeras.experiment.task_processes import Task, run_side_by_side
-from asdkeras.files import replacing
-from asdkeras.metrics.official import rules_for
-from asdkeras.progress import say
-from asdkeras.score_files import TrialScores, read_story
+from asdkeras.experiment.units import Unit, read_representations, units_of, write_representations
+from asdkeras.progress import say, stage
+from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata, read_trial
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+    from asdkeras.systems.model_files import Models
+    from asdkeras.systems.system import Ensemble, System
+
+    AnySystem: TypeAlias = System[object, Models]
+
+AnyRun = TypeVar("AnyRun", bound="RunFiles")
 
 _SECTIONS_AT_ONCE = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """A recipe on a dataset.
+class RunFiles:
+    """A recipe, the clips it is run on, and the folder of the run.
 
     Attributes:
-        recipe: as it will be run.
+        recipe: as it is run.
         source: file the recipe was read from.
-        data: where the dataset lies.
-        table: clip table, without supplemental clips; its index says where in `store` a
-            clip lies.
-        store: the audio.
+        table: clip table, without supplemental clips.
         folder: of the run.
+    """
+
+    recipe: Recipe
+    source: Path
+    table: pd.DataFrame
+    folder: RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(RunFiles):
+    """A run whose dataset is at hand, so that models can be trained.
+
+    Attributes:
+        data: where the dataset lies.
+        store: the audio; the index of the clip table says where in it a clip lies.
         jobs: most tasks trained side by side, each in a process of its own; None leaves it to
             the system: a model per section two at once, others one after the other in this
             process.
@@ -57,12 +77,8 @@ class Run:
             programs that a new process could not import.
     """
 
-    recipe: Recipe
-    source: Path
     data: Path
-    table: pd.DataFrame
     store: ClipStore
-    folder: RunFolder
     jobs: int | None = None
     is_in_process: bool = False
 
@@ -160,8 +176,9 @@ def run_on_clips(
 def _able_variant(content: Recipe, source: Path, table: pd.DataFrame) -> str:
     """The variant of a recipe, or the one its system falls back to on such clips."""
     config = system_config(content, source)
+    fallback: Callable[[object, pd.DataFrame], str] | None
     fallback = getattr(systems.load(content.system), "fallback", None)
-    return content.variant if fallback is None else str(fallback(config, table))
+    return content.variant if fallback is None else fallback(config, table)
 
 
 def _opened(
@@ -176,16 +193,34 @@ def _opened(
         say(f"note: {note}")
     folder = RunFolder(path, content.digest(), _fingerprint(table, store))
     table = table[table["split"] != "supplemental"]
-    return Run(content, source, data, table, store, folder, jobs)
+    return Run(content, source, table, folder, data, store, jobs)
 
 
-def missing_scores(run: Run) -> list[int]:
+def open_finished(folder: Path) -> RunFiles:
+    """A run that has scores, from the files in its folder alone.
+
+    Raises:
+        RecipeError: if there is no such run, or it has no scores yet.
+    """
+    source, environment = folder / "recipe.yaml", folder / "environment.json"
+    if not source.is_file() or not environment.is_file():
+        raise RecipeError(f"{folder}: no run. `asdkeras train` or `asdkeras eval` makes one.")
+    recipe = load_recipe(source)
+    scores = folder / "scores" / f"seed{recipe.seeds[0]}"
+    if not (scores / "scores.csv").is_file():
+        raise RecipeError(f"{folder}: has no scores yet. `asdkeras eval` finishes it.")
+    fingerprint = str(json.loads(environment.read_text("utf-8"))["data_fingerprint"])
+    own = RunFolder(folder, recipe.digest(), fingerprint)
+    return RunFiles(recipe, source, read_trial(scores).table, own)
+
+
+def missing_scores(run: RunFiles) -> list[int]:
     """Seeds whose score files are not there yet."""
-    first = run.folder.scores(run.recipe.seeds[0])
-    if run.folder.is_done(first) and "pooled_seeds" in read_story(first):
-        is_pooled = read_story(first)["pooled_seeds"] == list(run.recipe.seeds)
-        return [] if is_pooled else list(run.recipe.seeds)
-    return [s for s in run.recipe.seeds if not run.folder.is_done(run.folder.scores(s))]
+    seeds = run.recipe.seeds
+    first = run.folder.scores(seeds[0])
+    if run.folder.is_done(first) and (pooled := read_metadata(first).pooled_seeds):
+        return [] if pooled == seeds else list(seeds)
+    return [seed for seed in seeds if not run.folder.is_done(run.folder.scores(seed))]
 
 
 def train(run: Run) -> None:
@@ -198,7 +233,7 @@ def train(run: Run) -> None:
     system = system_of(run)
     with locked(run.folder):
         _claim(run, system)
-        if _is_ensemble(system):
+        if is_ensemble(system):
             for member in member_runs(run, system).values():
                 train(member)
         else:
@@ -217,7 +252,7 @@ def score(run: Run) -> None:
     system = system_of(run)
     with locked(run.folder):
         _claim(run, system)
-        if _is_ensemble(system):
+        if is_ensemble(system):
             members = member_runs(run, system)
             for member in members.values():
                 score(member)
@@ -226,42 +261,29 @@ def score(run: Run) -> None:
             _score_missing(run, system)
 
 
-def _score_missing(run: Run, system: Any) -> None:
-    seeds = missing_scores(run)
-    if _num_jobs(run, system) is not None:  # Then no trial waits for the scores of another.
-        _train_missing(run, system, seeds)
-    for seed in seeds:
-        _train_missing(run, system, [seed])
-        warnings = _warnings(run, system, seed)
-        # Many small matrices: several threads per matrix cost more than they bring, and
-        # how they split a sum would show in the last digit.
-        with recorded(run.folder.path, f"score seed {seed}"), threadpool_limits(1):
-            _score_trial(run, system, seed, warnings)
-
-
-def system_of(run: Run) -> Any:
-    """The `System` or `Ensemble` of a run. Imports Keras.
+def system_of(run: RunFiles) -> "AnySystem | Ensemble":
+    """The system or ensemble of a run. Imports Keras.
 
     Raises:
         RecipeError: if the system refuses the recipe.
     """
     import_keras()
-    config = system_config(run.recipe, run.source)
-    return systems.load(run.recipe.system).build(config)
+    return systems.create(run.recipe.system, system_config(run.recipe, run.source))
 
 
-def _claim(run: Run, system: Any) -> None:
-    jobs = 1 if _is_ensemble(system) else _num_jobs(run, system) or 1
-    claim(run.folder, run.recipe, run.source, run.data, jobs)
-
-
-def _is_ensemble(system: Any) -> bool:
+def is_ensemble(system: "AnySystem | Ensemble") -> "TypeIs[Ensemble]":
+    """Whether a variant combines the runs of others."""
     from asdkeras.systems.system import Ensemble
 
     return isinstance(system, Ensemble)
 
 
-def member_runs(run: Run, ensemble: Any) -> dict[str, Run]:
+def _claim(run: Run, system: "AnySystem | Ensemble") -> None:
+    jobs = 1 if is_ensemble(system) else _num_jobs(run, system) or 1
+    claim(run.folder, run.recipe, run.source, run.data, jobs)
+
+
+def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
     """The runs an ensemble is made of, by variant: the same recipe but for the variant."""
     runs, dataset = run.folder.path.parents[1], run.folder.path.name
     present = set(run.table["machine_type"])
@@ -285,56 +307,41 @@ def member_runs(run: Run, ensemble: Any) -> dict[str, Run]:
     return members
 
 
-def _combine_trials(run: Run, ensemble: Any, runs: Mapping[str, Run]) -> None:
+def _combine_trials(run: Run, ensemble: "Ensemble", runs: dict[str, Run]) -> None:
     trials = {
         seed: [
-            member_of(ensemble, name, member.folder.scores(seed)) for name, member in runs.items()
+            member_of(
+                member.folder.scores(seed),
+                name,
+                machine_types=ensemble.members[name],
+                weights=ensemble.weights.get(name, {}),
+            )
+            for name, member in runs.items()
         ]
         for seed in missing_scores(run)
     }
-    pooled = {}
+    pooled: tuple[int, ...] = ()
     if ensemble.pools_trials:
-        pooled = {"pooled_seeds": list(run.recipe.seeds)}
+        pooled = run.recipe.seeds
         everyone = [
-            each._replace(name=f"{each.name} seed {seed}")
+            dataclasses.replace(each, name=f"{each.name} seed {seed}")
             for seed, members in trials.items()
             for each in members
         ]
-        trials = {run.recipe.seeds[0]: everyone}
-    rule = rule_of(ensemble)
+        trials = {pooled[0]: everyone}
     for seed, members in trials.items():
         write_ensemble(
             run.folder,
             seed,
             members,
-            rule,
-            decide=ensemble.decide,
+            ensemble.combination,
+            thresholds=ensemble.thresholds,
             published_rows=ensemble.published_rows,
-            **pooled,
+            pooled_seeds=pooled,
         )
 
 
-def member_of(ensemble: Any, variant: str, scores: Path) -> Member:
-    """A trial of a variant as member of an ensemble."""
-    weights = (ensemble.weights or {}).get(variant)
-    return Member(scores, variant, machine_types=ensemble.members[variant], weights=weights)
-
-
-def rule_of(ensemble: Any) -> Combination:
-    """How the members of an ensemble become one."""
-    return Combination(
-        ensemble.combine,
-        ensemble.answer,
-        ensemble.normalize,
-        ensemble.weights_from_labels,
-        ensemble.oracle,
-        ensemble.normalize_on,
-        ensemble.best_from_labels,
-        ensemble.combine_from_labels,
-    )
-
-
-def _num_jobs(run: Run, system: Any) -> int | None:
+def _num_jobs(run: Run, system: "AnySystem") -> int | None:
     """How many tasks at once, each in a process of its own; None for all in this one."""
     if run.is_in_process:
         return None
@@ -343,11 +350,11 @@ def _num_jobs(run: Run, system: Any) -> int | None:
     return None if run.jobs is None or run.jobs == 1 else run.jobs
 
 
-def _train_missing(run: Run, system: Any, seeds: Sequence[int]) -> None:
+def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
     """Train and represent the missing units of some trials."""
-    tables = dict(_units(run.table, system.scope))
-    units = [(unit, seed) for seed in seeds for unit in tables]
-    missing = [each for each in units if not run.folder.is_done(run.folder.task(*each))]
+    tables = dict(units_of(run.table, system.scope))
+    tasks = [(unit, seed) for seed in seeds for unit in tables]
+    missing = [task for task in tasks if not _is_represented(run, run.folder.task(*task))]
     jobs = _num_jobs(run, system)
     if jobs is None:
         for unit, seed in missing:
@@ -361,124 +368,131 @@ def _train_missing(run: Run, system: Any, seeds: Sequence[int]) -> None:
     )
 
 
+def _is_represented(run: RunFiles, folder: Path) -> bool:
+    return run.folder.is_trained(folder) and run.folder.is_done(folder)
+
+
 def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
     """Train one unit; the peak of the memory of this process, in MiB."""
     system = system_of(run)
-    table = dict(_units(run.table, system.scope))[unit]
-    _train_unit(run, system, unit, table, seed)
+    if not is_ensemble(system):  # An ensemble has no units.
+        _train_unit(run, system, unit, dict(units_of(run.table, system.scope))[unit], seed)
     return peak_mib()
 
 
-def _warnings(run: Run, system: Any, seed: int) -> list[str]:
-    """What training said of all units of a trial."""
-    folders = [run.folder.task(unit, seed) for unit, _ in _units(run.table, system.scope)]
-    return [line for folder in folders for line in run.folder.read_done(folder)["warnings"]]
-
-
-def _train_unit(run: Run, system: Any, unit: str, table: pd.DataFrame, seed: int) -> None:
-    from asdkeras.experiment.training import TaskContext, represent
-    from asdkeras.systems.system import ClipSet
+def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, seed: int) -> None:
+    """Train one unit, or load what is trained, and represent its clips."""
+    from asdkeras.experiment.training import Represented, discard_passes, represent
 
     folder = run.folder.task(unit, seed)
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"{run.recipe.variant} {unit} seed {seed}"
-    everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
-    context = TaskContext(folder, seed, table, f"train {name}", everything)
-    with recorded(run.folder.path, context.name):
-        trained = _trained(run, system, table, seed, context)
+    if run.folder.is_trained(folder):
+        discard_passes(folder)
+        models = system.load(folder)
+    else:
+        with recorded(run.folder.path, f"train {name}"):
+            models = _trained(run, system, table, seed, folder, f"train {name}")
     with recorded(run.folder.path, f"represent {unit} seed {seed}"):
+        represented = Represented(
+            system.represent(models),
+            models.clip_length,
+            models.keep,
+            system.inputs(models, table),
+            system.rows(models, table),
+        )
         clips = ClipSet(table, run.store, seed)
-        representations = represent(trained, clips, system.batch_size, f"represent {name}")
-        with replacing(folder / "representations.npz") as temporary:
-            np.savez(temporary, **representations.as_arrays())
-    run.folder.mark_done(folder, warnings=context.warnings)
+        arrays = represent(represented, clips, system.batch_size, f"represent {name}")
+        write_representations(folder, arrays)
+    run.folder.mark(folder, "DONE")
 
 
-def _trained(run: Run, system: Any, table: pd.DataFrame, seed: int, context: Any) -> Any:
-    from asdkeras.experiment.training import make_repeatable
-    from asdkeras.systems.system import ClipSet
+def _trained(
+    run: Run, system: "AnySystem", table: pd.DataFrame, seed: int, folder: Path, name: str
+) -> "Models":
+    """What the training of a unit leaves, kept in its folder."""
+    from asdkeras.experiment.training import TaskContext, make_repeatable
+    from asdkeras.systems.model_files import save_models
 
+    folder.mkdir(parents=True, exist_ok=True)
+    everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
     make_repeatable(seed)
-    training = table[table["split"] == "train"]
-    with contextlib.closing(context):
-        return system.train(ClipSet(training, run.store, seed), context)
+    with TaskContext(folder, seed, table, name, everything) as context:
+        models = system.train(ClipSet(table[table["split"] == "train"], run.store, seed), context)
+        save_models(models, folder)
+        run.folder.mark(folder, "TRAINED", warnings=context.warnings)
+    return models
 
 
-class FittedUnit(NamedTuple):
-    """A model of a finished training, and what it made of all clips.
+def load_units(
+    run: RunFiles, system: "AnySystem", seed: int, machines: Sequence[str] | None = None
+) -> Iterator[Unit]:
+    """The models of a trial and what they made of all clips, one unit after the other.
 
-    Attributes:
-        name: of the unit.
-        table: clip table of what it covers.
-        trained: `asdkeras.systems.system.Trained`.
-        representations: `asdkeras.systems.system.Representations`.
-    """
+    Reads no clip.
 
-    name: str
-    table: pd.DataFrame
-    trained: Any
-    representations: Any
-
-
-def fitted_units(run: Run, system: Any, seed: int) -> Iterator[FittedUnit]:
-    """The models of a trial that `train` finished, one unit of its scope after the other.
+    Args:
+        run: all its units are trained.
+        system: of the run.
+        seed: of the trial.
+        machines: machine types whose units are wanted; None means all.
 
     Raises:
         RecipeError: if a unit is not finished, or its weights are gone.
     """
-    from asdkeras.experiment.training import TaskContext
-    from asdkeras.systems.system import ClipSet
-
-    everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
-    for unit, table in _units(run.table, system.scope):
+    for unit, table in units_of(run.table, system.scope):
+        if machines is not None and not table["machine_type"].isin(machines).any():
+            continue
         folder = run.folder.task(unit, seed)
-        # Those of a phase lie in a folder of its own.
-        if not (run.folder.is_done(folder) and any(folder.rglob("weights.keras"))):
+        if not _is_represented(run, folder):
             raise RecipeError(
-                f"{folder}: holds no weights of a finished training. `asdkeras train` finishes it."
+                f"{folder}: holds no finished training. `asdkeras train` finishes it."
             )
-        name = f"{run.recipe.variant} {unit} seed {seed}"
-        context = TaskContext(folder, seed, table, f"load {name}", everything)
-        yield FittedUnit(
-            unit, table, _trained(run, system, table, seed, context), _represented(folder)
-        )
+        yield Unit(table, system.load(folder), read_representations(folder))
 
 
-def _represented(folder: Path) -> Any:
-    from asdkeras.systems.system import Representations
+def _score_missing(run: Run, system: "AnySystem") -> None:
+    seeds = missing_scores(run)
+    if _num_jobs(run, system) is not None:  # Then no trial waits for the scores of another.
+        _train_missing(run, system, seeds)
+    for seed in seeds:
+        _train_missing(run, system, [seed])
+        # Many small matrices: several threads per matrix cost more than they bring, and
+        # how they split a sum would show in the last digit.
+        with recorded(run.folder.path, f"score seed {seed}"), threadpool_limits(1):
+            _score_trial(run, system, seed)
 
-    with np.load(folder / "representations.npz") as arrays:
-        return Representations.from_arrays(dict(arrays))
 
+def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
+    from asdkeras.experiment.scoring import score_unit, sections_of
 
-def _score_trial(run: Run, system: Any, seed: int, warnings: list[str]) -> None:
-    parts, groups = [], []
-    for unit, table in _units(run.table, system.scope):
-        representations = _represented(run.folder.task(unit, seed))
-        part = system.score(representations, table, seed)
-        thresholds = system.decide(part.columns, table, representations.constants)
-        if part.group_scores is not None:
-            groups.append(part.group_scores.loc[table.index])
-        parts.append((part, thresholds))
+    names = iter(range(1, len(sections_of(run.table)) + 1))
+    with stage(f"score {run.recipe.variant} seed {seed}") as update:
 
-    columns = pd.concat([part.columns for part, _ in parts]).loc[run.table.index]
-    thresholds = pd.concat([each for _, each in parts]).loc[run.table.index]
-    first = parts[0][0]
-    decisions = columns[first.decision_score] > thresholds
+        def on_section(name: str) -> None:
+            update(next(names), len(sections_of(run.table)), name)
+
+        parts = [
+            score_unit(system, unit, seed, on_section) for unit in load_units(run, system, seed)
+        ]
+    columns = pd.concat([part.columns for part in parts]).loc[run.table.index]
+    groups = pd.concat([part.groups for part in parts]).loc[run.table.index]
+    thresholds = pd.concat([part.thresholds for part in parts]).loc[run.table.index]
+    decisions = columns[system.decision_score] > thresholds
+    folders = [run.folder.task(unit, seed) for unit, _ in units_of(run.table, system.scope)]
+    warnings = [line for folder in folders for line in run.folder.warnings(folder)]
     finish_trial(
         run.folder,
         seed,
         TrialScores(run.table, columns, thresholds, decisions),
-        # A unit that lacks a group that others have is NaN there.
-        pd.concat(groups).reindex(run.table.index) if groups else None,
-        anomaly_score=first.anomaly_score,
-        decision_score=first.decision_score,
-        named_scores=list(first.named_scores),
-        published_rows={
-            name: row for name, row in system.published_rows.items() if name in columns
-        },
-        notes=[*_remarks(run.recipe), *warnings, *(n for part, _ in parts for n in part.notes)],
-        oracle=list(dict.fromkeys(line for part, _ in parts for line in part.oracle)),
+        groups if len(groups.columns) else None,
+        TrialMetadata(
+            system.main_score,
+            system.decision_score,
+            system.named_scores(list(map(str, columns))),
+            {name: row for name, row in system.published_rows.items() if name in columns},
+            (*_remarks(run.recipe), *warnings, *(note for part in parts for note in part.notes)),
+            tuple(dict.fromkeys(line for part in parts for line in part.oracle)),
+        ),
     )
 
 
@@ -490,30 +504,6 @@ def _remarks(recipe: Recipe) -> list[str]:
     if recipe.clips.supplemental == "normal":
         remarks.append("supplemental clips were used as training clips")
     return remarks
-
-
-def _units(table: pd.DataFrame, scope: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The parts of a dataset that get a model of their own, and their names."""
-    if scope == "all":
-        yield "all", table
-        return
-    keys = [table["machine_type"]]
-    if scope == "section":
-        keys.append(table["section"])
-    elif scope == "machine_type_and_part":
-        keys.append(_parts(table))
-    for names, part in table.groupby(keys):
-        yield "_".join(map(str, names)), part
-
-
-def _parts(table: pd.DataFrame) -> pd.Series:
-    """Whether each clip is of the development (`dev`) or the evaluation set (`eval`)."""
-    rules = rules_for(str(table["dataset"].iloc[0]))
-    parts = [
-        rules.part_of(str(machine_type), str(section))
-        for machine_type, section in zip(table["machine_type"], table["section"], strict=True)
-    ]
-    return pd.Series(parts, table.index)
 
 
 def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:

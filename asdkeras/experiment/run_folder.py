@@ -10,7 +10,7 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pandas as pd
 import yaml
@@ -20,8 +20,9 @@ from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.recipe import Recipe
 from asdkeras.files import exclusive, write_text
-from asdkeras.score_files import TrialScores, write_group_scores, write_trial
+from asdkeras.score_files import TrialMetadata, TrialScores, write_group_scores, write_trial
 from asdkeras.submission import write_submission
+from asdkeras.systems.model_files import has_models
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "soundfile", "soxr")
 
@@ -56,20 +57,30 @@ class RunFolder:
 
     def is_done(self, part: Path) -> bool:
         """Whether `part` carries a DONE of this recipe and data."""
-        return self.read_done(part).get("digest") == self.digest
+        return _read(part / "DONE").get("digest") == self.digest
 
-    def read_done(self, part: Path) -> dict[str, Any]:
-        """What the DONE of `part` says; empty if there is none."""
-        try:
-            content = json.loads((part / "DONE").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+    def is_trained(self, part: Path) -> bool:
+        """Whether `part` holds the models of a training of this recipe and data."""
+        return has_models(part) and _read(part / "TRAINED").get("digest") == self.digest
 
-    def mark_done(self, part: Path, **content: Any) -> None:
-        """Write the DONE of `part`; do it last."""
+    def warnings(self, part: Path) -> list[str]:
+        """What the training in `part` warned of; empty if it is not finished."""
+        lines = _read(part / "TRAINED").get("warnings", [])
+        return [str(line) for line in lines] if isinstance(lines, list) else []
+
+    def mark(self, part: Path, stage: Literal["TRAINED", "DONE"], **content: object) -> None:
+        """Write that a stage of `part` is done; do it last."""
         text = json.dumps({"digest": self.digest, **content}, indent=2) + "\n"
-        write_text(part / "DONE", text)
+        write_text(part / stage, text)
+
+
+def _read(path: Path) -> dict[str, object]:
+    """What a mark says; empty if there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def finish_trial(
@@ -77,7 +88,7 @@ def finish_trial(
     seed: int,
     trial: TrialScores,
     group_scores: pd.DataFrame | None,
-    **story: Any,
+    metadata: TrialMetadata,
 ) -> None:
     """Write all score files of a trial, and what they are into its DONE.
 
@@ -86,16 +97,14 @@ def finish_trial(
         seed: of the trial.
         trial: scores and decisions of all clips.
         group_scores: what the scores are due to, one row per clip; None if nothing tells.
-        story: `anomaly_score`, name of the column that is the answer, `decision_score`,
-            `named_scores`, `published_rows`, `notes` and `oracle`, and whatever else belongs
-            there.
+        metadata: of the scores.
     """
     where = folder.scores(seed)
     write_trial(where, trial)
     write_group_scores(where, trial.table, group_scores)
-    answer = trial.columns[story["anomaly_score"]]
-    write_submission(where, trial.table, answer, trial.decisions)
-    folder.mark_done(where, **story)
+    if (trial.table["split"] == "test").any():  # A detector may be fitted to training clips alone.
+        write_submission(where, trial.table, trial.columns[metadata.main_score], trial.decisions)
+    folder.mark(where, "DONE", **metadata.as_json())
 
 
 @contextlib.contextmanager
@@ -138,7 +147,7 @@ def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path, jobs: int
     write_text(folder.path / "environment.json", json.dumps(environment, indent=2) + "\n")
 
 
-def _check_same(folder: RunFolder, content: dict[str, Any]) -> None:
+def _check_same(folder: RunFolder, content: dict[str, object]) -> None:
     before, now = _flat(read_recipe(folder.path / "recipe.yaml")), _flat(content)
     differing = [
         f"`{key}` was {before.get(key)!r}, now {now.get(key)!r}"
@@ -159,7 +168,7 @@ def _check_same(folder: RunFolder, content: dict[str, Any]) -> None:
         )
 
 
-def _flat(content: dict[str, Any]) -> dict[str, Any]:
+def _flat(content: dict[str, object]) -> dict[str, object]:
     return {
         (f"{key}.{name}" if name else key): each
         for key, value in content.items()
@@ -167,7 +176,9 @@ def _flat(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _environment(fingerprint: str, data: Path, seeds: tuple[int, ...], jobs: int) -> dict[str, Any]:
+def _environment(
+    fingerprint: str, data: Path, seeds: tuple[int, ...], jobs: int
+) -> dict[str, object]:
     return {
         "asdkeras": __version__,
         "commit": _commit(),

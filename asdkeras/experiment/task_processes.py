@@ -10,7 +10,8 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing import connection
-from typing import Any, NamedTuple
+from multiprocessing.context import SpawnProcess
+from typing import NamedTuple
 
 from asdkeras import errors, progress
 from asdkeras.errors import AsdkerasError, TrainingError
@@ -28,12 +29,12 @@ class Task(NamedTuple):
     """
 
     name: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
 
 
 class _Started(NamedTuple):
     task: Task
-    process: Any
+    process: SpawnProcess
     answers: connection.Connection
 
 
@@ -84,7 +85,8 @@ def _has_room(running: Sequence[_Started], jobs: int, needed_mib: float | None) 
     free = free_mib()
     if free is None:
         return True
-    still_to_grow = sum(max(0.0, needed_mib - resident_mib(each.process.pid)) for each in running)
+    pids = [each.process.pid or 0 for each in running]
+    still_to_grow = sum(max(0.0, needed_mib - resident_mib(pid)) for pid in pids)
     return free - still_to_grow >= needed_mib
 
 

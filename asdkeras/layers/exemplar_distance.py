@@ -1,4 +1,4 @@
-"""Distance of an embedding to the nearest of the exemplars that are kept of normal sound."""
+"""Distance of an embedding to the nearest exemplars of normal sound."""
 
 import keras
 import numpy as np
@@ -8,20 +8,18 @@ from asdkeras.dsp.precision import working_dtype
 from asdkeras.layers.fitted_weights import add_fitted_weight
 from asdkeras.layers.unit_vectors import scaled_to_length_one
 
-_METRICS = ("cosine", "euclidean", "dot")
 # So many exemplars are subtracted from a batch at a time, which bounds the memory it takes.
 _BLOCK = 256
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
 class ExemplarDistance(keras.layers.Layer):
-    """Distance to the nearest exemplar, such as a normal clip or a mean of some.
+    """Mean distance to the nearest exemplars, such as normal clips or means of some.
 
-    What `NearestNeighborScorer` (`cosine` and `euclidean`) and `ExemplarScorer` (`dot`)
-    compute, as part of a model that is saved whole. Distances are sums of squared
-    differences and not differences of large sums, so that close embeddings keep their
-    digits in single precision too; the cosine distance of unit vectors is half of it. It
-    takes `batch * 256 * dim` numbers at a time, whatever the number of exemplars.
+    What `NearestNeighborScorer` computes, as part of a model that is saved whole. Distances
+    are sums of squared differences and not differences of large sums, so that close embeddings
+    keep their digits in single precision too; the cosine distance of unit vectors is half of
+    it. It takes `batch * 256 * dim` numbers at a time, whatever the number of exemplars.
 
     The exemplars are weights that nothing trains and `set_exemplars` sets; until then they
     are zeros. Computed in float64, in float32 within
@@ -32,6 +30,8 @@ class ExemplarDistance(keras.layers.Layer):
         metric: `cosine`, 1 - <x, c> / (|x| |c|); a vector of zeros is at distance 1 of
             everything, even of zeros, as in scikit-learn. `euclidean`, |x - c|. `dot`,
             1 - <x, c>, the cosine distance only if both have length 1.
+        num_neighbors: int, at least 1, nearest exemplars whose distances are averaged; all of
+            them where there are fewer.
 
     Call arguments:
         embeddings: float, `(batch, dim)`, dim fixed.
@@ -42,20 +42,22 @@ class ExemplarDistance(keras.layers.Layer):
     Output shape: `(batch,)`, float64, higher is more anomalous.
 
     Raises:
-        ValueError: if `num_exemplars` is below 1 or `metric` unknown; when built, if the
-            dimension is unknown.
+        ValueError: if `num_exemplars` or `num_neighbors` is below 1 or `metric` unknown; when
+            built, if the dimension is unknown.
     """
 
-    def __init__(self, num_exemplars, metric="cosine", **kwargs):
+    def __init__(self, num_exemplars, metric="cosine", num_neighbors=1, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        if num_exemplars < 1:
+        for name, count in (("num_exemplars", num_exemplars), ("num_neighbors", num_neighbors)):
+            if count < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={count}")
+        if metric not in _DISTANCES:
             raise ValueError(
-                f"`num_exemplars` must be at least 1. Received: num_exemplars={num_exemplars}"
+                f"`metric` must be one of {tuple(_DISTANCES)}. Received: metric={metric!r}"
             )
-        if metric not in _METRICS:
-            raise ValueError(f"`metric` must be one of {_METRICS}. Received: metric={metric!r}")
         self.num_exemplars = num_exemplars
         self.metric = metric
+        self.num_neighbors = num_neighbors
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, input_shape):
@@ -97,17 +99,20 @@ class ExemplarDistance(keras.layers.Layer):
     def call(self, embeddings):
         embeddings = ops.cast(embeddings, working_dtype())
         exemplars = ops.cast(self.exemplars, working_dtype())
-        if self.metric == "dot":
-            return 1.0 - ops.max(ops.matmul(embeddings, ops.transpose(exemplars)), axis=1)
-        if self.metric == "euclidean":
-            return ops.sqrt(self._smallest(_squared_distances, embeddings, exemplars))
-        directions = scaled_to_length_one(embeddings), scaled_to_length_one(exemplars)
-        return self._smallest(_cosine_distances, *directions)
-
-    def _smallest(self, distances, embeddings, exemplars):
+        if self.metric == "cosine":
+            embeddings, exemplars = map(scaled_to_length_one, (embeddings, exemplars))
         starts = range(0, self.num_exemplars, _BLOCK)
+        distances = _DISTANCES[self.metric]
         blocks = [distances(embeddings, exemplars[start : start + _BLOCK]) for start in starts]
-        return ops.min(ops.concatenate(blocks, axis=1), axis=1)
+        nearest = self._nearest(ops.concatenate(blocks, axis=1))
+        return ops.mean(ops.sqrt(nearest) if self.metric == "euclidean" else nearest, axis=1)
+
+    def _nearest(self, distances):
+        """The smallest distances, `(batch, neighbors)`."""
+        count = min(self.num_neighbors, self.num_exemplars)
+        if count == 1:  # Without a search, which not every export format has.
+            return ops.min(distances, axis=1, keepdims=True)
+        return -ops.top_k(-distances, count)[0]
 
 
 def _squared_distances(embeddings, exemplars):
@@ -120,6 +125,13 @@ def _cosine_distances(embeddings, exemplars):
     return 0.5 * (_squared_distances(embeddings, exemplars) + missing)
 
 
+def _products(embeddings, exemplars):
+    return 1.0 - ops.matmul(embeddings, ops.transpose(exemplars))
+
+
 def _missing(directions):
     """1 for vectors without direction, and exactly 0 for others, whatever their rounding."""
     return ops.cast(ops.sum(ops.square(directions), axis=-1) < 0.5, directions.dtype)
+
+
+_DISTANCES = {"cosine": _cosine_distances, "euclidean": _squared_distances, "dot": _products}

@@ -1,6 +1,6 @@
 """How each year of the challenge reads scores: one frozen rule set per year.
 
-The conventions of the papers are in `conventions.py`, in the same form.
+The conventions of the papers stand in `asdkeras/published`, in the same form.
 
 Until 2021 the AUC of a domain sets its normal clips against its own anomalies. From
 2022 on it sets them against the anomalies of both domains, and the pAUC is taken once

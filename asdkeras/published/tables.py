@@ -1,11 +1,21 @@
-"""The tables of the papers and of the official baselines, as printed, one CSV file each."""
+"""The tables of the papers and of the official baselines, as printed, one CSV file each.
 
+A paper follows the rules of its year in which clips meet, or does not, and may print means that
+no evaluator computes. Its figures can only be compared with ours under its own convention. Where
+that is not the one of its year, the first line of the file says it: `# convention: {from: RULES,
+FIELD: VALUE}`, with fields of `asdkeras.metrics.official.RuleSet`.
+"""
+
+import dataclasses
 import difflib
+import functools
 from importlib import resources
 
 import pandas as pd
 
+from asdkeras.config import parse_yaml
 from asdkeras.errors import RecipeError
+from asdkeras.metrics.official import RULES, RuleSet
 
 COLUMNS = {
     "table": "string",
@@ -41,6 +51,7 @@ CONTRADICTION_COLUMNS = {
 }
 
 _CONTRADICTIONS = "contradictions"
+_CONVENTION = "# convention:"
 
 
 def load(system: str) -> pd.DataFrame:
@@ -86,6 +97,28 @@ def load(system: str) -> pd.DataFrame:
     return _read(system, COLUMNS)
 
 
+@functools.cache
+def convention(system: str) -> RuleSet | None:
+    """How the paper of a system averages what it prints.
+
+    Returns:
+        rules with the name of the system; None if it has no table, or those of its year.
+    """
+    if system not in names():
+        return None
+    with resources.files("asdkeras.published").joinpath(f"{system}.csv").open() as file:
+        line = file.readline()
+    if not line.startswith(_CONVENTION):
+        return None
+    fields = parse_yaml(line.removeprefix(_CONVENTION), f"published/{system}.csv, line 1")
+    year = RULES[fields.pop("from")]
+    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+    if "evaluation" in fields:
+        sets = (RULES[name].evaluation for name in fields["evaluation"])
+        fields["evaluation"] = frozenset().union(*sets)
+    return dataclasses.replace(year, name=system, **fields)
+
+
 def names() -> list[str]:
     """Systems with published tables, sorted."""
     files = (path.name for path in resources.files("asdkeras.published").iterdir())
@@ -112,4 +145,6 @@ def contradictions() -> pd.DataFrame:
 def _read(name: str, columns: dict[str, str]) -> pd.DataFrame:
     numbers = {column: [""] for column, kind in columns.items() if kind == "float64"}
     with resources.files("asdkeras.published").joinpath(f"{name}.csv").open("rb") as file:
+        if not file.readline().startswith(_CONVENTION.encode()):
+            file.seek(0)
         return pd.read_csv(file, dtype=columns, keep_default_na=False, na_values=numbers)

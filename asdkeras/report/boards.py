@@ -1,17 +1,19 @@
 """Runs that may be compared, best first, and what one line of their table says."""
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from asdkeras.metrics.official import RuleSet
 from asdkeras.report.finished_runs import FinishedRun, Measured
+from asdkeras.report.scored_runs import SETS
 
-_SETS = {"dev": "development set", "eval": "evaluation set"}
+METRIC_NAMES = {
+    **{"auc": "AUC", "pauc": "pAUC", "precision": "precision", "recall": "recall", "f1": "F1"},
+    "official_score": "official score",
+}
 
 Key = tuple[str, str, str]
 """Machine type, domain and metric of a mean."""
@@ -21,10 +23,10 @@ class Line(NamedTuple):
     """One line of a table.
 
     Attributes:
-        name: of a run, or indented what stands below it: its spread over trials, or what its
-            paper prints.
+        name: of a run; indented, of a line below it: the spread over trials, or the published
+            figures.
         figures: in percent.
-        style: `bold` for the best run, `dim` for what stands below a run.
+        style: `bold` for the best run, `dim` for the lines below a run.
     """
 
     name: str
@@ -59,11 +61,11 @@ class Board:
         sections = {place[:2] for place in self.measured}
         domains = {"all"} if "all" in self.rules.rows else set(self.rules.rows)
         num_clips = sum(place[3] + place[4] for place in self.measured if place[2] in domains)
-        place = "" if self.rules.name == "plain" else f", {_SETS[self.part]}"
+        place = "" if self.rules.name == "plain" else f", {SETS[self.part]}"
         trials = "" if self._has_spread else ", 1 trial each"
         return (
-            f"{self.dataset}{place}, percent: {_count(len(sections), 'section')}, "
-            f"{_count(num_clips, 'clip')}{trials}"
+            f"{self.dataset}{place}, percent: {count_of(len(sections), 'section')}, "
+            f"{count_of(num_clips, 'clip')}{trials}"
         )
 
     @property
@@ -75,10 +77,9 @@ class Board:
     @property
     def overall_keys(self) -> list[Key]:
         """The means over all machine types that the rules print."""
-        domains = dict.fromkeys((*self.rules.rows, "all"))
         keys = [
             ("all", domain, metric)
-            for domain in domains
+            for domain in dict.fromkeys((*self.rules.rows, "all"))
             for metric in ("auc", "pauc")
             if self.rules.averaged_rows(metric, domain)
         ]
@@ -89,18 +90,24 @@ class Board:
     def machine_keys(self) -> list[Key]:
         """The headline figure of each machine type; none if there is but one of them."""
         machine_types = sorted({place[0] for place in self.measured})
-        if len(machine_types) < 2:
-            return []
-        return [(name, "all", _headline_metric(self.rules)) for name in machine_types]
+        metric = headline_metric(self.rules)
+        return [(name, "all", metric) for name in machine_types] if len(machine_types) > 1 else []
 
     @property
     def names(self) -> list[str]:
         """System and variant of each run; if runs share them, where they lie as well."""
         names = [_name(run) for run in self.runs]
-        return [
-            f"{name} ({_place(run)})" if names.count(name) > 1 else name
-            for name, run in zip(names, self.runs, strict=True)
-        ]
+        shown = []
+        for name, run in zip(names, self.runs, strict=True):
+            is_usual = run.folder.parts[-3:] == (run.system, run.variant, run.dataset)
+            place = run.folder.parents[2] if is_usual else run.folder
+            shown.append(f"{name} ({place})" if names.count(name) > 1 else name)
+        return shown
+
+    def means_of(self, run: FinishedRun) -> pd.DataFrame:
+        """The means of a run on these clips, by `Key`."""
+        means = run.means[run.means["part"] == self.part]
+        return means.set_index(["machine_type", "domain", "metric"])
 
     def lines(self, keys: Sequence[Key], plus_minus: str) -> Iterator[Line]:
         """The lines of a table with these means.
@@ -113,17 +120,15 @@ class Board:
             a line per run, followed by its spread and by the published figures if any.
         """
         for rank, (name, run) in enumerate(zip(self.names, self.runs, strict=True)):
-            means = run.means[run.means["part"] == self.part]
-            of_place = means.set_index(["machine_type", "domain", "metric"])
-            rows = of_place.loc[[key for key in keys if key in of_place.index]]
+            means = self.means_of(run)
+            rows = means.loc[[key for key in keys if key in means.index]]
             is_best = rank == 0 and len(self.runs) > 1
             yield Line(name, _percents(rows["value"]), "bold" if is_best else "")
             if self._has_spread:
-                trials = _count(int(means["n_seeds"].max()), "trial")
+                trials = count_of(int(means["n_seeds"].max()), "trial")
                 spread = _percents(rows["standard_deviation"])
-                yield Line(
-                    f"  {plus_minus} over {trials}" if spread else f"  {trials}", spread, "dim"
-                )
+                text = f"  {plus_minus} over {trials}" if spread else f"  {trials}"
+                yield Line(text, spread, "dim")
             printed = _percents(rows["published"])
             if printed:
                 yield Line("  published", printed, "dim")
@@ -146,13 +151,25 @@ def boards_of(runs: Sequence[FinishedRun]) -> list[Board]:
     return sorted(boards, key=lambda board: (board.dataset, board.part, -len(board.measured)))
 
 
-def _headline_metric(rules: RuleSet) -> str:
+def heading(domain: str, metric: str) -> str:
+    """What a column is called that holds a mean over all machine types."""
+    name = METRIC_NAMES[metric]
+    return name if metric == "official_score" else f"{domain} {name}"
+
+
+def headline_metric(rules: RuleSet) -> str:
+    """The metric that ranks runs."""
     return "official_score" if rules.mean == "harmonic" else "auc"
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _headline(run: FinishedRun, part: str) -> float:
     means = run.means.set_index(["part", "machine_type", "domain", "metric"])["value"]
-    return float(means[part, "all", "all", _headline_metric(run.rules)])
+    return float(means[part, "all", "all", headline_metric(run.rules)])
 
 
 def _name(run: FinishedRun) -> str:
@@ -160,19 +177,6 @@ def _name(run: FinishedRun) -> str:
     return f"{run.system.replace('+', ' + ')} {run.title}"
 
 
-def _place(run: FinishedRun) -> Path:
-    """The folder of all runs if this one lies there in the usual way, else its own."""
-    usual = (run.system, run.variant, run.dataset)
-    return run.folder.parents[2] if run.folder.parts[-3:] == usual else run.folder
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _percents(values: "pd.Series[float]") -> dict[Key, str]:
-    return {
-        (str(key[0]), str(key[1]), str(key[2])): f"{100.0 * value:.2f}"
-        for key, value in zip(values.index, values, strict=True)
-        if not math.isnan(value)
-    }
+    known = values.dropna()
+    return {key: f"{100.0 * value:.2f}" for key, value in zip(known.index, known, strict=True)}

@@ -1,42 +1,150 @@
-"""The part of a report that is heard: clips as cards, and what a page's marks play."""
+"""The part of a report that plays clips: which ones it chooses, their cards, the script's data.
 
+Scores of different sections have scales of their own. What ranks clips is their margin, how far
+a score lies above its threshold in standard deviations of the training clips of its section.
+"""
+
+import base64
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from asdkeras.report.clip_choice import (
-    clip_keys,
-    judged_clips,
-    most_anomalous,
-    most_wrongly_judged,
-)
-from asdkeras.report.clip_script import RANGE_DB, SCRIPT
 from asdkeras.report.clip_sounds import PageSounds, Sound, SoundFiles, by_importance, find_sounds
-from asdkeras.report.clip_style import STYLE
 from asdkeras.report.embedding_map import EmbeddingMap
 from asdkeras.report.finished_runs import FinishedRun
-from asdkeras.report.markup import Markup, element
+from asdkeras.report.markup import Markup, Section, asset, element
+from asdkeras.report.scored_runs import read_scored_run, recipe_of
+from asdkeras.score_files import clip_columns
+from asdkeras.scorers.section_standardization import section_moments
 
 NUM_CLIPS = 3
 """Of a machine type and list."""
 
+RANGE_DB = int(re.findall(r"RANGE_DB = (\d+)", asset("clips.js"))[0])
+"""From the brightest to the darkest color of a spectrogram."""
+
+_ANOMALOUS = (
+    "Test clips whose scores lie farthest above their threshold, counted in standard deviations "
+    "of the training clips of their section."
+)
+_WRONG = (
+    "Test clips farthest on the wrong side of their threshold, counted likewise: anomalies that "
+    "were missed, then false alarms."
+)
+_NONE_JUDGED = "No test clip was compared with a threshold."
+_NONE_WRONG = "No labelled test clip was judged wrongly."
+_LEFT_OUT = "sound left out, to keep this file small"
+
+
+def clip_keys(clips: pd.DataFrame) -> list[str]:
+    """Short names of clips, the same wherever a page shows them.
+
+    Args:
+        clips: with the columns `dataset`, `machine_type`, `section`, `domain`, `split`, `name`.
+
+    Returns:
+        of each clip seven letters, digits, `-` and `_`: 42 bits of a digest, so that two of ten
+        thousand clips share one in one of 80,000 pages.
+    """
+    names = ("dataset", "machine_type", "section", "domain", "split", "name")
+    columns = (clips[name].astype("string").fillna("") for name in names)
+    texts = ("\n".join(place) for place in zip(*columns, strict=True))
+    digests = (hashlib.sha256(text.encode()).digest() for text in texts)
+    return [base64.urlsafe_b64encode(digest)[:7].decode() for digest in digests]
+
+
+def judged_clips(run: FinishedRun, seed: int) -> pd.DataFrame:
+    """Every clip of one trial and what was decided of it.
+
+    Args:
+        run: a finished run.
+        seed: of the trial; where trials are pooled, any.
+
+    Returns:
+        the clip table, the name of the file in place of its path, and
+
+        - `key`: of `clip_keys`;
+        - `score`: that which is compared with the threshold;
+        - `threshold`, `is_decided_anomalous` (bool);
+        - `margin`: how far the score lies above the threshold, in standard deviations of the
+          training clips of the section, or of its test clips if no training clip has a
+          score. NaN where the score or the threshold is.
+
+    Raises:
+        RecipeError: if the run has not been scored.
+    """
+    scores = read_scored_run(run.folder, recipe_of(run.folder)["seeds"])
+    trial = scores.trial_of(seed)
+    decided_by = trial.columns[scores.decision_score]
+    spread = section_moments(decided_by, trial.table).spread
+    if spread.isna().any():
+        spread = spread.fillna(section_moments(decided_by, trial.table, split="test").spread)
+    clips = clip_columns(trial.table)
+    return clips.assign(
+        key=clip_keys(clips),
+        score=decided_by,
+        threshold=trial.thresholds,
+        is_decided_anomalous=trial.decisions == 1,
+        margin=(decided_by - trial.thresholds) / spread,
+    )
+
+
+def most_anomalous(clips: pd.DataFrame, num_clips: int) -> pd.DataFrame:
+    """The test clips of each machine type with the largest margins, largest first.
+
+    Args:
+        clips: of `judged_clips`.
+        num_clips: how many of a machine type at most.
+    """
+    return _first(_judged(clips), "margin", num_clips)
+
+
+def most_wrongly_judged(clips: pd.DataFrame, num_clips: int) -> pd.DataFrame:
+    """The test clips of each machine type farthest on the wrong side of their threshold.
+
+    Args:
+        clips: of `judged_clips`.
+        num_clips: how many of a machine type at most, of anomalous clips called normal and of
+            normal clips called anomalous each.
+
+    Returns:
+        rows of `clips` that are labelled and were decided otherwise: by machine type, the
+        missed anomalies first, then the false alarms, the worst first.
+    """
+    judged = _judged(clips)
+    labels = judged["is_anomalous"]
+    is_wrong = labels.notna() & (labels.fillna(False) != judged["is_decided_anomalous"])
+    wrong = judged[is_wrong.to_numpy(bool)]
+    is_missed = wrong["is_anomalous"].to_numpy(bool)
+    wrong = wrong.assign(distance=wrong["margin"].abs())
+    chosen = [_first(part, "distance", num_clips) for part in (wrong[is_missed], wrong[~is_missed])]
+    return pd.concat(chosen).sort_values("machine_type", kind="stable").drop(columns="distance")
+
+
+def _judged(clips: pd.DataFrame) -> pd.DataFrame:
+    """Test clips that were compared with a threshold."""
+    is_judged = (clips["split"] == "test") & np.isfinite(clips["margin"])
+    judged: pd.DataFrame = clips[is_judged.to_numpy(bool)]
+    return judged
+
+
+def _first(clips: pd.DataFrame, column: str, num_clips: int) -> pd.DataFrame:
+    """Those of each machine type with the largest values; of equal ones the first."""
+    ranked = clips.sort_values(column, ascending=False, kind="stable")
+    first = ranked.groupby("machine_type").head(num_clips)
+    return first.sort_values("machine_type", kind="stable")
+
 
 class ClipParts(NamedTuple):
-    """What a page takes in.
+    """What a page takes in: sections, and behind them the data that its script reads."""
 
-    Attributes:
-        sections: in order; each begins with its heading.
-        style: style sheet, the same for every run.
-        script: makes marks and cards play, the same for every run; stands after the sections
-            and the maps.
-    """
-
-    sections: list[Markup]
-    style: str
-    script: str
+    sections: list[Section]
+    data: Markup
 
 
 def clip_parts(
@@ -69,41 +177,18 @@ def clip_parts(
     page_sounds = PageSounds(num_runs=1) if page_sounds is None else page_sounds
     sounds, reasons = page_sounds.add(by_importance(shown, chosen), files)
 
-    cards = _Cards(level, sounds, reasons, page_sounds.keys)
-    sections = [
-        element(
-            "section",
-            element(f"h{level}", "Most anomalous clips"),
-            element("p", _ANOMALOUS if len(anomalous) else _NONE_JUDGED, class_="faint"),
-            *_sound_notes(run, shown, sounds, page_sounds, files),
-            *cards.of(anomalous),
-        )
+    cards = _Cards(level, sounds, reasons, page_sounds.keys, set())
+    parts = [
+        element("p", _ANOMALOUS if len(anomalous) else _NONE_JUDGED, class_="faint"),
+        *_sound_notes(run, shown, sounds, page_sounds, files),
+        *cards.of(anomalous),
     ]
+    sections = [Section("Most anomalous clips", parts)]
     if clips["is_anomalous"][(clips["split"] == "test").to_numpy(bool)].notna().any():
-        sections.append(
-            element(
-                "section",
-                element(f"h{level}", "Most wrongly judged clips"),
-                element("p", _WRONG if len(wrong) else _NONE_WRONG, class_="faint"),
-                *cards.of(wrong),
-            )
-        )
+        text = element("p", _WRONG if len(wrong) else _NONE_WRONG, class_="faint")
+        sections.append(Section("Most wrongly judged clips", [text, *cards.of(wrong)]))
     on_marks = {key: each for key, each in sounds.items() if key not in cards.done}
-    sections[-1] = Markup(sections[-1] + _data(run, shown, on_marks))
-    return ClipParts(sections, STYLE, SCRIPT)
-
-
-_ANOMALOUS = (
-    "Test clips whose scores lie farthest above their threshold, counted in standard deviations "
-    "of the training clips of their section."
-)
-_WRONG = (
-    "Test clips farthest on the wrong side of their threshold, counted likewise: anomalies that "
-    "were missed, then false alarms."
-)
-_NONE_JUDGED = "No test clip was compared with a threshold."
-_LEFT_OUT = "sound left out, to keep this file small"
-_NONE_WRONG = "No labelled test clip was judged wrongly."
+    return ClipParts(sections, _data(run, shown, on_marks))
 
 
 def _sound_notes(
@@ -116,10 +201,10 @@ def _sound_notes(
     if not files.paths:
         where = f" at {files.data}" if files.data else ""
         return [element("p", f"No sounds of this run: none were found{where}.", class_="faint")]
-    num_heard = int(shown["key"].isin(page_sounds.keys).sum())
+    num_sounds = int(shown["key"].isin(page_sounds.keys).sum())
     size = sum(len(each.uri) for each in sounds.values()) / 1e6
     text = (
-        f"Sounds of {num_heard} of {len(shown)} clips are in this file: of those shown here and, "
+        f"Sounds of {num_sounds} of {len(shown)} clips are in this file: of those shown here and, "
         f"as far as there is room, of others in the maps. They are coded anew from {files.data} "
         f"({size:.1f} MB). Spectrograms show them as coded, 0 dB the loudest, the darkest color "
         f"{RANGE_DB} dB below it."
@@ -131,17 +216,14 @@ def _sound_notes(
     return notes
 
 
-class _Cards:
+class _Cards(NamedTuple):
     """Cards of clips; each sound stands in the first card of its clip alone."""
 
-    def __init__(
-        self, level: int, sounds: dict[str, Sound], reasons: dict[str, str], in_page: set[str]
-    ) -> None:
-        self.level = level
-        self.sounds = sounds
-        self.reasons = reasons
-        self.in_page = in_page
-        self.done: set[str] = set()
+    level: int
+    sounds: dict[str, Sound]
+    reasons: dict[str, str]
+    in_page: set[str]
+    done: set[str]
 
     def of(self, clips: pd.DataFrame) -> list[Markup]:
         parts = []
@@ -181,10 +263,10 @@ class _Cards:
 def _verdict(clip: pd.Series) -> str:
     """What was decided, whether rightly, and by how much."""
     decision = "anomalous" if clip["is_decided_anomalous"] else "normal"
-    difference = clip["score"] - clip["threshold"]
-    side = "above" if difference > 0 else "below"
-    figures = f"score {clip['score']:.4g}, {abs(difference):.3g} {side} its threshold"
-    figures += f" {clip['threshold']:.4g}"
+    score, threshold = clip["score"], clip["threshold"]
+    side = "above" if score > threshold else "below"
+    figures = f"score {score:.4g}, {abs(score - threshold):.3g} {side} its threshold"
+    figures += f" {threshold:.4g}"
     if pd.isna(clip["is_anomalous"]):
         return f"called {decision}: {figures}"
     label = "anomalous" if clip["is_anomalous"] else "normal"
@@ -203,19 +285,15 @@ def _facts(clip: pd.Series) -> str:
 
 def _data(run: FinishedRun, clips: pd.DataFrame, sounds: dict[str, Sound]) -> Markup:
     """What marks and cards are about, for the script."""
+    facts = {}
+    for _, clip in clips.iterrows():
+        kind = "training clip, " if clip["split"] == "train" else ""
+        text = f"{kind}{_verdict(clip)}" if np.isfinite(clip["margin"]) else "no score"
+        facts[str(clip["key"])] = [clip["name"], _facts(clip), text]
     content = {
         "run": f"{run.system} {run.title}",
-        "clips": {
-            str(clip["key"]): [clip["name"], _facts(clip), _figures(clip)]
-            for _, clip in clips.iterrows()
-        },
+        "clips": facts,
         "sounds": {key: [each.uri, each.sample_rate_hz] for key, each in sounds.items()},
     }
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     return element("script", Markup(text), type="application/json", class_="clip-data")
-
-
-def _figures(clip: pd.Series) -> str:
-    if not np.isfinite(clip["margin"]):
-        return "no score"
-    return f"training clip, {_verdict(clip)}" if clip["split"] == "train" else _verdict(clip)

@@ -7,7 +7,6 @@ coded anew, and only so many of them are taken as fit into a budget.
 import base64
 import dataclasses
 import io
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from asdkeras.data.audio import AudioConfig, read_audio, read_header
 from asdkeras.data.clips import find_clips
 from asdkeras.errors import DataError
 from asdkeras.progress import stage
+from asdkeras.report.scored_runs import read_environment
 
 SOUND_BYTES = 12_000_000
 """Of all sounds of a page together, as they stand in it."""
@@ -30,9 +30,11 @@ HIGHEST_RATE_HZ = 16000
 # MP3 at a constant 57 kbit/s. At a sample rate of 16 kHz it would be no smaller, and would lose
 # all above 7.2 kHz; at less than this bit rate it is cut as well.
 _MP3_RATE_HZ = 22050
-_MP3_LEVEL = 0.7
-
-_Place = tuple[str, str, str, str]
+_MP3: dict[str, Any] = {
+    **{"format": "MP3", "subtype": "MPEG_LAYER_III"},
+    **{"compression_level": 0.7, "bitrate_mode": "CONSTANT"},
+}
+_FLAC: dict[str, Any] = {"format": "FLAC", "subtype": "PCM_16"}
 
 
 class Sound(NamedTuple):
@@ -47,17 +49,16 @@ class Sound(NamedTuple):
     sample_rate_hz: int
 
 
-@dataclasses.dataclass(frozen=True)
-class SoundFiles:
+class SoundFiles(NamedTuple):
     """Where the recordings of a run lie.
 
     Attributes:
-        data: as the run was told; empty if its folder does not say.
+        data: as given to the run; empty if its folder does not say.
         paths: (machine type, section, split, file name) -> file; none if the data are gone.
     """
 
     data: str
-    paths: dict[_Place, Path]
+    paths: dict[tuple[str, str, str, str], Path]
 
     def of(self, clip: pd.Series) -> Path | None:
         """The file of a clip, None if it is not there."""
@@ -85,7 +86,7 @@ class PageSounds:
         """Code the recordings of one run's clips, from the first on, until its share is used up.
 
         Args:
-            clips: of `asdkeras.report.clip_choice.judged_clips`, in the order of their
+            clips: of `asdkeras.report.clip_section.judged_clips`, in the order of their
                 importance.
             files: where their recordings lie.
 
@@ -115,24 +116,16 @@ class PageSounds:
 
 def find_sounds(run: Path) -> SoundFiles:
     """Find the recordings that a run was made from; a page without them is a page as well."""
+    data = str(read_environment(run).get("data", ""))
     try:
-        environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-        data = str(environment.get("data", ""))
-    except (OSError, ValueError, AttributeError):
-        data = ""
-    if not data:
-        return SoundFiles("", {})
-    try:
-        found = find_clips(Path(data)).clips
+        found = find_clips(Path(data)).clips if data else []
     except (DataError, OSError):
-        return SoundFiles(data, {})
-    return SoundFiles(
-        data,
-        {
-            (clip.machine_type, clip.section, clip.split, Path(clip.path).name): Path(clip.path)
-            for clip in found
-        },
-    )
+        found = []
+    paths = {
+        (clip.machine_type, clip.section, clip.split, Path(clip.path).name): Path(clip.path)
+        for clip in found
+    }
+    return SoundFiles(data, paths)
 
 
 def embed(path: Path) -> Sound:
@@ -149,12 +142,8 @@ def embed(path: Path) -> Sound:
     coded_hz = _MP3_RATE_HZ if is_mp3 else shown_hz
     waveform = read_audio(path, AudioConfig(coded_hz, "mean", "resample"))
     waveform = waveform[: int(MAX_SECONDS * coded_hz)].clip(-1.0, 1.0)
-    form: dict[str, Any] = {"format": "FLAC", "subtype": "PCM_16"}
-    if is_mp3:
-        form = {"format": "MP3", "subtype": "MPEG_LAYER_III"}
-        form |= {"compression_level": _MP3_LEVEL, "bitrate_mode": "CONSTANT"}
     coded = io.BytesIO()
-    soundfile.write(coded, waveform, coded_hz, **form)
+    soundfile.write(coded, waveform, coded_hz, **(_MP3 if is_mp3 else _FLAC))
     text = base64.b64encode(coded.getvalue()).decode()
     return Sound(f"data:audio/{'mpeg' if is_mp3 else 'flac'};base64,{text}", shown_hz)
 
@@ -163,7 +152,7 @@ def by_importance(clips: pd.DataFrame, first: Iterable[str]) -> pd.DataFrame:
     """The order in which clips get their sounds.
 
     Args:
-        clips: of `asdkeras.report.clip_choice.judged_clips`.
+        clips: of `asdkeras.report.clip_section.judged_clips`.
         first: keys of those that come first, in this order.
 
     Returns:
@@ -171,7 +160,8 @@ def by_importance(clips: pd.DataFrame, first: Iterable[str]) -> pd.DataFrame:
         turns.
     """
     rank = pd.Series({key: number for number, key in enumerate(dict.fromkeys(first))})
-    keys = [clips[name].astype("string").fillna("") for name in _TURNS]
+    places = ("split", "machine_type", "section", "domain")
+    keys = [clips[name].astype("string").fillna("") for name in places]
     order = pd.DataFrame(
         {
             "rank": clips["key"].map(rank).fillna(len(rank)),
@@ -179,11 +169,7 @@ def by_importance(clips: pd.DataFrame, first: Iterable[str]) -> pd.DataFrame:
             "turn": clips.groupby(keys).cumcount(),
         }
     )
-    return clips.loc[order.sort_values(_ORDER, kind="stable").index]
-
-
-_TURNS = ("split", "machine_type", "section", "domain")
-_ORDER = ["rank", "is_training", "turn"]
+    return clips.loc[order.sort_values(["rank", "is_training", "turn"], kind="stable").index]
 
 
 def _embedded(clip: pd.Series, files: SoundFiles) -> Sound | str:

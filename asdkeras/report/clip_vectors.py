@@ -1,12 +1,10 @@
 """What the models of a run made of its clips: one vector per clip, read from the run folder."""
 
-import contextlib
-import dataclasses
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,15 +13,17 @@ from numpy.typing import NDArray
 from asdkeras.config import did_you_mean
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.metrics.official import rules_for
-from asdkeras.report.scored_runs import recipe_of
+from asdkeras.report.comparison import with_parts
+from asdkeras.report.scored_runs import SETS, recipe_of, refuse_unknown_trial
 from asdkeras.score_files import read_trial, trial_folders
 
 _PREFIX = "clips/"
-_SETS = {"dev": "development set", "eval": "evaluation set"}
+
+_Unit = tuple[str, str, pd.DataFrame]
+"""What a model covers: its name, an ending for titles, its clips."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ClipVectors:
+class ClipVectors(NamedTuple):
     """The clips of one machine type as one model sees them.
 
     Attributes:
@@ -64,19 +64,22 @@ def read_clip_vectors(run: Path, *, seed: int, array: str | None = None) -> list
         DataError: if a file is damaged, or does not fit the clip table.
     """
     seeds = [int(each) for each in recipe_of(run)["seeds"]]
-    if seed not in seeds:
-        known = ", ".join(map(str, seeds))
-        raise RecipeError(f"{run}: has no trial {seed}. Choose one with --seed: {known}.")
+    refuse_unknown_trial(run, seed, seeds)
     table = read_trial(next(iter(trial_folders(run, seeds).values()))).table
     results: list[ClipVectors] = []
     known_arrays: list[str] = []
     for suffix, path, rows in _units(run, seed, table):
-        names = _array_names(path)
+        names, name, vectors = _read_vectors(path, array, len(rows))
         known_arrays += names
-        name = _default_array(names) if array is None else array
-        if name in names:
-            vectors = _read_vectors(path, name, len(rows))
-            results += _by_machine_type(suffix, name, rows, vectors)
+        if vectors is not None:
+            is_there = np.isfinite(vectors).all(axis=1)
+            for machine_type in dict.fromkeys(rows["machine_type"]):
+                is_of_type = (rows["machine_type"] == machine_type).to_numpy(bool)
+                kept, num_without = is_of_type & is_there, int((is_of_type & ~is_there).sum())
+                if kept.any():
+                    title = f"{machine_type}{suffix}"
+                    each = ClipVectors(title, name, rows[kept], vectors[kept], num_without)
+                    results.append(each)
     if array is not None and not results:
         names = list(dict.fromkeys(known_arrays))
         there_are = f"There are: {', '.join(names)}" if names else "It has no arrays of its own"
@@ -96,61 +99,60 @@ def _units(run: Path, seed: int, table: pd.DataFrame) -> list[tuple[str, Path, p
     A run folder does not say what its models cover, but their names follow from the clip
     table, and a run that is scored has all of them.
     """
-    scopes: list[Callable[[pd.DataFrame], Iterator[tuple[str, str, pd.DataFrame]]]]
-    scopes = [_whole, _machine_types, _parts, _sections]
-    for scope in scopes:
+    for scope in _scopes(table):
         units = [
             (suffix, run / name / f"seed{seed}" / "representations.npz", rows)
-            for name, suffix, rows in scope(table)
+            for name, suffix, rows in scope
         ]
         if all(path.is_file() for _, path, _ in units):
             return units
     return []
 
 
-def _whole(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    yield "all", "", table
+def _scopes(table: pd.DataFrame) -> Iterator[list[_Unit]]:
+    """One model of all clips; or one for each machine type, each set of it, each section."""
+    yield [("all", "", table)]
+    machine_types = table["machine_type"]
+    yield [(str(name), "", rows) for name, rows in table.groupby("machine_type", sort=False)]
+    parts = with_parts(table, rules_for(str(table["dataset"].iloc[0])))["part"]
+    by_section: tuple[pd.Series, dict[str, str]] = (table["section"], {})
+    for keys, names in ((parts, SETS), by_section):
+        num_models = keys.groupby(machine_types).nunique()
+        yield [
+            (
+                f"{machine_type}_{key}",
+                f", {names.get(str(key), f'section {key}')}"
+                if num_models[str(machine_type)] > 1
+                else "",
+                rows,
+            )
+            for (machine_type, key), rows in table.groupby([machine_types, keys], sort=False)
+        ]
 
 
-def _machine_types(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    for machine_type, rows in table.groupby("machine_type", sort=False):
-        yield str(machine_type), "", rows
-
-
-def _parts(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    rules = rules_for(str(table["dataset"].iloc[0]))
-    places = zip(table["machine_type"], table["section"], strict=True)
-    parts = pd.Series([rules.part_of(*map(str, place)) for place in places], table.index)
-    num_parts = parts.groupby(table["machine_type"]).nunique()
-    for (machine_type, part), rows in table.groupby(["machine_type", parts], sort=False):
-        suffix = f", {_SETS[str(part)]}" if num_parts[str(machine_type)] > 1 else ""
-        yield f"{machine_type}_{part}", suffix, rows
-
-
-def _sections(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    num_sections = table.groupby("machine_type")["section"].nunique()
-    for (machine_type, section), rows in table.groupby(["machine_type", "section"], sort=False):
-        suffix = f", section {section}" if num_sections[str(machine_type)] > 1 else ""
-        yield f"{machine_type}_{section}", suffix, rows
-
-
-@contextlib.contextmanager
-def _arrays(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The arrays of a file, each read when it is asked for."""
+def _read_vectors(
+    path: Path, array: str | None, num_clips: int
+) -> tuple[list[str], str, NDArray[np.float64] | None]:
+    """The arrays of a file, which one is read, and that one as one vector per clip."""
     try:
         with path.open("rb") as file, np.load(file) as arrays:
-            yield arrays
+            names = [name.removeprefix(_PREFIX) for name in arrays if name.startswith(_PREFIX)]
+            name = _default_array(names) if array is None else array
+            if name not in names:
+                return names, name, None
+            content = np.asarray(arrays[f"{_PREFIX}{name}"], np.float64)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path}: is damaged. Delete the folder {path.parent} and finish the run with "
             "`asdkeras train`."
         ) from error
-
-
-def _array_names(path: Path) -> list[str]:
-    with _arrays(path) as arrays:
-        names = list(arrays)
-    return [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
+    if content.ndim == 0 or len(content) != num_clips:
+        raise DataError(
+            f"{path}: `{name}` has the shape {content.shape}, the clip table {num_clips} rows. "
+            "These are not of the same run."
+        )
+    content = content.mean(axis=1) if content.ndim >= 3 else content
+    return names, name, content.reshape(num_clips, -1)
 
 
 def _default_array(names: Sequence[str]) -> str:
@@ -158,34 +160,3 @@ def _default_array(names: Sequence[str]) -> str:
     if "embedding" in embeddings:
         return "embedding"
     return max(embeddings, key=natural_key) if embeddings else names[0]
-
-
-def _read_vectors(path: Path, name: str, num_clips: int) -> NDArray[np.float64]:
-    """An array as one vector per clip."""
-    with _arrays(path) as arrays:
-        array = np.asarray(arrays[f"{_PREFIX}{name}"], np.float64)
-    if array.ndim == 0 or len(array) != num_clips:
-        raise DataError(
-            f"{path}: `{name}` has the shape {array.shape}, the clip table {num_clips} rows. "
-            "These are not of the same run."
-        )
-    if array.ndim >= 3:
-        array = array.mean(axis=1)
-    return array.reshape(num_clips, -1)
-
-
-def _by_machine_type(
-    suffix: str, array: str, table: pd.DataFrame, vectors: NDArray[np.float64]
-) -> Iterator[ClipVectors]:
-    is_there = np.isfinite(vectors).all(axis=1)
-    for machine_type in dict.fromkeys(table["machine_type"]):
-        is_of_type = (table["machine_type"] == machine_type).to_numpy(bool)
-        kept = is_of_type & is_there
-        if kept.any():
-            yield ClipVectors(
-                f"{machine_type}{suffix}",
-                array,
-                table[kept],
-                vectors[kept],
-                int((is_of_type & ~is_there).sum()),
-            )

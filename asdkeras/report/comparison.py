@@ -5,17 +5,17 @@ the score files of a run. A figure that is not within its tolerance is what make
 regression test against the published tables.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from asdkeras.evaluation import METRICS, evaluate, summarize, write_csv
 from asdkeras.files import write_text
-from asdkeras.metrics.conventions import CONVENTIONS
 from asdkeras.metrics.official import RULES, RuleSet, rules_for
+from asdkeras.published import tables as published_tables
 
 DEFAULT_TOLERANCE = 3.0
 """Percentage points where the paper prints no spread: autoencoders and classifiers of ASD differ
@@ -25,12 +25,13 @@ COLUMNS = (
     *("part", "machine_type", "section", "domain", "metric", "average"),
     *("published", "ours", "difference", "tolerance", "n_sections", "verdict", "note"),
 )
-_KEYS = ["part", "machine_type", "section", "domain", "metric"]
+PLACE = ("part", "machine_type", "section", "domain", "metric")
 _COUNTED = ("within", "outside")
+MEASURED = (*_COUNTED, "contradicted")
+"""Verdicts on figures that may stand beside ours."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Scored:
+class Scored(NamedTuple):
     """The test clips of one trial.
 
     Attributes:
@@ -46,7 +47,13 @@ class Scored:
 
 def convention_of(system: str, dataset: str) -> RuleSet:
     """The rules a paper prints its figures by; those of the year if it has none of its own."""
-    return CONVENTIONS.get(system) or rules_for(dataset)
+    return published_tables.convention(system) or rules_for(dataset)
+
+
+def with_parts(table: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
+    """A table with a column `part`: whether a section is of the `dev` or the `eval` set."""
+    places = zip(table["machine_type"], table["section"], strict=True)
+    return table.assign(part=[rules.part_of(str(name), str(section)) for name, section in places])
 
 
 def read_alike(rules: RuleSet, others: RuleSet) -> bool:
@@ -70,7 +77,7 @@ def compare(
         published: of `asdkeras.published.tables.load`.
         contradictions: of `asdkeras.published.tables.contradictions`, of the same paper.
         rules: the paper's convention.
-        row: `system_row` of the paper that tells of the same variant.
+        row: `system_row` of the paper for the same variant.
         tolerance: in percentage points, where the paper prints no standard deviation.
 
     Returns:
@@ -84,32 +91,26 @@ def compare(
         - `not comparable`: ours is of other data (the mini corpus, another number of
           sections), or the paper averages in another way;
         - `not measured`: there is none of ours; `not readable`: the figure is lost.
-
-    Raises:
-        ValueError: if the paper has no such row.
     """
-    if row not in set(published["system_row"]):
-        raise ValueError(
-            f"`row` must be one of {sorted(set(published['system_row']))}. Received: row={row!r}"
-        )
     dataset = str(next(iter(trials.values())).table["dataset"].iloc[0])
     of_year = published["dataset"] == dataset.replace("mini", "dcase", 1)
     printed = published[of_year & (published["system_row"] == row)]
     if printed.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    both = printed.merge(_ours(trials, rules), on=_KEYS, how="left", suffixes=("", "_ours"))
+    both = printed.merge(_ours(trials, rules), on=list(PLACE), how="left", suffixes=("", "_ours"))
     both["published"] = both["percent"]
     both["ours"] = 100.0 * both["value"]
     both["difference"] = both["ours"] - both["published"]
     both["tolerance"] = both["percent_sd"].fillna(tolerance)
-    recomputed = _recomputed(contradictions, printed)
-    verdicts, notes = [], []
-    for line, figure in both.iterrows():
-        again = recomputed.get(_place(figure))
-        verdict, note = _verdict(figure, rules, dataset, again)
-        verdicts.append(verdict)
-        notes.append(note or str(both.at[line, "note"]))
-    both["verdict"], both["note"] = verdicts, notes
+    # What figures would be by the paper's own parts, where they are not.
+    of_row = contradictions.loc[contradictions["system_row"] == row]
+    recomputed = {_printed_at(figure): figure["recomputed"] for _, figure in of_row.iterrows()}
+    verdicts = [
+        _verdict(figure, rules, dataset, recomputed.get(_printed_at(figure)))
+        for _, figure in both.iterrows()
+    ]
+    both["verdict"] = [verdict for verdict, _ in verdicts]
+    both["note"] = [own or note for (_, own), note in zip(verdicts, both["note"], strict=True)]
     return both[list(COLUMNS)]
 
 
@@ -138,6 +139,11 @@ def printed_means(comparison: pd.DataFrame, rules: RuleSet, convention: RuleSet)
     return means.assign(comparable=is_alike & (means["verdict"] != "not comparable"))
 
 
+def marked(frame: pd.DataFrame, oracle: Sequence[str]) -> pd.DataFrame:
+    """A table for a file; its last column says which choices labels of test clips made, if any."""
+    return frame.assign(oracle="; ".join(oracle)) if oracle else frame
+
+
 def write_comparison(
     folder: Path, comparison: pd.DataFrame, title: str, oracle: Sequence[str] = ()
 ) -> None:
@@ -147,75 +153,54 @@ def write_comparison(
         folder: where to.
         comparison: of `compare`.
         title: heading of `compare.md`.
-        oracle: what labels of test clips decided of ours, told in both; none if nothing.
+        oracle: choices that labels of test clips made; both files list them.
     """
-    told = comparison.assign(oracle="; ".join(oracle)) if oracle else comparison
-    write_csv(folder / "compare.csv", told)
+    write_csv(folder / "compare.csv", marked(comparison, oracle))
     lines = "".join(f"oracle: {line}\n\n" for line in oracle)
     write_text(folder / "compare.md", f"# {title}\n\n{lines}{as_markdown(comparison)}")
 
 
 def as_markdown(comparison: pd.DataFrame) -> str:
-    """A comparison as a table in Markdown, figures with two digits.
-
-    A column `score` of it comes first.
-    """
+    """A comparison as a table in Markdown, figures with two digits; a column `score` first."""
     names = ("score", "part", "machine_type", "section", "domain")
     headings = {"part": "set", "machine_type": "machine type"}
     places = {name: headings.get(name, name) for name in names if name in comparison}
     figures = ("metric", "published", "ours", "difference", "tolerance", "verdict")
-    lines = [
-        "| " + " | ".join([*places.values(), *figures]) + " |",
-        "|" + "---|" * (len(places) + len(figures)),
-    ]
+    rows = [[*places.values(), *figures]]
     for _, figure in comparison.iterrows():
-        metric = (
-            f"{figure['metric']} ({figure['average']})" if figure["average"] else figure["metric"]
+        average, note = figure["average"], figure["note"]
+        numbers = (("published", ""), ("ours", ""), ("difference", "+"), ("tolerance", ""))
+        rows.append(
+            [
+                *(str(figure[name]) for name in places),
+                f"{figure['metric']} ({average})" if average else figure["metric"],
+                *("" if np.isnan(figure[n]) else f"{figure[n]:{sign}.2f}" for n, sign in numbers),
+                f"{figure['verdict']}: {note}" if note else figure["verdict"],
+            ]
         )
-        cells = [
-            *(figure[name] for name in places),
-            metric,
-            *(_number(figure[name]) for name in ("published", "ours")),
-            _number(figure["difference"], sign="+"),
-            _number(figure["tolerance"]),
-            f"{figure['verdict']}: {figure['note']}" if figure["note"] else figure["verdict"],
-        ]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines) + "\n"
+    lines = ["| " + " | ".join(row) + " |\n" for row in rows]
+    return "".join([lines[0], "|" + "---|" * len(rows[0]) + "\n", *lines[1:]])
 
 
 def _ours(trials: Mapping[int, Scored], rules: RuleSet) -> pd.DataFrame:
-    """Means and single sections, `_KEYS`, `value` and `n_sections`."""
-    metrics = pd.concat(
-        [
-            evaluate(trial.table, trial.anomaly_scores, trial.decisions, rules, seed).metrics
-            for seed, trial in trials.items()
-        ],
-        ignore_index=True,
-    )
+    """Means and single sections, `PLACE`, `value` and `n_sections`."""
+    columns = [*PLACE, "value", "n_sections"]
+    parts = [
+        evaluate(trial.table, trial.anomaly_scores, trial.decisions, rules, seed).metrics
+        for seed, trial in trials.items()
+    ]
+    metrics = pd.concat(parts, ignore_index=True)
     if metrics.empty:
-        return pd.DataFrame(columns=[*_KEYS, "value", "n_sections"])
+        return pd.DataFrame(columns=columns)
     means = summarize(metrics, rules).assign(section="all")
     keys = ["seed", "machine_type", "section", "domain"]
     figures = metrics.melt(keys, list(METRICS), var_name="metric").dropna(subset="value")
-    sections = figures.groupby(_KEYS[1:])["value"].mean().reset_index()
-    sections["part"] = [
-        rules.part_of(str(machine_type), str(section))
-        for machine_type, section in zip(sections["machine_type"], sections["section"], strict=True)
-    ]
-    ours = pd.concat([means, sections.assign(n_sections=1)], ignore_index=True)
-    return ours[[*_KEYS, "value", "n_sections"]]
+    sections = figures.groupby(list(PLACE[1:]))["value"].mean().reset_index()
+    sections = with_parts(sections, rules).assign(n_sections=1)
+    return pd.concat([means, sections], ignore_index=True)[columns]
 
 
-def _recomputed(
-    contradictions: pd.DataFrame, printed: pd.DataFrame
-) -> dict[tuple[str, ...], float]:
-    """What figures would be by the paper's own parts, where they are not."""
-    of_row = contradictions.loc[contradictions["system_row"].isin(printed["system_row"])]
-    return {_place(figure): float(figure["recomputed"]) for _, figure in of_row.iterrows()}
-
-
-def _place(figure: pd.Series) -> tuple[str, ...]:
+def _printed_at(figure: pd.Series) -> tuple[str, ...]:
     names = ("table", "dataset", "part", "machine_type", "domain", "metric", "average")
     return tuple(str(figure[name]) for name in names)
 
@@ -230,7 +215,7 @@ def _verdict(
     if figure["dataset"] != dataset:
         return "not comparable", f"ours is of {dataset}"
     printed_by = str(figure["rules"])
-    if not read_alike(rules, CONVENTIONS.get(printed_by) or RULES[printed_by]):
+    if not read_alike(rules, published_tables.convention(printed_by) or RULES[printed_by]):
         return "not comparable", f"the paper has the rules {figure['rules']}, ours {rules.name}"
     if figure["average"] not in ("", rules.mean):
         return "not comparable", f"ours is the {rules.mean} mean"
@@ -240,7 +225,3 @@ def _verdict(
         return "contradicted", f"its own table gives {recomputed:.2f}"
     is_within = abs(figure["difference"]) <= figure["tolerance"]
     return "within" if is_within else "outside", ""
-
-
-def _number(value: float, sign: str = "") -> str:
-    return "" if np.isnan(value) else f"{value:{sign}.2f}"

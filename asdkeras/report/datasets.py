@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,8 +11,8 @@ from asdkeras.data.adopt import Adoption
 from asdkeras.data.cards import Card
 from asdkeras.data.inventory import Holding, Stock
 from asdkeras.data.manifest import Dataset
-from asdkeras.data.verification.clip_counts import CountRow
 from asdkeras.data.verification.verify import Verification
+from asdkeras.report.terminal import new_grid, print_line
 
 _PARTS = {
     "dev": "development",
@@ -42,50 +41,45 @@ def print_datasets(
             gigabytes = dataset.hours * _GB_PER_HOUR * dataset.num_channels
             size = f"{dataset.hours:g} h, about {gigabytes:.0f} GB unpacked, "
         channels = "mono" if dataset.num_channels == 1 else f"{dataset.num_channels} channels"
-        _line(console, f"{size}{dataset.sample_rate_hz} Hz, {channels}")
+        print_line(console, f"{size}{dataset.sample_rate_hz} Hz, {channels}")
         if holding.fault:
-            _line(console, f"here: {holding.fault}", style="yellow")
+            print_line(console, f"here: {holding.fault}", "yellow")
         elif holding.card:
-            _line(console, f"here: {_places(holding.card)}")
+            print_line(console, f"here: {_places(holding.card)}")
         console.print(_parts_table(holding))
         if sources:
             _print_sources(console, dataset)
         for license_text in dict.fromkeys(record.license for record in dataset.records):
-            _line(console, f"license: {license_text}")
+            print_line(console, f"license: {license_text}")
         console.print()
 
 
 def _print_sources(console: Console, dataset: Dataset) -> None:
     for record in dataset.records:
-        _line(console, f"{_PARTS.get(record.part, 'ground truth')}: {record.page}")
+        print_line(console, f"{_PARTS.get(record.part, 'ground truth')}: {record.page}")
     for source in dataset.truth:
         if source.role == "primary":
             where = f"{source.repository} at {source.commit[:7]}"
-            _line(console, f"ground truth: {where}, license {source.license}")
+            print_line(console, f"ground truth: {where}, license {source.license}")
 
 
 def print_adoption(adoption: Adoption, *, console: Console | None = None) -> None:
-    """Print what was recognized, what is missing of it, and what is odd.
-
-    Args:
-        adoption: of `asdkeras.data.adopt`.
-        console: default standard output.
-    """
+    """Print what was recognized, what is missing of it, and what is odd."""
     console = console or Console()
     for adopted in adoption.adopted:
         card = adopted.card
         console.print(Text(f"{card.dataset}: {card.layout}", style="bold"))
-        _line(console, f"in {_places(card)}")
+        print_line(console, f"in {_places(card)}")
         for part in _PARTS:
             _print_part(console, part, [s for s in adopted.stocks if s.archive.part == part])
         for remark in adopted.remarks:
-            _line(console, f"note: {remark}", style="yellow")
-        _line(console, f"use it with --data {card.dataset}   ({adopted.path})")
+            print_line(console, f"note: {remark}", "yellow")
+        print_line(console, f"use it with --data {card.dataset}   ({adopted.path})")
         console.print()
     for dataset, count in adoption.num_truth_files.items():
-        _line(console, f"ground truth of {dataset}: {count} files")
+        print_line(console, f"ground truth of {dataset}: {count} files")
     for line in adoption.odd:
-        _line(console, f"odd: {line}", style="yellow")
+        print_line(console, f"odd: {line}", "yellow")
 
 
 def _print_part(console: Console, part: str, stocks: Sequence[Stock]) -> None:
@@ -93,39 +87,30 @@ def _print_part(console: Console, part: str, stocks: Sequence[Stock]) -> None:
     missing = [stock.archive.machine_type for stock in stocks if not stock.num_clips]
     if here:
         counts = ", ".join(f"{s.archive.machine_type} {s.num_clips}" for s in here)
-        _line(console, f"{_PARTS[part]}: {counts}")
+        print_line(console, f"{_PARTS[part]}: {counts}")
     for stock in here:
         if not stock.is_whole:
             expected = stock.num_expected or "an unknown number of"
             count = f"{stock.num_clips} of {expected} clips"
-            _line(console, f"  incomplete: {stock.archive.machine_type}, {count}", style="yellow")
+            print_line(console, f"  incomplete: {stock.archive.machine_type}, {count}", "yellow")
     if missing:
-        _line(console, f"{_PARTS[part]}, missing: {', '.join(missing)}", style="yellow")
+        print_line(console, f"{_PARTS[part]}, missing: {', '.join(missing)}", "yellow")
 
 
 def print_verification(verification: Verification, *, console: Console | None = None) -> None:
-    """Print the counts of a dataset and everything that is off.
-
-    Args:
-        verification: of `asdkeras.data.verification.verify`.
-        console: default standard output.
-    """
+    """Print the counts of a dataset and everything that is off."""
     console = console or Console()
     console.print(Text(f"{verification.dataset}: {verification.num_clips} clips", style="bold"))
     console.print(_counts_table(verification))
     for note in verification.notes:
-        _line(console, f"note: {note}", style="yellow")
+        print_line(console, f"note: {note}", "yellow")
     by_kind: dict[str, list[str]] = {}
     for finding in verification.findings:
         by_kind.setdefault(finding.kind, []).append(finding.text)
     for kind, texts in by_kind.items():
         console.print(Text(f"{kind}: {len(texts)}", style="bold red"))
         for text in texts:
-            _line(console, f"  {text}")
-
-
-def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style=style), soft_wrap=True)
+            print_line(console, f"  {text}")
 
 
 def _places(card: Card) -> str:
@@ -134,8 +119,7 @@ def _places(card: Card) -> str:
 
 
 def _parts_table(holding: Holding) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("part", no_wrap=True)
+    grid = new_grid(names=["part"])
     grid.add_column("machine types", overflow="fold")
     for heading in ("files", "clips", "here"):
         grid.add_column(heading, justify="right", no_wrap=True)
@@ -157,38 +141,19 @@ def _parts_table(holding: Holding) -> Table:
 
 
 def _counts_table(verification: Verification) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("machine type", overflow="fold")
-    for heading in ("section", "split", "domain"):
-        grid.add_column(heading, no_wrap=True)
-    for heading in ("found", "expected"):
-        grid.add_column(heading, justify="right", no_wrap=True)
+    grid = new_grid(["machine type"], ["section", "split", "domain"], ["found", "expected"])
     previous = None
     for row in verification.counts:
-        style = "red" if row.is_as_expected is False else ""
+        # Normal and anomalous clips, or all where these are not distinguished.
+        is_apart = row.split == "test" and not row.found_unlabeled
+        found, expected = str(row.num_found), str(row.num_expected)
+        if is_apart:
+            found = f"{row.found_normal} + {row.found_anomalous}"
+            expected = f"{row.expected_normal} + {row.expected_anomalous}"
         grid.add_row(
-            row.machine_type if row.machine_type != previous else "",
-            row.section,
-            row.split,
-            row.domain or "",
-            _found(row),
-            _expected(row),
-            style=style,
+            *(row.machine_type if row.machine_type != previous else "", row.section, row.split),
+            *(row.domain or "", found, "?" if row.num_expected is None else expected),
+            style="red" if row.is_as_expected is False else "",
         )
         previous = row.machine_type
     return grid
-
-
-def _found(row: CountRow) -> str:
-    """Normal and anomalous clips, or all where these are not told apart."""
-    if row.split == "test" and not row.found_unlabeled:
-        return f"{row.found_normal} + {row.found_anomalous}"
-    return str(row.num_found)
-
-
-def _expected(row: CountRow) -> str:
-    if row.num_expected is None:
-        return "?"
-    if row.split == "test" and not row.found_unlabeled:
-        return f"{row.expected_normal} + {row.expected_anomalous}"
-    return str(row.num_expected)

@@ -1,6 +1,6 @@
 """What a run decided: how many clips of each kind it flagged, section by section."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 
 import numpy as np
 import pandas as pd
@@ -35,24 +35,15 @@ def decision_table(
         None if no test clip is labelled. Of several trials the means.
     """
     clips, decisions, thresholds = _of_test_clips(trials, is_labelled=True)
-    if clips.empty:
-        return None
     rows = []
-    for (machine_type, section), members in clips.groupby(["machine_type", "section"]):
+    for names, members in clips.groupby(["machine_type", "section"]):
         for domain in rules.rows:
             row = members if domain == "all" else members[members["domain"] == domain]
             if len(row):
                 places = row.index.to_numpy()
-                names = [str(machine_type), str(section), domain]
                 figures = _figures(row, decisions[:, places])
-                rows.append([*names, _limits(thresholds[:, places]), *figures])
-    trials_told = f", means over {len(trials)} trials" if len(trials) > 1 else ""
-    return table(
-        ["machine type", "section", "domain", "threshold", *_COUNTS, *_METRICS],
-        rows,
-        num_names=3,
-        caption=f"{caption}{trials_told}",
-    )
+                rows.append([*map(str, names), domain, _limits(thresholds[:, places]), *figures])
+    return _table([*_COUNTS, *_METRICS], rows, caption, len(trials))
 
 
 def flag_table(trials: Mapping[int, TrialScores], caption: str) -> Markup | None:
@@ -66,24 +57,30 @@ def flag_table(trials: Mapping[int, TrialScores], caption: str) -> Markup | None
         None if all test clips are labelled. Of several trials the means.
     """
     clips, decisions, thresholds = _of_test_clips(trials, is_labelled=False)
-    if clips.empty:
-        return None
     clips = clips.assign(domain=clips["domain"].fillna("not known"))
-    digits = 1 if len(trials) > 1 else 0
     rows = []
     for names, members in clips.groupby(["machine_type", "section", "domain"]):
         places = members.index.to_numpy()
         flagged = float(decisions[:, places].sum(axis=1).mean())
         share = 100.0 * flagged / len(places)
-        figures = [str(len(places)), f"{flagged:.{digits}f}", f"{share:.2f}"]
-        rows.append([*map(str, names), _limits(thresholds[:, places]), *figures])
-    trials_told = f", means over {len(trials)} trials" if len(trials) > 1 else ""
-    return table(
-        ["machine type", "section", "domain", "threshold", "clips", "flagged", "percent"],
-        rows,
-        num_names=3,
-        caption=f"{caption}{trials_told}",
-    )
+        counts = [str(len(places)), f"{flagged:.{_digits(trials)}f}"]
+        rows.append([*map(str, names), _limits(thresholds[:, places]), *counts, f"{share:.2f}"])
+    return _table(["clips", "flagged", "percent"], rows, caption, len(trials))
+
+
+def _table(
+    figures: Sequence[str], rows: Sequence[Sequence[str]], caption: str, num_trials: int
+) -> Markup | None:
+    if not rows:
+        return None
+    headings = ["machine type", "section", "domain", "threshold", *figures]
+    of_trials = f", means over {num_trials} trials" if num_trials > 1 else ""
+    return table(headings, rows, num_names=3, caption=f"{caption}{of_trials}")
+
+
+def _digits(trials: Sized) -> int:
+    """Of counts: a mean of several is no whole number."""
+    return 1 if len(trials) > 1 else 0
 
 
 def _of_test_clips(
@@ -107,9 +104,8 @@ def _figures(row: pd.DataFrame, decisions: NDArray[np.bool_]) -> list[str]:
          for f in decisions]
     )  # fmt: skip
     metrics = np.mean([decision_metrics(flags, truth) for flags in decisions], axis=0)
-    digits = 1 if len(decisions) > 1 else 0
     return [
-        *(f"{count:.{digits}f}" for count in counts.mean(axis=0)),
+        *(f"{count:.{_digits(decisions)}f}" for count in counts.mean(axis=0)),
         *(f"{100.0 * value:.2f}" for value in metrics),
     ]
 

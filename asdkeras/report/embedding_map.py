@@ -1,15 +1,13 @@
-"""Embeddings of clips as points in the plane, for any system: what a model tells apart, to look at.
+"""Embeddings of clips as points in the plane, for any system.
 
 Nejjar 2022 shows such a map for two ways of pre-training (Figure 2). A map by t-SNE shows who is
 near whom; distances between groups, their sizes, and the axes mean nothing.
 """
 
-import dataclasses
 import errno
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,9 +35,10 @@ CLIP_COLUMNS = (
 _FEWEST_FOR_TSNE = 5
 _CACHE = "embedding_map.csv"
 
+_Points = NDArray[np.float64]
 
-@dataclasses.dataclass(frozen=True)
-class EmbeddingMap:
+
+class EmbeddingMap(NamedTuple):
     """The clips of one machine type as points.
 
     Attributes:
@@ -85,24 +84,20 @@ def embedding_maps(
     Raises:
         RecipeError: if the folder is not that of a scored run, or has no such trial or array.
         DataError: if a file of it is damaged.
-        ValueError: if there is no such split or method.
 
     References:
         van der Maaten and Hinton, "Visualizing data using t-SNE", JMLR 9, 2008.
         Nejjar et al., "DG-Mix: Domain Generalization for Anomalous Sound Detection Based on
         Self-Supervised Learning", DCASE Workshop 2022, Figure 2.
     """
-    if method not in ("tsne", "pca"):
-        raise ValueError(f"`method` must be 'tsne' or 'pca'. Received: method={method!r}")
-    if split not in (None, "train", "test"):
-        raise ValueError(f"`split` must be 'train', 'test' or None. Received: split={split!r}")
     known = _read_cache(run / _CACHE)
     num_known = len(known)
     maps = []
     everything = read_clip_vectors(run, seed=seed, array=array)
     with stage("embedding maps") as update:
         for number, each in enumerate(everything):
-            rows = _rows_of(each.table, split)
+            splits = ["train", "test"] if split is None else [split]
+            rows = np.flatnonzero(each.table["split"].isin(splits))
             if len(rows):
                 maps.append(_map_of(each, rows, method, known))
             if len(known) > num_known:
@@ -112,26 +107,17 @@ def embedding_maps(
     return maps
 
 
-def coordinates(vectors: NDArray[np.float64], method: Method = "tsne") -> NDArray[np.float64]:
+def coordinates(vectors: _Points, method: Method = "tsne") -> _Points:
     """Points in the plane for vectors.
 
     Args:
-        vectors: float, `(clips, dim)`, finite. Scale and origin are irrelevant.
+        vectors: float64, `(clips, dim)`, finite. Scale and origin are irrelevant.
         method: `tsne` (5 vectors at least; perplexity 30, or a third of the other vectors if
             that is less; begun with `pca`) or `pca`.
 
     Returns:
         float64, `(clips, 2)`; all 0 if all vectors are the same.
-
-    Raises:
-        ValueError: if the vectors are no matrix, or too few for t-SNE.
     """
-    vectors = np.asarray(vectors, np.float64)
-    if vectors.ndim != 2 or (method == "tsne" and len(vectors) < _FEWEST_FOR_TSNE):
-        raise ValueError(
-            f"`vectors` must be a matrix, of {_FEWEST_FOR_TSNE} rows at least for t-SNE. "
-            f"Received: vectors of the shape {vectors.shape}"
-        )
     if len(vectors) < 2 or (vectors == vectors[0]).all():
         return np.zeros((len(vectors), 2))
     # Scaled, because t-SNE keeps squared distances in float32.
@@ -168,14 +154,8 @@ def drawn_rows(table: pd.DataFrame, max_clips: int) -> NDArray[np.intp]:
     return np.sort(order[np.argsort(turns, kind="stable")][:max_clips])
 
 
-def _rows_of(table: pd.DataFrame, split: str | None) -> NDArray[np.intp]:
-    if split is None:
-        return np.arange(len(table))
-    return np.flatnonzero((table["split"] == split).to_numpy(bool))
-
-
 def _map_of(
-    each: ClipVectors, rows: NDArray[np.intp], method: Method, known: dict[str, NDArray[np.float64]]
+    each: ClipVectors, rows: NDArray[np.intp], method: Method, known: dict[str, _Points]
 ) -> EmbeddingMap:
     """The map of these clips; its points are taken from those known, or added to them."""
     drawn = rows[drawn_rows(each.table.iloc[rows], MAX_CLIPS)]
@@ -183,37 +163,31 @@ def _map_of(
     digest = _digest(each.vectors[drawn], used)
     if digest not in known:
         known[digest] = coordinates(each.vectors[drawn], used)
-    clips = _clip_columns(each.table.iloc[drawn], known[digest])
+    points = known[digest]
+    clips = each.table.iloc[drawn].rename(columns={"path": "name"}).reset_index(drop=True)
+    clips = clips.assign(x=points[:, 0], y=points[:, 1])[list(CLIP_COLUMNS)]
     return EmbeddingMap(each.title, each.array, used, clips, len(rows), each.num_without)
 
 
-def _clip_columns(table: pd.DataFrame, points: NDArray[np.float64]) -> pd.DataFrame:
-    clips = table.rename(columns={"path": "name"}).reset_index(drop=True)
-    return clips.assign(x=points[:, 0], y=points[:, 1])[list(CLIP_COLUMNS)]
-
-
-def _digest(vectors: NDArray[np.float64], method: Method) -> str:
+def _digest(vectors: _Points, method: Method) -> str:
     """Of all that points depend on."""
-    story = f"{method} {vectors.shape} {sklearn.__version__}\n".encode()
-    return hashlib.sha256(story + np.ascontiguousarray(vectors).tobytes()).hexdigest()
+    text = f"{method} {vectors.shape} {sklearn.__version__}\n".encode()
+    return hashlib.sha256(text + np.ascontiguousarray(vectors).tobytes()).hexdigest()
 
 
-def _read_cache(path: Path) -> dict[str, NDArray[np.float64]]:
+def _read_cache(path: Path) -> dict[str, _Points]:
     """Points by digest; none if there is no such file, or none that we wrote."""
     try:
         # Exact in every version of pandas, unlike its own reading of numbers.
-        content = pd.read_csv(
-            path, usecols=["digest", "x", "y"], converters={"x": float, "y": float}
-        )
-        return {
-            str(digest): rows[["x", "y"]].to_numpy(np.float64)
-            for digest, rows in content.groupby("digest", sort=False)
-        }
+        exact = {"x": float, "y": float}
+        content = pd.read_csv(path, usecols=["digest", "x", "y"], converters=exact)
     except (FileNotFoundError, ValueError):
         return {}
+    groups = content.groupby("digest", sort=False)
+    return {str(digest): rows[["x", "y"]].to_numpy(np.float64) for digest, rows in groups}
 
 
-def _write_cache(path: Path, known: Mapping[str, NDArray[np.float64]]) -> None:
+def _write_cache(path: Path, known: dict[str, _Points]) -> None:
     frames = [
         pd.DataFrame({"digest": digest, "x": points[:, 0], "y": points[:, 1]})
         for digest, points in known.items()

@@ -9,14 +9,17 @@ import functools
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
-from asdkeras.report.scored_runs import ScoredRun
+from asdkeras.config import did_you_mean
+from asdkeras.errors import RecipeError
+from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, refuse_unknown_trial
+from asdkeras.report.terminal import new_grid, print_line
 from asdkeras.score_files import TrialScores, clip_columns, read_group_scores
 from asdkeras.scorers.section_standardization import section_moments
 from asdkeras.scorers.thresholds import percentile_threshold, scope_thresholds
@@ -42,7 +45,7 @@ def explanations_of(scores: ScoredRun, seed: int | None = None) -> pd.DataFrame 
     for each in scores.trials if seed is None else [seed]:
         groups = read_group_scores(scores.folders[each])
         if groups is not None:
-            part = explain(scores.trials[each], groups, scores.answer, scores.decision_score)
+            part = explain(scores.trials[each], groups, scores.main_score, scores.decision_score)
             part.insert(0, "seed", each)
             parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else None
@@ -90,7 +93,11 @@ def explain(
         clips[f"excess_{name}"] = excesses[name]
         clips[f"fired_{name}"] = firings[name]
     excess = pd.DataFrame(excesses).where(pd.DataFrame(firings).fillna(0) == 1)
-    clips["fired"] = [";".join(_largest_first(row)) for _, row in excess.iterrows()]
+    ranked = (
+        row.dropna().astype("float64").sort_values(ascending=False, kind="stable")
+        for _, row in excess.iterrows()
+    )
+    clips["fired"] = [";".join(map(str, fired.index)) for fired in ranked]
     return clips[(table["split"] == "test").to_numpy(dtype=bool)].reset_index(drop=True)
 
 
@@ -100,20 +107,10 @@ def _excess_and_fired(scores: pd.Series, table: pd.DataFrame) -> tuple[pd.Series
     excess = (scores - moments.mean) / moments.spread
     clips = table.assign(anomaly_score=scores)[excess.notna()]
     training = clips[clips["split"] == "train"]
-    thresholds = scope_thresholds(  # type: ignore[no-untyped-call]
-        training,
-        clips,
-        "section",
-        functools.partial(percentile_threshold, percentile=FIRING_PERCENTILE),
-    )
+    percentile = functools.partial(percentile_threshold, percentile=FIRING_PERCENTILE)
+    thresholds = scope_thresholds(training, clips, "section", percentile)
     fired = (clips["anomaly_score"] > thresholds).astype("Int64")
     return excess, fired.reindex(table.index)
-
-
-def _largest_first(excess: pd.Series) -> list[str]:
-    """Names of what is not missing; equal ones in the order they stand."""
-    present = excess.dropna().astype("float64")
-    return [str(name) for name in present.sort_values(ascending=False, kind="stable").index]
 
 
 def group_names(explanations: pd.DataFrame) -> list[str]:
@@ -139,18 +136,15 @@ def print_fired(explanations: pd.DataFrame, *, console: Console | None = None) -
         rows.append((str(keys[0]), str(keys[1]), f"{len(flagged)} of {len(clips)}"))
         words.append(_counted(flagged["fired"]))
 
-    cells = [("machine type", "section", "anomalous"), *rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    headings = ("machine type", "section", "anomalous")
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     left = max(console.width - _EDGES - sum(_GAP + width for width in widths), _NARROWEST)
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("machine type", no_wrap=True)
-    grid.add_column("section", no_wrap=True)
-    grid.add_column("anomalous", justify="right", no_wrap=True)
+    grid = new_grid(names=headings[:2], figures=headings[2:])
     grid.add_column("fired", overflow="fold")
     previous = ""
-    for (machine_type, section, count), of_place in zip(cells[1:], words, strict=True):
+    for (machine_type, *others), of_place in zip(rows, words, strict=True):
         shown = machine_type if machine_type != previous else ""
-        grid.add_row(*map(Text, (shown, section, count, _wrapped(of_place, left))))
+        grid.add_row(*map(Text, (shown, *others, _wrapped(of_place, left))))
         previous = machine_type
     console.print(Text(title, style="bold"))
     console.print(grid)
@@ -172,3 +166,80 @@ def _counted(fired: "pd.Series[str]") -> list[str]:
     words = [f"{name} {first[name]} ({at_all[name]})" for name in ranked]
     num_silent = sum(not names for names in lists)
     return [*words, f"nothing {num_silent}"] if num_silent else words
+
+
+def show_explanations(
+    run: Path,
+    *,
+    clips: Sequence[str] | None = None,
+    top: int = 10,
+    seed: int | None = None,
+    console: Console | None = None,
+) -> None:
+    """Print what the scores of single test clips are due to.
+
+    Args:
+        run: folder of the run.
+        clips: file names, in the order wanted, each of every machine type that has it; None
+            takes those whose score lies farthest above its threshold.
+        top: how many of these.
+        seed: of the trial; None takes the first.
+        console: default standard output.
+
+    Raises:
+        RecipeError: if the folder is not that of a scored run, has no such trial or no such
+            clip, or the scores of its groups are not recorded.
+    """
+    console = console or Console()
+    recipe = recipe_of(run)
+    scores = read_scored_run(run, recipe["seeds"])
+    seed = next(iter(scores.trials)) if seed is None else seed
+    refuse_unknown_trial(run, seed, scores.trials)
+    explanations = explanations_of(scores, seed)
+    if explanations is None:
+        raise RecipeError(
+            f"{run}: nothing tells what the scores of {recipe['system']} are due to. Systems that "
+            "learn sections and attributes apart do, such as venkatesh2022; an ensemble does "
+            "where one of its members alone scores a clip."
+        )
+    if clips is None:
+        chosen = explanations.sort_values("margin", ascending=False, kind="stable")[:top]
+    else:
+        known = list(dict.fromkeys(map(str, explanations["name"])))
+        for name in clips:
+            if name not in known:
+                raise RecipeError(f"{run}: has no test clip `{name}`.{did_you_mean(name, known)}")
+        chosen = pd.concat([explanations[explanations["name"] == name] for name in clips])
+    text = (
+        f"(+2.0): so many standard deviations above the training clips of its section; "
+        f"fired: above {FIRING_PERCENTILE:.0f} % of them"
+    )
+    console.print(Text(text, style="dim"))
+    for _, clip in chosen.iterrows():
+        _print_clip(clip, group_names(explanations), console)
+
+
+def _print_clip(clip: pd.Series, groups: Sequence[str], console: Console) -> None:
+    place = f"{clip['machine_type']} section {clip['section']}"
+    print_line(console, f"{place}, {clip['name']}", "bold")
+    decision = "anomalous" if clip["is_decided_anomalous"] == 1 else "normal"
+    label = ""
+    if not pd.isna(clip["is_anomalous"]):
+        label = f", labelled {'anomalous' if clip['is_anomalous'] else 'normal'}"
+    score = clip.get("decision_score", clip["anomaly_score"])
+    text = f"decided {decision}{label}; score {score:.4g}, threshold {clip['threshold']:.4g}"
+
+    excesses = {name: float(clip[f"excess_{name}"]) for name in groups}
+    present = [name for name in groups if not pd.isna(excesses[name])]
+    fired = clip["fired"].split(";") if clip["fired"] else []
+    others = sorted(set(present) - set(fired), key=lambda name: (-excesses[name], name))
+    line = Text("fired: ")
+    line.append(_listed(fired, excesses) or "nothing", style="bold" if fired else "")
+    if others:
+        line.append(f"; not fired: {_listed(others, excesses)}")
+    for each in (Text(text), line):
+        console.print(Padding(each, (0, 0, 0, 2), expand=False))
+
+
+def _listed(names: Sequence[str], excesses: dict[str, float]) -> str:
+    return ", ".join(f"{name} ({excesses[name]:+.1f})" for name in names)

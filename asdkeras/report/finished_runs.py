@@ -1,6 +1,7 @@
 """Runs as they lie on disk: which are finished, what they are called, what their results say."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,20 +11,16 @@ import pandas as pd
 
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.evaluation import METRIC_COLUMNS, SUMMARY_COLUMNS
+from asdkeras.evaluation import SUMMARY_COLUMNS
 from asdkeras.metrics.official import RuleSet, rules_for
-from asdkeras.published import tables as published
-from asdkeras.report.comparison import COLUMNS, convention_of, printed_means
-from asdkeras.score_files import read_oracle, read_story
-
-_KEYS = ["part", "machine_type", "domain", "metric"]
-_TEXTS = (
-    *("dataset", "score", "part", "machine_type", "section", "domain", "metric", "average"),
-    *("verdict", "note"),
-)
-_COUNTS = ("seed", "n_seeds", "n_sections", "n_normal", "n_anomalous")
+from asdkeras.report.comparison import with_parts
+from asdkeras.report.paper_figures import Place, Printed, printed_figures
+from asdkeras.report.scored_runs import read_results, variant_of
+from asdkeras.score_files import read_metadata, read_oracle
 
 Measured = frozenset[tuple[str, str, str, int, int]]
+
+_NO_LABELS = "its clips have no labels, so there are no metrics"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +38,8 @@ class FinishedRun:
             The column `published` is what the system's own paper prints of the same mean,
             NaN where it prints none or one that must not be compared.
         measured: part -> (machine type, section, domain, number of normal clips, of
-            anomalous clips) of all that was measured.
+            anomalous clips) of all that was measured; nothing if the clips have no labels.
+        printed: what the system's own paper prints, comparable or not.
     """
 
     folder: Path
@@ -51,6 +49,7 @@ class FinishedRun:
     oracle: tuple[str, ...]
     means: pd.DataFrame
     measured: dict[str, Measured]
+    printed: dict[Place, Printed] = dataclasses.field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -70,8 +69,7 @@ def find_runs(places: Sequence[Path]) -> tuple[list[FinishedRun], dict[Path, str
         places: folders of runs, or folders below which runs lie.
 
     Returns:
-        the finished runs in the order they were found, and the others with the reason why
-        they have no results.
+        the finished runs in the order found, and the others with the reason against them.
 
     Raises:
         RecipeError: if a place does not exist or holds no run, if a run that was named has
@@ -91,9 +89,17 @@ def find_runs(places: Sequence[Path]) -> tuple[list[FinishedRun], dict[Path, str
             elif folder.resolve() not in finished:
                 finished[folder.resolve()] = _read_run(folder, recipe)
     if not finished:
-        stories = "; ".join(f"{folder}: {reason}" for folder, reason in others.items())
-        raise RecipeError(f"no run has results. {stories}.")
+        reasons = "; ".join(f"{folder}: {reason}" for folder, reason in others.items())
+        raise RecipeError(f"no run has results. {reasons}.")
     return list(finished.values()), others
+
+
+def read_unlabelled_run(folder: Path) -> FinishedRun | None:
+    """A run whose clips have no labels, as a finished run without means; None if it is not one."""
+    if not (folder / "recipe.yaml").is_file():
+        return None
+    recipe = read_recipe(folder / "recipe.yaml")
+    return _read_run(folder, recipe) if _missing(folder, recipe) == _NO_LABELS else None
 
 
 def _runs_at(place: Path) -> list[Path]:
@@ -123,59 +129,42 @@ def _missing(folder: Path, recipe: dict[str, Any]) -> str:
     if (folder / "official.csv").is_file():
         return ""
     if (folder / "metrics.csv").is_file():
-        return "its clips have no labels, so there are no metrics"
+        return _NO_LABELS
     return "has no results yet; `asdkeras eval` finishes it"
 
 
 def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
     system = str(recipe["system"])
-    scores = folder / "scores" / f"seed{recipe['seeds'][0]}"
-    story = read_story(scores)
-    dataset = str(_read_table(scores / "scores.csv", ("dataset",), nrows=1)["dataset"].iloc[0])
+    trial = folder / "scores" / f"seed{recipe['seeds'][0]}"
+    metadata = read_metadata(trial)
+    clips = pd.read_csv(
+        trial / "scores.csv", usecols=["dataset"], dtype="string", keep_default_na=False, nrows=1
+    )
+    dataset = str(clips["dataset"].iloc[0])
+    oracle = read_oracle(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
+    variant = variant_of(folder, recipe)
+    if not (folder / "official.csv").is_file():
+        means = pd.DataFrame(columns=[*SUMMARY_COLUMNS, "published"])
+        return FinishedRun(folder, system, variant, dataset, oracle, means, {})
     rules = rules_for(dataset)
-    metrics = _read_table(folder / "metrics.csv", METRIC_COLUMNS)
-    parts = [
-        rules.part_of(machine_type, section)
-        for machine_type, section in zip(metrics["machine_type"], metrics["section"], strict=True)
-    ]
-    metrics = metrics.assign(part=parts)
-    means = _read_table(folder / "official.csv", SUMMARY_COLUMNS)
+    metrics = with_parts(read_results(folder / "metrics.csv"), rules)
+    means = read_results(folder / "official.csv")[list(SUMMARY_COLUMNS)]
     if rules.mean == "harmonic":
         means = pd.concat([means, _of_machine_types(metrics, rules)], ignore_index=True)
-    printed = _printed(folder, system, dataset, story)
-    where = folder.resolve()
-    return FinishedRun(
-        folder,
-        system,
-        where.name if "ensemble" in recipe else where.parent.name,
-        dataset,
-        read_oracle(path.parent for path in sorted(folder.glob("scores/seed*/DONE"))),
-        means.merge(printed, on=_KEYS, how="left").astype({"published": "float64"}),
-        {str(part): _measured(rows) for part, rows in metrics.groupby("part")},
-    )
-
-
-def _read_table(path: Path, columns: Sequence[str], **options: Any) -> pd.DataFrame:
-    """Columns of a CSV file; a machine may be called NA, and numbers are exact."""
-    texts = [name for name in columns if name in _TEXTS]
-    numbers = [name for name in columns if name not in (*_TEXTS, *_COUNTS)]
-    table: pd.DataFrame = pd.read_csv(
-        path,
-        usecols=list(columns),
-        dtype=dict.fromkeys(texts, "string"),
-        keep_default_na=False,
-        na_values=[""],
-        # Exact in every version of pandas, unlike its own reading of numbers.
-        converters=dict.fromkeys(numbers, lambda text: float(text or "nan")),
-        **options,
-    )
-    table[texts] = table[texts].fillna("").astype(object)
-    return table[list(columns)]
-
-
-def _measured(metrics: pd.DataFrame) -> Measured:
+    printed = printed_figures(folder, system, dataset, metadata)
+    published = {
+        (part, machine_type, domain, metric): figure.published / 100.0
+        for (part, machine_type, section, domain, metric), figure in printed.items()
+        if section == "all" and figure.is_comparable
+    }
+    keys = zip(*(means[name] for name in SUMMARY_COLUMNS[:4]), strict=True)
+    means = means.assign(published=[published.get(key, math.nan) for key in keys])
     names = ["machine_type", "section", "domain", "n_normal", "n_anomalous"]
-    return frozenset(metrics[names].itertuples(index=False, name=None))
+    measured = {
+        str(part): frozenset(rows[names].itertuples(index=False, name=None))
+        for part, rows in metrics.groupby("part")
+    }
+    return FinishedRun(folder, system, variant, dataset, oracle, means, measured, printed)
 
 
 def _of_machine_types(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
@@ -197,22 +186,3 @@ def _of_machine_types(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
     )
     summary = summary.assign(domain="all", metric="official_score")
     return summary.rename(columns={"mean": "value"})[list(SUMMARY_COLUMNS)]
-
-
-def _printed(folder: Path, system: str, dataset: str, story: dict[str, Any]) -> pd.DataFrame:
-    """`_KEYS` and `published`, in [0, 1], of the run's `compare.csv`.
-
-    That file may also hold the last comparison with another paper or another row. Only
-    figures of the system's own row count, and only if our means are of the same kind.
-    """
-    answer = story["anomaly_score"]
-    path = folder / "compare.csv"
-    if not path.is_file() or system not in published.names():
-        return pd.DataFrame(columns=[*_KEYS, "published"])
-    comparison = _read_table(path, ("score", *COLUMNS))
-    own = published.load(system)
-    own = own[own["system_row"] == story["published_rows"].get(answer, "")]
-    is_own = (comparison["score"] == answer) & comparison["published"].isin(own["percent"].dropna())
-    means = printed_means(comparison[is_own], rules_for(dataset), convention_of(system, dataset))
-    means = means[means["comparable"]]
-    return means[_KEYS].assign(published=means["published"] / 100.0)

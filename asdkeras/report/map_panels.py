@@ -4,6 +4,7 @@ Color is never alone: each value has a mark of its own shape as well, training c
 and test clips are outlines.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,16 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asdkeras.data.attributes import attribute_pairs
-from asdkeras.report.clip_choice import clip_keys
+from asdkeras.report.clip_section import clip_keys
 from asdkeras.report.clip_vectors import natural_key
 from asdkeras.report.embedding_map import EmbeddingMap
-from asdkeras.report.markup import Markup, element
+from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend
 
 MAX_VALUES = 10
 """Values with a color of their own; the rarer ones are drawn as `other`."""
 
-NUM_COLORS = 7
-_NUM_SHAPES = 4
 _SIZE = 320  # Of a panel, in units of its drawing.
 _MARGIN = 12
 _SHAPES = (  # Marks around the origin, of about the same area.
@@ -29,7 +28,16 @@ _SHAPES = (  # Marks around the origin, of about the same area.
     "M0-4.2L4 2.8h-8z",
     "M0-4.3L4.3 0L0 4.3L-4.3 0z",
 )
+_GREY = ("grey", 0)
 _MOST_KEYS = 2  # Attributes with a panel each.
+
+_HOW_TO_READ = (
+    "Each point is a clip; it stands near clips that the model finds alike. Distances between "
+    "groups, their sizes and the axes mean nothing. Filled marks are training clips, outlines "
+    "are test clips. Point at a mark for the name of its clip, "
+    "click it to hear it."
+)
+_NO_MAPS = "No embedding maps: an ensemble has no embeddings of its own, the runs it is made of do."
 
 
 class Coloring(NamedTuple):
@@ -48,6 +56,38 @@ class Coloring(NamedTuple):
     grey: tuple[str, ...]
 
 
+def map_parts(runs: Sequence[tuple[str, str, Sequence[EmbeddingMap]]]) -> list[Markup]:
+    """The maps of all runs; those of the same clips side by side, so that eyes can compare them.
+
+    Args:
+        runs: name, dataset and maps of one trial; an ensemble has no maps.
+    """
+    groups: dict[tuple[str, str], list[tuple[str, EmbeddingMap]]] = {}
+    for name, dataset, maps in runs:
+        for one in maps:
+            groups.setdefault((dataset, one.title), []).append((name, one))
+    is_single = len(runs) == 1
+    parts = [element("p", _HOW_TO_READ, class_="faint")] if groups else []
+    several_datasets = len({dataset for dataset, _ in groups}) > 1
+    for (dataset, title), members in groups.items():
+        parts.append(element("h3", f"{title}, {dataset}" if several_datasets else title))
+        rows: dict[str, list[Markup]] = {}
+        for name, one in members:
+            text = caption(one) if is_single else f"{name}: {caption(one)}"
+            parts.append(element("p", text, class_="faint"))
+            for each in colorings(one.clips):
+                row, heading = ("", f"by {each.title}") if is_single else (each.title, name)
+                rows.setdefault(row, []).append(panel(one, each, heading))
+        for row, panels in rows.items():
+            parts += [element("h4", f"by {row}")] if row else []
+            parts.append(element("div", *panels, class_="panels wide" if row else "panels"))
+    for name, _, maps in runs:
+        if not maps:
+            text = _NO_MAPS if is_single else f"{name}: {_NO_MAPS}"
+            parts.append(element("p", text, class_="faint"))
+    return parts
+
+
 def colorings(clips: pd.DataFrame) -> list[Coloring]:
     """The panels of a map: domain, section, attributes, and condition.
 
@@ -60,10 +100,7 @@ def colorings(clips: pd.DataFrame) -> list[Coloring]:
         clip has any. Condition: normal and anomalous test clips; none if no test clip is
         labelled.
     """
-    found = [
-        _by_value("domain", clips["domain"], "not known"),
-        _by_value("section", clips["section"], "not known"),
-    ]
+    found = [_by_value(name, clips[name], "not known") for name in ("domain", "section")]
     found += [
         _by_value(f"attribute {key}" if key else "attributes", values, "without or not known")
         for key, values in _chosen_attributes(clips["attributes"])
@@ -73,52 +110,39 @@ def colorings(clips: pd.DataFrame) -> list[Coloring]:
 
 
 def panel(each: EmbeddingMap, coloring: Coloring, heading: str) -> Markup:
-    """One panel with its legend.
-
-    Args:
-        each: the map.
-        coloring: of `colorings` of its clips.
-        heading: above the panel.
-    """
+    """One panel of a map with its legend; the coloring is one of `colorings` of its clips."""
     points = _places(each.clips[["x", "y"]].to_numpy(np.float64))
     styles = {
-        value: (rank % NUM_COLORS, rank % _NUM_SHAPES) for rank, value in enumerate(coloring.order)
+        value: (f"c{rank % NUM_COLORS}", rank % len(_SHAPES))
+        for rank, value in enumerate(coloring.order)
     }
     counts = pd.Series(coloring.values).value_counts()
     # The frequent ones first: what is rare shall lie on top.
     depth = {value: (value not in coloring.grey, -counts[value]) for value in counts.index}
     keys = clip_keys(each.clips)
-    marks = [
-        _mark(
-            styles.get(coloring.values[row]),
-            points[row],
-            is_test=each.clips["split"].iloc[row] != "train",
-            title=_story(each.clips.iloc[row], coloring.values[row]),
-            key=keys[row],
+    marks = []
+    for row in sorted(range(len(points)), key=lambda row: depth[coloring.values[row]]):
+        clip, value = each.clips.iloc[row], coloring.values[row]
+        color, shape = styles.get(value, _GREY)
+        marks.append(
+            element(
+                "use",
+                element("title", f"{clip['name']}: {value}"),
+                href=f"#mark{shape}",
+                x=f"{points[row, 0]:.1f}",
+                y=f"{points[row, 1]:.1f}",
+                class_=color if clip["split"] == "train" else f"{color} test",
+                data_clip=keys[row],
+            )
         )
-        for row in sorted(range(len(points)), key=lambda row: depth[coloring.values[row]])
-    ]
-    legend = [(value, int(counts.get(value, 0))) for value in (*coloring.order, *coloring.grey)]
-    spoken = ", ".join(f"{value} {count}" for value, count in legend)
-    drawing = element(
-        "svg",
-        *marks,
-        viewBox=f"0 0 {_SIZE} {_SIZE}",
-        class_="map",
-        role="img",
-        aria_label=f"{each.title} by {coloring.title}: {spoken}",
-    )
+    numbers = {value: int(counts.get(value, 0)) for value in (*coloring.order, *coloring.grey)}
+    spoken = ", ".join(f"{value} {count}" for value, count in numbers.items())
+    drawn = drawing(marks, (_SIZE, _SIZE), f"{each.title} by {coloring.title}: {spoken}", "map")
     entries = (
-        element("li", _key(styles.get(value)), f"{value} ", element("b", str(count)))
-        for value, count in legend
+        (_key(*styles.get(value, _GREY)), f"{value} ", element("b", str(count)))
+        for value, count in numbers.items()
     )
-    return element(
-        "figure",
-        element("figcaption", heading),
-        drawing,
-        element("ul", *entries, class_="legend"),
-        class_="panel",
-    )
+    return figure(heading, drawn, legend(entries))
 
 
 def caption(each: EmbeddingMap) -> str:
@@ -174,15 +198,13 @@ def _chosen_attributes(texts: pd.Series) -> list[tuple[str, pd.Series]]:
 
 def _condition(clips: pd.DataFrame) -> Coloring:
     names = {True: "anomalous", False: "normal"}
-    values = []
-    for split, is_anomalous in zip(clips["split"], clips["is_anomalous"], strict=True):
-        if split == "train":
-            values.append("training")
-        else:
-            values.append("not known" if pd.isna(is_anomalous) else names[bool(is_anomalous)])
+    values = tuple(
+        "training" if split == "train" else "not known" if pd.isna(label) else names[bool(label)]
+        for split, label in zip(clips["split"], clips["is_anomalous"], strict=True)
+    )
     order = tuple(name for name in ("normal", "anomalous") if name in values)
     grey = tuple(name for name in ("training", "not known") if name in values)
-    return Coloring("condition", tuple(values), order, grey)
+    return Coloring("condition", values, order, grey)
 
 
 def _places(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -194,31 +216,6 @@ def _places(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(_SIZE / 2.0 + (_SIZE - 2 * _MARGIN) * relative * upwards)
 
 
-def _mark(
-    style: tuple[int, int] | None,
-    place: NDArray[np.float64],
-    *,
-    is_test: bool,
-    title: str,
-    key: str,
-) -> Markup:
-    color, shape = ("grey", 0) if style is None else (f"c{style[0]}", style[1])
-    return element(
-        "use",
-        element("title", title),
-        href=f"#mark{shape}",
-        x=f"{place[0]:.1f}",
-        y=f"{place[1]:.1f}",
-        class_=f"{color} test" if is_test else color,
-        data_clip=key,
-    )
-
-
-def _story(clip: pd.Series, value: str) -> str:
-    return f"{clip['name']}: {value}"
-
-
-def _key(style: tuple[int, int] | None) -> Markup:
-    color, shape = ("grey", 0) if style is None else (f"c{style[0]}", style[1])
+def _key(color: str, shape: int) -> Markup:
     mark = element("use", href=f"#mark{shape}", x=6, y=6, class_=color)
     return element("svg", mark, viewBox="0 0 12 12", class_="key", aria_hidden="true")

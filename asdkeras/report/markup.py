@@ -1,10 +1,14 @@
 """HTML and SVG that cannot be broken by the names in it: every text is escaped, once."""
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from importlib import resources
 from typing import NamedTuple
 
 _EMPTY = {"meta", "br"}
+
+NUM_COLORS = 7
+"""Of the style sheet: classes `c0` to `c6`."""
 
 
 class Markup(str):
@@ -14,15 +18,22 @@ class Markup(str):
 
 
 class Cell(NamedTuple):
-    """A cell of a table that does not look like the others.
-
-    Attributes:
-        text: or markup.
-        class_: of the style sheet.
-    """
+    """A cell of a table: text or markup, and its class in the style sheet."""
 
     text: str
     class_: str | None = None
+
+
+class Section(NamedTuple):
+    """A part of a page: its heading, which the table of contents lists, and what follows it."""
+
+    title: str
+    parts: Sequence[Markup]
+
+
+def asset(name: str) -> Markup:
+    """The text of a style sheet or script of report pages, in `assets`."""
+    return Markup(resources.files("asdkeras.report").joinpath("assets", name).read_text("utf-8"))
 
 
 def element(tag: str, *children: str, **attributes: object) -> Markup:
@@ -51,7 +62,7 @@ def joined(parts: Iterable[str]) -> Markup:
 
 
 def table(
-    headings: Iterable[str],
+    headings: Sequence[str],
     rows: Iterable[Iterable[str | Cell]],
     *,
     num_names: int = 1,
@@ -69,17 +80,18 @@ def table(
         footer: rows that stay below the others, however those are sorted.
         is_sortable: whether the script of the page makes buttons of the headings.
     """
-    headings = [
-        element("th", text, scope="col", class_="name" if number < num_names else None)
-        for number, text in enumerate(headings)
-    ]
+    names = ["name"] * num_names + [None] * (len(headings) - num_names)
+    columns = zip(headings, names, strict=True)
     below = [_row(row, num_names) for row in footer]
     return element(
         "div",
         element(
             "table",
             element("caption", caption) if caption else "",
-            element("thead", element("tr", *headings)),
+            element(
+                "thead",
+                element("tr", *(element("th", t, scope="col", class_=name) for t, name in columns)),
+            ),
             element("tbody", *(_row(row, num_names) for row in rows)),
             element("tfoot", *below) if below else "",
             class_="sortable" if is_sortable else None,
@@ -93,12 +105,68 @@ def table(
 
 def _row(cells: Iterable[str | Cell], num_names: int) -> Markup:
     made = []
-    for number, each in enumerate(cells):
-        cell = each if isinstance(each, Cell) else Cell(each)
-        names = ["name"] if number < num_names else []
-        class_ = " ".join([*names, *([cell.class_] if cell.class_ else [])]) or None
-        if number == 0:
-            made.append(element("th", cell.text, scope="row", class_=class_))
-        else:
-            made.append(element("td", cell.text, class_=class_))
+    for number, cell in enumerate(cells):
+        text, style = cell if isinstance(cell, Cell) else (cell, None)
+        classes = " ".join(filter(None, ["name" if number < num_names else None, style])) or None
+        tag, scope = ("td", None) if number else ("th", "row")
+        made.append(element(tag, text, scope=scope, class_=classes))
     return element("tr", *made)
+
+
+def figure(heading: str, *parts: Markup) -> Markup:
+    """A drawing, and its legend if any, below a heading."""
+    return element("figure", element("figcaption", heading), *parts, class_="panel")
+
+
+def drawing(marks: Iterable[Markup], size: tuple[int, int], spoken: str, class_: str) -> Markup:
+    """An SVG of this width and height, and what a screen reader says of it."""
+    box = f"0 0 {size[0]} {size[1]}"
+    return element("svg", *marks, viewBox=box, class_=class_, role="img", aria_label=spoken)
+
+
+def legend(entries: Iterable[Iterable[Markup | str]]) -> Markup:
+    """A list of keys and what they stand for."""
+    return element("ul", *(element("li", *entry) for entry in entries), class_="legend")
+
+
+def line_key(style: str) -> Markup:
+    """A short line of a style, for a legend."""
+    line = element("path", d="M0 6h20")
+    return element("svg", line, viewBox="0 0 20 12", class_=f"line {style}", aria_hidden="true")
+
+
+def framed(
+    title: str, opening: Sequence[Markup], sections: Sequence[Section], closing: Sequence[Markup]
+) -> str:
+    """A whole page with its landmarks, table of contents, style sheets and scripts.
+
+    Args:
+        title: of the page.
+        opening: between the title and the first section.
+        sections: in order.
+        closing: the foot of the page.
+    """
+    links, main = [], []
+    for number, section in enumerate(sections, start=1):
+        name = f"part-{number}"
+        links.append(element("li", element("a", section.title, href=f"#{name}")))
+        heading = element("h2", section.title, id=name)
+        main.append(element("section", heading, *section.parts, aria_labelledby=name))
+    body = element(
+        "body",
+        element("a", "Skip to the results", href="#main", class_="skip"),
+        element("header", element("h1", title)),
+        element("nav", element("ol", *links), aria_label="Contents"),
+        element("main", *opening, *main, id="main", tabindex=-1),
+        element("footer", *closing),
+        element("script", asset("page.js")),
+        element("script", asset("clips.js")),
+    )
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", f"{title} | asdkeras"),
+        element("style", asset("page.css"), asset("clips.css")),
+    )
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"

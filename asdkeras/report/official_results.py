@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.errors import RecipeError
 from asdkeras.metrics.auc import auc, partial_auc
 from asdkeras.metrics.decisions import decision_metrics
 from asdkeras.metrics.intervals import official_ci95
@@ -55,25 +54,13 @@ def official_result(year: int, clips: pd.DataFrame) -> str:
     """Contents of the evaluator's result file.
 
     Args:
-        year: of the challenge.
+        year: one of `YEARS`.
         clips: all test clips of one part of the dataset: columns machine_type, section,
             domain, is_anomalous, score and, but in 2020, decision. Sorted by machine type,
             section and name as it was distributed.
-
-    Raises:
-        RecipeError: if the evaluator of the year is not known.
     """
-    if year not in YEARS:
-        raise RecipeError(
-            f"result files are known of the evaluators of {YEARS[0]} to {YEARS[-1]} only. "
-            f"Received: year={year}. Leave out --official-format."
-        )
-    if year == 2020:
-        lines = _lines_of_2020(clips)
-    elif year == 2021:
-        lines = _lines_of_2021(clips)
-    else:
-        lines = _lines_from_2022(year, clips)
+    makers = {2020: _lines_of_2020, 2021: _lines_of_2021}
+    lines = makers[year](clips) if year in makers else _lines_from_2022(year, clips)
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\n").writerows(lines)
     return buffer.getvalue()
@@ -152,18 +139,13 @@ def _lines_from_2022(year: int, clips: pd.DataFrame) -> Iterator[_Line]:
 def _row_from_2022(clips: pd.DataFrame) -> list[float]:
     """One section, `_COLUMNS_FROM_2022`: normal clips of a domain against all anomalous ones."""
     area, partial_area = _areas(clips)
-    of_domains = [clips[clips["domain"] == domain] for domain in ("source", "target")]
-    compared = [
-        clips[(clips["domain"] == domain) | clips["is_anomalous"]]
-        for domain in ("source", "target")
-    ]
-    decided = [_decided(of_domain) for of_domain in of_domains]
-    return [
-        area,
-        *(_areas(each)[0] for each in compared),
-        partial_area,
-        *(values[metric] for metric in range(3) for values in decided),
-    ]
+    areas, decided = [], []
+    for domain in ("source", "target"):
+        is_of_domain = clips["domain"] == domain
+        areas.append(_areas(clips[is_of_domain | clips["is_anomalous"]])[0])
+        decided.append(_decided(clips[is_of_domain]))
+    by_metric = (value for values in zip(*decided, strict=True) for value in values)
+    return [area, *areas, partial_area, *by_metric]
 
 
 def _performance(rows: Sequence[Sequence[float]]) -> _Values:

@@ -6,16 +6,14 @@ from pathlib import Path
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.files import write_text
-from asdkeras.report.clip_section import ClipParts, clip_parts
+from asdkeras.report.clip_section import clip_parts
 from asdkeras.report.clip_sounds import PageSounds
 from asdkeras.report.comparison_page import HOW_TO_READ as ON_BOARDS
 from asdkeras.report.comparison_page import board_tables, roc_parts
 from asdkeras.report.embedding_map import Method, Split, embedding_maps
-from asdkeras.report.finished_runs import FinishedRun, find_runs
-from asdkeras.report.map_panels import marks_in_use
-from asdkeras.report.map_section import RunMaps, map_parts
-from asdkeras.report.markup import Markup, element
-from asdkeras.report.page_frame import Section, framed, section_of
+from asdkeras.report.finished_runs import FinishedRun, find_runs, read_unlabelled_run
+from asdkeras.report.map_panels import map_parts, marks_in_use
+from asdkeras.report.markup import Markup, Section, element, framed
 from asdkeras.report.provenance import command_parts, provenance_parts, report_command
 from asdkeras.report.run_sections import (
     PageRun,
@@ -27,7 +25,6 @@ from asdkeras.report.run_sections import (
     score_parts,
     training_parts,
 )
-from asdkeras.report.unlabelled_runs import read_unlabelled_run
 
 _ON_ROC = (
     "Each line is the mean over sections and domains of a run, as the AUC beside it is. The shaded "
@@ -72,25 +69,30 @@ def write_report(
         raise RecipeError(f"--out: the file must end in .html. Received: {out}")
     shown = []
     for run, name in zip(runs, _names(runs), strict=True):
-        of_trial = _seed_of(run, seed)
+        first = read_recipe(run.folder / "recipe.yaml")["seeds"][0]
+        of_trial = int(first) if seed is None else seed
         maps = embedding_maps(run.folder, seed=of_trial, array=array, split=split, method=method)
         shown.append(read_page_run(run, name, maps, of_trial))
-    options = {"array": array, "seed": seed, "split": split}
-    needed = out if len(runs) > 1 else None  # A page says the same wherever it lies.
-    command = report_command(
-        places, needed, {**options, "method": None if method == "tsne" else method}
-    )
-    notes = [
-        element("p", f"{folder}: {reason}", class_="warn") for folder, reason in others.items()
+    options = {
+        "out": out if len(runs) > 1 else None,  # A page says the same wherever it lies.
+        **{"array": array, "seed": seed, "split": split},
+        "method": None if method == "tsne" else method,
+    }
+    opening = [marks_in_use()]
+    for folder, reason in others.items():
+        opening.append(element("p", f"{folder}: {reason}", class_="warn"))
+    if len(shown) == 1:
+        title, sections = shown[0].name, _single(shown[0])
+        opening += opening_parts(shown[0])
+    else:
+        title, sections = f"{len(shown)} runs side by side", _several(shown)
+    closing = [
+        element("p", "This page was made by"),
+        command_parts(report_command(places, options)),
     ]
-    page = _single(shown[0], notes, command) if len(shown) == 1 else _several(shown, notes, command)
     out = runs[0].folder / "report.html" if out is None else out
-    write_text(out, page)
+    write_text(out, framed(title, opening, sections, closing))
     return out
-
-
-def _seed_of(run: FinishedRun, seed: int | None) -> int:
-    return int(read_recipe(run.folder / "recipe.yaml")["seeds"][0]) if seed is None else seed
 
 
 def _names(runs: Sequence[FinishedRun]) -> list[str]:
@@ -101,81 +103,57 @@ def _names(runs: Sequence[FinishedRun]) -> list[str]:
     ]
 
 
-def _single(each: PageRun, notes: Sequence[Markup], command: Sequence[str]) -> str:
+def _single(each: PageRun) -> list[Section]:
     clips = clip_parts(each.run, each.maps, seed=each.seed)
-    made = {
-        "Results": result_parts(each),
-        "ROC curves": curve_parts(each),
-        "Scores": score_parts(each),
-        "Decisions": decision_parts(each),
-        "Training": training_parts(each.run, "h3"),
-        "Embedding maps": map_parts([RunMaps(each.name, each.run.dataset, each.maps)]),
-    }
-    sections = _filled(made)
-    sections += [section_of(section) for section in clips.sections]
-    sections.append(Section("How this was made", provenance_parts(each.run)))
-    opening = [*notes, *opening_parts(each)]
-    return _page(each.name, opening, sections, command, clips)
+    sections = _filled(
+        {
+            "Results": result_parts(each),
+            "ROC curves": curve_parts(each),
+            "Scores": score_parts(each),
+            "Decisions": decision_parts(each),
+            "Training": training_parts(each.run, "h3"),
+            "Embedding maps": map_parts([(each.name, each.run.dataset, each.maps)]),
+        }
+    )
+    last = clips.sections[-1]
+    played = [*clips.sections[:-1], last._replace(parts=[*last.parts, clips.data])]
+    return [*sections, *played, Section("How this was made", provenance_parts(each.run))]
 
 
-def _several(shown: Sequence[PageRun], notes: Sequence[Markup], command: Sequence[str]) -> str:
+def _several(shown: Sequence[PageRun]) -> list[Section]:
     runs = [each.run for each in shown]
     named = [(each.run, each.name) for each in shown]
     side_by_side = [element("p", ON_BOARDS, class_="faint"), *board_tables(runs)]
     curves = roc_parts(named, {each.name: each.curves for each in shown})
-    sections = [
+    sounds = PageSounds(num_runs=len(shown))
+    maps = map_parts([(each.name, each.run.dataset, each.maps) for each in shown])
+    return [
         Section("Side by side", side_by_side),
         Section("ROC curves", [element("p", _ON_ROC, class_="faint"), *curves]),
+        *(Section(each.name, _of_several(each, sounds)) for each in shown),
+        *_filled({"Embedding maps": maps}),
     ]
-    sounds = PageSounds(num_runs=len(shown))
-    clips = [
-        clip_parts(each.run, each.maps, seed=each.seed, page_sounds=sounds, level=4)
-        for each in shown
-    ]
-    for each, heard in zip(shown, clips, strict=True):
-        sections.append(Section(each.name, _of_several(each, heard)))
-    maps = [RunMaps(each.name, each.run.dataset, each.maps) for each in shown]
-    sections += _filled({"Embedding maps": map_parts(maps)})
-    return _page(f"{len(shown)} runs side by side", notes, sections, command, clips[0])
 
 
-def _of_several(each: PageRun, heard: ClipParts) -> list[Markup]:
+def _of_several(each: PageRun, sounds: PageSounds) -> list[Markup]:
     """One run on a page of several: what is long is folded."""
-    made = {
-        "Results": result_parts(each),
-        "Decisions": decision_parts(each),
-        "Training": training_parts(each.run, "h4"),
-        "Clips": heard.sections,
-        "How it was made": provenance_parts(each.run),
-    }
-    return [
-        *opening_parts(each),
-        *(_folded(title, parts) for title, parts in made.items() if parts),
-    ]
-
-
-def _folded(title: str, parts: Sequence[Markup]) -> Markup:
-    heading = element("summary", element("h3", title))
-    return element("details", heading, *parts, class_="part")
+    clips = clip_parts(each.run, each.maps, seed=each.seed, page_sounds=sounds, level=4)
+    played = (element("section", element("h4", title), *parts) for title, parts in clips.sections)
+    sections = _filled(
+        {
+            "Results": result_parts(each),
+            "Decisions": decision_parts(each),
+            "Training": training_parts(each.run, "h4"),
+            "Clips": [*played, clips.data],
+            "How it was made": provenance_parts(each.run),
+        }
+    )
+    folded = (
+        element("details", element("summary", element("h3", title)), *parts, class_="part")
+        for title, parts in sections
+    )
+    return [*opening_parts(each), *folded]
 
 
 def _filled(made: Mapping[str, Sequence[Markup]]) -> list[Section]:
     return [Section(title, parts) for title, parts in made.items() if parts]
-
-
-def _page(
-    title: str,
-    opening: Sequence[Markup],
-    sections: Sequence[Section],
-    command: Sequence[str],
-    clips: ClipParts,
-) -> str:
-    closing = [element("p", "This page was made by"), command_parts(command)]
-    return framed(
-        title,
-        [marks_in_use(), *opening],
-        sections,
-        closing,
-        style=clips.style,
-        script=clips.script,
-    )

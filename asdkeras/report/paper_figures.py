@@ -6,18 +6,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from asdkeras.config import read_recipe
-from asdkeras.metrics.official import RuleSet
+from asdkeras.metrics.official import rules_for
 from asdkeras.published import tables as published
-from asdkeras.report.comparison import convention_of, read_alike
-from asdkeras.report.finished_runs import FinishedRun
-from asdkeras.score_files import read_story
+from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
+from asdkeras.report.scored_runs import read_results
+from asdkeras.score_files import TrialMetadata
 
-Place = tuple[str, str, str, str, str]
+Place = tuple[str, ...]
 """Part, machine type, section, domain and metric; `all` where it is a mean."""
-
-_MEASURED = ("within", "outside", "contradicted")
-_NUMBERS = ("published", "ours", "difference", "tolerance")
 
 
 class Printed(NamedTuple):
@@ -39,44 +35,43 @@ class Printed(NamedTuple):
 
 
 def read_comparison(run: Path) -> pd.DataFrame | None:
-    """`compare.csv` of a run, names as text and figures as numbers; None if there is none."""
+    """`compare.csv` of a run; None if there is none."""
     path = run / "compare.csv"
-    if not path.is_file():
-        return None
-    content = pd.read_csv(path, dtype="string", keep_default_na=False)
-    figures = {name: [float(text or "nan") for text in content[name]] for name in _NUMBERS}
-    return content.assign(**figures)
+    return read_results(path) if path.is_file() else None
 
 
-def printed_figures(run: FinishedRun) -> dict[Place, Printed]:
-    """The figures that the system's own paper prints of this variant, means and sections.
+def printed_figures(
+    folder: Path, system: str, dataset: str, metadata: TrialMetadata
+) -> dict[Place, Printed]:
+    """The figures that the system's own paper prints of a run's variant, means and sections.
 
     `compare.csv` may also hold the last comparison with another paper or another row; those
     figures are left out. Of a place with several figures one that is comparable counts.
+
+    Args:
+        folder: of the run.
+        system: of the run.
+        dataset: of the run.
+        metadata: of its first trial.
     """
-    comparison = read_comparison(run.folder)
-    if comparison is None or run.system not in published.names():
+    comparison = read_comparison(folder) if system in published.names() else None
+    if comparison is None:
         return {}
-    seed = read_recipe(run.folder / "recipe.yaml")["seeds"][0]
-    story = read_story(run.folder / "scores" / f"seed{seed}")
-    answer = story["anomaly_score"]
-    own = published.load(run.system)
-    own = own[own["system_row"] == story["published_rows"].get(answer, "")]
-    printed_places = {
-        (*map(str, place[:5]), float(place[5]))
-        for place in own[["part", "machine_type", "section", "domain", "metric", "percent"]]
-        .dropna(subset="percent")
-        .itertuples(index=False, name=None)
-    }
-    is_alike = read_alike(convention_of(run.system, run.dataset), run.rules)
+    answer = metadata.main_score
+    own = published.load(system)
+    own = own[own["system_row"] == metadata.published_rows.get(answer, "")]
+    known = set(own[[*PLACE, "percent"]].itertuples(index=False, name=None))
+    rules = rules_for(dataset)
+    is_alike = read_alike(convention_of(system, dataset), rules)
     found: dict[Place, Printed] = {}
     for _, row in comparison[comparison["score"] == answer].iterrows():
-        place = _place(row)
-        if (*place, row["published"]) not in printed_places:
-            continue
-        each = _printed(row, run.rules, is_alike)
-        if place not in found or (each.is_comparable and not found[place].is_comparable):
-            found[place] = each
+        place = tuple(row[name] for name in PLACE)
+        if (*place, row["published"]) in known:
+            is_of_kind = is_alike and row["average"] in ("", rules.mean)
+            is_comparable = is_of_kind and row["verdict"] in MEASURED
+            if place not in found or (is_comparable and not found[place].is_comparable):
+                texts = (row["verdict"], row["note"])
+                found[place] = Printed(row["published"], row["tolerance"], *texts, is_comparable)
     return found
 
 
@@ -94,20 +89,3 @@ def shade(difference: float, tolerance: float) -> str | None:
         return None
     size = abs(difference) / tolerance if tolerance else math.inf
     return f"{'up' if difference > 0 else 'down'}{1 if size <= 1 else 2 if size <= 2 else 3}"
-
-
-def _place(row: pd.Series) -> Place:
-    names = ("part", "machine_type", "section", "domain", "metric")
-    part, machine_type, section, domain, metric = (str(row[name]) for name in names)
-    return part, machine_type, section, domain, metric
-
-
-def _printed(row: pd.Series, rules: RuleSet, is_alike: bool) -> Printed:
-    is_of_kind = row["average"] in ("", rules.mean)
-    return Printed(
-        float(row["published"]),
-        float(row["tolerance"]),
-        str(row["verdict"]),
-        str(row["note"]),
-        is_comparable=is_alike and is_of_kind and row["verdict"] in _MEASURED,
-    )

@@ -1,6 +1,5 @@
 """How a run was made: the command, the environment, the recipe, and how long it took."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,19 +12,17 @@ import yaml
 from asdkeras.config import read_recipe
 from asdkeras.report.finished_runs import FinishedRun
 from asdkeras.report.markup import Markup, element, table
+from asdkeras.report.scored_runs import read_environment
 
 _READ_FROM = re.compile(r"# As run\. Read from (.+), with the changes of the command line\.")
 
 
 def provenance_parts(run: FinishedRun) -> list[Markup]:
     """What a reader needs to make the run again."""
-    recipe = run.folder / "recipe.yaml"
-    environment = _read_environment(run.folder)
+    recipe = (run.folder / "recipe.yaml").read_text(encoding="utf-8")
+    environment = read_environment(run.folder)
     command = run_command(run.folder, environment)
-    parts = [
-        element("p", "This command makes the same run:"),
-        element("pre", element("code", _broken(command))),
-    ]
+    parts = [element("p", "This command makes the same run:"), command_parts(command)]
     if "DIR" in command:
         parts.append(element("p", "DIR: where the data lie is not recorded.", class_="faint"))
     if environment:
@@ -33,10 +30,9 @@ def provenance_parts(run: FinishedRun) -> list[Markup]:
         caption = "environment of the run"
         headings = ["what", "value"]
         parts.append(table(headings, rows, num_names=2, caption=caption, is_sortable=False))
-    parts += _stages(run.folder)
-    content = element("pre", element("code", recipe.read_text(encoding="utf-8")))
-    parts.append(element("details", element("summary", "The recipe, as it was run"), content))
-    return parts
+    summary = element("summary", "The recipe, as it was run")
+    content = element("pre", element("code", recipe))
+    return [*parts, *_stages(run.folder), element("details", summary, content)]
 
 
 def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
@@ -65,7 +61,8 @@ def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
     if source is None or changes is None:
         words += ["--recipe", str(folder / "recipe.yaml")]
     else:
-        words += ["--recipe", source.stem if _is_shipped(source, system) else str(source)]
+        is_shipped = source.parent == _recipes() / system
+        words += ["--recipe", source.stem if is_shipped else str(source)]
         words += [word for change in changes for word in ("--set", change)]
     if folder.resolve().parts[-3:-1] == (system, str(config.get("variant"))):
         place = folder if len(folder.parts) > 3 else folder.resolve()
@@ -74,26 +71,24 @@ def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
     return words if jobs == 1 else [*words, "--jobs", str(jobs)]
 
 
-def report_command(
-    places: Sequence[Path], out: Path | None, options: Mapping[str, object]
-) -> list[str]:
-    """The command that makes the page.
-
-    Args:
-        places: runs, or folders below which runs lie.
-        out: file; None if it was not given.
-        options: name -> value; None leaves one out.
-    """
+def report_command(places: Sequence[Path], options: Mapping[str, object]) -> list[str]:
+    """The command that makes the page of these runs, or folders of runs; None is no option."""
     words = ["asdkeras", "report", *map(str, places)]
-    for name, value in {"out": out, **options}.items():
-        if value is not None:
-            words += [f"--{name}", str(value)]
+    for name, value in options.items():
+        words += [] if value is None else [f"--{name}", str(value)]
     return words
 
 
-def command_parts(command: Sequence[str]) -> Markup:
-    """A command as it is typed."""
-    return element("pre", element("code", _broken(command)))
+def command_parts(words: Sequence[str]) -> Markup:
+    """A command as it is typed: one option per line, quoted for a shell."""
+    lines: list[str] = []
+    for word in words:
+        quoted = shlex.quote(word)
+        if not lines or word.startswith("--"):
+            lines.append(quoted)
+        else:
+            lines[-1] += f" {quoted}"
+    return element("pre", element("code", " \\\n  ".join(lines)))
 
 
 def _ensemble_command(folder: Path, made: Mapping[str, Any]) -> list[str]:
@@ -117,10 +112,6 @@ def _source_of(recipe: Path, system: str) -> Path | None:
     if read_from.parent.name == system and shipped.is_file():
         return shipped
     return read_from if read_from.is_file() else None
-
-
-def _is_shipped(source: Path, system: str) -> bool:
-    return source.parent == _recipes() / system
 
 
 def _recipes() -> Path:
@@ -159,26 +150,6 @@ def _flow(value: object) -> str:
     return text.removesuffix("...\n").strip()
 
 
-def _broken(words: Sequence[str]) -> str:
-    """A command with one option per line, quoted for a shell."""
-    lines: list[str] = []
-    for word in words:
-        quoted = shlex.quote(word)
-        if not lines or word.startswith("--"):
-            lines.append(quoted)
-        else:
-            lines[-1] += f" {quoted}"
-    return " \\\n  ".join(lines)
-
-
-def _read_environment(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
@@ -189,11 +160,10 @@ def _stages(folder: Path) -> list[Markup]:
     if not path.is_file():
         return []
     stages = pd.read_csv(path, dtype={"stage": "string"})
+    columns = (stages[name] for name in ("stage", "seconds", "peak_memory_mib"))
     rows = [
-        [str(name), f"{seconds:.1f}", f"{memory:.0f}"]
-        for name, seconds, memory in stages[["stage", "seconds", "peak_memory_mib"]].itertuples(
-            index=False, name=None
-        )
+        [name, f"{seconds:.1f}", f"{memory:.0f}"]
+        for name, seconds, memory in zip(*columns, strict=True)
     ]
     total = f"Time and memory of each step: {stages['seconds'].sum():.0f} s in all"
     headings = ["step", "seconds", "peak memory in MiB"]

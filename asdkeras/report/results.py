@@ -7,9 +7,9 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from asdkeras.config import did_you_mean, read_recipe
+from asdkeras.config import did_you_mean
 from asdkeras.errors import OutsideTolerance, RecipeError
-from asdkeras.evaluation import SUMMARY_COLUMNS, Evaluation, evaluate, summarize, write_csv
+from asdkeras.evaluation import SUMMARY_COLUMNS, evaluate, summarize, write_csv
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import tables as published
 from asdkeras.report.comparison import (
@@ -18,11 +18,12 @@ from asdkeras.report.comparison import (
     compare,
     convention_of,
     is_met,
+    marked,
     printed_means,
     write_comparison,
 )
 from asdkeras.report.explanations import explanations_of, print_fired
-from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of
+from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, variant_of
 from asdkeras.report.tables import (
     print_decisions,
     print_named_scores,
@@ -30,6 +31,7 @@ from asdkeras.report.tables import (
     print_skipped,
     print_verdicts,
 )
+from asdkeras.report.terminal import print_line
 
 
 def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
@@ -38,9 +40,8 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     Writes `metrics.csv` (per section and domain), `official.csv` (means and official
     score), `named_scores.csv` (the same means of every named score) and, if the paper says
     anything of this year, `compare.csv` and `compare.md` (the paper beside ours). A column
-    `oracle` of these tells what labels of test clips decided; without such a choice there is
-    none. If the system tells what its scores are due to, `explanations.csv` says so of every
-    test clip.
+    `oracle` of these lists choices that labels of test clips made, if any. If the system has
+    scores of groups, `explanations.csv` says for every test clip what its score is due to.
 
     Args:
         run: folder of the run; every seed is scored.
@@ -51,46 +52,54 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     rules = rules_for(scores.dataset)
     evaluations = [
         evaluate(trial.table, trial.anomaly_scores, trial.decisions, rules, seed)
-        for seed, trial in scores.of(scores.answer).items()
+        for seed, trial in scores.of(scores.main_score).items()
     ]
     metrics = pd.concat([each.metrics for each in evaluations], ignore_index=True)
-    write_csv(run / "metrics.csv", _marked(metrics, scores.oracle))
+    write_csv(run / "metrics.csv", marked(metrics, scores.oracle))
 
     console = Console()
     if metrics.empty:
-        first = next(iter(scores.trials.values()))
+        first = scores.trial_of(None)
         print_decisions(first.table, first.decisions, console=console)
     else:
-        summary = summarize(metrics, rules)
-        write_csv(run / "official.csv", _marked(summary, scores.oracle))
-        title = _title(run, system, scores)
-        comparison = None
-        if scores.published_rows and system in published.names():
-            comparison = _compared(scores, system, scores.published_rows)
-            if len(comparison):
-                write_comparison(run, comparison, f"{title}, against the paper", scores.oracle)
-                comparison = comparison[comparison["score"] == scores.answer]
-        convention = convention_of(system, scores.dataset)
-        means = None if comparison is None else printed_means(comparison, rules, convention)
-        has_means = means is not None and len(means) > 0
-        print_results(summary, means if has_means else None, rules, title=title, console=console)
-        if has_means:
-            row = f"published: row {scores.published_rows[scores.answer]} of the paper's tables"
-            console.print(Text(row, style="dim"))
-        by_name = _by_name(scores, rules)
-        write_csv(run / "named_scores.csv", _marked(by_name, scores.oracle))
-        print_named_scores(
-            by_name[by_name["score"].isin(scores.named)],
-            rules,
-            is_oracle=bool(scores.oracle),
-            console=console,
-        )
-        _print_skipped(evaluations[0], console)
-    _explain(run, scores, console)
+        _conclude_metrics(run, system, scores, metrics, console)
+        print_skipped(evaluations[0].skipped, console=console)
+    explanations = explanations_of(scores)
+    if explanations is None:
+        (run / "explanations.csv").unlink(missing_ok=True)
+    else:
+        write_csv(run / "explanations.csv", explanations)
+        print_fired(explanations, console=console)
     _print_oracle(scores, console)
     for note in scores.notes:
-        console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
-    console.print(Text(f"files: {run}"), soft_wrap=True)
+        print_line(console, f"note: {note}", "yellow")
+    print_line(console, f"files: {run}")
+
+
+def _conclude_metrics(
+    run: Path, system: str, scores: ScoredRun, metrics: pd.DataFrame, console: Console
+) -> None:
+    """Write and print the means, those of named scores, and what the paper prints."""
+    rules = rules_for(scores.dataset)
+    summary = summarize(metrics, rules)
+    write_csv(run / "official.csv", marked(summary, scores.oracle))
+    title = _title(run, system, scores)
+    means = None
+    if scores.published_rows and system in published.names():
+        comparison = _compared(scores, system, scores.published_rows)
+        if len(comparison):
+            write_comparison(run, comparison, f"{title}, against the paper", scores.oracle)
+            comparison = comparison[comparison["score"] == scores.main_score]
+        means = printed_means(comparison, rules, convention_of(system, scores.dataset))
+    means = None if means is None or means.empty else means
+    print_results(summary, means, rules, title=title, console=console)
+    if means is not None:
+        row = f"published: row {scores.published_rows[scores.main_score]} of the paper's tables"
+        console.print(Text(row, style="dim"))
+    by_name = _by_name(scores, rules)
+    write_csv(run / "named_scores.csv", marked(by_name, scores.oracle))
+    named = by_name[by_name["score"].isin(scores.named)]
+    print_named_scores(named, rules, is_oracle=bool(scores.oracle), console=console)
 
 
 def compare_run(
@@ -146,14 +155,8 @@ def compare_run(
 def _title(run: Path, system: str, scores: ScoredRun) -> str:
     """What stands above every table of a run."""
     mark = ", oracle" if scores.oracle else ""
-    return f"{system}, {_name_of(run)}, {scores.dataset}{mark}"
-
-
-def _name_of(run: Path) -> str:
-    """The variant; of an ensemble that the user made, the name of its folder."""
-    recipe = run / "recipe.yaml"
-    is_own = recipe.is_file() and "ensemble" in read_recipe(recipe)
-    return run.resolve().name if is_own else run.resolve().parent.name
+    recipe = recipe_of(run) if (run / "recipe.yaml").is_file() else {}
+    return f"{system}, {variant_of(run, recipe)}, {scores.dataset}{mark}"
 
 
 def _wanted_rows(
@@ -165,19 +168,14 @@ def _wanted_rows(
             f"--score: {', '.join(scores.columns)}."
         )
     if row is not None:
-        return {score or scores.answer: row}
+        return {score or scores.main_score: row}
     rows = {name: each for name, each in scores.published_rows.items() if score in (None, name)}
     if not rows:
-        name = score or scores.answer
+        name = score or scores.main_score
         raise RecipeError(
             f"{run}: no row of the paper is known for `{name}`. Choose it with --row."
         )
     return rows
-
-
-def _marked(frame: pd.DataFrame, oracle: Sequence[str]) -> pd.DataFrame:
-    """A table for a file; if labels of test clips had a say, its last column tells which."""
-    return frame.assign(oracle="; ".join(oracle)) if oracle else frame
 
 
 def _by_name(scores: ScoredRun, rules: RuleSet) -> pd.DataFrame:
@@ -219,21 +217,6 @@ def _compared(
     return pd.concat(parts, ignore_index=True)
 
 
-def _explain(run: Path, scores: ScoredRun, console: Console) -> None:
-    """Write and print what the scores are due to, if the system tells."""
-    explanations = explanations_of(scores)
-    if explanations is None:
-        (run / "explanations.csv").unlink(missing_ok=True)
-        return
-    write_csv(run / "explanations.csv", explanations)
-    print_fired(explanations, console=console)
-
-
 def _print_oracle(scores: ScoredRun, console: Console) -> None:
     for line in scores.oracle:
-        console.print(Text(f"oracle: {line}", style="yellow"), soft_wrap=True)
-
-
-def _print_skipped(evaluation: Evaluation, console: Console) -> None:
-    if len(evaluation.skipped):
-        print_skipped(evaluation.skipped, console=console)
+        print_line(console, f"oracle: {line}", "yellow")

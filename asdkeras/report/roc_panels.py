@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
 from asdkeras.metrics.roc import area_under, partial_area_under, roc_counts
 from asdkeras.report.comparison import Scored
-from asdkeras.report.map_panels import NUM_COLORS
-from asdkeras.report.markup import Markup, element
+from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend, line_key
 
 MAX_POINTS = 200
 """Of one line; more cannot be seen."""
@@ -86,9 +85,14 @@ def section_panels(rocs: Sequence[SectionRoc]) -> list[Markup]:
 
 def machine_panels(rocs: Sequence[SectionRoc]) -> list[Markup]:
     """A drawing for each machine type: curves and figures averaged over its sections."""
+    by_type: dict[str, dict[str, list[RocCurve]]] = {}
+    for roc in rocs:
+        by_domain = by_type.setdefault(roc.machine_type, {})
+        for curve in roc.curves:
+            by_domain.setdefault(curve.domain, []).append(curve)
     return [
-        _panel(machine_type, _averaged([roc for roc in rocs if roc.machine_type == machine_type]))
-        for machine_type in dict.fromkeys(roc.machine_type for roc in rocs)
+        _panel(machine_type, [_mean_of(domain, curves) for domain, curves in by_domain.items()])
+        for machine_type, by_domain in by_type.items()
     ]
 
 
@@ -136,11 +140,6 @@ def thinned(points: Points, most: int = MAX_POINTS) -> Points:
     return corners
 
 
-def line_style(rank: int) -> str:
-    """Classes of a line: a color and a kind of dashes, so that no color is alone."""
-    return f"c{rank % NUM_COLORS} dash{rank % 3}"
-
-
 def _curve(
     domain: str, scores: Sequence[Points], labels: NDArray[np.bool_], has_pauc: bool
 ) -> RocCurve:
@@ -151,14 +150,6 @@ def _curve(
         aucs.append(area_under(false, true))
         paucs.append(partial_area_under(false, true, MAX_FPR) if has_pauc else math.nan)
     return RocCurve(domain, tuple(trials), float(np.mean(aucs)), float(np.mean(paucs)))
-
-
-def _averaged(rocs: Sequence[SectionRoc]) -> list[RocCurve]:
-    domains = dict.fromkeys(curve.domain for roc in rocs for curve in roc.curves)
-    return [
-        _mean_of(domain, [c for roc in rocs for c in roc.curves if c.domain == domain])
-        for domain in domains
-    ]
 
 
 def _mean_of(name: str, curves: Sequence[RocCurve]) -> RocCurve:
@@ -184,36 +175,20 @@ def _heights(points: Points) -> Points:
 
 
 def _panel(heading: str, curves: Sequence[RocCurve]) -> Markup:
-    lines = [
-        element(
-            "g",
-            element("title", f"{curve.domain}: {_figures(curve)}"),
-            *(_polyline(points) for points in curve.trials),
-            class_=f"line roc {line_style(rank)}{' many' if len(curve.trials) > 1 else ''}",
-        )
-        for rank, curve in enumerate(curves)
-    ]
-    spoken = "; ".join(f"{curve.domain}: {_figures(curve)}" for curve in curves)
-    drawing = element(
-        "svg",
-        *_frame(),
-        *lines,
-        viewBox=f"0 0 {_SIZE} {_SIZE}",
-        class_="curves",
-        role="img",
-        aria_label=f"ROC curves of {heading}. {spoken}",
-    )
-    keys = (
-        element("li", _key(rank), f"{curve.domain} ", element("b", _figures(curve)))
-        for rank, curve in enumerate(curves)
-    )
-    legend = element("ul", *keys, class_="legend")
-    return element("figure", element("figcaption", heading), drawing, legend, class_="panel")
-
-
-def _figures(curve: RocCurve) -> str:
-    pauc = "" if math.isnan(curve.pauc) else f", pAUC {100.0 * curve.pauc:.2f}"
-    return f"AUC {100.0 * curve.auc:.2f}{pauc}"
+    lines, entries, words = [], [], []
+    for rank, curve in enumerate(curves):
+        # A color and a kind of dashes, so that no color is alone.
+        style = f"c{rank % NUM_COLORS} dash{rank % 3}"
+        text = f"AUC {100.0 * curve.auc:.2f}"
+        text += "" if math.isnan(curve.pauc) else f", pAUC {100.0 * curve.pauc:.2f}"
+        words.append(f"{curve.domain}: {text}")
+        polylines = [_polyline(points) for points in curve.trials]
+        classes = f"line roc {style}{' many' if len(polylines) > 1 else ''}"
+        lines.append(element("g", element("title", words[-1]), *polylines, class_=classes))
+        entries.append((line_key(style), f"{curve.domain} ", element("b", text)))
+    spoken = f"ROC curves of {heading}. {'; '.join(words)}"
+    drawn = drawing([*_frame(), *lines], (_SIZE, _SIZE), spoken, "curves")
+    return figure(heading, drawn, legend(entries))
 
 
 def _polyline(points: Points) -> Markup:
@@ -223,36 +198,22 @@ def _polyline(points: Points) -> Markup:
 
 def _frame() -> list[Markup]:
     floor, right, edge = _y(0.0), _x(1.0), _x(MAX_FPR)
+    top, left = f"{_y(1.0):g}", f"{_x(0.0):g}"
+    size = {"width": f"{edge - _x(0.0):.1f}", "height": f"{floor - _y(1.0):g}"}
     marks = [
-        element(
-            "rect",
-            x=f"{_x(0.0):g}",
-            y=f"{_y(1.0):g}",
-            width=f"{edge - _x(0.0):.1f}",
-            height=f"{floor - _y(1.0):g}",
-            class_="shaded",
-        ),
-        element("path", d=f"M{_x(0.0):g} {floor:g}L{right:g} {_y(1.0):g}", class_="axis dash2"),
-        element("path", d=f"M{_x(0.0):g} {_y(1.0):g}V{floor:g}H{right:g}", class_="axis"),
+        element("rect", x=left, y=top, **size, class_="shaded"),
+        element("path", d=f"M{left} {floor:g}L{right:g} {top}", class_="axis dash2"),
+        element("path", d=f"M{left} {top}V{floor:g}H{right:g}", class_="axis"),
     ]
-    for rate in (0.0, MAX_FPR, 1.0):
-        marks.append(
-            element("text", f"{rate:g}", x=f"{_x(rate):.1f}", y=floor + 13, class_="middle")
-        )
-    middle = f"{_x(0.55):.1f}"
-    marks.append(element("text", "false positive rate", x=middle, y=floor + 27, class_="middle"))
+    across = [(f"{rate:g}", _x(rate), 13) for rate in (0.0, MAX_FPR, 1.0)]
+    for text, x, below in (*across, ("false positive rate", _x(0.55), 27)):
+        marks.append(element("text", text, x=f"{x:.1f}", y=floor + below, class_="middle"))
     for rate in (0.0, 1.0):
         marks.append(element("text", f"{rate:g}", x=_LEFT - 5, y=f"{_y(rate) + 4:g}", class_="end"))
-    x, y = 11, f"{_y(0.5):g}"
-    turned = f"rotate(-90 {x} {y})"
-    upright = element("text", "true positive rate", x=x, y=y, class_="middle", transform=turned)
+    y = f"{_y(0.5):g}"
+    turned = f"rotate(-90 11 {y})"
+    upright = element("text", "true positive rate", x=11, y=y, class_="middle", transform=turned)
     return [*marks, upright]
-
-
-def _key(rank: int) -> Markup:
-    line = element("path", d="M0 6h20")
-    style = f"line {line_style(rank)}"
-    return element("svg", line, viewBox="0 0 20 12", class_=style, aria_hidden="true")
 
 
 def _x(rate: float) -> float:

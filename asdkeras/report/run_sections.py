@@ -1,24 +1,29 @@
 """What a page says of one run, part by part."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
 
 from asdkeras.config import read_recipe
+from asdkeras.report.boards import METRIC_NAMES, count_of, headline_metric
+from asdkeras.report.comparison import DEFAULT_TOLERANCE
 from asdkeras.report.decision_tables import HOW_TO_READ as ON_DECISIONS
 from asdkeras.report.decision_tables import decision_table, flag_table
 from asdkeras.report.embedding_map import EmbeddingMap
 from asdkeras.report.finished_runs import FinishedRun
-from asdkeras.report.headlines import headlines
 from asdkeras.report.markup import Markup, element
 from asdkeras.report.page_tables import HOW_TO_READ as ON_TABLES
 from asdkeras.report.page_tables import (
-    SETS,
     named_score_tables,
     paper_table,
+    percent,
     result_tables,
     section_tables,
 )
-from asdkeras.report.paper_figures import printed_figures
+from asdkeras.report.paper_figures import Printed, shade
 from asdkeras.report.roc_panels import (
     SectionRoc,
     by_part,
@@ -27,15 +32,13 @@ from asdkeras.report.roc_panels import (
     section_panels,
 )
 from asdkeras.report.score_histograms import HOW_TO_READ as ON_HISTOGRAMS
-from asdkeras.report.score_histograms import score_panels, section_scores
-from asdkeras.report.scored_runs import ScoredRun, read_scored_run
-from asdkeras.report.training_curves import curve_panels, legend, read_curves
+from asdkeras.report.score_histograms import score_panel, section_scores
+from asdkeras.report.scored_runs import SETS, ScoredRun, read_scored_run
+from asdkeras.report.training_curves import curve_legend, curve_panels, read_curves
 
 _ON_CURVES = (
     "The shaded part, false positive rates up to 0.1, is that of the pAUC. Figures are in percent."
 )
-
-
 _NO_LABELS = "The test clips have no labels: there are decisions, but no figures of their quality."
 _ON_MEANS = (
     "Curves of a machine type are means over its sections, and so are their figures: arithmetic "
@@ -67,25 +70,71 @@ class PageRun:
 def read_page_run(run: FinishedRun, name: str, maps: Sequence[EmbeddingMap], seed: int) -> PageRun:
     """Read what a page shows of a run."""
     scores = read_scored_run(run.folder, read_recipe(run.folder / "recipe.yaml")["seeds"])
-    curves = section_curves(scores.of(scores.answer), run.rules)
+    curves = section_curves(scores.of(scores.main_score), run.rules)
     return PageRun(run, name, scores, curves, maps, seed)
+
+
+class Headline(NamedTuple):
+    """The one figure of a part of the dataset.
+
+    Attributes:
+        what: it is.
+        figure: percent.
+        beside: number of trials, and their spread.
+        paper: what the paper prints, the difference and what it means; empty if it prints none.
+        shade: how far both are apart, see `asdkeras.report.paper_figures.shade`.
+    """
+
+    what: str
+    figure: str
+    beside: str
+    paper: str
+    shade: str | None
+
+
+def headlines(run: FinishedRun) -> list[Headline]:
+    """The one figure of each part of the dataset that a page begins with."""
+    metric = headline_metric(run.rules)
+    name = METRIC_NAMES[metric] if metric == "official_score" else f"mean {METRIC_NAMES[metric]}"
+    means = run.means
+    means = means[(means["machine_type"] == "all") & (means["domain"] == "all")]
+    found = []
+    for _, mean in means[means["metric"] == metric].iterrows():
+        part = str(mean["part"])
+        place = "" if run.rules.name == "plain" else f", {SETS[part]}"
+        beside = count_of(int(mean["n_seeds"]), "trial")
+        if not math.isnan(mean["standard_deviation"]):
+            beside = f"± {100.0 * mean['standard_deviation']:.2f} over {beside}"
+        paper = _paper(mean, run.printed.get((part, "all", "all", "all", metric)))
+        found.append(Headline(f"{name}{place}", percent(mean["value"]), beside, *paper))
+    return found
+
+
+def _paper(mean: pd.Series, printed: Printed | None) -> tuple[str, str | None]:
+    """What is said of the paper beside a headline, and its color."""
+    if math.isnan(mean["published"]):
+        if printed is None or printed.is_comparable:
+            return "", None
+        return f"published {printed.published:.2f}, {printed.verdict}: {printed.note}", None
+    difference = 100.0 * (mean["value"] - mean["published"])
+    tolerance = DEFAULT_TOLERANCE if printed is None else printed.tolerance
+    side = "within" if abs(difference) <= tolerance else "outside"
+    verdict = f"{side} the tolerance of {tolerance:.2f}"
+    if printed is not None and printed.verdict == "contradicted":
+        verdict = f"which contradicts its own table ({printed.note})"
+    published = f"published {100.0 * mean['published']:.2f}"
+    return f"{published}, ours {difference:+.2f}, {verdict}", shade(difference, tolerance)
 
 
 def opening_parts(each: PageRun) -> list[Markup]:
     """The headline, and what must be known beside it."""
-    figures = (
-        element(
-            "div",
-            element("span", line.what),
-            element("b", line.figure),
-            element("span", line.beside),
-            element("span", line.paper, class_=f"paper {line.shade or ''}".strip())
-            if line.paper
-            else "",
-            class_="headline",
-        )
-        for line in headlines(each.run, printed_figures(each.run))
-    )
+    figures = []
+    for line in headlines(each.run):
+        style = f"paper {line.shade or ''}".strip()
+        paper = element("span", line.paper, class_=style) if line.paper else ""
+        what, beside = element("span", line.what), element("span", line.beside)
+        parts = (what, element("b", line.figure), beside, paper)
+        figures.append(element("div", *parts, class_="headline"))
     lines = [] if each.run.measured else [_NO_LABELS]
     lines += [f"Oracle, labels of test clips had a say: {line}" for line in each.run.oracle]
     lines += [f"Note: {note}" for note in each.scores.notes]
@@ -97,13 +146,12 @@ def opening_parts(each: PageRun) -> list[Markup]:
 
 def result_parts(each: PageRun) -> list[Markup]:
     """Means, sections, named scores, and the paper figure by figure."""
-    printed = printed_figures(each.run)
     paper = paper_table(each.run)
-    has_paper = any(figure.is_comparable for figure in printed.values())
+    has_paper = any(figure.is_comparable for figure in each.run.printed.values())
     return [
         *([element("p", ON_TABLES, class_="faint")] if has_paper else []),
-        *result_tables(each.run, printed),
-        *section_tables(each.run, printed),
+        *result_tables(each.run),
+        *section_tables(each.run),
         *named_score_tables(each.run, each.scores.named),
         *([] if paper is None else [paper]),
     ]
@@ -113,14 +161,14 @@ def curve_parts(each: PageRun) -> list[Markup]:
     """ROC curves of machine types; where they have several sections, those as well."""
     if not each.curves:
         return []
-    told = [_ON_CURVES]
+    texts = [_ON_CURVES]
     if len(each.scores.trials) > 1:
-        told.append("Sections have a line for each trial; figures are means.")
+        texts.append("Sections have a line for each trial; figures are means.")
     by_section = element("div", *section_panels(each.curves), class_="panels roc")
     if len({roc.machine_type for roc in each.curves}) == len(each.curves):
-        return [element("p", " ".join(told), class_="faint"), by_section]
+        return [element("p", " ".join(texts), class_="faint"), by_section]
     parts = by_part(each.curves, each.run.rules)
-    made = [element("p", " ".join([*told, _ON_MEANS]), class_="faint")]
+    made = [element("p", " ".join([*texts, _ON_MEANS]), class_="faint")]
     for part, rocs in parts.items():
         if len(parts) > 1:
             made.append(element("h3", SETS[part].capitalize()))
@@ -132,18 +180,18 @@ def curve_parts(each: PageRun) -> list[Markup]:
 def score_parts(each: PageRun) -> list[Markup]:
     """Histograms of the scores of one trial, machine type by machine type."""
     scores = each.scores
-    trial = scores.trials.get(each.seed) or next(iter(scores.trials.values()))
-    has_threshold = scores.decision_score == scores.answer
-    sections = section_scores(trial, scores.answer, has_threshold=has_threshold)
-    told = [ON_HISTOGRAMS]
+    has_threshold = scores.decision_score == scores.main_score
+    trial = scores.trial_of(each.seed)
+    sections = section_scores(trial, scores.main_score, has_threshold=has_threshold)
+    texts = [ON_HISTOGRAMS]
     if len(scores.trials) > 1:
-        told.append(f"Drawn is the trial of seed {each.seed}, one of {len(scores.trials)}.")
+        texts.append(f"Drawn is the trial of seed {each.seed}, one of {len(scores.trials)}.")
     if not has_threshold:
-        told.append(
+        texts.append(
             f"No threshold is drawn: decisions are made by another score, {scores.decision_score}."
         )
-    panels = element("div", *score_panels(sections), class_="panels roomy")
-    return [element("p", " ".join(told), class_="faint"), panels]
+    panels = element("div", *map(score_panel, sections), class_="panels roomy")
+    return [element("p", " ".join(texts), class_="faint"), panels]
 
 
 def decision_parts(each: PageRun) -> list[Markup]:
@@ -170,6 +218,6 @@ def training_parts(run: FinishedRun, tag: str) -> list[Markup]:
         of_phase = [curve for curve in curves if curve.phase == phase]
         if phases != [""]:
             parts.append(element(tag, phase or "last phase"))
-        parts.append(legend(of_phase))
+        parts.append(curve_legend(of_phase))
         parts.append(element("div", *curve_panels(of_phase), class_="panels roomy"))
     return parts

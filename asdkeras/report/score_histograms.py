@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.report.markup import Markup, element
+from asdkeras.report.markup import Markup, drawing, element, figure
 from asdkeras.score_files import TrialScores
 
 _FEWEST_BINS, _MOST_BINS = 10, 30
@@ -82,11 +82,6 @@ def section_scores(trial: TrialScores, answer: str, *, has_threshold: bool) -> l
     return found
 
 
-def score_panels(sections: Sequence[SectionScores]) -> list[Markup]:
-    """A drawing for each section."""
-    return [_panel(each) for each in sections]
-
-
 def edges_of(strips: Sequence[Strip]) -> Values:
     """Edges of the bins that all strips share: the more test clips, the more bins.
 
@@ -126,28 +121,21 @@ def _strip(domain: str, members: pd.DataFrame, has_threshold: bool) -> Strip:
     )
 
 
-def _panel(each: SectionScores) -> Markup:
+def score_panel(each: SectionScores) -> Markup:
+    """The drawing of a section."""
     edges = edges_of(each.strips)
-    height = len(each.strips) * (_STRIP + _GAP) + _BOTTOM
-    floor = height - _BOTTOM
+    floor = len(each.strips) * (_STRIP + _GAP)
     marks: list[Markup] = []
     for rank, strip in enumerate(each.strips):
         marks += _strip_marks(strip, edges, rank * (_STRIP + _GAP) + _GAP)
     for value, anchor in ((edges[0], "start"), (edges[-1], "end")):
-        x = _x(float(value), edges)
-        marks.append(element("text", f"{value:.4g}", x=f"{x:.1f}", y=floor + 14, class_=anchor))
+        x = f"{_x(value, edges):.1f}"
+        marks.append(element("text", f"{value:.4g}", x=x, y=floor + 14, class_=anchor))
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     marks.append(element("text", "anomaly score", x=middle, y=floor + 14, class_="middle"))
     heading = f"{each.machine_type} {each.section}"
-    drawing = element(
-        "svg",
-        *marks,
-        viewBox=f"0 0 {_WIDTH} {height}",
-        class_="curves",
-        role="img",
-        aria_label=f"Scores of {heading}. {'; '.join(_spoken(strip) for strip in each.strips)}",
-    )
-    return element("figure", element("figcaption", heading), drawing, class_="panel")
+    spoken = f"Scores of {heading}. {'; '.join(_spoken(strip) for strip in each.strips)}"
+    return figure(heading, drawing(marks, (_WIDTH, floor + _BOTTOM), spoken, "curves"))
 
 
 def _strip_marks(strip: Strip, edges: Values, top: float) -> list[Markup]:
@@ -155,7 +143,8 @@ def _strip_marks(strip: Strip, edges: Values, top: float) -> list[Markup]:
         counts_in(values, edges) for values in (strip.normal, strip.anomalous, strip.unlabelled)
     )
     most_normal, most_anomalous = int((normal + unlabelled).max()), int(anomalous.max())
-    training = counts_in(strip.training, edges) * _scale(strip)
+    num_up = len(strip.normal) + len(strip.unlabelled)
+    training = counts_in(strip.training, edges) * (num_up / max(len(strip.training), 1))
     # A few training clips may tower above all others; their outline is cut then.
     height = max(most_normal, min(float(training.max()), 2.0 * most_normal))
     unit = _STRIP / (height + most_anomalous)
@@ -174,18 +163,13 @@ def _strip_marks(strip: Strip, edges: Values, top: float) -> list[Markup]:
     return marks + _threshold_marks(strip.thresholds, edges, top)
 
 
-def _scale(strip: Strip) -> float:
-    num_up = len(strip.normal) + len(strip.unlabelled)
-    return num_up / len(strip.training) if len(strip.training) else 0.0
-
-
 def _bars(
     counts: NDArray[np.int64], edges: Values, base: float, unit: float, class_: str
 ) -> Markup:
     """All bars of one kind as one path; upwards if the unit is below 0."""
-    width = _x(float(edges[1]), edges) - _x(float(edges[0]), edges)
+    width = _x(edges[1], edges) - _x(edges[0], edges)
     path = "".join(
-        f"M{_x(float(edge), edges):.1f} {base:.1f}v{unit * count:.1f}h{width:.1f}V{base:.1f}z"
+        f"M{_x(edge, edges):.1f} {base:.1f}v{unit * count:.1f}h{width:.1f}V{base:.1f}z"
         for edge, count in zip(edges[:-1], counts, strict=True)
         if count
     )
@@ -196,7 +180,7 @@ def _outline(heights: Values, edges: Values, base: float, unit: float) -> Markup
     if not heights.any():
         return Markup()
     steps = "".join(
-        f"V{base - unit * height:.1f}H{_x(float(edge), edges):.1f}"
+        f"V{base - unit * height:.1f}H{_x(edge, edges):.1f}"
         for edge, height in zip(edges[1:], heights, strict=True)
     )
     return element("path", d=f"M{_LEFT} {base:.1f}{steps}V{base:.1f}", class_="outline")
@@ -205,23 +189,19 @@ def _outline(heights: Values, edges: Values, base: float, unit: float) -> Markup
 def _threshold_marks(thresholds: Values, edges: Values, top: float) -> list[Markup]:
     marks = []
     for value in thresholds[:_MOST_THRESHOLDS]:
-        x = f"{_x(float(np.clip(value, edges[0], edges[-1])), edges):.1f}"
-        line = f"M{x} {top:.1f}v{_STRIP}"
+        x = _x(np.clip(value, edges[0], edges[-1]), edges)
+        line = f"M{x:.1f} {top:.1f}v{_STRIP}"
         title = element("title", f"threshold {value:.4g}")
         marks.append(element("path", title, d=line, class_="threshold"))
     if len(thresholds):
-        place = _WIDTH - _RIGHT
-        text = element("text", _told(thresholds, edges), x=place, y=f"{top - 5:.1f}", class_="end")
-        marks.append(text)
+        low, high = thresholds[0], thresholds[-1]
+        text = f"{len(thresholds)} thresholds, {low:.4g} to {high:.4g}"
+        if len(thresholds) == 1:
+            is_within = edges[0] <= low <= edges[-1]
+            text = f"threshold {low:.4g}{'' if is_within else ', beyond the scores'}"
+        x, y = _WIDTH - _RIGHT, f"{top - 5:.1f}"
+        marks.append(element("text", text, x=x, y=y, class_="end"))
     return marks
-
-
-def _told(thresholds: Values, edges: Values) -> str:
-    if len(thresholds) > 1:
-        return f"{len(thresholds)} thresholds, {thresholds[0]:.4g} to {thresholds[-1]:.4g}"
-    value = float(thresholds[0])
-    beyond = "" if edges[0] <= value <= edges[-1] else ", beyond the scores"
-    return f"threshold {value:.4g}{beyond}"
 
 
 def _spoken(strip: Strip) -> str:
@@ -236,7 +216,5 @@ def _spoken(strip: Strip) -> str:
 
 
 def _x(value: float, edges: Values) -> float:
-    share = (value - float(edges[0])) / float(edges[-1] - edges[0])
-    if math.isnan(share):
-        raise ValueError(f"`value` must be a number. Received: value={value}")
-    return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+    share = (value - edges[0]) / (edges[-1] - edges[0])
+    return float(_LEFT + share * (_WIDTH - _LEFT - _RIGHT))

@@ -1,14 +1,27 @@
 """The score files of a run, read as one."""
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
+from asdkeras.evaluation import METRICS
 from asdkeras.report.comparison import Scored
-from asdkeras.score_files import TrialScores, read_oracle, read_story, read_trial, trial_folders
+from asdkeras.score_files import TrialScores, read_metadata, read_oracle, read_trial, trial_folders
+
+SETS = {"dev": "development set", "eval": "evaluation set"}
+"""Part of a dataset -> what it is called."""
+
+_COUNTS = ("seed", "n_seeds", "n_sections", "n_normal", "n_anomalous")
+_NUMBERS = (
+    *METRICS,
+    *("value", "standard_deviation", "published", "ours", "difference", "tolerance"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,17 +31,17 @@ class ScoredRun:
     Attributes:
         trials: by seed.
         folders: of the trials, by seed.
-        answer: name of the score that is the answer of the system.
+        main_score: name of the score that is compared with the paper.
         decision_score: name of the score that thresholds are compared with.
         named: names of the scores worth a result of their own.
-        published_rows: name of a score -> row of the paper's tables that tells of it.
+        published_rows: name of a score -> row of the paper's tables to compare it with.
         notes: what is to be said beside the results.
-        oracle: which choices were made by labels of test clips.
+        oracle: choices that labels of test clips made.
     """
 
     trials: dict[int, TrialScores]
     folders: dict[int, Path]
-    answer: str
+    main_score: str
     decision_score: str
     named: tuple[str, ...]
     published_rows: dict[str, str]
@@ -38,19 +51,24 @@ class ScoredRun:
     @property
     def dataset(self) -> str:
         """Its name in the clip table."""
-        return str(next(iter(self.trials.values())).table["dataset"].iloc[0])
+        return str(self.trial_of(None).table["dataset"].iloc[0])
 
     @property
     def columns(self) -> list[str]:
         """Names of all scores."""
-        return [str(name) for name in next(iter(self.trials.values())).columns.columns]
+        return [str(name) for name in self.trial_of(None).columns]
+
+    def trial_of(self, seed: int | None) -> TrialScores:
+        """The trial of a seed; the first one if there is none, as where trials are pooled."""
+        first = next(iter(self.trials.values()))
+        return first if seed is None else self.trials.get(seed, first)
 
     def of(self, name: str) -> dict[int, Scored]:
         """One named score of every trial, of the clips that have it."""
         trials = {}
         for seed, trial in self.trials.items():
             has = trial.columns[name].notna()
-            decisions = trial.decisions[has] if name == self.answer else None
+            decisions = trial.decisions[has] if name == self.main_score else None
             trials[seed] = Scored(trial.table[has], trial.columns.loc[has, name], decisions)
         return trials
 
@@ -62,18 +80,39 @@ def read_scored_run(run: Path, seeds: Sequence[int]) -> ScoredRun:
         RecipeError: if one of them has not been scored yet.
     """
     folders = trial_folders(run, seeds)
-    stories = [read_story(folder) for folder in folders.values()]
-    first = stories[0]
+    metadata = [read_metadata(folder) for folder in folders.values()]
+    first = metadata[0]
     return ScoredRun(
         trials={seed: read_trial(folder) for seed, folder in folders.items()},
         folders=folders,
-        answer=first["anomaly_score"],
-        decision_score=first.get("decision_score", first["anomaly_score"]),
-        named=tuple(first["named_scores"]),
-        published_rows=first["published_rows"],
-        notes=tuple(dict.fromkeys(note for story in stories for note in story["notes"])),
+        main_score=first.main_score,
+        decision_score=first.decision_score,
+        named=first.named_scores,
+        published_rows=dict(first.published_rows),
+        notes=tuple(dict.fromkeys(note for each in metadata for note in each.notes)),
         oracle=read_oracle(folders.values()),
     )
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """A CSV file of results: names are text, as a machine may be called NA, numbers exact."""
+    content = pd.read_csv(path, dtype="string", keep_default_na=False).astype(object)
+    for name in content:
+        if name in _COUNTS:
+            content[name] = content[name].astype("int64")
+        elif name in _NUMBERS:
+            # Exact in every version of pandas, unlike its own reading of numbers.
+            content[name] = [float(text or "nan") for text in content[name]]
+    return content
+
+
+def read_environment(run: Path) -> dict[str, Any]:
+    """`environment.json` of a run; empty if it has none that can be read."""
+    try:
+        content = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def recipe_of(run: Path) -> dict[str, Any]:
@@ -88,3 +127,16 @@ def recipe_of(run: Path) -> dict[str, Any]:
             "`asdkeras eval` makes."
         )
     return read_recipe(run / "recipe.yaml")
+
+
+def variant_of(run: Path, recipe: dict[str, Any]) -> str:
+    """The variant of a run; of an ensemble that the user made, the name of its folder."""
+    place = run.resolve()
+    return place.name if "ensemble" in recipe else place.parent.name
+
+
+def refuse_unknown_trial(run: Path, seed: int, seeds: Iterable[int]) -> None:
+    """Raise a RecipeError if a run has no trial of a seed."""
+    if seed not in seeds:
+        known = ", ".join(map(str, seeds))
+        raise RecipeError(f"{run}: has no trial {seed}. Choose one with --seed: {known}.")

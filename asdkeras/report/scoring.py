@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.text import Text
 
 from asdkeras.data import years
 from asdkeras.data.adopt import adopt_truth
@@ -21,11 +20,10 @@ from asdkeras.report import official_results
 from asdkeras.report.score_intervals import interval_rows, print_intervals
 from asdkeras.report.submitted_clips import SubmittedClips, join_submission, parts_of
 from asdkeras.report.tables import print_results
+from asdkeras.report.terminal import print_line
 from asdkeras.submission import System, read_systems
 
 OUT = "asdkeras_score"
-
-_PARTS = {"dev": "_dev", "eval": ""}
 
 
 def score_submission(
@@ -63,8 +61,7 @@ def score_submission(
         RecipeError: if an option does not fit.
     """
     folder = Path(folder)
-    rules = _rules(year)
-    _refuse_options(year, official_format, machines)
+    rules = _rules(year, official_format, machines)
     console = Console()
     manifest = read_manifest()
     dataset = manifest.dataset(year)
@@ -76,30 +73,34 @@ def score_submission(
         join_submission(each, dataset, truth[each.name], rules, machines) for each in systems
     ]
     _refuse_faults(folder, systems, submitted)
-    if official_format and year > 2020:
-        _refuse_undecided(systems)
+    undecided = [str(system.folder) for system in systems if not system.decisions]
+    if official_format and year > 2020 and undecided:
+        raise DataError(
+            f"{', '.join(undecided)}: no decision_result files, which the evaluator wants. "
+            "Leave out --official-format."
+        )
 
-    out = folder / OUT if out is None else Path(out)
     written: list[Path] = []
     for system, clips in zip(systems, submitted, strict=True):
+        place = (folder / OUT if out is None else Path(out)) / system.name
         title = f"{system.name or system.folder.absolute().name}, {dataset.name}"
-        files = _conclude(clips, rules, out / system.name, title, console)
+        written += _conclude(clips, rules, place, title, console)
         if official_format:
-            files += _write_official(clips.table, year, out / system.name, system)
-        console.print(Text(f"files: {out / system.name}"), soft_wrap=True)
-        written += files
+            # Development clips get a file of their own.
+            for part, of_part in clips.table.groupby("part"):
+                team = system.folder.absolute().name + ("_dev" if part == "dev" else "")
+                written.append(place / official_results.file_name(year, team))
+                write_text(written[-1], official_results.official_result(year, of_part))
+        print_line(console, f"files: {place}")
     return tuple(written)
 
 
-def _rules(year: int) -> RuleSet:
+def _rules(year: int, official_format: bool, machines: Collection[str] | None) -> RuleSet:
+    """The rules of a year, if the options fit it."""
     name = f"dcase{year}"
     if name not in RULES:
         known = ", ".join(sorted(key.removeprefix("dcase") for key in RULES if key[:5] == "dcase"))
         raise RecipeError(f"there are no rules of that year, but of {known}. Received: {year}")
-    return RULES[name]
-
-
-def _refuse_options(year: int, official_format: bool, machines: Collection[str] | None) -> None:
     unknown = sorted(set(machines or ()) - years.MACHINE_TYPES[year])
     if unknown:
         raise RecipeError(
@@ -117,6 +118,7 @@ def _refuse_options(year: int, official_format: bool, machines: Collection[str] 
             f"the evaluator of {year} is not known here, only those of {known}. "
             "Leave out --official-format."
         )
+    return RULES[name]
 
 
 def _adopt(folder: Path, manifest: Manifest, dataset: Dataset, console: Console) -> None:
@@ -124,7 +126,7 @@ def _adopt(folder: Path, manifest: Manifest, dataset: Dataset, console: Console)
         raise DataError(f"{folder}: no such folder. Check the path of --truth.")
     counts, odd = adopt_truth(folder, manifest)
     for line in odd:
-        console.print(Text(f"odd: {line}", style="yellow"), soft_wrap=True)
+        print_line(console, f"odd: {line}", "yellow")
     if not counts.get(dataset.name):
         raise DataError(
             f"{folder}: none of the published files of ground truth of {dataset.name} lie here. "
@@ -137,10 +139,8 @@ def _truth(
 ) -> dict[str, Truth | None]:
     """The truth for those systems that are about the evaluation set."""
     needed = {system.name: "eval" in parts_of(system, rules, machines) for system in systems}
-    if not any(needed.values()):
-        return dict.fromkeys(needed)
-    truth = read_truth(dataset, cached_truth(dataset.name))
-    if truth is None:
+    truth = read_truth(dataset, cached_truth(dataset.name)) if any(needed.values()) else None
+    if any(needed.values()) and truth is None:
         raise DataError(
             f"{dataset.name}: the ground truth of the evaluation set is not here, or not all of "
             f"it. `asdkeras data fetch {dataset.year} --parts truth` gets it; --truth names a "
@@ -177,15 +177,6 @@ def _refuse_faults(
     raise DataError(f"{folder}: not a complete submission, {count}:{text}")
 
 
-def _refuse_undecided(systems: Iterable[System]) -> None:
-    undecided = [str(system.folder) for system in systems if not system.decisions]
-    if undecided:
-        raise DataError(
-            f"{', '.join(undecided)}: no decision_result files, which the evaluator wants. "
-            "Leave out --official-format."
-        )
-
-
 def _conclude(
     clips: SubmittedClips, rules: RuleSet, out: Path, title: str, console: Console
 ) -> list[Path]:
@@ -195,20 +186,11 @@ def _conclude(
     evaluation = evaluate(table, table["score"], decisions, rules)
     summary = summarize(evaluation.metrics, rules)
     intervals = interval_rows(table, rules)
-    write_csv(out / "metrics.csv", evaluation.metrics)
-    write_csv(out / "official.csv", pd.concat([summary, intervals], ignore_index=True))
+    files = [out / "metrics.csv", out / "official.csv"]
+    write_csv(files[0], evaluation.metrics)
+    write_csv(files[1], pd.concat([summary, intervals], ignore_index=True))
     print_results(summary, None, rules, title=title, console=console)
     print_intervals(intervals, console=console)
     for note in clips.notes:
-        console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
-    return [out / "metrics.csv", out / "official.csv"]
-
-
-def _write_official(clips: pd.DataFrame, year: int, out: Path, system: System) -> list[Path]:
-    """The result file of the evaluator; development clips get one of their own."""
-    files = []
-    for part, of_part in clips.groupby("part"):
-        team = system.folder.absolute().name + _PARTS[str(part)]
-        files.append(out / official_results.file_name(year, team))
-        write_text(files[-1], official_results.official_result(year, of_part))
+        print_line(console, f"note: {note}", "yellow")
     return files

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,12 +12,12 @@ from rich.text import Text
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import SUMMARY_COLUMNS, write_csv
 from asdkeras.files import write_text
-from asdkeras.report.boards import Board, Key, Line, boards_of
+from asdkeras.report.boards import METRIC_NAMES, Board, Key, Line, boards_of, heading
 from asdkeras.report.finished_runs import find_runs
+from asdkeras.report.terminal import new_grid, plus_minus, print_line
 
 CSV_COLUMNS = ("system", "variant", "dataset", *SUMMARY_COLUMNS, "published", "run")
 
-_METRICS = {"auc": "AUC", "pauc": "pAUC", "official_score": "official score"}
 _FIGURE = 6  # Characters of a figure such as 100.00.
 _GAP = 3  # Between two columns.
 _EDGES = 2  # On the left and on the right of a table.
@@ -51,37 +50,36 @@ def show_side_by_side(
         _print_board(board, console)
     for run in runs:
         for line in run.oracle:
-            text = f"oracle: {run.system} {run.variant}: {line}"
-            console.print(Text(text, style="yellow"), soft_wrap=True)
+            print_line(console, f"oracle: {run.system} {run.variant}: {line}", "yellow")
     for folder, reason in others.items():
-        console.print(Text(f"note: {folder}: {reason}", style="yellow"), soft_wrap=True)
+        print_line(console, f"note: {folder}: {reason}", "yellow")
     if out is not None:
         if out.suffix == ".csv":
             write_csv(out, _as_frame(boards))
         else:
             write_text(out, "\n".join(_as_markdown(board) for board in boards))
-        console.print(Text(f"file: {out}"), soft_wrap=True)
+        print_line(console, f"file: {out}")
 
 
 def _print_board(board: Board, console: Console) -> None:
-    plus_minus = "±" if console.encoding.startswith("utf") else "+-"
+    sign = plus_minus(console)
     keys = board.overall_keys
     by_domain = itertools.groupby(keys, key=lambda key: (key[1], key[2] == "official_score"))
     columns = [list(column) for _, column in by_domain]
     console.print(Text(board.title, style="bold"))
-    console.print(_grid(board.lines(keys, plus_minus), columns, map(_heading, columns)))
+    console.print(_grid(board.lines(keys, sign), columns, map(_heading, columns)))
 
     for chunk in _chunks(board, console.width):
         names = [machine_type for machine_type, _, _ in chunk]
         console.print(Text(board.machine_title, style="bold"))
-        console.print(_grid(board.lines(chunk, plus_minus), [[key] for key in chunk], names))
+        console.print(_grid(board.lines(chunk, sign), [[key] for key in chunk], names))
 
 
 def _heading(column: Sequence[Key]) -> str:
     _, domain, metric = column[0]
     if metric == "official_score":
         return "official\nscore"
-    return f"{domain}\n" + " ".join(_METRICS[key[2]].rjust(_FIGURE) for key in column)
+    return f"{domain}\n" + " ".join(METRIC_NAMES[key[2]].rjust(_FIGURE) for key in column)
 
 
 def _chunks(board: Board, width: int) -> list[list[Key]]:
@@ -114,10 +112,7 @@ def _grid(
     lines: Iterable[Line], columns: Sequence[Sequence[Key]], headings: Iterable[str]
 ) -> Table:
     """Lines as a table; the figures of one column of it stand side by side."""
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("run", vertical="bottom", overflow="fold")
-    for heading in headings:
-        grid.add_column(Text(heading), vertical="bottom", justify="right", no_wrap=True)
+    grid = new_grid(["run"], figures=headings, vertical="bottom")
     for line in lines:
         texts = [[line.figures.get(key, "").rjust(_FIGURE) for key in keys] for keys in columns]
         cells = [Text(" ".join(column)) for column in texts]
@@ -126,13 +121,9 @@ def _grid(
 
 
 def _as_markdown(board: Board) -> str:
-    overall = board.overall_keys
-    names = [
-        _METRICS[metric] if metric == "official_score" else f"{domain} {_METRICS[metric]}"
-        for _, domain, metric in overall
-    ]
+    overall, keys = board.overall_keys, board.machine_keys
+    names = [heading(domain, metric) for _, domain, metric in overall]
     text = f"## {board.title}\n\n{_markdown_table(board, overall, names)}"
-    keys = board.machine_keys
     if keys:
         names = [machine_type for machine_type, _, _ in keys]
         text += f"\n{board.machine_title}\n\n{_markdown_table(board, keys, names)}"

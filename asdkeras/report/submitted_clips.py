@@ -14,17 +14,12 @@ import pandas as pd
 
 from asdkeras.data import naming
 from asdkeras.data.clips import COLUMNS
-from asdkeras.data.manifest import Dataset
+from asdkeras.data.manifest import ClipCount, Dataset
 from asdkeras.data.truth import Truth
 from asdkeras.metrics.official import RuleSet
 from asdkeras.submission import DECISION, SCORE, System, Value, file_name, shortened
 
-_FURTHER_COLUMNS = {
-    "name": "string",
-    "score": "float64",
-    "decision": "boolean",
-    "part": "string",
-}
+_FURTHER_COLUMNS = {"name": "string", "score": "float64", "decision": "boolean", "part": "string"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +49,6 @@ class _Clip(NamedTuple):
     name: str
     domain: str | None
     is_anomalous: bool
-
-
-class _Identified(NamedTuple):
-    """Values by clip, and lines about those that are no clip's."""
-
-    values: dict[_Clip, Value]
-    faults: list[str]
 
 
 class _Place(NamedTuple):
@@ -96,26 +84,42 @@ def join_submission(
         rules: of the year.
         machines: machine types to look at. None means that a part must be there as a whole.
     """
-    scores = _identified(_of_machines(system.scores, machines), dataset, truth, rules)
-    decisions = _identified(_of_machines(system.decisions, machines), dataset, truth, rules)
-    faults = [*system.faults, *scores.faults, *decisions.faults]
-    places = _expected_places(scores.values, truth, dataset, rules, machines)
+    faults = list(system.faults)
+    scores, decisions = (
+        _identified(_of_machines(values, machines), dataset, truth, rules, faults)
+        for values in (system.scores, system.decisions)
+    )
+    year = dataset.year
+    evaluation = _evaluation_clips(truth)
+    development = [
+        count for count in dataset.clip_counts if (count.part, count.split) == ("dev", "test")
+    ]
+    is_development = any(rules.part_of(*clip[:2]) == "dev" for clip in scores)
+    expected = (*evaluation, *(development if is_development else ()))
+    places = {
+        _place(each, year) for each in expected if machines is None or each.machine_type in machines
+    }
     known = {place.machine_type for place in places}
     faults += [
-        f"{name}: there are no scores of it." for name in machines or () if name not in known
+        f"{each}: there are no scores of it." for each in machines or () if each not in known
     ]
-    faults += _absent(SCORE, places, scores.values, dataset.year)
-    faults += _missing_evaluation_clips(scores.values, truth, dataset.year)
-    faults += _miscounted_development_clips(scores.values, dataset, rules)
+    faults += _absent(SCORE, places, scores, year)
+    faults += _missing(SCORE, evaluation, scores, year)
+    faults += _miscounted(scores, development, dataset, rules)
     if system.decisions:
-        decided = {_place(clip, dataset.year) for clip in scores.values}
-        faults += _absent(DECISION, decided, decisions.values, dataset.year)
-        faults += _missing(DECISION, scores.values, decisions.values, dataset.year)
-        faults += _unscored(decisions.values, scores.values)
-    here = {clip.machine_type for clip in scores.values}
-    absent = {place.machine_type for place in places} - here
-    table = _table(scores.values, decisions.values, dataset, rules)
-    notes = tuple(_notes(scores.values, truth))
+        faults += _absent(DECISION, {_place(clip, year) for clip in scores}, decisions, year)
+        faults += _missing(DECISION, scores, decisions, year)
+        unscored = defaultdict(list)
+        for clip, value in decisions.items():
+            if clip not in scores:
+                unscored[value.path].append(value.clip)
+        faults += [
+            f"{path}: decisions without a score: {_counted(names)}"
+            for path, names in unscored.items()
+        ]
+    absent = known - {clip.machine_type for clip in scores}
+    table = _table(scores, decisions, dataset, rules)
+    notes = tuple(_notes(scores, truth))
     return SubmittedClips(table, tuple(sorted(absent)), tuple(faults), notes)
 
 
@@ -123,30 +127,39 @@ def _of_machines(values: Iterable[Value], machines: Collection[str] | None) -> l
     return [value for value in values if machines is None or value.machine_type in machines]
 
 
+def _counted(names: Sequence[str]) -> str:
+    return f"{shortened(names)} ({len(names)} in all)"
+
+
+def _place(clip: _Clip | ClipCount, year: int) -> _Place:
+    return _Place(clip.machine_type, clip.section, clip.domain if year == 2021 else None)
+
+
 def _identified(
-    values: Sequence[Value], dataset: Dataset, truth: Truth | None, rules: RuleSet
-) -> _Identified:
-    """Which clip each value is about."""
+    values: Sequence[Value],
+    dataset: Dataset,
+    truth: Truth | None,
+    rules: RuleSet,
+    faults: list[str],
+) -> dict[_Clip, Value]:
+    """Values by clip; those that are no clip's are added to the faults."""
     found: dict[_Clip, Value] = {}
     first: dict[object, Value] = {}
-    faults: dict[tuple[str, str], list[str]] = defaultdict(list)
+    odd: dict[tuple[str, str], list[str]] = defaultdict(list)
     for value, clip in zip(values, _clips(values, truth, rules), strict=True):
         if clip is None or (clip.domain is None and dataset.year > 2020):
-            faults[value.path, f"no test clips of {dataset.name}"].append(value.clip)
+            odd[value.path, f"no test clips of {dataset.name}"].append(value.clip)
         elif value.section not in (None, clip.section) or value.domain not in (None, clip.domain):
-            faults[value.path, "clips of another section or domain"].append(value.clip)
+            odd[value.path, "clips of another section or domain"].append(value.clip)
         elif (key := (clip.machine_type, naming.clip_key(clip.name))) in first:
             other = first[key]
             name = value.clip if other.clip == value.clip else f"{value.clip} = {other.clip}"
             place = "here" if other.path == value.path else f"in {other.path}"
-            faults[value.path, f"clips that are already {place}"].append(name)
+            odd[value.path, f"clips that are already {place}"].append(name)
         else:
             found[clip], first[key] = value, value
-    lines = [
-        f"{path}: {text}: {shortened(names)} ({len(names)} in all)"
-        for (path, text), names in faults.items()
-    ]
-    return _Identified(found, lines)
+    faults += [f"{path}: {text}: {_counted(names)}" for (path, text), names in odd.items()]
+    return found
 
 
 def _clips(values: Sequence[Value], truth: Truth | None, rules: RuleSet) -> Iterator[_Clip | None]:
@@ -175,31 +188,14 @@ def _clips(values: Sequence[Value], truth: Truth | None, rules: RuleSet) -> Iter
             yield _Clip(value.machine_type, parsed.section, value.clip, domain, is_anomalous)
 
 
-def _expected_places(
-    scored: Iterable[_Clip],
-    truth: Truth | None,
-    dataset: Dataset,
-    rules: RuleSet,
-    machines: Collection[str] | None,
-) -> set[_Place]:
-    """All that the parts consist of which some of the clips belong to."""
-    parts = {rules.part_of(clip.machine_type, clip.section) for clip in scored}
-    places = {
-        _Place(count.machine_type, count.section, count.domain)
-        for count in dataset.clip_counts
-        if (count.part, count.split) == ("dev", "test") and "dev" in parts
-    }
-    if truth is not None:
-        places |= {
-            _Place(name, row.section, row.domain)
-            for name in truth.machine_types
-            for row in truth.rows(name)
-        }
-    return {
-        place if dataset.year == 2021 else place._replace(domain=None)
-        for place in places
-        if machines is None or place.machine_type in machines
-    }
+def _evaluation_clips(truth: Truth | None) -> list[_Clip]:
+    if truth is None:
+        return []
+    return [
+        _Clip(name, row.section, row.name, row.domain, row.is_anomalous)
+        for name in truth.machine_types
+        for row in truth.rows(name)
+    ]
 
 
 def _absent(
@@ -209,18 +205,6 @@ def _absent(
     here = {_place(clip, year) for clip in found}
     for place in sorted(set(places) - here, key=str):
         yield f"{file_name(kind, f'dcase{year}', *place)}: is missing."
-
-
-def _missing_evaluation_clips(
-    scored: Collection[_Clip], truth: Truth | None, year: int
-) -> Iterator[str]:
-    if truth is not None:
-        expected = [
-            _Clip(name, row.section, row.name, row.domain, row.is_anomalous)
-            for name in truth.machine_types
-            for row in truth.rows(name)
-        ]
-        yield from _missing(SCORE, expected, scored, year)
 
 
 def _missing(
@@ -233,46 +217,30 @@ def _missing(
         if clip not in found and _place(clip, year) in here:
             names[_place(clip, year)].append(clip.name)
     for place, of_file in names.items():
-        file = file_name(kind, f"dcase{year}", *place)
-        yield f"{file}: clips are missing: {shortened(of_file)} ({len(of_file)} in all)"
+        yield f"{file_name(kind, f'dcase{year}', *place)}: clips are missing: {_counted(of_file)}"
 
 
-def _miscounted_development_clips(
-    scored: Iterable[_Clip], dataset: Dataset, rules: RuleSet
+def _miscounted(
+    scored: Iterable[_Clip], development: Iterable[ClipCount], dataset: Dataset, rules: RuleSet
 ) -> Iterator[str]:
     """Development clips cannot be listed, but counted, by section, domain and label."""
     clips = [c for c in scored if rules.part_of(c.machine_type, c.section) == "dev"]
     found = Counter((c.machine_type, c.section, c.domain, c.is_anomalous) for c in clips)
     here = {_place(clip, dataset.year) for clip in clips}
     known = set()
-    for count in dataset.clip_counts:
-        if (count.part, count.split) != ("dev", "test"):
-            continue
+    for count in development:
         key = (count.machine_type, count.section, count.domain)
         known.add(key[:2])
-        place = _Place(*key) if dataset.year == 2021 else _Place(*key[:2], None)
         normal, anomalous = found[*key, False], found[*key, True]
         expected = (count.normal, count.anomalous)
-        if place in here and None not in expected and (normal, anomalous) != expected:
+        is_here = _place(count, dataset.year) in here
+        if is_here and None not in expected and (normal, anomalous) != expected:
             yield (
                 f"{' '.join(filter(None, key))}: {normal} normal and {anomalous} anomalous clips "
                 f"have scores, but there are {count.normal} and {count.anomalous}."
             )
     for place in sorted({place for place in here if place[:2] not in known}, key=str):
         yield f"{place.machine_type}: {dataset.name} has no section {place.section}."
-
-
-def _unscored(decided: dict[_Clip, Value], scored: Collection[_Clip]) -> Iterator[str]:
-    by_file: dict[str, list[str]] = defaultdict(list)
-    for clip, value in decided.items():
-        if clip not in scored:
-            by_file[value.path].append(value.clip)
-    for path, names in by_file.items():
-        yield f"{path}: decisions without a score: {shortened(names)} ({len(names)} in all)"
-
-
-def _place(clip: _Clip, year: int) -> _Place:
-    return _Place(clip.machine_type, clip.section, clip.domain if year == 2021 else None)
 
 
 def _notes(scored: dict[_Clip, Value], truth: Truth | None) -> Iterator[str]:

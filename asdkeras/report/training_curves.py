@@ -8,8 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from asdkeras.report.clip_vectors import natural_key
-from asdkeras.report.map_panels import NUM_COLORS
-from asdkeras.report.markup import Markup, element
+from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend, line_key
 
 _WIDTH, _HEIGHT = 300, 170  # Of a drawing, in its own units.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 10, 10, 24
@@ -41,26 +40,19 @@ def read_curves(run: Path) -> list[Curve]:
     found = []
     for path in (*run.glob("*/seed*/train.csv"), *run.glob("*/seed*/*/train.csv")):
         unit, trial, *phase = path.relative_to(run).parts[:-1]
-        log = _read_log(path)
-        if log is not None:
+        try:
+            log = pd.read_csv(path).select_dtypes("number")
+        except ValueError:
+            continue
+        if "epoch" in log and len(log):
             found.append(Curve(unit, trial.removeprefix("seed"), "".join(phase), log))
     return sorted(
-        found,
-        key=lambda each: (
-            not each.phase,
-            each.phase,
-            natural_key(each.unit),
-            natural_key(each.seed),
-        ),
+        found, key=lambda c: (not c.phase, c.phase, natural_key(c.unit), natural_key(c.seed))
     )
 
 
 def curve_panels(curves: Sequence[Curve]) -> list[Markup]:
-    """One drawing for each value that one phase of training logged, one line per training.
-
-    Args:
-        curves: of one phase, in the order of the legend.
-    """
+    """One drawing for each value that one phase of training logged, one line per training."""
     units = list(dict.fromkeys(curve.unit for curve in curves))
     names = dict.fromkeys(
         str(name)
@@ -71,30 +63,10 @@ def curve_panels(curves: Sequence[Curve]) -> list[Markup]:
     return [_panel(name, [c for c in curves if name in c.log], units) for name in names]
 
 
-def legend(curves: Sequence[Curve]) -> Markup:
-    """Which line is of what."""
-    units = list(dict.fromkeys(curve.unit for curve in curves))
-    line = element("path", d="M0 6h20")
-    keys = (
-        element(
-            "li",
-            element(
-                "svg", line, viewBox="0 0 20 12", class_=f"line {_style(rank)}", aria_hidden="true"
-            ),
-            unit,
-        )
-        for rank, unit in enumerate(units)
-    )
-    return element("ul", *keys, class_="legend")
-
-
-def _read_log(path: Path) -> pd.DataFrame | None:
-    try:
-        log = pd.read_csv(path)
-    except ValueError:
-        return None
-    log = log.select_dtypes("number")
-    return log if "epoch" in log and len(log) else None
+def curve_legend(curves: Sequence[Curve]) -> Markup:
+    """Which line of `curve_panels` is of what."""
+    units = dict.fromkeys(curve.unit for curve in curves)
+    return legend((line_key(_style(rank)), unit) for rank, unit in enumerate(units))
 
 
 class _Axis(NamedTuple):
@@ -133,17 +105,9 @@ def _panel(name: str, curves: Sequence[Curve], units: Sequence[str]) -> Markup:
         )
         for curve in curves
     ]
-    drawing = element(
-        "svg",
-        *_frame(across, upwards),
-        *lines,
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        class_="curves",
-        role="img",
-        aria_label=f"{name} by epoch, from {low:.3g} to {high:.3g}",
-    )
-    heading = f"{name}, logarithmic" if is_log else name
-    return element("figure", element("figcaption", heading), drawing, class_="panel")
+    spoken = f"{name} by epoch, from {low:.3g} to {high:.3g}"
+    drawn = drawing([*_frame(across, upwards), *lines], (_WIDTH, _HEIGHT), spoken, "curves")
+    return figure(f"{name}, logarithmic" if is_log else name, drawn)
 
 
 def _line(log: pd.DataFrame, name: str, across: _Axis, upwards: _Axis) -> list[Markup]:
@@ -165,16 +129,14 @@ def _line(log: pd.DataFrame, name: str, across: _Axis, upwards: _Axis) -> list[M
 
 
 def _frame(across: _Axis, upwards: _Axis) -> list[Markup]:
-    floor = _HEIGHT - _BOTTOM
-    path = f"M{_LEFT} {_TOP}V{floor}H{_WIDTH - _RIGHT}"
+    path = f"M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}"
     marks = [element("path", d=path, class_="axis")]
     for value in dict.fromkeys((upwards.low, upwards.high)):
         y = upwards.place(value) + 4
         marks.append(element("text", f"{value:.3g}", x=_LEFT - 5, y=f"{y:.1f}", class_="end"))
     for epoch in dict.fromkeys((across.low, across.high)):
-        x, anchor = across.place(epoch), "end" if epoch == across.high else "start"
-        label = element("text", f"{epoch:g}", x=f"{x:.1f}", y=_HEIGHT - 8, class_=anchor)
-        marks.append(label)
+        x, anchor = f"{across.place(epoch):.1f}", "end" if epoch == across.high else "start"
+        marks.append(element("text", f"{epoch:g}", x=x, y=_HEIGHT - 8, class_=anchor))
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     return [*marks, element("text", "epoch", x=middle, y=_HEIGHT - 8, class_="middle")]
 

@@ -1,6 +1,8 @@
 """Scores of several models for the same clips made one score: what an ensemble does."""
 
-from typing import Literal, get_args
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,95 @@ Method = Literal["sum", "mean", "median", "maximum", "rank"]
 METHODS: tuple[Method, ...] = get_args(Method)
 WEIGHTED: tuple[Method, ...] = ("sum", "mean", "rank")
 """Methods that can count one member more than another."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Combination:
+    """How members become one.
+
+    Attributes:
+        how: what the scores of a clip become; `rank` is the mean of the ranks among the test
+            clips of its section. Sums and means of scores that are not normalized go name by
+            name; else main scores alone are combined. `sum`, `mean` and `rank` are weighted if
+            there are weights.
+        main_score: the column of every member that counts as its main score, and that
+            thresholds are compared with. None takes what the members have as theirs; if these
+            have different names, theirs together are the column `anomaly_score`.
+        normalize: `section` makes the main score of each member a multiple of the standard
+            deviation above the mean of the training clips of the section, before weights;
+            `section_and_domain` goes by those of the same domain, where these have two
+            different scores at least.
+        normalize_on: `test` normalizes by the test clips of a section in place of its training
+            clips: the score of a clip then depends on the others (transductive).
+        weights_from_labels: whether the weights w and 1 - w of a machine type with two members
+            are those of 0, 0.05 .. 1 that are best by the labels of its development test clips.
+            What is chosen so is marked as an oracle; without labels the weights stay.
+        best_from_labels: if not empty, the labels of development test clips choose for each
+            machine type (and domain, where the rules set the clips of a domain against its own
+            anomalies alone) which members count: the n that are best by themselves, n among
+            these numbers. It is marked as an oracle; without labels all members count.
+        methods_from_labels: what `how` may be where labels choose the members, the best one
+            being chosen with them; empty leaves it.
+        oracle: choices by labels of test clips that the combination stands for, a line each.
+    """
+
+    how: Method
+    main_score: str | None = None
+    normalize: Literal["none", "section", "section_and_domain"] = "none"
+    normalize_on: Literal["train", "test"] = "train"
+    weights_from_labels: bool = False
+    best_from_labels: tuple[int, ...] = ()
+    methods_from_labels: tuple[Method, ...] = ()
+    oracle: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = sorted({self.how, *self.methods_from_labels} - set(METHODS))
+        if unknown:
+            raise ValueError(
+                f"`how` must be one of {', '.join(METHODS)}. Received: {', '.join(unknown)}"
+            )
+        if self.weights_from_labels and self.how not in ("sum", "mean"):
+            raise ValueError(
+                "`weights_from_labels` searches the weights of a sum: choose `sum` or `mean`. "
+                f"Received: how={self.how!r}"
+            )
+        if self.weights_from_labels and self.best_from_labels:
+            raise ValueError(
+                "`weights_from_labels` and `best_from_labels` both choose who counts: leave out "
+                f"one. Received: best_from_labels={self.best_from_labels}"
+            )
+        if any(number < 1 for number in self.best_from_labels):
+            raise ValueError(
+                "`best_from_labels` must be numbers of members, from 1 on. "
+                f"Received: best_from_labels={self.best_from_labels}"
+            )
+        if self.methods_from_labels and not self.best_from_labels:
+            raise ValueError(
+                "`methods_from_labels` goes with `best_from_labels`, because labels choose both "
+                f"at once. Received: methods_from_labels={self.methods_from_labels}"
+            )
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """What may make the members one."""
+        return self.methods_from_labels or (self.how,)
+
+    @property
+    def keeps_names(self) -> bool:
+        """Whether every named score is combined, and not the main score alone."""
+        is_sum = self.how in ("sum", "mean")
+        return is_sum and self.normalize == "none" and not self.best_from_labels
+
+    @property
+    def needs_other_clips(self) -> str:
+        """Why the score of a clip is no function of the clip alone; empty if it is one."""
+        if self.how == "rank":
+            return "ranks among the test clips"
+        if self.normalize != "none" and self.normalize_on == "test":
+            return "normalizes by the test clips"
+        if self.weights_from_labels or self.best_from_labels:
+            return "lets labels of test clips choose"
+        return ""
 
 
 def combine(
@@ -68,6 +159,27 @@ def combine(
     else:
         result = np.where(counts, scores, -np.inf).max(axis=0)
     return np.where(lost, np.nan, result)
+
+
+def combine_tensors(scores: Sequence[Any], how: Method, weights: Sequence[float]) -> Any:
+    """`combine` as Keras operations, for clips that all members score; not of `rank`.
+
+    Args:
+        scores: Keras tensors `(batch,)`, one for each member.
+        how: `sum`, `mean`, `median` or `maximum`.
+        weights: above 0, one for each member; not read by the last two.
+
+    Returns:
+        Keras tensor `(batch,)`.
+    """
+    from keras import ops
+
+    if how in ("median", "maximum"):
+        pool = ops.median if how == "median" else ops.max
+        return pool(ops.stack(scores, axis=1), axis=1)
+    weighted = [weight * score for weight, score in zip(weights, scores, strict=True)]
+    total = sum(weighted[1:], weighted[0])
+    return total if how == "sum" else total / sum(weights)
 
 
 def combine_by_section(

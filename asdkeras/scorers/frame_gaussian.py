@@ -1,11 +1,18 @@
 """A Gaussian of frames, from which a clip gets one score per frame."""
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 
-from asdkeras.scorers.gaussians import log_likelihoods
+from asdkeras.scorers.gaussians import Floats, log_likelihoods
 from asdkeras.scorers.residual_scatter import ResidualScatter, with_batch
 
-_POOLINGS = {"mean": np.mean, "maximum": np.max, "median": np.median}
+_POOLINGS: dict[str, Callable[..., Floats]] = {
+    "mean": np.mean,
+    "maximum": np.max,
+    "median": np.median,
+}
 
 
 class FrameGaussian:
@@ -30,16 +37,16 @@ class FrameGaussian:
         Classification Approaches", DCASE 2021 Challenge.
     """
 
-    def __init__(self, reg_covar=1e-6):
+    def __init__(self, reg_covar: float = 1e-6) -> None:
         if not reg_covar > 0.0:
             raise ValueError(
                 "`reg_covar` must be above 0, for frames may lie in a plane. "
                 f"Received: reg_covar={reg_covar}"
             )
         self.reg_covar = reg_covar
-        self._scatter = None
+        self._scatter: ResidualScatter | None = None
 
-    def partial_fit(self, errors):
+    def partial_fit(self, errors: Any) -> "FrameGaussian":
         """Add the frames of some clips.
 
         Args:
@@ -54,7 +61,7 @@ class FrameGaussian:
         self._scatter = with_batch(self._scatter, self._checked(errors))
         return self
 
-    def without(self, errors):
+    def without(self, errors: Any) -> "FrameGaussian":
         """The Gaussian of all frames but these, for a score of clips it was fitted to.
 
         Args:
@@ -72,7 +79,7 @@ class FrameGaussian:
         rest._scatter = whole if part is None else _difference(whole, part)
         return rest
 
-    def frame_scores(self, errors):
+    def frame_scores(self, errors: Any) -> Floats:
         """Negative log-likelihood of every frame.
 
         Args:
@@ -91,28 +98,28 @@ class FrameGaussian:
         return scores.reshape(errors.shape[:2])
 
     @property
-    def num_frames(self):
+    def num_frames(self) -> int:
         """int, frames added so far."""
         return 0 if self._scatter is None else self._scatter.n_rows
 
     @property
-    def mean(self):
+    def mean(self) -> Floats:
         """float64, `(bands,)`."""
         return self._fitted().mean
 
     @property
-    def covariance(self):
+    def covariance(self) -> Floats:
         """float64, `(bands, bands)`, with `reg_covar` on the diagonal."""
         scatter = self._fitted()
         biased = (scatter.within + scatter.between) / scatter.n_rows
         return biased + self.reg_covar * np.eye(len(biased))
 
-    def _fitted(self):
+    def _fitted(self) -> ResidualScatter:
         if self._scatter is None:
             raise ValueError("FrameGaussian has no frames yet; call `partial_fit` first.")
         return self._scatter
 
-    def _checked(self, errors):
+    def _checked(self, errors: Any) -> Floats:
         """The errors as float64."""
         errors = np.asarray(errors, np.float64)
         if errors.ndim != 3 or 0 in errors.shape[1:]:
@@ -133,7 +140,7 @@ class FrameGaussian:
         return errors
 
 
-def _difference(whole, part):
+def _difference(whole: ResidualScatter, part: ResidualScatter) -> ResidualScatter:
     """The scatter that gives `whole` when `part` is added."""
     n_rows = whole.n_rows - part.n_rows
     if n_rows < 1:
@@ -150,7 +157,7 @@ def _difference(whole, part):
     )
 
 
-def pool_frames(scores, pooling):
+def pool_frames(scores: Any, pooling: Literal["mean", "maximum", "median"]) -> Floats:
     """One score per clip from the scores of its frames.
 
     Args:

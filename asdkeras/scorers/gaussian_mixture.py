@@ -1,19 +1,74 @@
 """Anomaly scores by the likeliest component of a Gaussian mixture."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.mixture import GaussianMixture
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array
 
+from asdkeras.layers.mixture_score import MixtureScore
 from asdkeras.scorers.gaussians import closest_component_score
+from asdkeras.scorers.terms import Floats
 
 _TARGET_MODELS = ("gmm", "closed_form")
 
 
-class GaussianMixtureScorer(BaseEstimator):
+class _Mixture(BaseEstimator):
+    """Components of a fitted mixture, of which the likeliest scores an embedding."""
+
+    component_weights: bool
+    weights_: Floats
+    means_: Floats
+    covariances_: Floats
+
+    def anomaly_score(self, embeddings: Any) -> Floats:
+        """Higher is more anomalous. ndarray `(clips,)`."""
+        self._require_fit()
+        embeddings = check_array(embeddings, dtype=np.float64)
+        return closest_component_score(
+            embeddings, self.weights_, self.means_, self.covariances_, self.component_weights
+        )
+
+    def layer(self) -> MixtureScore:
+        """`anomaly_score` as a Keras layer."""
+        self._require_fit()
+        layer = MixtureScore(len(self.means_))
+        weights = self.weights_ if self.component_weights else None
+        layer.set_components(self.means_, self.covariances_, weights)
+        return layer
+
+    def _require_fit(self) -> None:
+        if not hasattr(self, "means_"):
+            raise NotFittedError(f"a {type(self).__name__} has no components; call `fit` first.")
+
+    def _take(self, weights: Floats, means: Floats, covariances: Floats, converged: bool) -> None:
+        self.weights_, self.means_, self.covariances_ = weights, means, covariances
+        self.n_components_, self.converged_ = len(weights), converged
+
+
+class ClosestMixture(_Mixture):
+    """The likeliest component of several fitted mixtures, which need no fit of its own.
+
+    Args:
+        mixtures: at least one, which all count the weights of components or all do not.
+    """
+
+    def __init__(self, mixtures: Sequence[_Mixture]) -> None:
+        self.mixtures = mixtures
+        self.component_weights = mixtures[0].component_weights
+        self._take(
+            np.concatenate([mixture.weights_ for mixture in mixtures]),
+            np.concatenate([mixture.means_ for mixture in mixtures]),
+            np.concatenate([mixture.covariances_ for mixture in mixtures]),
+            converged=True,
+        )
+
+
+class GaussianMixtureScorer(_Mixture):
     """Negative log-likelihood of the likeliest component of a mixture of full Gaussians.
 
     With fewer clips than components there is one component per clip, and its mean
@@ -37,13 +92,20 @@ class GaussianMixtureScorer(BaseEstimator):
         covariances_: `(n_components_, dim, dim)`.
     """
 
-    def __init__(self, n_components, *, reg_covar=1e-3, component_weights=True, random_state=0):
+    def __init__(
+        self,
+        n_components: int,
+        *,
+        reg_covar: float = 1e-3,
+        component_weights: bool = True,
+        random_state: int | np.random.RandomState = 0,
+    ) -> None:
         self.n_components = n_components
         self.reg_covar = reg_covar
         self.component_weights = component_weights
         self.random_state = random_state
 
-    def fit(self, embeddings, means_init=None):
+    def fit(self, embeddings: Any, means_init: Any = None) -> "GaussianMixtureScorer":
         """Fit to normal clips.
 
         Args:
@@ -59,25 +121,22 @@ class GaussianMixtureScorer(BaseEstimator):
         """
         embeddings = check_array(embeddings, dtype=np.float64)
         means_init = self._checked_means(means_init, embeddings.shape[1])
-        self.n_components_ = min(self.n_components, len(embeddings))
+        n_components = min(self.n_components, len(embeddings))
         if len(embeddings) <= self.n_components:
             means_init = embeddings
-        if self.n_components_ == 1:
-            self.converged_ = True
-            self.weights_ = np.ones(1)
-            self.means_ = embeddings.mean(axis=0, keepdims=True)
-            self.covariances_ = _covariance(embeddings, self.reg_covar)[None]
+        if n_components == 1:
+            covariance = _covariance(embeddings, self.reg_covar)
+            self._take(
+                np.ones(1), embeddings.mean(axis=0, keepdims=True), covariance[None], converged=True
+            )
             return self
         mixture = _fitted_mixture(
-            embeddings, self.n_components_, means_init, self.reg_covar, self.random_state
+            embeddings, n_components, means_init, self.reg_covar, self.random_state
         )
-        self.converged_ = bool(mixture.converged_)
-        self.weights_ = mixture.weights_
-        self.means_ = mixture.means_
-        self.covariances_ = mixture.covariances_
+        self._take(mixture.weights_, mixture.means_, mixture.covariances_, mixture.converged_)
         return self
 
-    def _checked_means(self, means_init, dim):
+    def _checked_means(self, means_init: Any, dim: int) -> Floats | None:
         if self.n_components < 1:
             raise ValueError(
                 f"`n_components` must be at least 1. Received: n_components={self.n_components}"
@@ -92,16 +151,8 @@ class GaussianMixtureScorer(BaseEstimator):
             )
         return means_init
 
-    def anomaly_score(self, embeddings):
-        """Higher is more anomalous. ndarray `(clips,)`."""
-        check_is_fitted(self)
-        embeddings = check_array(embeddings, dtype=np.float64)
-        return closest_component_score(
-            embeddings, self.weights_, self.means_, self.covariances_, self.component_weights
-        )
 
-
-class TargetMixtureScorer(BaseEstimator):
+class TargetMixtureScorer(_Mixture):
     """Mixture of as many Gaussians as there are clips, means starting at the clips.
 
     With clips apart, fitting leaves the means at the clips and all covariances at
@@ -124,13 +175,20 @@ class TargetMixtureScorer(BaseEstimator):
         covariances_: `(n_components_, dim, dim)`.
     """
 
-    def __init__(self, *, model="gmm", reg_covar=1e-3, component_weights=True, random_state=0):
+    def __init__(
+        self,
+        *,
+        model: Literal["gmm", "closed_form"] = "gmm",
+        reg_covar: float = 1e-3,
+        component_weights: bool = True,
+        random_state: int | np.random.RandomState = 0,
+    ) -> None:
         self.model = model
         self.reg_covar = reg_covar
         self.component_weights = component_weights
         self.random_state = random_state
 
-    def fit(self, embeddings):
+    def fit(self, embeddings: Any) -> "TargetMixtureScorer":
         """Fit to the normal clips of the target domain, `(clips, dim)`; returns self."""
         if self.model not in _TARGET_MODELS:
             raise ValueError(
@@ -139,37 +197,30 @@ class TargetMixtureScorer(BaseEstimator):
         embeddings = check_array(embeddings, dtype=np.float64)
         n_clips, dim = embeddings.shape
         has_identical_clips = len(np.unique(embeddings, axis=0)) < n_clips
-        self.n_components_ = n_clips
         if self.model == "closed_form" or has_identical_clips:
-            self.converged_ = True
-            self.weights_ = np.full(n_clips, 1.0 / n_clips)
-            self.means_ = embeddings.copy()
-            self.covariances_ = np.tile(self.reg_covar * np.eye(dim), (n_clips, 1, 1))
+            covariances = np.tile(self.reg_covar * np.eye(dim), (n_clips, 1, 1))
+            weights = np.full(n_clips, 1.0 / n_clips)
+            self._take(weights, embeddings.copy(), covariances, converged=True)
             return self
         mixture = GaussianMixtureScorer(
             n_clips, reg_covar=self.reg_covar, random_state=self.random_state
         ).fit(embeddings)
-        self.converged_ = mixture.converged_
-        self.weights_ = mixture.weights_
-        self.means_ = mixture.means_
-        self.covariances_ = mixture.covariances_
+        self._take(mixture.weights_, mixture.means_, mixture.covariances_, mixture.converged_)
         return self
 
-    def anomaly_score(self, embeddings):
-        """Higher is more anomalous. ndarray `(clips,)`."""
-        check_is_fitted(self)
-        embeddings = check_array(embeddings, dtype=np.float64)
-        return closest_component_score(
-            embeddings, self.weights_, self.means_, self.covariances_, self.component_weights
-        )
 
-
-def _covariance(embeddings, reg_covar):
+def _covariance(embeddings: Floats, reg_covar: float) -> Floats:
     centered = embeddings - embeddings.mean(axis=0)
     return centered.T @ centered / len(embeddings) + reg_covar * np.eye(embeddings.shape[1])
 
 
-def _fitted_mixture(embeddings, n_components, means_init, reg_covar, random_state):
+def _fitted_mixture(
+    embeddings: Floats,
+    n_components: int,
+    means_init: Floats | None,
+    reg_covar: float,
+    random_state: int | np.random.RandomState,
+) -> GaussianMixture:
     mixture = GaussianMixture(
         n_components,
         covariance_type="full",

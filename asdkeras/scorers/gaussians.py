@@ -1,10 +1,13 @@
 """Log-likelihoods of Gaussians with full covariances."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+Floats = NDArray[np.float64]
 
-def log_likelihoods(embeddings, means, covariances):
+
+def log_likelihoods(embeddings: Floats, means: Floats, covariances: Floats) -> Floats:
     """Log density of every embedding under every Gaussian.
 
     Args:
@@ -22,13 +25,19 @@ def log_likelihoods(embeddings, means, covariances):
     return np.stack(columns, axis=1)
 
 
-def _log_likelihood(embeddings, mean, lower):
+def _log_likelihood(embeddings: Floats, mean: Floats, lower: Floats) -> Floats:
     whitened = solve_triangular(lower, (embeddings - mean).T, lower=True, check_finite=False)
     log_determinant = 2.0 * np.log(np.diagonal(lower)).sum()
     return -0.5 * (len(mean) * np.log(2.0 * np.pi) + log_determinant + (whitened**2).sum(axis=0))
 
 
-def closest_component_score(embeddings, weights, means, covariances, component_weights=True):
+def closest_component_score(
+    embeddings: Floats,
+    weights: Floats,
+    means: Floats,
+    covariances: Floats,
+    component_weights: bool = True,
+) -> Floats:
     """`-max_k [log pi_k + log N(x; mu_k, Sigma_k)]`.
 
     Args:

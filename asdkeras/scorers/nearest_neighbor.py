@@ -1,26 +1,36 @@
-"""Anomaly score by distance to the nearest normal clip."""
+"""Anomaly score by distance to the nearest normal clips."""
+
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from asdkeras.errors import DataError
+from asdkeras.layers.exemplar_distance import ExemplarDistance
+from asdkeras.scorers.terms import Floats
+
 # scikit-learn's own "euclidean" expands the square and loses half the digits of close clips.
-_METRICS = {"cosine": "cosine", "euclidean": "sqeuclidean"}
+_METRICS = {"cosine": "cosine", "euclidean": "sqeuclidean", "dot": None}
 
 
 class NearestNeighborScorer(BaseEstimator):
-    """Distance to the nearest of the embeddings it was fitted to.
+    """Mean distance to the nearest of the embeddings it was fitted to.
 
     Every normal clip stands for itself, so the few clips of a target domain count as much
     as the many of the source domain. Computed in float64 and in blocks: memory does not
     grow with clips times clips.
 
     Args:
-        metric: `cosine`, 1 - <x, y> / (|x| |y|) in [0, 2], or `euclidean`, |x - y|. A zero
-            vector has no direction; as in scikit-learn its cosine with everything is 0, so
-            it is at distance 1, even from another zero vector. Rounding may leave equal
-            directions at a cosine distance of about 1e-16.
+        metric: `cosine`, 1 - <x, y> / (|x| |y|) in [0, 2], or `euclidean`, |x - y|, or `dot`,
+            1 - <x, y>, for embeddings of unit length. A zero vector has no direction; as in
+            scikit-learn its cosine with everything is 0, so it is at distance 1, even from
+            another zero vector. Rounding may leave equal directions at a cosine distance of
+            about 1e-16.
+        n_neighbors: int, at least 1, nearest clips whose distances are averaged; all of them
+            where there are fewer.
 
     Attributes:
         references_: `(n, dim)`, the embeddings it was fitted to.
@@ -28,13 +38,21 @@ class NearestNeighborScorer(BaseEstimator):
     References:
         Venkatesh et al., "Improved Domain Generalization via Disentangled Multi-Task
         Learning in Unsupervised Anomalous Sound Detection", DCASE Workshop 2022, Eq. 4
-        (cosine).
+        (cosine, one neighbor).
+        Nejjar et al., "DG-Mix: Domain Generalization for Anomalous Sound Detection Based on
+        Self-Supervised Learning", DCASE Workshop 2022 (euclidean, one neighbor).
+        Wilkinghoff, "AdaProj: Adaptively Scaled Angular Margin Subspace Projections for
+        Anomalous Sound Detection with Auxiliary Classification Tasks", DCASE Workshop 2024
+        (dot, one neighbor among means and clips).
     """
 
-    def __init__(self, metric="cosine"):
+    def __init__(
+        self, metric: Literal["cosine", "euclidean", "dot"] = "cosine", n_neighbors: int = 1
+    ) -> None:
         self.metric = metric
+        self.n_neighbors = n_neighbors
 
-    def fit(self, embeddings):
+    def fit(self, embeddings: Any) -> "NearestNeighborScorer":
         """Keep the embeddings of normal clips.
 
         Args:
@@ -44,18 +62,22 @@ class NearestNeighborScorer(BaseEstimator):
             self.
 
         Raises:
-            ValueError: if there is no such metric, or the embeddings have no row, the wrong
-                shape, or are not finite.
+            ValueError: if there is no such metric, `n_neighbors` is below 1, or the embeddings
+                have no row, the wrong shape, or are not finite.
         """
         if self.metric not in _METRICS:
             raise ValueError(
                 f"`metric` must be one of {sorted(_METRICS)}. Received: metric={self.metric!r}"
             )
+        if self.n_neighbors < 1:
+            raise ValueError(
+                f"`n_neighbors` must be at least 1. Received: n_neighbors={self.n_neighbors}"
+            )
         self.references_ = check_array(embeddings, dtype=np.float64, copy=True)
         return self
 
-    def anomaly_score(self, embeddings):
-        """The distance to the nearest normal clip; higher is more anomalous.
+    def anomaly_score(self, embeddings: Any) -> Floats:
+        """The distance to the nearest normal clips; higher is more anomalous.
 
         A clip that the scorer was fitted to finds itself, see `leave_self_out`.
 
@@ -63,12 +85,12 @@ class NearestNeighborScorer(BaseEstimator):
             embeddings: float, `(clips, dim)`.
 
         Returns:
-            ndarray `(clips,)`, at least 0.
+            ndarray `(clips,)`, at least 0 but for rounding.
         """
         check_is_fitted(self)
-        return self._smallest(check_array(embeddings, dtype=np.float64), _row_minimum)
+        return self._mean_distance(check_array(embeddings, dtype=np.float64))
 
-    def leave_self_out(self):
+    def leave_self_out(self) -> Floats:
         """The score of each clip it was fitted to, had it not been among them.
 
         For thresholds, which need scores of normal clips. Only the clip itself is left
@@ -86,21 +108,49 @@ class NearestNeighborScorer(BaseEstimator):
                 "a clip's distance to the nearest other one needs at least 2 clips. Received: "
                 "a scorer fitted to 1 clip. Fit it to more normal clips of the section."
             )
-        return self._smallest(self.references_, _row_minimum_without_self)
+        return self._mean_distance(self.references_, leaves_self_out=True)
 
-    def _smallest(self, embeddings, reduce):
-        blocks = pairwise_distances_chunked(
-            embeddings, self.references_, reduce_func=reduce, metric=_METRICS[self.metric]
+    def layer(self) -> ExemplarDistance:
+        """`anomaly_score` as a Keras layer."""
+        check_is_fitted(self)
+        layer = ExemplarDistance(len(self.references_), self.metric, self.n_neighbors)
+        layer.set_exemplars(self.references_)
+        return layer
+
+    def _mean_distance(self, embeddings: Floats, leaves_self_out: bool = False) -> Floats:
+        count = min(self.n_neighbors, len(self.references_) - leaves_self_out)
+
+        def smallest(distances: Floats, first_row: int) -> Floats:
+            if leaves_self_out:
+                rows = np.arange(len(distances))
+                distances[rows, first_row + rows] = np.inf
+            return np.partition(distances, count - 1, axis=1)[:, :count]
+
+        if self.metric == "dot":
+            nearest = smallest(1.0 - embeddings @ self.references_.T, 0)
+        else:
+            blocks = pairwise_distances_chunked(
+                embeddings, self.references_, reduce_func=smallest, metric=_METRICS[self.metric]
+            )
+            nearest = np.concatenate(list(blocks))
+        if self.metric == "euclidean":
+            nearest = np.sqrt(nearest)
+        return np.sort(nearest, axis=1).mean(axis=1)
+
+
+def require_neighbors(table: pd.DataFrame) -> None:
+    """Refuse sections in which a training clip would have no other to be compared with.
+
+    Args:
+        table: clip table of the training clips of a machine type.
+
+    Raises:
+        DataError: naming the sections.
+    """
+    counts = table.groupby("section").size()
+    lonely = sorted(counts.index[counts < 2])
+    if lonely:
+        raise DataError(
+            f"{table['machine_type'].iloc[0]}: section {', '.join(lonely)} has one training clip. "
+            "A section needs two or more: the score is the distance to the nearest one."
         )
-        smallest = np.concatenate(list(blocks))
-        return np.sqrt(smallest) if self.metric == "euclidean" else smallest
-
-
-def _row_minimum(distances, first_row):
-    return distances.min(axis=1)
-
-
-def _row_minimum_without_self(distances, first_row):
-    rows = np.arange(len(distances))
-    distances[rows, first_row + rows] = np.inf
-    return distances.min(axis=1)

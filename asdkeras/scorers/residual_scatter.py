@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asdkeras.scorers.gaussians import Floats
+
 
 class ResidualScatter(NamedTuple):
     """What is known of the residual rows of one domain.
@@ -18,12 +20,12 @@ class ResidualScatter(NamedTuple):
 
     n_vectors: int
     n_rows: int
-    mean: np.ndarray
-    within: np.ndarray
-    between: np.ndarray
+    mean: Floats
+    within: Floats
+    between: Floats
 
 
-def with_batch(scatter, residuals):
+def with_batch(scatter: ResidualScatter | None, residuals: Floats) -> ResidualScatter | None:
     """The scatter of one domain with a batch of its vectors added.
 
     Args:

@@ -1,13 +1,36 @@
 """The distributions of one section's normal clips, and the terms of its anomaly score."""
 
+from typing import Any, Literal, NamedTuple
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from asdkeras.scorers.gaussian_mixture import GaussianMixtureScorer, TargetMixtureScorer
+from asdkeras.scorers.gaussian_mixture import (
+    ClosestMixture,
+    GaussianMixtureScorer,
+    TargetMixtureScorer,
+)
+from asdkeras.scorers.terms import Term, scored
 
 _LARGEST_SEED = 2**31 - 1
+
+
+class MixtureTerms(NamedTuple):
+    """The terms of the anomaly score of a section, higher is more anomalous.
+
+    Attributes:
+        section: by the mixture of all source clips.
+        attributes: by the likeliest mixture of source clips of one attribute label.
+        target: by the mixture of the target clips; None without any.
+        tmax: by the likeliest Gaussian of temporal maxima; None if not fitted with them.
+    """
+
+    section: Term
+    attributes: Term
+    target: Term | None
+    tmax: Term | None
 
 
 class SectionMixtures(BaseEstimator):
@@ -36,13 +59,13 @@ class SectionMixtures(BaseEstimator):
 
     def __init__(
         self,
-        n_components,
+        n_components: int,
         *,
-        reg_covar=1e-3,
-        component_weights=True,
-        target_model="gmm",
-        random_state=0,
-    ):
+        reg_covar: float = 1e-3,
+        component_weights: bool = True,
+        target_model: Literal["gmm", "closed_form"] = "gmm",
+        random_state: int | np.random.RandomState = 0,
+    ) -> None:
         self.n_components = n_components
         self.reg_covar = reg_covar
         self.component_weights = component_weights
@@ -51,14 +74,14 @@ class SectionMixtures(BaseEstimator):
 
     def fit(
         self,
-        embeddings,
-        attributes,
+        embeddings: Any,
+        attributes: Any,
         *,
-        target_embeddings,
-        section_means=None,
-        attribute_means=None,
-        temporal_maxima=None,
-    ):
+        target_embeddings: Any,
+        section_means: Any = None,
+        attribute_means: Any = None,
+        temporal_maxima: Any = None,
+    ) -> "SectionMixtures":
         """Fit on normal clips.
 
         Args:
@@ -71,7 +94,8 @@ class SectionMixtures(BaseEstimator):
         """
         random = check_random_state(self.random_state)
         self.section_ = self._mixture(random).fit(embeddings, section_means)
-        self.attributes_, self.temporal_maximum_ = [], []
+        self.attributes_: list[GaussianMixtureScorer] = []
+        self.temporal_maximum_: list[GaussianMixtureScorer] = []
         for label in np.unique(attributes):
             means = None if attribute_means is None else attribute_means[label]
             chosen = attributes == label
@@ -91,38 +115,26 @@ class SectionMixtures(BaseEstimator):
         self.num_unconverged_ = sum(not mixture.converged_ for mixture in mixtures)
         return self
 
-    def terms(self, embeddings, temporal_maxima=None):
+    def terms(self, embedding: Term, temporal_maximum: Term) -> MixtureTerms:
         """The terms of the anomaly score; higher is more anomalous.
 
         Args:
-            embeddings: `(clips, dim)`, of unit length.
-            temporal_maxima: `(clips, bins)`, needed if fitted with them.
-
-        Returns:
-            dict of `section`, `attributes`, `target` and `tmax`, each `(clips,)`; NaN
-            where there is no such distribution.
+            embedding: of unit length, `(clips, dim)`.
+            temporal_maximum: `(clips, bins)`; not read unless fitted with them.
         """
         check_is_fitted(self)
-        absent = np.full(len(embeddings), np.nan)
-        return {
-            "section": self.section_.anomaly_score(embeddings),
-            "attributes": _smallest(self.attributes_, embeddings),
-            "target": self.target_.anomaly_score(embeddings) if self.target_ else absent,
-            "tmax": (
-                _smallest(self.temporal_maximum_, temporal_maxima)
-                if self.temporal_maximum_
-                else absent
-            ),
-        }
+        maxima = self.temporal_maximum_
+        return MixtureTerms(
+            section=scored(self.section_, embedding),
+            attributes=scored(ClosestMixture(self.attributes_), embedding),
+            target=scored(self.target_, embedding) if self.target_ else None,
+            tmax=scored(ClosestMixture(maxima), temporal_maximum) if maxima else None,
+        )
 
-    def _mixture(self, random):
+    def _mixture(self, random: np.random.RandomState) -> GaussianMixtureScorer:
         return GaussianMixtureScorer(
             self.n_components,
             reg_covar=self.reg_covar,
             component_weights=self.component_weights,
             random_state=random.randint(_LARGEST_SEED),
         )
-
-
-def _smallest(scorers, values):
-    return np.min([scorer.anomaly_score(values) for scorer in scorers], axis=0)

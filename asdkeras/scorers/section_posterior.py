@@ -1,12 +1,38 @@
 """Anomaly score of the section classifiers: how improbable the clip's own section is."""
 
+from typing import Any, Literal
+
 import numpy as np
 
+from asdkeras.layers.section_posterior_score import SectionPosteriorScore
+from asdkeras.scorers.terms import Floats
+
+Form = Literal["log_odds", "released_2021"]
 _FORMS = ("log_odds", "released_2021")
 _FLOOR = np.finfo(np.float64).eps
 
 
-def section_posterior_score(probabilities, form="log_odds"):
+class SectionPosterior:
+    """`section_posterior_score` of a section, for the posteriors of all sections.
+
+    Args:
+        section: int, the place of the section on the last axis.
+        form: see `section_posterior_score`.
+    """
+
+    def __init__(self, section: int, form: Form = "log_odds") -> None:
+        self.section, self.form = section, form
+
+    def anomaly_score(self, posteriors: Any) -> Floats:
+        """Of `(clips, windows, sections)`; ndarray `(clips,)`, higher is more anomalous."""
+        return section_posterior_score(posteriors[..., self.section], self.form)
+
+    def layer(self) -> SectionPosteriorScore:
+        """`anomaly_score` as a Keras layer."""
+        return SectionPosteriorScore(self.section, self.form)
+
+
+def section_posterior_score(probabilities: Any, form: Form = "log_odds") -> Floats:
     """Mean over windows of the log odds against the clip's own section.
 
     With p the probability of the section and e = 2.220446e-16, a window scores
@@ -43,7 +69,7 @@ def section_posterior_score(probabilities, form="log_odds"):
     return scores.mean(axis=1)
 
 
-def _checked(probabilities):
+def _checked(probabilities: Any) -> Floats:
     own = np.asarray(probabilities, dtype=np.float64)
     if own.ndim != 2 or own.shape[1] == 0:
         raise ValueError(

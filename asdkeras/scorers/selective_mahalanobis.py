@@ -1,11 +1,15 @@
 """Anomaly score of the 2023 baseline: residuals measured against those of normal sounds."""
 
+from typing import Any, Literal
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array
 
-from asdkeras.scorers.residual_scatter import with_batch
+from asdkeras.layers.mahalanobis_distance import MahalanobisDistance
+from asdkeras.scorers.residual_scatter import ResidualScatter, with_batch
+from asdkeras.scorers.terms import Floats
 
 _COVARIANCES = ("released", "textbook")
 _FORMS = ("mean_residual", "framewise")
@@ -56,11 +60,18 @@ class SelectiveMahalanobis(BaseEstimator):
         github.com/nttcslab/dcase2023_task2_baseline_ae, commit 3542486.
     """
 
-    def __init__(self, covariance="released", form="mean_residual"):
+    covariance_source_: Floats | None
+    covariance_target_: Floats | None
+
+    def __init__(
+        self,
+        covariance: Literal["released", "textbook"] = "released",
+        form: Literal["mean_residual", "framewise"] = "mean_residual",
+    ) -> None:
         self.covariance = covariance
         self.form = form
 
-    def partial_fit(self, residuals, is_target):
+    def partial_fit(self, residuals: Any, is_target: Any) -> "SelectiveMahalanobis":
         """Add a batch of training vectors.
 
         Args:
@@ -85,7 +96,7 @@ class SelectiveMahalanobis(BaseEstimator):
         self.covariance_target_ = self._covariance(self.scatters_["target"])
         return self
 
-    def terms(self, residuals):
+    def terms(self, residuals: Any) -> dict[str, Floats]:
         """The terms of the anomaly score; higher is more anomalous.
 
         Args:
@@ -115,20 +126,29 @@ class SelectiveMahalanobis(BaseEstimator):
             "target": self._lengths(residuals, self.precision_target_),
         }
 
-    def anomaly_score(self, residuals):
+    def anomaly_score(self, residuals: Any) -> Floats:
         """The smaller of both terms; higher is more anomalous. ndarray `(clips,)`."""
         terms = self.terms(residuals)
         return np.fmin(terms["source"], terms["target"])
 
+    def layer(self) -> MahalanobisDistance:
+        """`anomaly_score` as a Keras layer."""
+        self._check_fitted()
+        known = (self.covariance_source_, self.covariance_target_)
+        covariances = [covariance for covariance in known if covariance is not None]
+        layer = MahalanobisDistance(len(covariances), self.form)
+        layer.set_covariances(covariances)
+        return layer
+
     @property
-    def precision_source_(self):
+    def precision_source_(self) -> Floats | None:
         return self._precision("source")
 
     @property
-    def precision_target_(self):
+    def precision_target_(self) -> Floats | None:
         return self._precision("target")
 
-    def _covariance(self, scatter):
+    def _covariance(self, scatter: ResidualScatter | None) -> Floats | None:
         if scatter is None:
             return None
         if self.covariance == "released":
@@ -138,7 +158,7 @@ class SelectiveMahalanobis(BaseEstimator):
         # A single one has no covariance. Zeros are singular, so no score comes of them.
         return total / (count - 1) if count > 1 else np.zeros_like(total)
 
-    def _precision(self, domain):
+    def _precision(self, domain: str) -> Floats | None:
         self._check_fitted()
         covariance = getattr(self, f"covariance_{domain}_")
         if covariance is None:
@@ -157,27 +177,27 @@ class SelectiveMahalanobis(BaseEstimator):
             )
         return np.linalg.inv(covariance)
 
-    def _lengths(self, residuals, precision):
+    def _lengths(self, residuals: Floats, precision: Floats | None) -> Floats:
         if precision is None:
             return np.full(len(residuals), np.nan)
         if self.form == "framewise":
             return np.einsum("ij,cji->c", precision, residuals)
         return ((residuals @ precision) * residuals).sum(axis=1)
 
-    def _check_fitted(self):
+    def _check_fitted(self) -> None:
         if not hasattr(self, "covariance_source_"):
             raise NotFittedError(
                 "a SelectiveMahalanobis needs residuals of normal clips first. Call `partial_fit` "
                 "with every training batch."
             )
 
-    def _check_choices(self):
+    def _check_choices(self) -> None:
         for name, choices in (("covariance", _COVARIANCES), ("form", _FORMS)):
             value = getattr(self, name)
             if value not in choices:
                 raise ValueError(f"`{name}` must be one of {choices}. Received: {name}={value!r}")
 
-    def _checked_batch(self, residuals, is_target):
+    def _checked_batch(self, residuals: Any, is_target: Any) -> tuple[Floats, Any]:
         residuals = _checked(residuals)
         if residuals.ndim != 3 or 0 in residuals.shape:
             raise ValueError(
@@ -194,7 +214,7 @@ class SelectiveMahalanobis(BaseEstimator):
             _check_bands(residuals, getattr(self, f"covariance_{domain}_", None))
         return residuals, is_target
 
-    def _checked_clips(self, residuals):
+    def _checked_clips(self, residuals: Any) -> Floats:
         residuals = _checked(residuals)
         axes = ("clips", "bands", "bands") if self.form == "framewise" else ("clips", "bands")
         if residuals.ndim != len(axes) or len(set(residuals.shape[1:])) != 1:
@@ -206,11 +226,11 @@ class SelectiveMahalanobis(BaseEstimator):
         return residuals
 
 
-def _checked(residuals):
+def _checked(residuals: Any) -> Floats:
     return check_array(residuals, dtype=np.float64, ensure_2d=False, allow_nd=True)
 
 
-def _check_bands(residuals, covariance):
+def _check_bands(residuals: Floats, covariance: Floats | None) -> None:
     if covariance is not None and residuals.shape[-1] != len(covariance):
         raise ValueError(
             f"`residuals` must have the {len(covariance)} bands of the batches before. Received: "

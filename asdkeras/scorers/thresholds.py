@@ -3,22 +3,28 @@
 A clip is called anomalous if its score is above the threshold, not if it equals it.
 """
 
+import dataclasses
+import functools
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-SCOPES = {
+Scope = Literal["machine_type", "section", "section_and_domain"]
+SCOPES: dict[Scope, tuple[str, ...]] = {
     "machine_type": ("machine_type",),
     "section": ("machine_type", "section"),
     "section_and_domain": ("machine_type", "section", "domain"),
 }
+_Floats = NDArray[np.float64]
 _FEWEST_DISTINCT = 4  # Of scores, for the three parameters of a gamma distribution.
 
 
-def percentile_threshold(anomaly_scores, percentile=90.0):
+def percentile_threshold(anomaly_scores: ArrayLike, percentile: float = 90.0) -> float:
     """The score that `percentile` percent of the normal training clips stay below.
 
     Interpolated linearly between clips, so with three clips the 90th percentile lies
@@ -59,12 +65,14 @@ class GammaThreshold(NamedTuple):
     reason: str
 
 
-def gamma_quantile(shape, loc, scale, percentile=90.0):
+def gamma_quantile(shape: float, loc: float, scale: float, percentile: float = 90.0) -> float:
     """The score that `percentile` percent of a gamma distribution stay below."""
     return float(stats.gamma.ppf(percentile / 100.0, shape, loc, scale))
 
 
-def gamma_threshold(anomaly_scores, percentile=90.0, *, restart=False):
+def gamma_threshold(
+    anomaly_scores: ArrayLike, percentile: float = 90.0, *, restart: bool = False
+) -> GammaThreshold:
     """The percentile of a gamma distribution fitted to scores of normal training clips.
 
     All three parameters are free and found by maximum likelihood, as in the official
@@ -117,17 +125,18 @@ def gamma_threshold(anomaly_scores, percentile=90.0, *, restart=False):
     return GammaThreshold(value, *parameters, reason="")
 
 
-def _fitted(scores, restart):
+def _fitted(scores: _Floats, restart: bool) -> tuple[float, float, float]:
     """Shape, location and scale of greatest likelihood, as far as a search finds them."""
     found = [stats.gamma.fit(scores)]
     if restart:
         shape, loc, scale = _by_moments(scores)
         found.append(stats.gamma.fit(scores, shape, loc=loc, scale=scale))
     likeliest = min(found, key=lambda parameters: stats.gamma.nnlf(parameters, scores))
-    return [float(value) for value in likeliest]
+    shape, loc, scale = (float(value) for value in likeliest)
+    return shape, loc, scale
 
 
-def _by_moments(scores):
+def _by_moments(scores: _Floats) -> tuple[float, float, float]:
     """Shape, location and scale by mean, variance and skewness.
 
     The skewness is kept above 0, and so small that every score lies above the location.
@@ -139,7 +148,12 @@ def _by_moments(scores):
     return shape, mean - shape * scale, scale
 
 
-def scope_thresholds(training, clips, scope, threshold):
+def scope_thresholds(
+    training: pd.DataFrame,
+    clips: pd.DataFrame,
+    scope: Scope,
+    threshold: Callable[[_Floats], float],
+) -> pd.Series:
     """A threshold for every clip, from the training clips of its scope.
 
     A clip whose domain is unknown, or has no training clips, takes the threshold of all
@@ -163,7 +177,9 @@ def scope_thresholds(training, clips, scope, threshold):
         raise ValueError(f"`scope` must be one of {sorted(SCOPES)}. Received: scope={scope!r}")
     thresholds = pd.Series(np.nan, index=clips.index)
     # From the widest scope on, so that a narrow one that has training clips wins.
-    widths = ["section", "section_and_domain"] if scope == "section_and_domain" else [scope]
+    widths: list[Scope] = (
+        ["section", "section_and_domain"] if scope == "section_and_domain" else [scope]
+    )
     for width in widths:
         keys = list(SCOPES[width])
         of_scope = {
@@ -183,12 +199,77 @@ def scope_thresholds(training, clips, scope, threshold):
     return thresholds
 
 
-def _percentile_instead(scores, percentile, reason):
+class Thresholds(NamedTuple):
+    """Thresholds of clips, and what a reader of the results should know of them.
+
+    Attributes:
+        values: float Series, `(clips,)`.
+        notes: a line each.
+    """
+
+    values: pd.Series
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ThresholdRule:
+    """How thresholds follow from the scores of training clips.
+
+    Attributes:
+        scope: whose training clips count for a clip: those of its `machine_type`, `section` or
+            `section_and_domain`, see `scope_thresholds`; `model`: all that one model covers.
+        method: `percentile` of the scores, or of a gamma distribution of them (`gamma`,
+            `gamma_restarted`), see `gamma_threshold`.
+        percentile: between 0 and 100.
+        machine_percentiles: machine type -> percentile, where it has another one.
+    """
+
+    scope: Literal["model", "machine_type", "section", "section_and_domain"]
+    method: Literal["percentile", "gamma", "gamma_restarted"]
+    percentile: float
+    machine_percentiles: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def thresholds(self, scores: pd.Series, table: pd.DataFrame) -> Thresholds:
+        """Thresholds of all clips of a table.
+
+        Args:
+            scores: float Series with the index of `table`; those of training clips are read.
+            table: clip table.
+        """
+        is_training = table["split"] == "train"
+        if self.scope == "model":
+            return self.same_for_all(scores[is_training].to_numpy(), table)
+        parts = []
+        for machine_type, clips in table.assign(anomaly_score=scores).groupby("machine_type"):
+            percentile = self.machine_percentiles.get(str(machine_type), self.percentile)
+            threshold = functools.partial(self._value, percentile)
+            training = clips[is_training[clips.index]]
+            parts.append(scope_thresholds(training, clips, self.scope, threshold))
+        return Thresholds(pd.concat(parts).loc[table.index])
+
+    def same_for_all(self, normal_scores: _Floats, table: pd.DataFrame) -> Thresholds:
+        """The threshold of normal scores, `(scores,)`, for all clips of a table."""
+        found = self._threshold(normal_scores, self.percentile)
+        names = ", ".join(sorted(set(table["machine_type"])))
+        note = f"{names}: the threshold is a percentile of the scores, {found.reason}"
+        values = pd.Series(found.value, index=table.index)
+        return Thresholds(values, (note,) if found.reason else ())
+
+    def _value(self, percentile: float, scores: _Floats) -> float:
+        return self._threshold(scores, percentile).value
+
+    def _threshold(self, scores: _Floats, percentile: float) -> GammaThreshold:
+        if self.method == "percentile":
+            return _percentile_instead(scores, percentile, "")
+        return gamma_threshold(scores, percentile, restart=self.method == "gamma_restarted")
+
+
+def _percentile_instead(scores: _Floats, percentile: float, reason: str) -> GammaThreshold:
     value = percentile_threshold(scores, percentile)
     return GammaThreshold(value, None, None, None, reason)
 
 
-def _checked_scores(anomaly_scores):
+def _checked_scores(anomaly_scores: ArrayLike) -> _Floats:
     scores = np.asarray(anomaly_scores, dtype=np.float64)
     if scores.ndim != 1 or scores.size == 0:
         raise ValueError(

@@ -1,25 +1,32 @@
 """One file per paper; the file name is the name a recipe uses. A folder is what several share.
 
-A system module defines `Config`, a frozen dataclass with a field `variant`, and
-`build(config)`, which returns a `System` or an `Ensemble` (`systems/system.py`). It may define
-`fallback(config, table)`, which names the variant that a detector is made of where the training
-clips in `table` have nothing that the variant of `config` could learn to tell apart.
+A system is a module whose name has a year, `<author><year>`. It defines `Config`, a frozen
+dataclass with a field `variant`, and `create(config)`, which returns a `System` or an `Ensemble`
+(`systems/system.py`). It may define `fallback(config, table)`, which names the variant that a
+detector is made of where the training clips in `table` have nothing that the variant of `config`
+could learn to tell apart.
 """
 
 import ast
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from asdkeras.config import did_you_mean
 from asdkeras.errors import RecipeError
 
+if TYPE_CHECKING:
+    from asdkeras.systems.model_files import Models
+    from asdkeras.systems.system import Ensemble, System
+
 
 def names() -> list[str]:
     """Names of all systems, sorted."""
-    modules = pkgutil.iter_modules(__path__)
-    return sorted(m.name for m in modules if not m.ispkg and m.name != "system")
+    modules = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return sorted(name for name in modules if re.search(r"\d{4}", name))
 
 
 def check(name: str) -> None:
@@ -37,6 +44,12 @@ def load(name: str) -> ModuleType:
     """
     check(name)
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def create(name: str, config: object) -> "System[object, Models] | Ensemble":
+    """The system of a name with the given config. Imports Keras."""
+    created: System[object, Models] | Ensemble = load(name).create(config)
+    return created
 
 
 def title(name: str) -> str:

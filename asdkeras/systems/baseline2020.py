@@ -24,26 +24,22 @@ Where paper and reference are silent:
 import dataclasses
 from typing import Literal
 
-from asdkeras.systems.baselines.autoencoder import Autoencoder
+from asdkeras.config import Checked, Percentile
+from asdkeras.systems.baselines.autoencoder import Autoencoder, AutoencoderSystem
 from asdkeras.systems.baselines.front_end import FrontEnd
-from asdkeras.systems.baselines.machine_type_system import autoencoder_system
-from asdkeras.systems.baselines.thresholds import require_percentile
-from asdkeras.systems.system import System
+from asdkeras.systems.system import AnySystem
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Nothing has a default: the recipe states the reference's values."""
 
     variant: Literal["ae"]
     front_end: FrontEnd
     ae: Autoencoder
-    threshold_percentile: float
-
-    def __post_init__(self):
-        require_percentile(self.threshold_percentile)
+    threshold_percentile: Percentile
 
 
-def build(config: Config) -> System:
+def create(config: Config) -> AnySystem:
     """The autoencoder."""
-    return autoencoder_system(config, "ae2020")
+    return AutoencoderSystem(config, "ae2020")

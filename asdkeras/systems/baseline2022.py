@@ -27,34 +27,30 @@ from typing import Literal
 
 import pandas as pd
 
+from asdkeras.config import Checked, Percentile
 from asdkeras.data.splits import has_lone_section
-from asdkeras.systems.baselines.autoencoder import Autoencoder
+from asdkeras.systems.baselines.autoencoder import Autoencoder, AutoencoderSystem
 from asdkeras.systems.baselines.front_end import FrontEnd
-from asdkeras.systems.baselines.machine_type_system import autoencoder_system, classifier_system
-from asdkeras.systems.baselines.section_classifier import SectionClassifier
-from asdkeras.systems.baselines.thresholds import require_percentile
-from asdkeras.systems.system import System
+from asdkeras.systems.baselines.section_classifier import ClassifierSystem, SectionClassifier
+from asdkeras.systems.system import AnySystem
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Nothing has a default: the recipe states the reference's values."""
 
     variant: Literal["ae", "mobilenetv2"]
     front_end: FrontEnd
     ae: Autoencoder
     mobilenetv2: SectionClassifier
-    threshold_percentile: float
-
-    def __post_init__(self):
-        require_percentile(self.threshold_percentile)
+    threshold_percentile: Percentile
 
 
-def build(config: Config) -> System:
+def create(config: Config) -> AnySystem:
     """The autoencoder or the classifier."""
     if config.variant == "ae":
-        return autoencoder_system(config, "ae2022")
-    return classifier_system(config, "mobilenetv2_2022")
+        return AutoencoderSystem(config, "ae2022")
+    return ClassifierSystem(config, "mobilenetv2_2022")
 
 
 def fallback(config: Config, table: pd.DataFrame) -> str:

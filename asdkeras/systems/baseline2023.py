@@ -33,34 +33,38 @@ Differs from the released code:
 """
 
 import dataclasses
-import functools
+import math
+from collections.abc import Iterator
 from typing import Literal
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import ops
+from numpy.typing import NDArray
 
+from asdkeras.config import Checked, Percentile
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
-from asdkeras.data.pipeline import window_batches
+from asdkeras.data.pipeline import num_training_windows, window_batches
 from asdkeras.errors import DataError
-from asdkeras.layers.mahalanobis_distance import MahalanobisDistance
+from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.selective_mahalanobis import SelectiveMahalanobis
-from asdkeras.scorers.thresholds import gamma_threshold
+from asdkeras.scorers.terms import Floats, computed, representation, scored
+from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
 from asdkeras.systems.baselines import autoencoder
 from asdkeras.systems.baselines.autoencoder import Autoencoder
-from asdkeras.systems.baselines.front_end import KEEP, FrontEnd
-from asdkeras.systems.baselines.thresholds import (
-    require_percentile,
-    same_for_all,
-    training_threshold,
-    with_reason,
+from asdkeras.systems.baselines.front_end import FrontEnd
+from asdkeras.systems.baselines.window_training import (
+    TrainedOnWindows,
+    WindowModels,
+    front_end_of,
+    held_out,
 )
-from asdkeras.systems.baselines.window_training import held_out
-from asdkeras.systems.system import ScoreTable, System, Trained
+from asdkeras.systems.system import AnySystem, NormalClips, RunContext, System
 
 _SCORES = ("mse", "mahalanobis")
-_CLIPS_AT_ONCE = 16
+_COVARIANCES = ("covariance_source", "covariance_target")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Mahalanobis:
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Nothing has a default: the recipe states the reference's values."""
 
     variant: Literal["mse", "mahalanobis"]
@@ -85,173 +89,213 @@ class Config:
     ae: Autoencoder
     mahalanobis: Mahalanobis
     threshold_data: Literal["batches", "clips"]
-    threshold_percentile: float
-
-    def __post_init__(self):
-        require_percentile(self.threshold_percentile)
+    threshold_percentile: Percentile
 
 
-def build(config: Config) -> System:
-    """The autoencoder, answering with one of its two scores."""
-    return System(
-        scope="section",
-        batch_size=_CLIPS_AT_ONCE,
-        train=functools.partial(train, config),
-        score=functools.partial(score, config),
-        decide=functools.partial(decide, config),
-        published_rows={name: f"ae2023_{name}" for name in _SCORES},
-        graph=functools.partial(graph, config),
-    )
+@dataclasses.dataclass(frozen=True)
+class Trained(WindowModels):
+    """What training leaves.
 
-
-def train(config, clips, context):
-    """Train the network, then estimate the covariances of its residuals batch by batch."""
-    trained = autoencoder.train(config.ae, config.front_end, clips, context, record_batches=True)
-    scorer = _scorer(config)
-    for residuals, is_target in _training_residuals(config, trained, clips, context):
-        scorer.partial_fit(residuals, is_target)
-    constants = _covariances(config, scorer, clips, context)
-    if config.threshold_data == "batches":
-        constants |= _batch_scores(config, scorer if constants else None, trained, clips, context)
-    model = _moments(config, trained)
-    return Trained({"residual_moments": model}, constants, trained.clip_length, KEEP)
-
-
-def _covariances(config, scorer, clips, context):
-    """Of the domains that there are; none if there is no distance and none is asked for.
-
-    Raises:
-        DataError: if the distance is the answer and a covariance has no inverse.
+    Attributes:
+        covariances: `covariance_source` and, if there are target clips, `covariance_target`,
+            `(bands, bands)`; none where a distance is not asked for and cannot be computed.
+        batch_scores: score -> one value per training batch that thresholds are fitted to;
+            none if they are fitted to the scores of clips.
     """
-    try:
-        _distance(config, scorer, np.zeros((1, config.front_end.num_mel_bins)))
-    except ValueError as error:
-        place = "_".join(clips.table[["machine_type", "section"]].iloc[0])
-        if config.variant == "mahalanobis":
-            raise DataError(f"{place}: {error} The variant `mse` needs no covariance.") from error
-        context.warn(f"{place}: no Mahalanobis distance: {error}")
-        return {}
-    covariances = {
-        "covariance_source": scorer.covariance_source_,
-        "covariance_target": scorer.covariance_target_,
-    }
-    return {name: each for name, each in covariances.items() if each is not None}
+
+    covariances: dict[str, Floats]
+    batch_scores: dict[str, Floats]
 
 
-def _scorer(config):
-    return SelectiveMahalanobis(config.mahalanobis.covariance, config.mahalanobis.form)
+def create(config: Config) -> AnySystem:
+    """The autoencoder with one of its two scores as the main one."""
+    return Baseline2023(config)
 
 
-def _training_residuals(config, trained, clips, context):
-    """Of one more pass over the training batches: residuals, and whether of target clips."""
-    is_target = (clips.table["domain"] == "target").fillna(False).to_numpy(bool)
-    batches = window_batches(
-        trained.windows,
-        trained.holdout,
-        Labels(("source", "target"), is_target.astype("int64")),
-        batch_size=config.ae.batch_size,
-        seed=context.seed,
-        first_epoch=config.ae.epochs,
-        epochs=config.ae.epochs + 1,
-        as_vectors=True,
-    )
-    for vectors, one_hot in batches:
-        yield _residuals(config, trained, vectors), np.asarray(one_hot)[:, 1] == 1
+class Baseline2023(System[Config, Trained]):
+    """One network per machine type and section, with the scores `mse` and `mahalanobis`."""
 
+    models_class = Trained
+    scope = "section"
 
-def _residuals(config, trained, vectors):
-    """Of one batch, float64 `(vectors, frames, bands)`."""
-    differences = np.asarray(vectors) - trained.network.predict_on_batch(vectors)
-    shape = (-1, config.ae.num_frames, config.front_end.num_mel_bins)
-    return differences.astype("float64").reshape(shape)
+    @property
+    def main_score(self) -> str:
+        return self.config.variant
 
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {name: f"ae2023_{name}" for name in _SCORES}
 
-def _batch_scores(config, scorer, trained, clips, context):
-    """What the reference fits its thresholds to: one value per batch, held out ones included."""
-    losses, distances = [*trained.batch_values[autoencoder.RECORDED]], []
-    if scorer is not None:
-        for residuals, _ in _training_residuals(config, trained, clips, context):
-            distances.append(_distance(config, scorer, residuals))
-    batches = held_out(config.ae, trained.windows, trained.holdout, None, as_vectors=True)
-    for vectors, _ in batches or ():
-        residuals = _residuals(config, trained, vectors)
-        losses.append(np.mean(np.square(residuals)))
-        if scorer is not None:
-            distances.append(_distance(config, scorer, residuals))
-    values = {"mse_batches": losses, "mahalanobis_batches": distances}
-    return {name: np.array(each) for name, each in values.items() if each}
+    @property
+    def is_framewise(self) -> bool:
+        return self.config.mahalanobis.form == "framewise"
 
+    def train(self, clips: ClipSet, context: RunContext) -> Trained:
+        """Train the network, then estimate the covariances of its residuals batch by batch."""
+        config = self.config
+        trained = autoencoder.train(
+            config.ae, config.front_end, clips, context, record_batches=True
+        )
+        covariances = self._checked(
+            context.once(
+                "covariances", lambda: self._estimated_covariances(trained, clips, context)
+            ),
+            clips,
+            context,
+        )
+        batch_scores = {}
+        if config.threshold_data == "batches":
+            batch_scores = context.once(
+                "batch_scores", lambda: self._batch_scores(covariances, trained, clips, context)
+            )
+        return Trained(**vars(trained.models), covariances=covariances, batch_scores=batch_scores)
 
-def _distance(config, scorer, residuals):
-    """Mahalanobis distance of the residuals of one batch or clip."""
-    rows = residuals.reshape(-1, residuals.shape[-1])
-    is_framewise = config.mahalanobis.form == "framewise"
-    moments = rows.T @ rows / len(rows) if is_framewise else rows.mean(axis=0)
-    return scorer.anomaly_score(moments[None])[0]
+    def _estimated_covariances(
+        self, trained: TrainedOnWindows, clips: ClipSet, context: RunContext
+    ) -> dict[str, Floats]:
+        """Of the domains that there are."""
+        scorer = self._scorer({})
+        for residuals, is_target in self._training_residuals(trained, clips, context):
+            scorer.partial_fit(residuals, is_target)
+        found = {name: getattr(scorer, f"{name}_") for name in _COVARIANCES}
+        return {name: each for name, each in found.items() if each is not None}
 
+    def _checked(
+        self, covariances: dict[str, Floats], clips: ClipSet, context: RunContext
+    ) -> dict[str, Floats]:
+        """The covariances, or none if there is no distance and none is asked for.
 
-def _moments(config, trained):
-    """Model from waveform to what both scores of a clip are made of.
+        Raises:
+            DataError: if the distance is the main score and a covariance has no inverse.
+        """
+        try:
+            no_residuals = np.zeros((1, self.config.front_end.num_mel_bins))
+            self._distance(self._scorer(covariances), no_residuals)
+        except ValueError as error:
+            section = "_".join(clips.table[["machine_type", "section"]].iloc[0])
+            if self.config.variant == "mahalanobis":
+                raise DataError(
+                    f"{section}: {error} The variant `mse` needs no covariance."
+                ) from error
+            context.warn(f"{section}: no Mahalanobis distance: {error}")
+            return {}
+        return covariances
 
-    For the form `mean_residual` the mean residual and the mean squared residual of every
-    band, `(batch, 2, bands)`; for `framewise` the mean outer product of the residual of a
-    frame with itself, `(batch, bands, bands)`.
-    """
-    front_end, bands = trained.front_end, config.front_end.num_mel_bins
-    residuals = autoencoder.residuals(trained.network, front_end.output, config.ae.num_frames)
-    rows = ops.reshape(residuals, (-1, residuals.shape[1] * residuals.shape[2], bands))
-    if config.mahalanobis.form == "framewise":
-        moments = ops.matmul(ops.transpose(rows, (0, 2, 1)), rows) / rows.shape[1]
-    else:
-        moments = ops.stack([ops.mean(rows, axis=1), ops.mean(ops.square(rows), axis=1)], axis=1)
-    return keras.Model(front_end.input, moments)
+    def _scorer(self, covariances: dict[str, Floats]) -> SelectiveMahalanobis:
+        mahalanobis = self.config.mahalanobis
+        scorer = SelectiveMahalanobis(mahalanobis.covariance, mahalanobis.form)
+        if covariances:
+            for name in _COVARIANCES:
+                setattr(scorer, f"{name}_", covariances.get(name))
+        return scorer
 
+    def _training_residuals(
+        self, trained: TrainedOnWindows, clips: ClipSet, context: RunContext
+    ) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+        """Of one more pass over the training batches: residuals, and whether of target clips."""
+        config = self.config.ae
+        trained.windows.store.open()
+        is_target = (clips.table["domain"] == "target").fillna(False).to_numpy(bool)
+        batches = window_batches(
+            trained.windows,
+            trained.holdout,
+            Labels(("source", "target"), is_target.astype("int64")),
+            batch_size=config.batch_size,
+            seed=context.seed,
+            first_epoch=config.epochs,
+            epochs=config.epochs + 1,
+            as_vectors=True,
+        )
+        count = math.ceil(
+            num_training_windows(trained.windows, trained.holdout) / config.batch_size
+        )
+        with context.stage("residuals") as update:
+            for number, (vectors, one_hot) in enumerate(batches, start=1):
+                yield self._residuals(trained, vectors), np.asarray(one_hot)[:, 1] == 1
+                update(number, count)
 
-def score(config, representations, table, seed):
-    """Both scores of every clip, from the residuals of the network."""
-    moments = representations.clips["residual_moments"].astype("float64")
-    constants = representations.constants
-    is_framewise = config.mahalanobis.form == "framewise"
-    if is_framewise:
-        columns = {"mse": np.trace(moments, axis1=1, axis2=2) / moments.shape[-1]}
-    else:
-        columns = {"mse": moments[:, 1].mean(axis=1)}
-    if "covariance_source" in constants:
-        scorer = _scorer(config)
-        scorer.covariance_source_ = constants["covariance_source"]
-        scorer.covariance_target_ = constants.get("covariance_target")
-        columns["mahalanobis"] = scorer.anomaly_score(moments if is_framewise else moments[:, 0])
-    columns = pd.DataFrame(columns, index=table.index)
-    scores = ScoreTable(columns, config.variant, config.variant, tuple(columns))
-    return with_reason(scores, _threshold(config, columns, table, constants), table)
+    def _residuals(self, trained: TrainedOnWindows, vectors: Floats) -> Floats:
+        """Of one batch, float64 `(vectors, frames, bands)`."""
+        differences = np.asarray(vectors) - trained.models.network.model.predict_on_batch(vectors)
+        shape = (-1, self.config.ae.num_frames, self.config.front_end.num_mel_bins)
+        return differences.astype("float64").reshape(shape)
 
+    def _batch_scores(
+        self,
+        covariances: dict[str, Floats],
+        trained: TrainedOnWindows,
+        clips: ClipSet,
+        context: RunContext,
+    ) -> dict[str, Floats]:
+        """One value per batch, held out ones included, as in the reference."""
+        losses, distances = [*trained.batch_values[autoencoder.RECORDED]], []
+        scorer = self._scorer(covariances)
+        trained.windows.store.open()
+        if covariances:
+            for residuals, _ in self._training_residuals(trained, clips, context):
+                distances.append(self._distance(scorer, residuals))
+        batches = held_out(self.config.ae, trained.windows, trained.holdout, None, as_vectors=True)
+        for vectors, _ in batches or ():
+            residuals = self._residuals(trained, vectors)
+            losses.append(np.mean(np.square(residuals)))
+            if covariances:
+                distances.append(self._distance(scorer, residuals))
+        values = {"mse": losses, "mahalanobis": distances}
+        return {name: np.array(each) for name, each in values.items() if each}
 
-def graph(config, tensors, fit, column):
-    """Either score; what it is made of, averaged over its second axis, as embedding."""
-    moments = tensors["residual_moments"]
-    constants = fit.representations.constants
-    is_framewise = config.mahalanobis.form == "framewise"
-    bands = moments.shape[-1]
-    if column == "mahalanobis":
-        names = ("covariance_source", "covariance_target")
-        covariances = [constants[name] for name in names if name in constants]
-        distance = MahalanobisDistance(len(covariances), config.mahalanobis.form)
-        distance.set_covariances(covariances)
-        score = distance(moments if is_framewise else moments[:, 0])
-    elif is_framewise:
-        score = ops.trace(moments, axis1=1, axis2=2) / bands
-    else:
-        score = ops.mean(moments[:, 1], axis=1)
-    return score, ops.mean(moments, axis=1)
+    def _distance(self, scorer: SelectiveMahalanobis, residuals: Floats) -> float:
+        """Mahalanobis distance of the residuals of one batch or clip."""
+        rows = residuals.reshape(-1, residuals.shape[-1])
+        moments = rows.T @ rows / len(rows) if self.is_framewise else rows.mean(axis=0)
+        return scorer.anomaly_score(moments[None])[0]
 
+    def represent(self, models: Trained) -> dict[str, keras.Model]:
+        """What both scores of a clip are made of.
 
-def decide(config, columns, table, constants):
-    """One threshold per section, of the score that is the answer; of clips in an ensemble."""
-    return same_for_all(_threshold(config, columns, table, constants), table)
+        For the form `mean_residual` the mean residual and the mean squared residual of every
+        band, `(batch, 2, bands)`; for `framewise` the mean outer product of the residual of a
+        frame with itself, `(batch, bands, bands)`.
+        """
+        config = self.config
+        front_end = front_end_of(config.front_end, models)
+        residuals = autoencoder.residuals(
+            models.network.model, front_end.output, config.ae.num_frames
+        )
+        bands = config.front_end.num_mel_bins
+        rows = ops.reshape(residuals, (-1, residuals.shape[1] * residuals.shape[2], bands))
+        if self.is_framewise:
+            moments = ops.matmul(ops.transpose(rows, (0, 2, 1)), rows) / rows.shape[1]
+        else:
+            moments = [ops.mean(rows, axis=1), ops.mean(ops.square(rows), axis=1)]
+            moments = ops.stack(moments, axis=1)
+        return {"residual_moments": keras.Model(front_end.input, moments)}
 
+    def section_scorer(self, normal: NormalClips[Trained]) -> SectionScorer:
+        moments = representation("residual_moments")
+        covariances = normal.models.covariances
+        if self.is_framewise:
+            bands = self.config.front_end.num_mel_bins
+            mse = computed(lambda xp, values: xp.trace(values, axis1=1, axis2=2) / bands, moments)
+        else:
+            mse = computed(lambda xp, values: xp.mean(values[:, 1], axis=1), moments)
+        scores = {"mse": mse}
+        if covariances:
+            scored_part = moments if self.is_framewise else moments[:, 0]
+            scores["mahalanobis"] = scored(self._scorer(covariances), scored_part)
+        embedding = computed(lambda xp, values: xp.mean(values, axis=1), moments)
+        return SectionScorer(scores, embedding)
 
-def _threshold(config, columns, table, constants):
-    batches = constants.get(f"{config.variant}_batches")
-    if batches is not None:
-        return gamma_threshold(batches, config.threshold_percentile)
-    return training_threshold(columns[config.variant], table, config.threshold_percentile)
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return ThresholdRule("model", "gamma", self.config.threshold_percentile)
+
+    def thresholds(
+        self,
+        columns: pd.DataFrame,
+        table: pd.DataFrame,
+        score: str | None = None,
+        models: Trained | None = None,
+    ) -> Thresholds:
+        if models is not None and self.config.variant in models.batch_scores:
+            return self.threshold_rule.same_for_all(models.batch_scores[self.config.variant], table)
+        return super().thresholds(columns, table, score)

@@ -55,15 +55,16 @@ Where the paper is silent:
 """
 
 import dataclasses
-import functools
-from typing import Literal
+from typing import Any, Literal
 
-from asdkeras.config import require
-from asdkeras.scorers.thresholds import gamma_threshold, scope_thresholds
-from asdkeras.systems.baselines.thresholds import require_percentile
-from asdkeras.systems.kuroyanagi import autoencoder, classifier
+import pandas as pd
+
+from asdkeras.config import Checked, Percentile, require
+from asdkeras.scorers.ensembles import Combination, Method
+from asdkeras.systems.kuroyanagi.autoencoder import ConformerSystem, answer_of
+from asdkeras.systems.kuroyanagi.classifier import ANSWER, ClassifierSystem
 from asdkeras.systems.kuroyanagi.settings import Autoencoder, Classifier, Together, changed
-from asdkeras.systems.system import Ensemble, System
+from asdkeras.systems.system import AnySystem, Ensemble
 
 _AE = ("ae", "ae_short_hop", "ae_few_bands", "ae_few_blocks", "ae_narrow_kernel")
 _BC = (
@@ -76,15 +77,14 @@ _MEMBERS = {
     "mix": ("ae_ensemble", "bc_ensemble"),
     "max_of_rows": ("ae_ensemble", "bc_ensemble"),
 }
-_METHODS = ("mean", "median", "maximum", "rank")
+_METHODS: tuple[Method, ...] = ("mean", "median", "maximum", "rank")
 _BEST_AE = (3, 5, 10, 20)  # Section 3.1: N was selected from these.
 _BEST_BC = (2,)
 _TOGETHER = "anomaly_score"
-_CLIPS_AT_ONCE = 4  # Each has ten masked copies, or ten windows.
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Nothing has a default: the recipe states the paper's values.
 
     Attributes:
@@ -112,13 +112,13 @@ class Config:
         "bc_efficientnet_b3",
     ]
     ae: Autoencoder
-    ae_members: dict
+    ae_members: dict[str, Any]
     bc: Classifier
-    bc_members: dict
+    bc_members: dict[str, Any]
     together: Together
-    threshold_percentile: float
+    threshold_percentile: Percentile
 
-    def __post_init__(self):
+    def check(self) -> None:
         for key, names, settings in (
             ("ae_members", _AE, self.ae),
             ("bc_members", _BC, self.bc),
@@ -132,29 +132,19 @@ class Config:
             )
             for name, each in changes.items():
                 changed(settings, each, f"{key}.{name}")
-        require_percentile(self.threshold_percentile)
 
 
-def build(config: Config) -> System | Ensemble:
+def create(config: Config) -> AnySystem | Ensemble:
     """A model per machine type, a model per section, or other variants together."""
     if config.variant in _MEMBERS:
         return _ensemble(config)
     settings = settings_of(config)
-    is_classifier = config.variant in _BC
-    approach = classifier if is_classifier else autoencoder
-    answer = approach.answer_of(settings)
-    return System(
-        scope="section" if is_classifier else "machine_type",
-        batch_size=_CLIPS_AT_ONCE,
-        train=functools.partial(approach.train, settings),
-        score=functools.partial(approach.score, settings),
-        decide=functools.partial(decide, config, answer),
-        published_rows={answer: config.variant} if config.variant in ("ae", "bc") else {},
-        graph=functools.partial(approach.graph, settings),
-    )
+    if isinstance(settings, Classifier):
+        return ClassifierSystem(config, settings)
+    return ConformerSystem(config, settings)
 
 
-def fallback(config, table):
+def fallback(config: Config, table: pd.DataFrame) -> str:
     """The autoencoder, where one section is all there is, with nothing to tell it from."""
     if len(table[["machine_type", "section"]].drop_duplicates()) > 1:
         return config.variant
@@ -163,57 +153,36 @@ def fallback(config, table):
     return "ae" if config.variant in _BC else config.variant
 
 
-def settings_of(config):
+def settings_of(config: Config) -> Autoencoder | Classifier:
     """`Autoencoder` or `Classifier` of a variant that is trained."""
     settings = config.bc if config.variant in _BC else config.ae
     changes = {**config.ae_members, **config.bc_members}.get(config.variant, {})
     return changed(settings, changes, config.variant)
 
 
-def _ensemble(config):
+def _ensemble(config: Config) -> Ensemble:
     together = config.together
-    best, methods = (), ()
+    best: tuple[int, ...] = ()
+    methods: tuple[Method, ...] = ()
     is_of_models = config.variant in ("ae_ensemble", "bc_ensemble")
     if config.variant == "max_of_rows":
         best = (1,)
     elif together.choice == "oracle" and is_of_models:
         best, methods = (_BEST_AE, _METHODS) if config.variant == "ae_ensemble" else (_BEST_BC, ())
         best = tuple(n for n in best if n <= len(_MEMBERS[config.variant]))
+    ae = ConformerSystem(config, config.ae)
     return Ensemble(
         members=dict.fromkeys(_MEMBERS[config.variant]),
-        # Table 1 has the average of both ensembles; that of classifiers is one, too.
-        combine=together.combine if config.variant == "ae_ensemble" else "mean",
-        pools_trials=False,
-        decide=functools.partial(decide, config, None),
-        published_rows=dict.fromkeys(_answers(config), config.variant),
-        # Scores of ensembles are means of normalized ones, and are averaged as they are.
-        normalize=together.normalize if is_of_models else "none",
-        normalize_on=together.normalize_on if is_of_models else "train",
-        best_from_labels=best,
-        combine_from_labels=methods,
-    )
-
-
-def _answers(config):
-    """What an ensemble may call its answer: as its members, or `anomaly_score` if they differ."""
-    return autoencoder.answer_of(config.ae), classifier.ANSWER, _TOGETHER
-
-
-def decide(config, answer, columns, table, constants):
-    """A percentile of the gamma distribution of training scores, per section and domain.
-
-    Args:
-        config: `Config`.
-        answer: the column that is compared; None for the only one of an ensemble.
-        columns: scores of all clips.
-        table: clip table.
-        constants: not read.
-    """
-    scores = columns[answer] if answer else columns.iloc[:, 0]
-    clips = table.assign(anomaly_score=scores)
-    return scope_thresholds(
-        clips[clips["split"] == "train"],
-        clips,
-        "section_and_domain",
-        lambda training: gamma_threshold(training, config.threshold_percentile, restart=True).value,
+        combination=Combination(
+            # Table 1 has the average of both ensembles; that of classifiers is one, too.
+            together.combine if config.variant == "ae_ensemble" else "mean",
+            # Scores of ensembles are means of normalized ones, and are averaged as they are.
+            normalize=together.normalize if is_of_models else "none",
+            normalize_on=together.normalize_on if is_of_models else "train",
+            best_from_labels=best,
+            methods_from_labels=methods,
+        ),
+        thresholds=ae.thresholds,
+        # What an ensemble may call its main score: as its members, or their common name.
+        published_rows=dict.fromkeys((answer_of(config.ae), ANSWER, _TOGETHER), config.variant),
     )

@@ -44,30 +44,38 @@ Where the paper is silent:
 """
 
 import dataclasses
-import functools
-from typing import Literal
+from typing import Annotated, Literal
 
-import numpy as np
+import keras
 import pandas as pd
 
-from asdkeras.config import require
+from asdkeras.config import (
+    Checked,
+    Count,
+    Percentile,
+    at_least,
+    multiple_of,
+    require,
+)
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.splits import has_lone_section
-from asdkeras.layers.exemplar_distance import ExemplarDistance
-from asdkeras.scorers.section_neighbors import nearest_in_section, require_neighbors
-from asdkeras.scorers.thresholds import gamma_threshold
+from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import Term, representation, scored
+from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.baselines.front_end import FrontEnd
-from asdkeras.systems.baselines.thresholds import require_percentile
+from asdkeras.systems.baselines.window_training import front_end_of
+from asdkeras.systems.nejjar.networks import clip_embedding
 from asdkeras.systems.nejjar.settings import FineTuning, Pretraining, Views
-from asdkeras.systems.nejjar.training import EMBEDDING, PRETRAINED, train
-from asdkeras.systems.system import ScoreTable, System
+from asdkeras.systems.nejjar.training import EMBEDDING, PRETRAINED, Encoders, train
+from asdkeras.systems.system import AnySystem, NormalClips, RunContext, System
 
-_CLIPS_AT_ONCE = 8  # Each has 32 windows.
-_SCORES = {EMBEDDING: "nearest_neighbor", PRETRAINED: "pretrained_nearest_neighbor"}
-_ANSWER = _SCORES[EMBEDDING]
+_NEAREST = "nearest_neighbor"
+_HALVED = multiple_of(32, "must be a multiple of 32: the network halves windows five times")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Nothing has a default: the recipe states the paper's values.
 
     Attributes:
@@ -79,92 +87,73 @@ class Config:
 
     variant: Literal["dgmix", "vicreg", "no_pretraining"]
     front_end: FrontEnd
-    num_frames: int
-    window_hop: int
+    num_frames: Annotated[int, _HALVED]
+    window_hop: Count
     standardize: bool
-    mixup_alpha: float
+    mixup_alpha: Annotated[float, at_least(0.05)]
     pretraining: Pretraining
     views: Views
     fine_tuning: FineTuning
-    threshold_percentile: float
+    threshold_percentile: Percentile
 
-    def __post_init__(self):
-        require(self.window_hop >= 1, "window_hop", "must be at least 1", self.window_hop)
+    def check(self) -> None:
         bands = self.front_end.num_mel_bins
-        for name, size in (("num_frames", self.num_frames), ("front_end.num_mel_bins", bands)):
-            require(
-                size >= 32 and size % 32 == 0,
-                name,
-                "must be a multiple of 32: the network halves windows five times",
-                size,
-            )
+        require(_HALVED.holds(bands), "front_end.num_mel_bins", _HALVED.rule, bands)
         for name, width, size in (
             ("views.time_width", self.views.time_width, self.num_frames),
             ("views.band_width", self.views.band_width, bands),
         ):
             require(width <= size, name, f"must not be above {size}, the size of a window", width)
-        require(self.mixup_alpha >= 0.05, "mixup_alpha", "must be at least 0.05", self.mixup_alpha)
-        require_percentile(self.threshold_percentile)
 
 
-def build(config: Config) -> System:
+def create(config: Config) -> AnySystem:
     """A network for each machine type."""
-    return System(
-        scope="machine_type",
-        batch_size=_CLIPS_AT_ONCE,
-        train=functools.partial(_train, config),
-        score=score,
-        decide=functools.partial(decide, config),
-        published_rows={_ANSWER: config.variant},
-        graph=graph,
-    )
+    return Nejjar2022(config)
 
 
-def fallback(config, table):
+def fallback(config: Config, table: pd.DataFrame) -> str:
     """DG-Mix, where a machine type has one section, which pre-training alone can do without."""
     is_lost = config.variant == "no_pretraining" and has_lone_section(table)
     return "dgmix" if is_lost else config.variant
 
 
-def _train(config, clips, context):
-    require_neighbors(clips.table)
-    return train(config, clips, context)
+class Nejjar2022(System[Config, Encoders]):
+    """A network for each machine type, scored by the nearest training clip of the section.
 
-
-def score(representations, table, seed):
-    """Distance of every clip to the nearest training clip of its section.
-
-    Beside the answer, the same by the embeddings before the second phase.
+    Beside the main score, the same by the embeddings before the second phase.
     """
-    columns = pd.DataFrame(
-        {
-            name: nearest_in_section(
-                representations.clips[embedding],
-                table["section"].to_numpy(),
-                (table["split"] == "train").to_numpy(bool),
-                "euclidean",
-            )
-            for embedding, name in _SCORES.items()
-            if embedding in representations.clips
-        },
-        index=table.index,
-    )
-    return ScoreTable(
-        columns, anomaly_score=_ANSWER, decision_score=_ANSWER, named_scores=tuple(columns)
-    )
+
+    models_class = Encoders
+    batch_size = 8  # Each clip has 32 windows.
+    main_score = _NEAREST
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {_NEAREST: self.config.variant}
+
+    def train(self, clips: ClipSet, context: RunContext) -> Encoders:
+        require_neighbors(clips.table)
+        return train(self.config, clips, context)
+
+    def represent(self, models: Encoders) -> dict[str, keras.Model]:
+        log_mel = front_end_of(self.config.front_end, models)
+        return {
+            name: clip_embedding(self.config, each.model.get_layer("encoder"), log_mel)
+            for name, each in models.encoders.items()
+        }
+
+    def section_scorer(self, normal: NormalClips[Encoders]) -> SectionScorer:
+        scores = {_NEAREST: _distance(normal, EMBEDDING)}
+        if PRETRAINED in normal.models.encoders:
+            scores[f"pretrained_{_NEAREST}"] = _distance(normal, PRETRAINED)
+        return SectionScorer(scores, representation(EMBEDDING))
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return ThresholdRule("model", "gamma_restarted", self.config.threshold_percentile)
 
 
-def graph(tensors, fit, column):
-    """Distance to the nearest training clip of the section."""
-    embedding = next(name for name, of_score in _SCORES.items() if of_score == column)
-    normal = fit.representations.clips[embedding][fit.is_normal].astype(np.float64)
-    layer = ExemplarDistance(len(normal), "euclidean")
-    layer.set_exemplars(normal)
-    return layer(tensors[embedding]), tensors[embedding]
-
-
-def decide(config, columns, table, constants):
-    """One threshold: a percentile of a gamma distribution of the training clips' scores."""
-    training = columns.loc[table["split"] == "train", _ANSWER].to_numpy()
-    threshold = gamma_threshold(training, config.threshold_percentile, restart=True)
-    return pd.Series(threshold.value, index=table.index)
+def _distance(normal: NormalClips[Encoders], name: str) -> Term:
+    embedding = representation(name)
+    scorer = NearestNeighborScorer("euclidean").fit(normal.values(embedding))
+    return scored(scorer, embedding, leave_self_out=True)

@@ -50,23 +50,30 @@ Where the paper is silent:
 """
 
 import dataclasses
-import functools
-import math
-from typing import Literal
+from typing import Annotated, Literal
 
+import keras
 import pandas as pd
 
-from asdkeras.config import require
+from asdkeras.config import Angle, Checked, Constraint, Count, NotNegative, Positive, require
 from asdkeras.data.attributes import attribute_groups
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.splits import has_lone_section, source_and_target
-from asdkeras.scorers.thresholds import gamma_threshold, scope_thresholds
-from asdkeras.systems.baselines.front_end import heard_length
-from asdkeras.systems.system import Ensemble, System
-from asdkeras.systems.venkatesh import anp
-from asdkeras.systems.venkatesh.anp import AttentiveNeuralProcess
-from asdkeras.systems.venkatesh.embeddings import train
+from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.thresholds import ThresholdRule
+from asdkeras.systems.system import AnySystem, Choice, Ensemble, NormalClips, RunContext, System
+from asdkeras.systems.venkatesh.anp import AnpBoot, AttentiveNeuralProcess, section_thresholds
+from asdkeras.systems.venkatesh.embeddings import Embedders, embedding_of, train
 from asdkeras.systems.venkatesh.front_end import FrontEnd
-from asdkeras.systems.venkatesh.scores import answer_of, graph, reasons, score
+from asdkeras.systems.venkatesh.networks import clip_embedder
+from asdkeras.systems.venkatesh.scores import (
+    answer_of,
+    reasons,
+    section_scorer,
+    uses_labels,
+    with_labels,
+)
 
 _MERGES = ("mean", "std")
 _EQUAL = 0.5
@@ -92,8 +99,18 @@ _ANP_WEIGHTS = {  # Table 4; the other system has the rest.
 }
 
 
+_RATES = Constraint(
+    "must have a number above 0 for each machine type",
+    lambda rates: all(_is_number(rate) and rate > 0 for rate in rates.values()),
+)
+_KNOWN_MERGES = Constraint(
+    "must have `mean` or `std` for each machine type",
+    lambda merges: all(merge in _MERGES for merge in merges.values()),
+)
+
+
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Nothing has a default: the recipe states the paper's values."""
 
     variant: Literal[
@@ -112,57 +129,28 @@ class Config:
     ]
     front_end: FrontEnd
     attributes: Literal["all", "shifting"]
-    embedding_dim: int
-    mtl_embedding_dim: int
+    embedding_dim: Count
+    mtl_embedding_dim: Count
     head_batch_norm: bool
-    arcface_scale: float
-    arcface_margin_rad: float
-    adversarial_weight: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    machine_learning_rates: dict[str, float]
-    adam_epsilon: float
+    arcface_scale: Positive
+    arcface_margin_rad: Angle
+    adversarial_weight: NotNegative
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    machine_learning_rates: Annotated[dict[str, float], _RATES]
+    adam_epsilon: Positive
     checkpoint: Literal["last", "oracle"]
-    checkpoint_interval: int
+    checkpoint_interval: Count
     merge: Literal["mean", "std"]
-    machine_merges: dict[str, str]
+    machine_merges: Annotated[dict[str, str], _KNOWN_MERGES]
     section_weight: Literal["equal", "paper", "oracle"]
     ensemble_weight: Literal["equal", "paper", "oracle"]
     threshold_percentile: float
     machine_percentiles: dict[str, float]
     anp: AttentiveNeuralProcess
 
-    def __post_init__(self):
-        counts = ("embedding_dim", "mtl_embedding_dim", "epochs", "batch_size")
-        for name in (*counts, "checkpoint_interval"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("learning_rate", "adam_epsilon", "arcface_scale"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        require(
-            self.adversarial_weight >= 0,
-            "adversarial_weight",
-            "must not be negative",
-            self.adversarial_weight,
-        )
-        require(
-            0.0 <= self.arcface_margin_rad < math.pi,
-            "arcface_margin_rad",
-            "must lie in [0, pi)",
-            self.arcface_margin_rad,
-        )
-        require(
-            all(_is_number(rate) and rate > 0 for rate in self.machine_learning_rates.values()),
-            "machine_learning_rates",
-            "must have a number above 0 for each machine type",
-            self.machine_learning_rates,
-        )
-        require(
-            all(merge in _MERGES for merge in self.machine_merges.values()),
-            "machine_merges",
-            "must have `mean` or `std` for each machine type",
-            self.machine_merges,
-        )
+    def check(self) -> None:
         percentiles = {"all": self.threshold_percentile, **self.machine_percentiles}
         require(
             all(_is_number(each) and 0.0 < each < 100.0 for each in percentiles.values()),
@@ -172,31 +160,54 @@ class Config:
         )
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return type(value) in (int, float)
 
 
-def build(config: Config) -> System | Ensemble:
-    """A network, a column of another variant's run, or an ensemble."""
+def create(config: Config) -> AnySystem | Ensemble:
+    """A network, another score of a variant's run, or an ensemble."""
     if config.variant in _OTHER_COLUMNS:
         return _column(config)
     if config.variant in ("msl", "msl_anp"):
         return _ensemble(config)
-    if config.variant == "anp_boot":
-        return _anp(config)
-    answer = answer_of(config, config.variant)
-    return System(
-        scope="machine_type",
-        batch_size=1,  # Each clip has hundreds of chunks.
-        train=functools.partial(train, config),
-        score=functools.partial(score, config),
-        decide=functools.partial(decide, config, answer),
-        published_rows=_rows(config),
-        graph=functools.partial(graph, config),
-    )
+    return AnpBoot(config) if config.variant == "anp_boot" else Venkatesh2022(config)
 
 
-def fallback(config, table):
+class Venkatesh2022(System[Config, Embedders]):
+    """A network per machine type, scored by the nearest training clip of the section."""
+
+    models_class = Embedders
+    batch_size = 1  # Each clip has hundreds of chunks.
+
+    @property
+    def main_score(self) -> str:
+        return answer_of(self.config, self.config.variant)
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return _rows(self.config)
+
+    def train(self, clips: ClipSet, context: RunContext) -> Embedders:
+        return train(self.config, clips, context)
+
+    def represent(self, models: Embedders) -> dict[str, keras.Model]:
+        epochs = sorted(models.networks)
+        return {embedding_of(n): clip_embedder(self.config, models, n) for n in epochs}
+
+    def section_scorer(self, normal: NormalClips[Embedders]) -> SectionScorer:
+        return section_scorer(self.config, normal)
+
+    def choose(self, columns: pd.DataFrame, table: pd.DataFrame) -> Choice:
+        if not uses_labels(self.config):
+            return Choice(columns)
+        return with_labels(self.config, columns, table)
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return section_thresholds(self.config)
+
+
+def fallback(config: Config, table: pd.DataFrame) -> str:
     """What does without that which clips do not have.
 
     Without a second section there is nothing to classify: the attentive neural process. Without
@@ -218,7 +229,7 @@ def fallback(config, table):
     return config.variant if all(groups) else "sec_softmax"
 
 
-def _rows(config):
+def _rows(config: Config) -> dict[str, str]:
     """Score column -> row of the paper's tables; what labels chose has the same row."""
     if config.variant == "disent_cat" or config.variant in _OTHER_COLUMNS:
         rows = {}
@@ -232,44 +243,42 @@ def _rows(config):
     return {answer_of(config, config.variant): config.variant}
 
 
-def _column(config):
+def _column(config: Config) -> Ensemble:
     answer = answer_of(config, config.variant)
+    oracle = tuple(reasons(config)) if answer.endswith("_oracle") else ()
     return Ensemble(
         members={"disent_cat": None},
-        combine="sum",
-        pools_trials=False,
-        decide=functools.partial(decide, config, answer),
+        combination=Combination("sum", main_score=answer, oracle=oracle),
+        thresholds=Venkatesh2022(config).thresholds,
         published_rows=_rows(config),
-        answer=answer,
-        oracle=tuple(reasons(config)) if answer.endswith("_oracle") else (),
     )
 
 
-def _ensemble(config):
+def _ensemble(config: Config) -> Ensemble:
     """The network of each machine type that Table 4 names; with ANP beside it or alone."""
-    members = dict(_MSL)
-    weights = None
-    oracle = [_MSL_REASON]
-    if config.variant == "msl_anp":
+    members, weights, oracle = dict(_MSL), {}, [_MSL_REASON]
+    has_anp = config.variant == "msl_anp"
+    if has_anp:
         members["anp_boot"] = tuple(machine for machines in _MSL.values() for machine in machines)
         weights = _ensemble_weights(config)
         if config.ensemble_weight == "paper":
             oracle.append("the weight of ANP (Table 4), by the authors on development labels")
     return Ensemble(
         members=members,
-        combine="sum",
-        pools_trials=False,
-        decide=functools.partial(decide, config, _TOGETHER),
-        # The last two: members that call their answers alike keep that name.
+        combination=Combination(
+            "sum",
+            normalize="section" if has_anp else "none",
+            weights_from_labels=has_anp and config.ensemble_weight == "oracle",
+            oracle=tuple(oracle),
+        ),
+        thresholds=Venkatesh2022(config).thresholds,
+        # The last two: members that call their main scores alike keep that name.
         published_rows=dict.fromkeys((_TOGETHER, "concatenated", "embedding"), config.variant),
-        normalize="section" if config.variant == "msl_anp" else "none",
         weights=weights,
-        weights_from_labels=config.variant == "msl_anp" and config.ensemble_weight == "oracle",
-        oracle=tuple(oracle),
     )
 
 
-def _ensemble_weights(config):
+def _ensemble_weights(config: Config) -> dict[str, dict[str, float]]:
     """Member -> machine type -> weight."""
     of_anp = {
         machine: weight if config.ensemble_weight == "paper" else _EQUAL
@@ -282,43 +291,3 @@ def _ensemble_weights(config):
         },
         "anp_boot": of_anp,
     }
-
-
-def _anp(config):
-    return System(
-        scope="machine_type",
-        batch_size=1,
-        train=functools.partial(_train_anp, config),
-        score=functools.partial(anp.score, config.anp),
-        decide=functools.partial(decide, config, "negative_log_likelihood"),
-        published_rows={"negative_log_likelihood": "anp_boot"},
-        graph=anp.graph,
-    )
-
-
-def _train_anp(config, clips, context):
-    return anp.train(config.anp, heard_length(config.front_end, clips, context), clips, context)
-
-
-def decide(config, answer, columns, table, constants):
-    """Thresholds per section: a percentile of a gamma distribution of its training scores.
-
-    Of the 60th percentile instead of the 90th for fan and bearing, in the paper.
-    """
-    # An ensemble of one member keeps the name of that member's answer, its first column.
-    scores = columns[answer] if answer in columns else columns.iloc[:, 0]
-    scored = table.assign(anomaly_score=scores)
-    thresholds = []
-    for machine_type, clips in scored.groupby("machine_type"):
-        percentile = config.machine_percentiles.get(machine_type, config.threshold_percentile)
-        thresholds.append(
-            scope_thresholds(
-                clips[clips["split"] == "train"],
-                clips,
-                "section",
-                lambda scores, percentile=percentile: (
-                    gamma_threshold(scores, percentile, restart=True).value
-                ),
-            )
-        )
-    return pd.concat(thresholds).loc[table.index]

@@ -36,32 +36,40 @@ Table 3 are the scores `section`, `attributes` and `target` of `all_40`.
 """
 
 import dataclasses
-import functools
-import itertools
-import math
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import normalize
+from numpy.typing import NDArray
 
-from asdkeras.config import require
-from asdkeras.data.labels import attribute_labels, section_labels
-from asdkeras.data.pipeline import Mixup, inference_batches, training_batches
+from asdkeras.config import Checked, Count, NotNegative, Percentile, Positive, Probability, require
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.labels import Labels, attribute_labels, section_labels
+from asdkeras.data.pipeline import Mixup, inference_batches
 from asdkeras.data.splits import source_and_target
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
-from asdkeras.layers.mixture_score import MixtureScore
-from asdkeras.layers.unit_vectors import UnitVectors
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
-from asdkeras.losses.scale_record import guard_notes, scale_values
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.networks.wilkinghoff_resnet import wilkinghoff_resnet
-from asdkeras.progress import stage
-from asdkeras.scorers.section_mixtures import SectionMixtures
-from asdkeras.scorers.thresholds import percentile_threshold
-from asdkeras.systems.system import Ensemble, ScoreTable, System, Trained
+from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.section_mixtures import MixtureTerms, SectionMixtures
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import (
+    Floats,
+    Term,
+    by_domain,
+    representation,
+    smallest,
+    total,
+    unit_length,
+)
+from asdkeras.scorers.thresholds import Thresholds, percentile_threshold
+from asdkeras.systems.clip_classifier import ClassifierModels, ClipClassifier
+from asdkeras.systems.model_files import TrainedNetwork
+from asdkeras.systems.system import AnySystem, Ensemble, NormalClips, RunContext
 
 _ENSEMBLES = {  # Families whose networks they add.
     "two_heads_20": ("two_heads",),
@@ -76,13 +84,11 @@ _SELECTED = {  # Sec. 2.5: chosen by the author, on labels of the development se
 _DISTRIBUTIONS = ("section", "attributes", "target")
 _HEADS = {"two_heads": ("sections", "attributes"), "one_head": ("sections",)}
 _SUBCLUSTERS = (1, 2, 4, 8, 16)
-_TERMS = ("section", "attributes", "target", "tmax")
 _SMALLEST_VARIANCE = 1e-6  # In dB squared: a band that varies less carries no sound.
-_KEEP = "end"  # The reference keeps the last frames of a longer clip.
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Lengths are in samples. Nothing has a default: the recipe states the paper's values."""
 
     variant: Literal[
@@ -102,61 +108,42 @@ class Config:
         "selected_20",
     ]
     ensemble_subclusters: tuple[int, ...]
-    clip_length: int
-    window_length: int
-    hop_length: int
-    num_mel_bins: int
+    clip_length: Count
+    window_length: Count
+    hop_length: Count
+    num_mel_bins: Count
     attribute_label: Literal["machine_section_attribute", "machine_attribute", "attribute"]
     mixup_on: Literal["features", "waveform"]
-    mixup_probability: float
+    mixup_probability: Probability
     mixup_labels: Literal["linear", "max"]
     scale_update: Literal["guarded", "reference", "adacos2019", "fixed"]
-    scale_floor: float
+    scale_floor: Positive
     scale_ceiling: float
     loss_form: Literal["log", "reference"]
     trainable_centers: bool
-    epochs: int
+    epochs: Count
     keep_epochs: tuple[int, ...]
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    covariance_regularization: float
+    batch_size: Count
+    learning_rate: Positive
+    weight_decay: NotNegative
+    covariance_regularization: Positive
     component_weights: bool
     target_model: Literal["gmm", "closed_form"]
     tmax_machines: tuple[str, ...]
-    threshold_percentile: float
+    threshold_percentile: Percentile
 
-    def __post_init__(self):
-        for name in ("clip_length", "window_length", "hop_length", "num_mel_bins"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
+    def check(self) -> None:
         require(
             self.clip_length > self.window_length // 2,
             "clip_length",
             f"must exceed half a window of {self.window_length} samples",
             self.clip_length,
         )
-        for name in ("epochs", "batch_size"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("learning_rate", "covariance_regularization", "scale_floor"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        require(self.weight_decay >= 0, "weight_decay", "must not be negative", self.weight_decay)
         require(
             self.scale_ceiling > self.scale_floor,
             "scale_ceiling",
             "must exceed `scale_floor`",
             self.scale_ceiling,
-        )
-        require(
-            0.0 <= self.mixup_probability <= 1.0,
-            "mixup_probability",
-            "must lie in [0, 1]",
-            self.mixup_probability,
-        )
-        require(
-            0.0 < self.threshold_percentile < 100.0,
-            "threshold_percentile",
-            "must lie between 0 and 100",
-            self.threshold_percentile,
         )
         require(
             bool(self.keep_epochs) and all(1 <= e <= self.epochs for e in self.keep_epochs),
@@ -172,34 +159,23 @@ class Config:
         )
 
     @property
-    def heads(self):
+    def heads(self) -> tuple[str, ...]:
         """Names of the auxiliary tasks."""
         return _HEADS[self.variant.rpartition("_s")[0]]
 
     @property
-    def num_subclusters(self):
+    def num_subclusters(self) -> int:
         """Centers per class (paper: S)."""
         return int(self.variant.rpartition("_s")[2])
 
 
-def build(config: Config) -> System | Ensemble:
+def create(config: Config) -> AnySystem | Ensemble:
     """The paper's system: one network, or an ensemble of several."""
-    if config.variant in _ENSEMBLES:
-        return _ensemble(config)
-    return System(
-        scope="all",
-        batch_size=config.batch_size,
-        train=functools.partial(train, config),
-        score=functools.partial(score, config),
-        decide=functools.partial(decide, config),
-        published_rows={"combined": f"{config.variant.rpartition('_s')[0]}_20"},
-        graph=functools.partial(graph, config),
-    )
-
-
-def _ensemble(config):
+    system = Wilkinghoff2021(config)
+    if config.variant not in _ENSEMBLES:
+        return system
     is_selected = config.variant == "selected_20"
-    rows = {"combined": config.variant}
+    rows: dict[str, str] = {"combined": config.variant}
     if config.variant == "all_40":
         rows |= {name: name for name in _DISTRIBUTIONS}
     return Ensemble(
@@ -208,131 +184,279 @@ def _ensemble(config):
             for family in _ENSEMBLES[config.variant]
             for num_subclusters in config.ensemble_subclusters
         },
-        combine="sum",
-        pools_trials=False,
-        decide=functools.partial(decide, config),
+        combination=Combination("sum"),
+        thresholds=system.thresholds,
         published_rows=rows,
     )
 
 
-def train(config, clips, context):
-    """Train the network; one model per kept epoch."""
-    labels = {"sections": section_labels(clips.table)}
-    if "attributes" in config.heads:
-        labels["attributes"] = attribute_labels(clips.table, config.attribute_label)
-    num_classes = {name: len(each.classes) for name, each in labels.items()}
-    context.say(
-        f"{len(clips)} training clips; classes: "
-        + ", ".join(f"{count} {name}" for name, count in num_classes.items())
-    )
-    _warn_of_short_clips(config, clips, context)
+@dataclasses.dataclass(frozen=True)
+class Trained(ClassifierModels):
+    """What training leaves.
 
-    kept = context.fit(
-        build=lambda: _classifier(config, clips, num_classes),
-        batches=lambda first_epoch: training_batches(
-            clips,
-            config.clip_length,
-            _KEEP,
-            labels,
-            batch_size=config.batch_size,
-            mixup=Mixup(config.mixup_on, config.mixup_probability, config.mixup_labels),
-            seed=context.seed,
-            first_epoch=first_epoch,
-            epochs=config.epochs,
-        ),
-        epochs=config.epochs,
-        steps_per_epoch=math.ceil(len(clips) / config.batch_size),
-        keep_epochs=config.keep_epochs,
-        watch=scale_values,
-    ).models
-    for note in guard_notes(kept[config.epochs]):
-        context.warn(note)
-    return Trained(
-        models={f"embedding_epoch{epoch}": _embedder(model) for epoch, model in kept.items()}
-        | {"temporal_maximum": _temporal_maximum(kept[config.epochs])},
-        constants={
-            f"{name}_centers_epoch{epoch}": model.get_layer(name).unit_centers()
-            for epoch, model in kept.items()
-            for name in config.heads
-        },
-        clip_length=config.clip_length,
-        keep=_KEEP,
-    )
+    Attributes:
+        sections: int `(training clips,)`, class of each clip by section.
+        attributes: int `(training clips,)`, class by attributes.
+        section_centers: kept epoch -> `(sections, num_subclusters, dim)`, of unit length.
+        attribute_centers: likewise of the attributes; empty without that head.
+    """
+
+    sections: NDArray[np.int64]
+    attributes: NDArray[np.int64]
+    section_centers: dict[int, Floats]
+    attribute_centers: dict[int, Floats]
 
 
-def _warn_of_short_clips(config, clips, context):
-    lengths = clips.table["machine_type"].to_frame().assign(length=clips.lengths())
-    for machine_type, length in lengths.groupby("machine_type")["length"].median().items():
-        if length <= config.clip_length / 2:
-            context.warn(
-                f"{machine_type}: clips of {length:.0f} samples are repeated up to "
-                f"{config.clip_length}; --set config.clip_length={length:.0f} hears them once"
-            )
+class Wilkinghoff2021(ClipClassifier[Config, Trained]):
+    """One network.
 
+    Of its scores, `section`, `attributes`, `target` and `tmax` are the terms of Eq. (2) to (4),
+    `combined` is their sum for the domain of the clip, `unknown_domain` what it would be without
+    a domain, and `decision` what the threshold is compared with. Each is summed over the kept
+    epochs; `<name>_epoch<n>` are those of one epoch.
+    """
 
-def _classifier(config, clips, num_classes):
-    waveform = keras.Input((config.clip_length,), name="waveform")
-    weight = keras.Input((1,), name="weight")
-    labels = {
-        name: keras.Input((count,), name=f"{name}_label") for name, count in num_classes.items()
-    }
+    models_class = Trained
+    main_score = "combined"
+    decision_score = "decision"
+    keep = "end"  # The reference keeps the last frames of a longer clip.
 
-    front_end = _front_end(config, clips)
-    features = keras.Input(front_end.output_shape[1:], name="features")
-    network = keras.Model(
-        features, wilkinghoff_resnet(features, config.weight_decay), name="network"
-    )
-    embedding = network(MixWithReversed()(front_end(waveform), weight))
-    logits = {
-        name: SubClusterAdaCos(
-            count,
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {"combined": f"{self.config.variant.rpartition('_s')[0]}_20"}
+
+    @property
+    def kept_epochs(self) -> tuple[int, ...]:
+        return tuple(sorted({*self.config.keep_epochs, self.config.epochs}))
+
+    @property
+    def mixup(self) -> Mixup:
+        config = self.config
+        return Mixup(config.mixup_on, config.mixup_probability, config.mixup_labels)
+
+    def classes(self, clips: ClipSet, context: RunContext) -> dict[str, Labels]:
+        labels = {  # Of one head, too: mixtures are fitted by attributes.
+            "sections": section_labels(clips.table),
+            "attributes": attribute_labels(clips.table, self.config.attribute_label),
+        }
+        return {head: labels[head] for head in self.config.heads}
+
+    def warn_of_lengths(self, clips: ClipSet, context: RunContext) -> None:
+        length = self.config.clip_length
+        lengths = clips.table["machine_type"].to_frame().assign(length=clips.lengths())
+        for machine_type, median in lengths.groupby("machine_type")["length"].median().items():
+            if median <= length / 2:
+                context.warn(
+                    f"{machine_type}: clips of {median:.0f} samples are repeated up to {length}; "
+                    f"--set config.clip_length={median:.0f} hears them once"
+                )
+
+    def build(
+        self, clips: ClipSet, num_classes: dict[str, int], context: RunContext
+    ) -> keras.Model:
+        config = self.config
+        waveform = keras.Input((config.clip_length,), name="waveform")
+        weight = keras.Input((1,), name="weight")
+        labels = {
+            name: keras.Input((count,), name=f"{name}_label") for name, count in num_classes.items()
+        }
+        front_end = self._front_end(clips, context)
+        features = keras.Input(front_end.output_shape[1:], name="features")
+        network = keras.Model(
+            features, wilkinghoff_resnet(features, config.weight_decay), name="network"
+        )
+        embedding = network(MixWithReversed()(front_end(waveform), weight))
+        logits = {
+            name: SubClusterAdaCos(
+                count,
+                config.num_subclusters,
+                trainable_centers=config.trainable_centers,
+                scale_update=config.scale_update,
+                scale_floor=config.scale_floor,
+                scale_ceiling=config.scale_ceiling,
+                name=name,
+            )(embedding, labels[name])
+            for name, count in num_classes.items()
+        }
+        classifier = keras.Model(
+            {"waveform": waveform, "weight": weight}
+            | {f"{name}_label": each for name, each in labels.items()},
+            logits,
+        )
+        classifier.compile(
+            keras.optimizers.Adam(config.learning_rate),
+            {name: MixedCrossEntropy(config.loss_form) for name in logits},
+        )
+        return classifier
+
+    def _front_end(self, clips: ClipSet, context: RunContext) -> keras.Model:
+        """Log-mel spectrogram, standardized per band over all frames of all training clips."""
+        config = self.config
+        waveform = keras.Input((config.clip_length,), name="front_end_waveform")
+        log_mel = LogMelSpectrogram(
+            sample_rate_hz=clips.store.sample_rate_hz,
+            window_length=config.window_length,
+            hop_length=config.hop_length,
+            num_mel_bins=config.num_mel_bins,
+            window="symmetric",
+        )
+
+        def frames() -> Iterator[keras.KerasTensor]:
+            num_done = 0
+            with context.stage("band statistics") as update:
+                for batch in inference_batches(
+                    clips, config.clip_length, self.keep, config.batch_size
+                ):
+                    yield log_mel(batch)
+                    num_done += len(batch)
+                    update(num_done, len(clips))
+
+        moments = context.once("band_statistics", lambda: _statistics(frames()))
+        features = keras.layers.Normalization(axis=-1, **moments)(log_mel(waveform))
+        return keras.Model(waveform, features, name="front_end")
+
+    def models(
+        self, networks: dict[int, TrainedNetwork], labels: dict[str, Labels], clips: ClipSet
+    ) -> Trained:
+        def centers(head: str) -> dict[int, Floats]:
+            return {
+                epoch: each.model.get_layer(head).unit_centers()
+                for epoch, each in networks.items()
+                if head in labels
+            }
+
+        attributes = attribute_labels(clips.table, self.config.attribute_label)
+        return Trained(
+            clip_length=self.config.clip_length,
+            sample_rate_hz=clips.store.sample_rate_hz,
+            keep=self.keep,
+            networks=networks,
+            sections=labels["sections"].indices,
+            attributes=attributes.indices,
+            section_centers=centers("sections"),
+            attribute_centers=centers("attributes"),
+        )
+
+    def represent(self, models: Trained) -> dict[str, keras.Model]:
+        classifiers = {epoch: each.model for epoch, each in models.networks.items()}
+        front_end = classifiers[self.config.epochs].get_layer("front_end")
+        maximum = keras.Model(front_end.input, keras.ops.max(front_end.output, axis=1))
+        embedders = {f"embedding_epoch{n}": _embedder(each) for n, each in classifiers.items()}
+        return {**embedders, "temporal_maximum": maximum}
+
+    def section_scorer(self, normal: NormalClips[Trained]) -> SectionScorer:
+        fitted = {epoch: self._mixtures(normal, epoch) for epoch in self.kept_epochs}
+        maximum = representation("temporal_maximum")
+        by_epoch = {
+            epoch: _combined(mixtures.terms(_embedding(epoch), maximum))
+            for epoch, mixtures in fitted.items()
+        }
+        scores: dict[str, Term | None] = {}
+        for name in by_epoch[self.config.epochs]:
+            present = [term for terms in by_epoch.values() if (term := terms[name]) is not None]
+            scores[name] = total(present) if present else None
+        for epoch, terms in by_epoch.items():
+            scores |= {f"{name}_epoch{epoch}": term for name, term in terms.items()}
+        num_unconverged = sum(each.num_unconverged_ for each in fitted.values())
+        return SectionScorer(
+            scores,
+            embedding=representation(f"embedding_epoch{self.config.epochs}"),
+            notes=self._notes(normal),
+            counts={"mixtures stopped at the iteration limit and are kept": num_unconverged},
+        )
+
+    def _mixtures(self, normal: NormalClips[Trained], epoch: int) -> SectionMixtures:
+        """The mixtures of one section after one epoch."""
+        config, models = self.config, normal.models
+        label = int(models.sections[normal.positions[0]])
+        embeddings = normal.values(_embedding(epoch))
+        attributes = models.attributes[normal.positions]
+        is_source, is_target = source_and_target(normal.table)
+        has_tmax = normal.machine_type in config.tmax_machines
+        maxima = normal.values(representation("temporal_maximum"))[is_source] if has_tmax else None
+        return SectionMixtures(
             config.num_subclusters,
-            trainable_centers=config.trainable_centers,
-            scale_update=config.scale_update,
-            scale_floor=config.scale_floor,
-            scale_ceiling=config.scale_ceiling,
-            name=name,
-        )(embedding, labels[name])
-        for name, count in num_classes.items()
+            reg_covar=config.covariance_regularization,
+            component_weights=config.component_weights,
+            target_model=config.target_model,
+            random_state=np.random.RandomState([normal.seed, label, epoch]),
+        ).fit(
+            embeddings[is_source],
+            attributes[is_source],
+            target_embeddings=embeddings[is_target],
+            section_means=models.section_centers[epoch][label],
+            attribute_means=models.attribute_centers.get(epoch),
+            temporal_maxima=maxima,
+        )
+
+    def _notes(self, normal: NormalClips[Trained]) -> tuple[str, ...]:
+        num_source = np.count_nonzero(source_and_target(normal.table)[0])
+        if num_source >= self.config.num_subclusters:
+            return ()
+        return (
+            f"{normal.machine_type}_{normal.section}: {num_source} source clips for "
+            f"{self.config.num_subclusters} components; fitted {num_source}",
+        )
+
+    def named_scores(self, columns: Sequence[str]) -> tuple[str, ...]:
+        return ("combined", *_DISTRIBUTIONS)
+
+    def thresholds(
+        self,
+        columns: pd.DataFrame,
+        table: pd.DataFrame,
+        score: str | None = None,
+        models: Trained | None = None,
+    ) -> Thresholds:
+        """Section 2.6: a percentile of the training clips of section and domain.
+
+        A clip of unknown domain is compared with the percentile of all training clips of its
+        section, scored as if their domain were unknown; so is one of a domain without training
+        clips.
+        """
+        percentile = self.config.threshold_percentile
+        thresholds = pd.Series(np.nan, index=table.index)
+        for _, section in table.groupby(["machine_type", "section"]):
+            training = section[section["split"] == "train"]
+            pooled = percentile_threshold(columns.loc[training.index, "unknown_domain"], percentile)
+            for domain, clips in section.groupby("domain", dropna=False):
+                normal = training.index[(training["domain"] == domain).fillna(False)]
+                thresholds[clips.index] = (
+                    percentile_threshold(columns.loc[normal, "decision"], percentile)
+                    if len(normal)
+                    else pooled
+                )
+        return Thresholds(thresholds)
+
+
+def _embedding(epoch: int) -> Term:
+    return unit_length(representation(f"embedding_epoch{epoch}"))
+
+
+def _combined(terms: MixtureTerms) -> dict[str, Term | None]:
+    """Eq. (2) to (4) from their terms."""
+    section, attributes, target, tmax = terms
+    unknown = section + smallest(attributes, target)
+    source = section + attributes if tmax is None else section + attributes + tmax
+    of_target = unknown if target is None else section + target
+    combined = by_domain(source, of_target, unknown)
+    return {
+        **terms._asdict(),
+        "combined": combined,
+        "unknown_domain": unknown,
+        "decision": by_domain(combined, section, combined),
     }
 
-    classifier = keras.Model(
-        {"waveform": waveform, "weight": weight}
-        | {f"{name}_label": each for name, each in labels.items()},
-        logits,
-    )
-    classifier.compile(
-        keras.optimizers.Adam(config.learning_rate),
-        {name: MixedCrossEntropy(config.loss_form) for name in logits},
-    )
-    return classifier
 
-
-def _front_end(config, clips):
-    """Log-mel spectrogram, standardized per band over all frames of all training clips."""
-    waveform = keras.Input((config.clip_length,), name="front_end_waveform")
-    log_mel = LogMelSpectrogram(
-        sample_rate_hz=clips.store.sample_rate_hz,
-        window_length=config.window_length,
-        hop_length=config.hop_length,
-        num_mel_bins=config.num_mel_bins,
-        window="symmetric",
-    )
-    mean, variance = _statistics(
-        log_mel(batch)
-        for batch in inference_batches(clips, config.clip_length, _KEEP, config.batch_size)
-    )
-    features = keras.layers.Normalization(axis=-1, mean=mean, variance=variance)(log_mel(waveform))
-    return keras.Model(waveform, features, name="front_end")
-
-
-def _statistics(batches):
-    """Mean and population variance per band, in one pass and float64.
+def _statistics(batches: Iterable[keras.KerasTensor]) -> dict[str, Floats]:
+    """`mean` and population `variance` per band, in one pass and float64.
 
     A band that never changes, such as one above the band of a low sample rate, gets the
     variance 1: else a trace of sound in a test clip would drown all other bands.
     """
-    count, total, squares = 0, 0.0, 0.0
+    count = 0
+    total: Any = 0.0
+    squares: Any = 0.0
     for batch in batches:
         frames = keras.ops.convert_to_numpy(batch).astype("float64")
         frames = frames.reshape(-1, frames.shape[-1])
@@ -341,160 +465,10 @@ def _statistics(batches):
         squares = squares + (frames**2).sum(axis=0)
     mean = total / count
     variance = squares / count - mean**2
-    return mean, np.where(variance > _SMALLEST_VARIANCE, variance, 1.0)
+    return {"mean": mean, "variance": np.where(variance > _SMALLEST_VARIANCE, variance, 1.0)}
 
 
-def _embedder(classifier):
+def _embedder(classifier: keras.Model) -> keras.Model:
     front_end = classifier.get_layer("front_end")
     embedding = classifier.get_layer("network")(front_end.output)
     return keras.Model(front_end.input, embedding)
-
-
-def _temporal_maximum(classifier):
-    front_end = classifier.get_layer("front_end")
-    return keras.Model(front_end.input, keras.ops.max(front_end.output, axis=1))
-
-
-def score(config, representations, table, seed):
-    """Fit the mixtures of every section and score all clips, Eq. (2) to (4).
-
-    Columns `section`, `attributes`, `target` and `tmax` are the terms of the equations,
-    `combined` is their sum for the domain of the clip, `unknown_domain` what it would be
-    without a domain, and `decision` what the threshold is compared with. Each is summed
-    over the kept epochs; `<name>_epoch<n>` are those of one epoch.
-    """
-    sections = section_labels(table)
-    attributes = attribute_labels(table, config.attribute_label).indices
-    epochs = _epochs(config)
-    by_epoch = {
-        epoch: pd.DataFrame(np.nan, index=table.index, columns=list(_TERMS)) for epoch in epochs
-    }
-    unconverged = 0
-    steps = list(itertools.product(range(len(sections.classes)), epochs))
-    with stage("fit mixtures") as update:
-        for done, (label, epoch) in enumerate(steps, start=1):
-            rows = np.flatnonzero(sections.indices == label)
-            part = representations.of_rows(rows)
-            mixtures, embeddings, maxima = _fitted(
-                config, part, table.iloc[rows], attributes[rows], epoch, label, seed
-            )
-            terms = mixtures.terms(embeddings, maxima)
-            by_epoch[epoch].iloc[rows] = np.stack([terms[name] for name in _TERMS], axis=1)
-            unconverged += mixtures.num_unconverged_
-            update(done, len(steps), sections.classes[label])
-
-    by_epoch = {epoch: _combined(terms, table["domain"]) for epoch, terms in by_epoch.items()}
-    named = [columns.add_suffix(f"_epoch{epoch}") for epoch, columns in by_epoch.items()]
-    return ScoreTable(
-        pd.concat([sum(by_epoch.values()), *named], axis=1),
-        anomaly_score="combined",
-        decision_score="decision",
-        named_scores=("combined", *_DISTRIBUTIONS),
-        notes=_notes(config, table, sections, unconverged),
-    )
-
-
-def _epochs(config):
-    return sorted({*config.keep_epochs, config.epochs})
-
-
-def _fitted(config, part, table, attributes, epoch, label, seed):
-    """The mixtures of one section, and what all its clips are scored by."""
-    mixtures = SectionMixtures(
-        config.num_subclusters,
-        reg_covar=config.covariance_regularization,
-        component_weights=config.component_weights,
-        target_model=config.target_model,
-        random_state=np.random.RandomState([seed, label, epoch]),
-    )
-    embeddings = normalize(part.clips[f"embedding_epoch{epoch}"].astype("float64"))
-    has_tmax = table["machine_type"].iloc[0] in config.tmax_machines
-    maxima = part.clips["temporal_maximum"].astype("float64") if has_tmax else None
-    is_source, is_target = source_and_target(table)
-    mixtures.fit(
-        embeddings[is_source],
-        attributes[is_source],
-        target_embeddings=embeddings[is_target],
-        section_means=part.constants[f"sections_centers_epoch{epoch}"][label],
-        attribute_means=part.constants.get(f"attributes_centers_epoch{epoch}"),
-        temporal_maxima=None if maxima is None else maxima[is_source],
-    )
-    return mixtures, embeddings, maxima
-
-
-def graph(config, tensors, fit, column):
-    """The sum over the kept epochs of what a clip of unknown domain scores."""
-    label = section_labels(fit.table).indices[fit.is_inside][0]
-    attributes = attribute_labels(fit.table, config.attribute_label).indices[fit.is_inside]
-    part, table = fit.representations.of_rows(fit.is_inside), fit.table[fit.is_inside]
-    scores = []
-    for epoch in _epochs(config):
-        mixtures, _, _ = _fitted(config, part, table, attributes, epoch, label, fit.seed)
-        embedding = UnitVectors()(tensors[f"embedding_epoch{epoch}"])
-        # The smaller of two scores is that of the components of both.
-        others = [*mixtures.attributes_, *([mixtures.target_] if mixtures.target_ else [])]
-        scores.append(_mixture_score(config, [mixtures.section_], embedding))
-        scores.append(_mixture_score(config, others, embedding))
-    return sum(scores[1:], scores[0]), tensors[f"embedding_epoch{config.epochs}"]
-
-
-def _mixture_score(config, mixtures, embedding):
-    """What the likeliest component of several mixtures says."""
-    means, covariances, weights = (
-        np.concatenate([getattr(mixture, name) for mixture in mixtures])
-        for name in ("means_", "covariances_", "weights_")
-    )
-    layer = MixtureScore(len(means))
-    layer.set_components(means, covariances, weights if config.component_weights else None)
-    return layer(embedding)
-
-
-def _combined(terms, domain):
-    """Eq. (2) to (4) from their terms, a column each."""
-    # fmin leaves out a missing target term, tmax counts where there is one.
-    unknown = terms["section"] + np.fmin(terms["attributes"], terms["target"])
-    source = terms["section"] + terms["attributes"] + terms["tmax"].fillna(0.0)
-    target = (terms["section"] + terms["target"]).fillna(unknown)
-    is_source, is_target = (domain == "source").fillna(False), (domain == "target").fillna(False)
-    combined = source.where(is_source, target.where(is_target, unknown))
-    return terms.assign(
-        combined=combined,
-        unknown_domain=unknown,
-        decision=terms["section"].where(is_target, combined),
-    )
-
-
-def _notes(config, table, sections, unconverged):
-    is_source, _ = source_and_target(table)
-    num_source = np.bincount(sections.indices[is_source], minlength=len(sections.classes))
-    notes = [
-        f"{name}: {num_source[label]} source clips for {config.num_subclusters} components; "
-        f"fitted {num_source[label]}"
-        for label, name in enumerate(sections.classes)
-        if num_source[label] < config.num_subclusters
-    ]
-    if unconverged:
-        notes.append(f"{unconverged} mixtures stopped at the iteration limit and are kept")
-    return tuple(notes)
-
-
-def decide(config, columns, table, constants):
-    """Thresholds, section 2.6: a percentile of the training clips of section and domain.
-
-    A clip of unknown domain meets the percentile of all training clips of its section,
-    scored as if their domain were unknown; so does a domain without training clips.
-    """
-    thresholds = pd.Series(np.nan, index=table.index)
-    for _, section in table.groupby(["machine_type", "section"]):
-        training = section[section["split"] == "train"]
-        pooled = percentile_threshold(
-            columns.loc[training.index, "unknown_domain"], config.threshold_percentile
-        )
-        for domain, clips in section.groupby("domain", dropna=False):
-            normal = training.index[(training["domain"] == domain).fillna(False)]
-            thresholds[clips.index] = (
-                percentile_threshold(columns.loc[normal, "decision"], config.threshold_percentile)
-                if len(normal)
-                else pooled
-            )
-    return thresholds

@@ -50,43 +50,56 @@ ArcFace is one more head, in no table of the paper.
 
 import dataclasses
 import functools
-import math
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
-import pandas as pd
-from sklearn.preprocessing import normalize
 
-from asdkeras.config import require
-from asdkeras.data.labels import Labels, domain_labels, section_labels
-from asdkeras.data.pipeline import Mixup, training_batches
+from asdkeras.config import (
+    Angle,
+    Checked,
+    Count,
+    NotNegative,
+    Percentile,
+    Positive,
+    Probability,
+    at_least,
+    multiple_of,
+    require,
+)
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.labels import Labels, domain_labels
+from asdkeras.data.pipeline import Mixup
 from asdkeras.data.splits import source_and_target
-from asdkeras.layers.exemplar_distance import ExemplarDistance
-from asdkeras.layers.unit_vectors import UnitVectors
+from asdkeras.dsp.clip_length import Keep
 from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.arc_face import ArcFace, ArcFaceCrossEntropy
 from asdkeras.losses.class_compactness import ClassCompactness, CompactnessLoss
 from asdkeras.losses.cosines import unit_vectors
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
-from asdkeras.losses.scale_record import guard_notes, scale_values
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.metrics.official import rules_for
 from asdkeras.networks.wilkinghoff_two_branch import two_branch
-from asdkeras.progress import stage
-from asdkeras.scorers.exemplars import ExemplarScorer
-from asdkeras.scorers.thresholds import percentile_threshold, scope_thresholds
-from asdkeras.systems.system import Ensemble, ScoreTable, System, Trained
+from asdkeras.scorers.cluster_means import cluster_means
+from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import representation, scored, smallest, unit_length
+from asdkeras.scorers.thresholds import ThresholdRule
+from asdkeras.systems.clip_classifier import ClassifierModels, ClipClassifier
+from asdkeras.systems.system import AnySystem, Ensemble, NormalClips, RunContext
 
+Head = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 _TABLE_1 = ("ic_compactness", "ic_compactness_cce", "adacos", "subcluster_adacos", "adaproj")
 _ADACOS = ("adacos", "subcluster_adacos")
-_KEEP = {"tile_start": "start", "tile_random": "random"}
+_KEEP: dict[str, Keep] = {"tile_start": "start", "tile_random": "random"}
 _LEAST_FRAMES = 5  # Of the spectrogram: what the poolings of the network need,
 _LEAST_WINDOW = 8  # and of its bins.
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Lengths are in samples. Nothing has a default: the recipe states the paper's values."""
 
     variant: Literal[
@@ -112,53 +125,38 @@ class Config:
     ]
     clip_length: int
     length_rule: Literal["tile_start", "tile_random"]
-    window_length: int
-    hop_length: int
-    embedding_dim: int
+    window_length: Annotated[int, at_least(_LEAST_WINDOW)]
+    hop_length: Count
+    embedding_dim: Annotated[int, multiple_of(2, "must be even: each branch makes half of it")]
     first_block_norm: Literal["shortcut", "residual"]
     classes_from: Literal["train", "train_and_dev_test"]
-    mixup_probability: float
+    mixup_probability: Probability
     mixup_labels: Literal["linear", "max"]
-    subspace_dimension: int
-    num_subclusters: int
+    subspace_dimension: Count
+    num_subclusters: Count
     trainable_centers: bool
     scale_update: Literal["guarded", "reference", "adacos2019", "fixed"]
-    scale_floor: float
+    scale_floor: Positive
     scale_ceiling: float
-    cce_weight: float
+    cce_weight: NotNegative
     normalize_compactness: bool
-    arcface_scale: float
-    arcface_margin_rad: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    kmeans_clusters: int
+    arcface_scale: Positive
+    arcface_margin_rad: Angle
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    weight_decay: NotNegative
+    kmeans_clusters: Count
     normalize_means: bool
-    threshold_percentile: float
+    threshold_percentile: Percentile
 
-    def __post_init__(self):
-        counts = ("hop_length", "subspace_dimension", "num_subclusters")
-        for name in (*counts, "epochs", "batch_size", "kmeans_clusters"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        require(
-            self.window_length >= _LEAST_WINDOW,
-            "window_length",
-            f"must be at least {_LEAST_WINDOW}",
-            self.window_length,
-        )
+    def check(self) -> None:
         least = self.window_length + (_LEAST_FRAMES - 1) * self.hop_length
         require(
             self.clip_length >= least,
             "clip_length",
             f"must be at least {least} samples, {_LEAST_FRAMES} frames of the spectrogram",
             self.clip_length,
-        )
-        require(
-            self.embedding_dim >= 2 and self.embedding_dim % 2 == 0,
-            "embedding_dim",
-            "must be even: each branch makes half of it",
-            self.embedding_dim,
         )
         require(
             self.subspace_dim < self.embedding_dim,
@@ -172,193 +170,184 @@ class Config:
             f"may be `adacos2019` for {' and '.join(_ADACOS)} alone",
             f"adacos2019 for {self.variant}",
         )
-        for name in ("learning_rate", "scale_floor", "arcface_scale"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        for name in ("weight_decay", "cce_weight"):
-            require(getattr(self, name) >= 0, name, "must not be negative", getattr(self, name))
         require(
             self.scale_ceiling > self.scale_floor,
             "scale_ceiling",
             "must exceed `scale_floor`",
             self.scale_ceiling,
         )
-        require(
-            0.0 <= self.arcface_margin_rad < math.pi,
-            "arcface_margin_rad",
-            "must lie in [0, pi)",
-            self.arcface_margin_rad,
-        )
-        require(
-            0.0 <= self.mixup_probability <= 1.0,
-            "mixup_probability",
-            "must lie in [0, 1]",
-            self.mixup_probability,
-        )
-        require(
-            0.0 < self.threshold_percentile < 100.0,
-            "threshold_percentile",
-            "must lie between 0 and 100",
-            self.threshold_percentile,
-        )
 
     @property
-    def subspace_dim(self):
+    def subspace_dim(self) -> int:
         """Centers per class of AdaProj (paper: J); a variant of Figure 2 says its own."""
         _, is_of_figure_2, number = self.variant.partition("adaproj_j")
         return int(number) if is_of_figure_2 else self.subspace_dimension
 
     @property
-    def block_norm(self):
+    def block_norm(self) -> Literal["shortcut", "residual"]:
         """`first_block_norm`, unless the variant says it."""
         return "residual" if self.variant == "corrected" else self.first_block_norm
 
 
-def build(config: Config) -> System | Ensemble:
+def create(config: Config) -> AnySystem | Ensemble:
     """The paper's system with one of its losses, or the ensemble of its trials."""
-    if config.variant == "adaproj_ensemble":
-        return Ensemble(
-            members={"adaproj": None},
-            combine="mean",
-            pools_trials=True,
-            decide=functools.partial(decide, config),
-            published_rows={},  # Figure 3 has no figures.
-        )
-    row = "adaproj" if config.variant.startswith(("adaproj", "corrected")) else config.variant
-    return System(
-        scope="all",
-        batch_size=config.batch_size,
-        train=functools.partial(train, config),
-        score=functools.partial(score, config),
-        decide=functools.partial(decide, config),
-        published_rows={"combined": row} if row in _TABLE_1 else {},
-        graph=functools.partial(graph, config),
+    system = Wilkinghoff2024(config)
+    if config.variant != "adaproj_ensemble":
+        return system
+    return Ensemble(  # Figure 3, which has no figures to compare with.
+        {"adaproj": None}, Combination("mean"), system.thresholds, pools_trials=True
     )
 
 
-def train(config, clips, context):
-    """Train the network; its embedding after the last epoch is what clips are scored by."""
-    labels = _labels(config, clips, context)
-    context.say(f"{len(clips)} training clips; {len(labels.classes)} classes")
-    longest = clips.lengths().max()
-    if longest <= config.clip_length / 2:
-        context.warn(
-            f"no training clip is longer than {longest} samples, and all are repeated up to "
-            f"{config.clip_length}; --set config.clip_length={longest} hears them once"
-        )
-    names = ("compactness", "classes") if config.variant == "ic_compactness_cce" else ("classes",)
-    fitted = context.fit(
-        build=lambda: _classifier(config, len(labels.classes)),
-        batches=lambda first_epoch: training_batches(
-            clips,
-            config.clip_length,
-            _KEEP[config.length_rule],
-            dict.fromkeys(names, labels),
-            batch_size=config.batch_size,
-            mixup=Mixup("waveform", config.mixup_probability, config.mixup_labels),
-            seed=context.seed,
-            first_epoch=first_epoch,
-            epochs=config.epochs,
-        ),
-        epochs=config.epochs,
-        steps_per_epoch=math.ceil(len(clips) / config.batch_size),
-        keep_epochs=(config.epochs,),
-        watch=scale_values,
-    )
-    classifier = fitted.models[config.epochs]
-    for note in guard_notes(classifier):
-        context.warn(note)
-    return Trained(
-        models={"embedding": classifier.get_layer("network")},
-        constants={},
-        clip_length=config.clip_length,
-        keep=_KEEP[config.length_rule],
-    )
+class Wilkinghoff2024(ClipClassifier[Config, ClassifierModels]):
+    """One network.
 
+    Its scores are `source`, the distance to the nearest mean of source clips, `target`, that to
+    the nearest target clip, and `combined`, the smaller of both.
+    """
 
-def _labels(config, clips, context):
-    """Classes of the training clips; the reference has those of development test clips too."""
-    if config.classes_from == "train":
-        return domain_labels(clips.table)
-    table = context.table
-    rules = rules_for(str(table["dataset"].iloc[0]))
-    is_development = [
-        rules.part_of(str(machine_type), str(section)) == "dev"
-        for machine_type, section in zip(table["machine_type"], table["section"], strict=True)
-    ]
-    is_training = (table["split"] == "train").to_numpy(bool)
-    labels = domain_labels(table, extra=np.array(is_development) & ~is_training)
-    return Labels(labels.classes, labels.indices[is_training])
+    models_class = ClassifierModels
+    main_score = "combined"
 
+    @property
+    def keep(self) -> Keep:
+        return _KEEP[self.config.length_rule]
 
-def _classifier(config, num_classes):
-    waveform = keras.Input((config.clip_length,), name="waveform")
-    network = keras.Model(
-        waveform,
-        two_branch(
+    @property
+    def published_rows(self) -> dict[str, str]:
+        variant = self.config.variant
+        row = "adaproj" if variant.startswith(("adaproj", "corrected")) else variant
+        return {"combined": row} if row in _TABLE_1 else {}
+
+    @property
+    def mixup(self) -> Mixup:
+        return Mixup("waveform", self.config.mixup_probability, self.config.mixup_labels)
+
+    def classes(self, clips: ClipSet, context: RunContext) -> dict[str, Labels]:
+        labels = self._labels(clips, context)
+        has_two = self.config.variant == "ic_compactness_cce"
+        return dict.fromkeys(("compactness", "classes") if has_two else ("classes",), labels)
+
+    def _labels(self, clips: ClipSet, context: RunContext) -> Labels:
+        """Classes of training clips; the reference has those of development test clips too."""
+        if self.config.classes_from == "train":
+            return domain_labels(clips.table)
+        table = context.table
+        rules = rules_for(str(table["dataset"].iloc[0]))
+        is_development = [
+            rules.part_of(str(machine_type), str(section)) == "dev"
+            for machine_type, section in zip(table["machine_type"], table["section"], strict=True)
+        ]
+        is_training = (table["split"] == "train").to_numpy(bool)
+        labels = domain_labels(table, extra=np.array(is_development) & ~is_training)
+        return Labels(labels.classes, labels.indices[is_training])
+
+    def build(
+        self, clips: ClipSet, num_classes: dict[str, int], context: RunContext
+    ) -> keras.Model:
+        config = self.config
+        waveform = keras.Input((config.clip_length,), name="waveform")
+        features = two_branch(
             waveform,
             embedding_dim=config.embedding_dim,
             window_length=config.window_length,
             hop_length=config.hop_length,
             first_block_norm=config.block_norm,
             weight_decay=config.weight_decay,
-        ),
-        name="network",
-    )
-    embedding = network(waveform)
-    inputs = {"waveform": waveform, "weight": keras.Input((1,), name="weight")}
-    logits, losses, loss_weights = {}, {}, {}
-    for name, (head, loss, loss_weight) in _heads(config, num_classes).items():
-        label = keras.Input((num_classes,), name=f"{name}_label")
-        inputs[f"{name}_label"] = label
-        logits[name] = head(embedding, label)
-        losses[name], loss_weights[name] = loss, loss_weight
-    classifier = keras.Model(inputs, logits)
-    classifier.compile(
-        keras.optimizers.Adam(config.learning_rate), losses, loss_weights=loss_weights
-    )
-    return classifier
-
-
-def _heads(config, num_classes):
-    """Name -> (layer from embedding and labels to logits, its loss, weight of the loss)."""
-    if config.variant in ("ic_compactness", "ic_compactness_cce"):
-        compactness = functools.partial(
-            ClassCompactness,
-            num_classes,
-            normalize=config.normalize_compactness,
-            trainable_centers=config.trainable_centers,
         )
-        if config.variant == "ic_compactness":
-            return {"classes": (compactness(name="classes"), CompactnessLoss(), 1.0)}
-        return {
-            "compactness": (compactness(name="compactness"), CompactnessLoss(), 1.0),
-            "classes": (_linear(config, num_classes), MixedCrossEntropy(), config.cce_weight),
+        network = keras.Model(waveform, features, name="network")
+        embedding = network(waveform)
+        inputs = {"waveform": waveform, "weight": keras.Input((1,), name="weight")}
+        logits, losses, loss_weights = {}, {}, {}
+        for name, (head, loss, loss_weight) in self.heads(num_classes["classes"]).items():
+            label = keras.Input((num_classes[name],), name=f"{name}_label")
+            inputs[f"{name}_label"] = label
+            logits[name] = head(embedding, label)
+            losses[name], loss_weights[name] = loss, loss_weight
+        classifier = keras.Model(inputs, logits)
+        classifier.compile(
+            keras.optimizers.Adam(config.learning_rate), losses, loss_weights=loss_weights
+        )
+        return classifier
+
+    def heads(self, num_classes: int) -> dict[str, tuple[Head, keras.losses.Loss, float]]:
+        """Name -> (layer from embedding and labels to logits, its loss, weight of the loss)."""
+        config = self.config
+        if config.variant in ("ic_compactness", "ic_compactness_cce"):
+            compactness = functools.partial(
+                ClassCompactness,
+                num_classes,
+                normalize=config.normalize_compactness,
+                trainable_centers=config.trainable_centers,
+            )
+            if config.variant == "ic_compactness":
+                return {"classes": (compactness(name="classes"), CompactnessLoss(), 1.0)}
+            return {
+                "compactness": (compactness(name="compactness"), CompactnessLoss(), 1.0),
+                "classes": (_linear(config, num_classes), MixedCrossEntropy(), config.cce_weight),
+            }
+        if config.variant == "arcface":
+            head = ArcFace(
+                num_classes,
+                scale=config.arcface_scale,
+                trainable_centers=config.trainable_centers,
+                name="classes",
+            )
+            loss = ArcFaceCrossEntropy(config.arcface_margin_rad, config.arcface_scale)
+            return {"classes": (head, loss, 1.0)}
+        scale = {
+            "trainable_centers": config.trainable_centers,
+            "scale_update": config.scale_update,
+            "scale_floor": config.scale_floor,
+            "scale_ceiling": config.scale_ceiling,
+            "name": "classes",
         }
-    if config.variant == "arcface":
-        head = ArcFace(
-            num_classes,
-            scale=config.arcface_scale,
-            trainable_centers=config.trainable_centers,
-            name="classes",
-        )
-        loss = ArcFaceCrossEntropy(config.arcface_margin_rad, config.arcface_scale)
-        return {"classes": (head, loss, 1.0)}
-    scale = {
-        "trainable_centers": config.trainable_centers,
-        "scale_update": config.scale_update,
-        "scale_floor": config.scale_floor,
-        "scale_ceiling": config.scale_ceiling,
-        "name": "classes",
-    }
-    if config.variant in _ADACOS:
-        per_class = 1 if config.variant == "adacos" else config.num_subclusters
-        head = SubClusterAdaCos(num_classes, per_class, **scale)
-    else:
-        head = AdaProj(num_classes, config.subspace_dim, **scale)
-    return {"classes": (head, MixedCrossEntropy(), 1.0)}
+        if config.variant in _ADACOS:
+            per_class = 1 if config.variant == "adacos" else config.num_subclusters
+            head = SubClusterAdaCos(num_classes, per_class, **scale)
+        else:
+            head = AdaProj(num_classes, config.subspace_dim, **scale)
+        return {"classes": (head, MixedCrossEntropy(), 1.0)}
+
+    def section_scorer(self, normal: NormalClips[ClassifierModels]) -> SectionScorer:
+        config = self.config
+        embedding = unit_length(representation("embedding"))
+        values = normal.values(embedding)
+        is_source, is_target = source_and_target(normal.table)
+        source = target = None
+        means = values[:0]
+        if is_source.any():
+            means = cluster_means(
+                values[is_source], config.kmeans_clusters, normalize_means=config.normalize_means
+            )
+            source = scored(NearestNeighborScorer("dot").fit(means), embedding)
+        if is_target.any():
+            target = scored(NearestNeighborScorer("dot").fit(values[is_target]), embedding)
+        notes: tuple[str, ...] = ()
+        if len(means) < config.kmeans_clusters:
+            notes = (
+                f"{normal.machine_type}_{normal.section}: {np.count_nonzero(is_source)} source "
+                f"clips for {config.kmeans_clusters} means; fitted {len(means)}",
+            )
+        scores = {"source": source, "target": target, "combined": smallest(source, target)}
+        return SectionScorer(scores, representation("embedding"), notes=notes)
+
+    def named_scores(self, columns: Sequence[str]) -> tuple[str, ...]:
+        return ("combined", "source", "target")
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        """Thresholds of the reference; the paper has none.
+
+        Of all training clips of the section, whatever their domain. Target clips are exemplars
+        of their own and score about 0.
+        """
+        return ThresholdRule("section", "percentile", self.config.threshold_percentile)
 
 
-def _linear(config, num_classes):
+def _linear(
+    config: Config, num_classes: int
+) -> Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]:
     """The linear classifier beside compactness, on the embedding that compactness reads."""
     dense = keras.layers.Dense(
         num_classes,
@@ -368,74 +357,9 @@ def _linear(config, num_classes):
         name="classes",
     )
 
-    def logits(embedding, label):
+    def logits(embedding: keras.KerasTensor, label: keras.KerasTensor) -> keras.KerasTensor:
         return dense(
             unit_vectors(embedding, axis=-1) if config.normalize_compactness else embedding
         )
 
     return logits
-
-
-def score(config, representations, table, seed):
-    """Cosine distances of every clip to the normal clips of its section.
-
-    Columns `source`, to the nearest mean of source clips, `target`, to the nearest target
-    clip, and `combined`, the smaller of both.
-    """
-    sections = section_labels(table)
-    columns = pd.DataFrame(np.nan, index=table.index, columns=["source", "target", "combined"])
-    notes = []
-    with stage("fit exemplars") as update:
-        for label, name in enumerate(sections.classes):
-            rows = np.flatnonzero(sections.indices == label)
-            embeddings = normalize(representations.clips["embedding"][rows].astype("float64"))
-            is_source, _ = source_and_target(table.iloc[rows])
-            scorer = _exemplars(config, embeddings, table.iloc[rows])
-            terms = scorer.terms(embeddings)
-            columns.iloc[rows] = np.stack(
-                [terms["source"], terms["target"], scorer.anomaly_score(embeddings)], axis=1
-            )
-            if len(scorer.centers_) < config.kmeans_clusters:
-                notes.append(
-                    f"{name}: {np.count_nonzero(is_source)} source clips for "
-                    f"{config.kmeans_clusters} means; fitted {len(scorer.centers_)}"
-                )
-            update(label + 1, len(sections.classes), name)
-    return ScoreTable(
-        columns,
-        anomaly_score="combined",
-        decision_score="combined",
-        named_scores=("combined", "source", "target"),
-        notes=tuple(notes),
-    )
-
-
-def _exemplars(config, embeddings, table):
-    """The scorer of one section, fitted to its training clips."""
-    is_source, is_target = source_and_target(table)
-    scorer = ExemplarScorer(
-        config.kmeans_clusters, normalize_means=config.normalize_means, random_state=0
-    )
-    return scorer.fit(embeddings[is_source], embeddings[is_target])
-
-
-def graph(config, tensors, fit, column):
-    """Distance to the nearest exemplar, of either domain."""
-    embeddings = fit.representations.clips["embedding"][fit.is_inside].astype("float64")
-    scorer = _exemplars(config, normalize(embeddings), fit.table[fit.is_inside])
-    exemplars = np.concatenate([scorer.centers_, scorer.targets_])
-    layer = ExemplarDistance(len(exemplars), "dot")
-    layer.set_exemplars(exemplars)
-    return layer(UnitVectors()(tensors["embedding"])), tensors["embedding"]
-
-
-def decide(config, columns, table, constants):
-    """Thresholds of the reference; the paper has none: a percentile of the training clips.
-
-    Of all training clips of the section, whatever their domain. Target clips are exemplars
-    of their own and score about 0.
-    """
-    scored = table.assign(anomaly_score=columns["combined"])
-    training = scored[scored["split"] == "train"]
-    threshold = functools.partial(percentile_threshold, percentile=config.threshold_percentile)
-    return scope_thresholds(training, scored, "section", threshold)

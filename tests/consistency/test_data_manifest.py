@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from asdkeras.data.manifest import archive_part
 from asdkeras.data.manifest_file import read_manifest
 from asdkeras.data.years import MACHINE_TYPES, WITHHELD
 from asdkeras.metrics.official import RULES
@@ -82,6 +83,36 @@ def test_every_year_is_there_under_its_name(datasets):
     assert names == [f"dcase{year}" for year in YEARS]
     assert set(datasets) == set(YEARS) == set(MACHINE_TYPES)
     assert {f"dcase{year}" for year in YEARS} - set(RULES) == {"dcase2026"}
+
+
+def test_a_record_belongs_to_one_year(datasets):
+    numbers = [record.number for dataset in datasets.values() for record in dataset.records]
+
+    assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize("year", YEARS)
+def test_rows_do_not_contradict_each_other(datasets, year):
+    dataset = datasets[year]
+    parts = {record.number: record.part for record in dataset.records}
+    files = {archive.file for archive in dataset.archives}
+    archives = {(archive.part, archive.machine_type) for archive in dataset.archives}
+    machine_types = {machine_type for _, machine_type in archives}
+    truth_files = [file for source in dataset.truth for file in source.files]
+
+    assert len(files) == len(archives) == len(dataset.archives)
+    assert not files & {archive.replaces for archive in dataset.archives}
+    assert {(a.record, a.part) for a in dataset.archives} == {
+        (number, part) for number, part in parts.items() if part != "truth"
+    }
+    assert archives >= {
+        (archive_part(c.part, c.split), c.machine_type) for c in dataset.clip_counts
+    }
+    assert len({file.name for file in truth_files}) == len(truth_files)
+    assert all(source.files for source in dataset.truth)
+    for file in truth_files:
+        is_list = file.kind == "names" and file.machine_type is None
+        assert is_list or file.machine_type in machine_types
 
 
 @pytest.mark.parametrize("year", YEARS)

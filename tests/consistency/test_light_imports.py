@@ -19,8 +19,8 @@ LIGHT = (
         "data.truth",
     ),
     *("data.verification.verify", "report.datasets", "report.scoring", "report.comparison"),
-    *("report.side_by_side", "report.results", "report.explanations", "report.explained_clips"),
-    *("report.page", "report.embedding_map"),
+    *("report.side_by_side", "report.results", "report.explanations", "report.page"),
+    "report.embedding_map",
     *("metrics.development", "scorers.section_standardization"),
     *(
         "experiment.dataset",

@@ -20,7 +20,6 @@ class Answer:
         headers: added, or put in place of the true ones; None leaves one out.
         ranges: whether a range that is asked for is answered with a range.
         wrong: whether the bytes sent are not those of the file.
-        extra: sent after the body.
         chunked: whether the length is not told.
         cut_after: number of body bytes after which the connection is closed.
         reset_after: the same, rudely.
@@ -32,7 +31,6 @@ class Answer:
     headers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     ranges: bool = True
     wrong: bool = False
-    extra: bytes = b""
     chunked: bool = False
     cut_after: int | None = None
     reset_after: int | None = None
@@ -160,7 +158,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             status = 206 if start < total else 416
             whole = f"{start}-{total - 1}" if status == 206 else "*"
             headers["Content-Range"] = f"bytes {whole}/{total}"
-        body = content[start:] + answer.extra
+        body = content[start:]
         if answer.wrong:
             body = bytes(255 - byte for byte in body)
         headers |= {"Transfer-Encoding": "chunked"} if answer.chunked else {}

@@ -77,7 +77,7 @@ def test_archives_unpacked_one_by_one_into_folders_of_their_names_are_one_datase
     )
     make(tmp_path / "eval_data_bandsaw_test", *EVAL_TEST_2023["bandsaw"])
 
-    (card,) = find_datasets(tmp_path).cards
+    (card,), _ = find_datasets(tmp_path)
 
     assert card.dataset == "dcase2023"
     assert len(card.machine_folders) == 7 + 2
@@ -124,7 +124,7 @@ def test_a_formatted_tree_supplies_what_the_originals_lack(tmp_path):
         make(tmp_path / "original/dcase2023", *names)
     make(tmp_path / "formatted/dcase2023", *EVAL_TEST_2023["Vacuum"], *DEV_2023["fan"])
 
-    (card,) = find_datasets(tmp_path).cards
+    (card,), _ = find_datasets(tmp_path)
 
     assert card.layout == "ASDKit, original; ASDKit, formatted"
     assert len(card.machine_folders) == 8
@@ -247,9 +247,9 @@ def test_ground_truth_is_known_by_its_digest_and_kept_where_it_is_looked_for(tmp
     dataset = manifest.dataset(2020)
     (source,) = dataset.truth
     text = b"pump\nid_01_00000000.wav,anomaly_id_01_00000000.wav,1\n"
-    file = source.files[0]._replace(sha256=hashlib.sha256(text).hexdigest())
+    file = replace(source.files[0], sha256=hashlib.sha256(text).hexdigest())
     small = Manifest(
-        tmp_path, {"dcase2020": replace(dataset, truth=(source._replace(files=(file,)),))}
+        tmp_path, {"dcase2020": replace(dataset, truth=(replace(source, files=(file,)),))}
     )
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists/eval_data_list_2020.csv").write_bytes(text)

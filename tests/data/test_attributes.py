@@ -182,11 +182,6 @@ def test_the_table_stays_as_it_was():
     pd.testing.assert_frame_equal(table, before)
 
 
-def test_an_unknown_choice_is_refused():
-    with pytest.raises(ValueError, match=r"'all' or 'shifting'.*Received: which='shift'"):
-        attribute_groups(table_of(ROWS), which="shift")
-
-
 def evaluation_names(machine_type):
     """(section, domain, split, attributes) by the names of 2022, and the listed keys by section.
 

@@ -11,12 +11,12 @@ from scipy import stats
 
 from asdkeras.data.audio import AudioConfig
 from asdkeras.data.chunk_batches import chunk_batches
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
 from asdkeras.data.pipeline import own_errors
 from asdkeras.data.store import open_store
 from asdkeras.errors import DataError
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
-from asdkeras.systems.system import ClipSet
 
 NUM_CHUNKS = 282  # Of 313 frames, 32 at a time, as in clips of 10 s with hops of 512 samples.
 CHUNK_LENGTH = 31 + 6

@@ -1,9 +1,7 @@
 """Downloads: whatever a server does, a file is whole and right, or there is a reason."""
 
-import email.utils
 import errno
 import hashlib
-import json
 import random
 import signal
 import socket
@@ -15,25 +13,30 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asdkeras.data.download import Download, download_all
-from asdkeras.data.web import Patience, read_json
+from asdkeras.data import download as module
+from asdkeras.data.download import Download, download_all, read_json
 from asdkeras.errors import DataError
 from tests.data.http_server import Answer, Content, Server
 
 BODY = random.Random(0).randbytes(1000)
 OTHER = random.Random(1).randbytes(1000)
 SIZE = len(BODY)
-NEVER = "Fri, 31 Dec 99999 23:59:59 GMT"
 CUT = Answer(cut_after=400)
-PATIENCE = Patience(attempts=3, backoff_s=0.001, longest_wait_s=0.01, connect_s=10, read_s=10)
-HASTE = Patience(attempts=3, backoff_s=0.001, longest_wait_s=0.01, connect_s=10, read_s=0.1)
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch):
+def _quick(monkeypatch):
+    """Short waits, and no proxies."""
+    for name, value in {"ATTEMPTS": 3, "BACKOFF_S": 0.001, "LONGEST_WAIT_S": 0.01}.items():
+        monkeypatch.setattr(module, f"_{name}", value)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def _haste(monkeypatch):
+    monkeypatch.setattr(module, "_TIMEOUTS_S", (10, 0.1))
 
 
 @pytest.fixture
@@ -66,14 +69,14 @@ def offer(server, path, *script, body=BODY, then=None, size=SIZE, name="/fan.zip
     return Download(server.url(name), path, md5(BODY), size)
 
 
-def bring(*downloads, jobs=1, patience=PATIENCE, **options):
-    return download_all(downloads, jobs=jobs, patience=patience, **options)
+def bring(*downloads, jobs=1, **options):
+    return download_all(downloads, jobs=jobs, **options)
 
 
 def reason(*downloads, **options):
-    (failure,) = bring(*downloads, **options)
-    assert "\n" not in failure.reason
-    return failure.reason
+    (text,) = bring(*downloads, **options)
+    assert "\n" not in text
+    return text
 
 
 def test_a_file_comes_into_place_and_leaves_no_part(server, path):
@@ -142,13 +145,13 @@ def test_a_whole_part_of_unknown_size_is_recognized(server, path, headers):
 
 
 @pytest.mark.parametrize("part", [BODY + b"x", OTHER + b"x"])
-@pytest.mark.parametrize(("size", "first"), [(SIZE, []), (None, [f"bytes={SIZE + 1}-"])])
-def test_a_part_that_is_too_long_is_dropped(server, path, part, size, first):
+@pytest.mark.parametrize("size", [SIZE, None])
+def test_a_part_that_is_too_long_is_dropped(server, path, part, size):
     put_part(path, part)
 
     assert bring(offer(server, path, size=size)) == []
     assert path.read_bytes() == BODY
-    assert server.ranges("/fan.zip") == [*first, None]
+    assert server.ranges("/fan.zip") == [f"bytes={SIZE + 1}-", None]
 
 
 @pytest.mark.parametrize("content", [OTHER[:500], OTHER])
@@ -194,10 +197,11 @@ def test_a_body_of_untold_length_is_fine(server, path):
     assert server.ranges("/fan.zip") == [None]
 
 
-def test_attempts_that_bring_bytes_do_not_count(server, path):
+def test_attempts_that_bring_bytes_do_not_count(server, path, monkeypatch):
+    monkeypatch.setattr(module, "_ATTEMPTS", 1)
     wish = offer(server, path, then=Answer(cut_after=50))
 
-    assert bring(wish, patience=Patience(attempts=1, backoff_s=0.001)) == []
+    assert bring(wish) == []
     assert path.read_bytes() == BODY
     assert len(server.requests) == SIZE // 50
 
@@ -205,8 +209,10 @@ def test_attempts_that_bring_bytes_do_not_count(server, path):
 def test_attempts_without_new_bytes_come_to_an_end(server, path):
     wish = offer(server, path, then=Answer(cut_after=0))
 
-    assert "cut off" in reason(wish) or "no connection" in reason(wish)
-    assert len(server.requests) == PATIENCE.attempts
+    text = reason(wish)
+
+    assert "the connection broke" in text or "no connection" in text
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("cuts", [(400, 400, 400, 400, 400), (400, 300, 400, 300, 400)])
@@ -279,14 +285,15 @@ def waits(monkeypatch):
         seconds.append(timeout)
         return False
 
+    for name, value in {"ATTEMPTS": 6, "BACKOFF_S": 2.0, "LONGEST_WAIT_S": 10.0}.items():
+        monkeypatch.setattr(module, f"_{name}", value)
     monkeypatch.setattr(threading.Event, "wait", wait)
     monkeypatch.setattr(random, "uniform", lambda low, high: high)
     return seconds
 
 
 def scripted_waits(server, path, waits, *script):
-    patience = Patience(attempts=6, backoff_s=2.0, longest_wait_s=10.0)
-    assert bring(offer(server, path, *script), patience=patience) == []
+    assert bring(offer(server, path, *script)) == []
     return [wait for wait in waits if wait > 0]
 
 
@@ -305,19 +312,9 @@ def test_new_bytes_start_the_waits_again(server, path, waits):
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_the_wait_is_at_least_what_the_server_asks_for(server, path, waits, status):
-    answers = [
-        Answer(status=status, headers={"Retry-After": text}) for text in ("7", "1", "soon", NEVER)
-    ]
+    answers = [Answer(status=status, headers={"Retry-After": text}) for text in ("7", "1", "soon")]
 
-    assert scripted_waits(server, path, waits, *answers) == [7, 4, 8, 10]
-
-
-def test_the_server_may_give_the_time_to_come_back(server, path, waits):
-    date = email.utils.formatdate(time.time() + 8, usegmt=True)
-
-    (wait,) = scripted_waits(server, path, waits, Answer(status=429, headers={"Retry-After": date}))
-
-    assert 2 < wait <= 8
+    assert scripted_waits(server, path, waits, *answers) == [7, 4, 8]
 
 
 def test_waits_of_several_workers_are_spread(server, path, monkeypatch, waits):
@@ -326,38 +323,36 @@ def test_waits_of_several_workers_are_spread(server, path, monkeypatch, waits):
     assert scripted_waits(server, path, waits, Answer(status=500)) == [1]
 
 
-@pytest.mark.parametrize(
-    "retry_after",
-    ["3600", email.utils.formatdate(time.time() + 3600, usegmt=True)],
-    ids=["seconds", "date"],  # Two processes must call it alike, whenever they look.
-)
-def test_a_server_that_asks_for_too_long_is_reported(server, path, retry_after):
-    wish = offer(server, path, then=Answer(status=429, headers={"Retry-After": retry_after}))
+def test_a_server_that_asks_for_too_long_is_reported(server, path):
+    wish = offer(server, path, then=Answer(status=429, headers={"Retry-After": "3600"}))
 
     text = reason(wish)
 
-    assert "429 Too Many Requests, and asks to wait for 3" in text
+    assert "429 Too Many Requests, and asks to wait for 3600 s" in text
     assert "same command again after that" in text
     assert len(server.requests) == 1
 
 
+@pytest.mark.usefixtures("_haste")
 @pytest.mark.parametrize("offset", [0, 1, 500, SIZE - 1])
 def test_a_body_that_stalls_is_taken_up(server, path, offset):
-    assert bring(offer(server, path, Answer(stall_after=offset)), patience=HASTE) == []
+    assert bring(offer(server, path, Answer(stall_after=offset))) == []
     assert path.read_bytes() == BODY
 
 
+@pytest.mark.usefixtures("_haste")
 def test_a_server_that_stalls_for_ever_is_given_up_and_what_came_is_kept(server, path):
     wish = offer(server, path, Answer(stall_after=200), then=Answer(stall_after=0))
 
-    assert "no byte within 0.1 s, 3 times in a row" in reason(wish, patience=HASTE)
+    assert "timed out, 3 times in a row" in reason(wish)
     assert part_of(path).read_bytes() == BODY[:200]
 
 
+@pytest.mark.usefixtures("_haste")
 def test_a_server_that_does_not_answer_is_given_up(server, path):
     wish = offer(server, path, then=Answer(hold_s=60))
 
-    assert "no answer within 0.1 s" in reason(wish, patience=HASTE)
+    assert "no connection: timed out, 3 times in a row" in reason(wish)
 
 
 def test_no_server_is_a_reason(path):
@@ -368,7 +363,7 @@ def test_no_server_is_a_reason(path):
         text = reason(Download(url, path, md5(BODY), SIZE))
 
     assert text == (
-        f"{url}: no connection: Connection refused, 3 times in a row. "
+        f"{url}: no connection: [Errno 111] Connection refused, 3 times in a row. "
         "Give the same command again to go on."
     )
 
@@ -378,7 +373,7 @@ def test_the_reason_of_a_read_error_is_in_words(server, path):
 
     text = reason(wish._replace(size=None))
 
-    assert "Connection reset by peer, 3 times" in text or "it was cut off, 3 times" in text
+    assert "Connection reset by peer, 3 times" in text or "more expected), 3 times" in text
 
 
 @pytest.mark.parametrize("url", ["no address", "ftp://127.0.0.1/fan.zip", "http://"])
@@ -435,34 +430,6 @@ def test_bytes_that_stay_wrong_are_reported_with_both_checksums(server, path):
     assert list(path.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("part", [b"", BODY[:100]])
-@pytest.mark.parametrize("size", [SIZE - 1, SIZE + 1])
-def test_a_file_of_another_size_is_reported(server, path, part, size):
-    put_part(path, part)
-
-    text = reason(offer(server, path, size=size))
-
-    assert f"expected {size} bytes. Received: a file of {SIZE}" in text
-    assert part_of(path).read_bytes() == part
-    assert len(server.requests) == 1
-
-
-def test_more_bytes_than_there_should_be_are_not_kept(server, path):
-    wish = offer(server, path, then=Answer(chunked=True, extra=b"x"))
-
-    assert f"expected {SIZE} bytes. Received: more" in reason(wish)
-    assert list(path.parent.iterdir()) == []
-
-
-def test_a_body_of_untold_length_that_ends_early_is_continued(server, path):
-    server.contents["/short"] = Content(BODY[:300], then=Answer(chunked=True))
-    wish = offer(server, path, Answer(status=302, headers={"Location": server.url("/short")}))
-
-    assert bring(wish) == []
-    assert path.read_bytes() == BODY
-    assert server.ranges("/fan.zip") == [None, "bytes=300-"]
-
-
 @pytest.mark.parametrize(
     "content_range", [None, "", "bytes 400-999/1000", "bytes 0-999/1000", "lines 500-999/1000"]
 )
@@ -490,13 +457,6 @@ def test_a_range_that_the_server_will_not_give_is_no_end(server, path):
 
     assert "416" in reason(wish)  # The second time, no range was asked for.
     assert server.ranges("/fan.zip") == ["bytes=500-", None]
-
-
-def test_a_packed_body_is_refused(server, path):
-    wish = offer(server, path, then=Answer(headers={"Content-Encoding": "gzip"}))
-
-    assert "Received: Content-Encoding gzip" in reason(wish)
-    assert not path.exists()
 
 
 @pytest.mark.parametrize("size", [SIZE, None])
@@ -540,11 +500,12 @@ def test_one_failure_stops_no_other_file_and_failures_keep_their_order(server, t
         ]
     ]
 
-    failures = bring(*wishes, jobs=2)
+    first, second = bring(*wishes, jobs=2)
 
-    assert [failure.download for failure in failures] == [wishes[0], wishes[2]]
-    assert "503" in failures[0].reason
-    assert "404" in failures[1].reason
+    assert first.startswith(wishes[0].url)
+    assert "503" in first
+    assert second.startswith(wishes[2].url)
+    assert "404" in second
     assert [(tmp_path / name).read_bytes() for name in "bd"] == [BODY, BODY]
 
 
@@ -611,7 +572,7 @@ def test_an_interrupt_returns_though_a_server_stalls_and_the_part_is_continued(s
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        bring(stalling, on_progress=interrupt, patience=Patience())
+        bring(stalling, on_progress=interrupt)
 
     assert not server.released.is_set()
     assert sizes == [200]
@@ -653,7 +614,7 @@ def test_a_stopped_worker_asks_for_no_other_file(server, tmp_path):
 
 def join_workers(server):
     """Let the threads that a download has left behind come to their end."""
-    workers = [each for each in threading.enumerate() if each.name.endswith("(_work)")]
+    workers = [each for each in threading.enumerate() if each.name.endswith("(worker)")]
     assert workers
     assert all(worker.daemon for worker in workers)
     server.released.set()
@@ -664,31 +625,6 @@ def join_workers(server):
 def wait_for_size(path, request, size):
     while request.path == "/b" and not (path.exists() and path.stat().st_size == size):
         time.sleep(0.001)
-
-
-@pytest.mark.parametrize("field", ["url", "path"])
-def test_the_same_file_twice_is_refused(server, tmp_path, field):
-    one, two = many(server, tmp_path, 2)
-    two = two._replace(**{field: getattr(one, field)})
-
-    with pytest.raises(ValueError, match=f"`{field}` may be given once. Received twice: "):
-        bring(one, two)
-
-    assert server.requests == []
-
-
-@pytest.mark.parametrize(
-    "digest",
-    ["", "md5:", "md5:00", "md5:" + "0" * 33, "md5:" + "A" * 32, "sha1:" + "0" * 40, "0" * 32],
-)
-def test_a_digest_that_is_none_is_refused(server, path, digest):
-    with pytest.raises(ValueError, match="`digest` must be `md5:`"):
-        bring(offer(server, path)._replace(digest=digest))
-
-
-def test_no_jobs_are_refused(server, path):
-    with pytest.raises(ValueError, match="Received: jobs=0"):
-        bring(offer(server, path), jobs=0)
 
 
 def test_nothing_to_do_is_done():
@@ -726,15 +662,6 @@ def test_sizes_not_known_beforehand_are_counted_once_known(server, path, chunked
     assert told[-1] == (400, total)
 
 
-def test_progress_is_told_now_and_then_only(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(time, "monotonic", lambda: 5.0)
-    told = []
-
-    bring(*many(server, tmp_path, 9), on_progress=lambda done, total: told.append(done))
-
-    assert len(told) == 2
-
-
 answers = st.builds(
     Answer,
     status=st.sampled_from([None, None, None, 429, 500, 503]),
@@ -758,8 +685,8 @@ def test_a_file_in_place_is_right_whatever_happened(tmp_path_factory, script, pa
     with Server() as server:
         wish = offer(server, path, *script, size=size)
 
-        failures = bring(wish, patience=PATIENCE)
-        again = [] if not failures else bring(wish, patience=PATIENCE)
+        failures = bring(wish)
+        again = [] if not failures else bring(wish)
 
     assert path.exists() == (not failures or not again)
     assert not path.exists() or path.read_bytes() == BODY
@@ -768,7 +695,7 @@ def test_a_file_in_place_is_right_whatever_happened(tmp_path_factory, script, pa
 def test_a_document_is_read(server):
     server.contents["/api"] = Content(b'{"files": [1, "\xc3\xa9"]}')
 
-    assert read_json(server.url("/api"), PATIENCE) == {"files": [1, "é"]}
+    assert read_json(server.url("/api")) == {"files": [1, "é"]}
 
 
 @pytest.mark.parametrize(
@@ -783,14 +710,15 @@ def test_a_document_is_read(server):
 def test_a_document_is_asked_for_again_after_trouble(server, trouble):
     server.contents["/api"] = Content(b'{"files": []}', [trouble])
 
-    assert read_json(server.url("/api"), PATIENCE) == {"files": []}
+    assert read_json(server.url("/api")) == {"files": []}
     assert server.ranges("/api") == [None, None]
 
 
+@pytest.mark.usefixtures("_haste")
 def test_a_document_that_stalls_is_asked_for_again(server):
     server.contents["/api"] = Content(b'{"files": []}', [Answer(stall_after=3)])
 
-    assert read_json(server.url("/api"), HASTE) == {"files": []}
+    assert read_json(server.url("/api")) == {"files": []}
 
 
 @pytest.mark.parametrize(
@@ -801,34 +729,17 @@ def test_a_document_that_stalls_is_asked_for_again(server):
         (Content(b"<html>log in"), "is no JSON. Received: b'<html>log in'. Check"),
         (Content(b""), "is no JSON. Received: b''"),
         (Content(b'"\xff"'), "is no JSON"),
-        (Content(b"[" * 200_000), "is no JSON"),
-        (Content(b" " * 10_000_001), "at most 10000000 bytes was expected. Received: more"),
     ],
 )
 def test_a_document_that_cannot_be_had_is_one_line(server, content, text):
     server.contents["/api"] = content
 
     with pytest.raises(DataError) as failure:
-        read_json(server.url("/api"), PATIENCE)
+        read_json(server.url("/api"))
 
     assert str(failure.value).startswith(server.url("/api"))
     assert text in str(failure.value)
     assert "\n" not in str(failure.value)
-
-
-def test_a_document_of_the_largest_size_is_read(server):
-    server.contents["/api"] = Content(json.dumps("x" * 9_999_998).encode())
-
-    assert len(read_json(server.url("/api"), PATIENCE)) == 9_999_998
-
-
-def test_a_cut_is_called_a_cut_even_while_another_error_is_handled(server):
-    server.contents["/api"] = Content(b"[1, 2]", then=Answer(cut_after=3))
-    try:
-        raise KeyError("another")
-    except KeyError:
-        with pytest.raises(DataError, match="the connection broke: it was cut off"):
-            read_json(server.url("/api"), PATIENCE)
 
 
 def test_the_reason_is_the_servers_even_while_another_error_is_handled():
@@ -838,22 +749,22 @@ def test_the_reason_is_the_servers_even_while_another_error_is_handled():
         try:
             raise KeyError("another")
         except KeyError:
-            with pytest.raises(DataError, match="no connection: Connection refused"):
-                read_json(url, PATIENCE)
+            with pytest.raises(DataError, match=r"no connection: .*Connection refused"):
+                read_json(url)
 
 
 @pytest.mark.parametrize(("cause", "attempts"), [("CERTIFICATE_VERIFY_FAILED", 1), ("EOF", 3)])
 def test_a_certificate_that_is_not_trusted_is_not_asked_for_again(monkeypatch, cause, attempts):
     asked = []
 
-    def get(session, url, **options):
+    def get(url, **options):
         asked.append(url)
         raise requests.exceptions.SSLError(f"[SSL: {cause}] something")
 
-    monkeypatch.setattr(requests.Session, "get", get)
+    monkeypatch.setattr(requests, "get", get)
     told = "not trusted. Set the clock" if attempts == 1 else "no connection"
 
     with pytest.raises(DataError, match=told):
-        read_json("https://host.test/record", PATIENCE)
+        read_json("https://host.test/record")
 
     assert len(asked) == attempts

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from asdkeras.data.frames import write_frames
+from asdkeras.data.frames import FrameStore, write_frames
 from asdkeras.errors import DataError
 
 NUM_CLIPS, NUM_FRAMES, NUM_BANDS = 5, 11, 3
@@ -29,6 +29,17 @@ def path(tmp_path):
 
 def batches(frames, size=2):
     return (frames[start : start + size] for start in range(0, len(frames), size))
+
+
+def deferred(path, frames, calls):
+    """A store whose frames are computed when it is opened; a call more each time."""
+
+    def compute():
+        calls.append(path.exists())
+        yield from batches(frames)
+        calls.append(path.exists())
+
+    return FrameStore(path, *frames.shape, compute)
 
 
 def sliced(frames, num_frames, hop):
@@ -295,3 +306,39 @@ def test_a_closed_store_says_so_and_leaves_its_file(path, frames):
     with pytest.raises(ValueError, match=r"while their file is open.*frames, closed"):
         windows.read([0])
     assert path.exists()
+
+
+def test_deferred_frames_are_computed_once_when_they_are_opened(path, frames):
+    calls = []
+    store = deferred(path, frames, calls)
+    windows = store.windows(5, 1)
+    assert (len(windows), store.is_closed, calls) == (35, True, [])
+    with pytest.raises(ValueError, match="while their file is open"):
+        windows.read([0])
+
+    store.open()
+    store.open()
+
+    assert calls == [False, False]  # The file is not there before it is whole.
+    np.testing.assert_array_equal(windows.read(range(35)), sliced(frames, 5, 1))
+
+
+def test_moments_open_deferred_frames(path, frames):
+    moments = deferred(path, frames, []).moments()
+
+    np.testing.assert_allclose(moments, naive_moments(frames), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("missing_bytes", "num_passes"), [(0, 0), (1, 1)])
+def test_a_whole_file_is_taken_as_it_is_and_another_one_is_replaced(
+    path, frames, missing_bytes, num_passes
+):
+    deferred(path, frames, []).open()
+    os.truncate(path, frames.nbytes - missing_bytes)
+    calls = []
+
+    store = deferred(path, frames, calls)
+    store.open()
+
+    assert len(calls) == 2 * num_passes
+    np.testing.assert_array_equal(store.windows(NUM_FRAMES, 1).read(range(NUM_CLIPS)), frames)

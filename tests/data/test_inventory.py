@@ -12,7 +12,8 @@ def clips(dataset, *, without=None):
     for place, count in enumerate(dataset.clip_counts):
         number = (count.normal or 0) + (count.anomalous or 0) + (count.normal is None)
         for _ in range(number - (place == without)):
-            yield Clip("x.wav", *count[1:3], count.domain, count.split, None, None)
+            kind = (count.machine_type, count.section, count.domain, count.split)
+            yield Clip("x.wav", *kind, None, None)
 
 
 @pytest.mark.parametrize("year", range(2020, 2027))

@@ -147,9 +147,3 @@ def test_extra_classes_do_not_make_up_for_a_single_class():
     rows = [DOMAIN_ROWS[1], DOMAIN_ROWS[3], DOMAIN_ROWS[7]]
     with pytest.raises(DataError, match=r"2 classes.*Received: fan_00_m-n_W_source\..*`domain`"):
         domain_labels(domain_table(rows), extra=np.array([False, False, True]))
-
-
-@pytest.mark.parametrize("extra", [np.array([True]), np.array([0, 3, 5]), True])
-def test_extra_speaks_of_every_row(extra):
-    with pytest.raises(ValueError, match=r"each row.*Received: extra of shape .* for 10 rows"):
-        domain_labels(domain_table(DOMAIN_ROWS), extra=extra)

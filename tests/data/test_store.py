@@ -178,22 +178,6 @@ def test_only_the_samples_of_a_part_are_read(
     assert sum(found) == num_bytes
 
 
-@pytest.mark.parametrize(
-    ("keep", "pad_mode", "num_samples", "clip_length", "message"),
-    [
-        ("random", "constant", 5, 9, r"neither\. Received: keep='random'\. Use"),
-        ("end", "zeros", 5, 9, "'constant' or 'reflect'.*Received: pad_mode='zeros'"),
-        ("end", "constant", 0, 9, "at least one sample.*Received: num_samples=0, clip_length=9"),
-        ("end", "constant", 5, 0, "at least one sample.*Received: num_samples=5, clip_length=0"),
-    ],
-)
-def test_a_part_that_makes_no_sense_is_refused(
-    opened, keep, pad_mode, num_samples, clip_length, message
-):
-    with pytest.raises(ValueError, match=message):
-        opened.read_part([0], [0], num_samples, clip_length, keep, pad_mode)
-
-
 def test_a_part_in_front_of_the_cut_can_still_be_read(tmp_path, small_shards):
     store = open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store")
     shard = next(tmp_path.glob("store/*/00001.samples"))

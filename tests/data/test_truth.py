@@ -7,9 +7,9 @@ import pytest
 
 from asdkeras.data.layouts import read_layout
 from asdkeras.data.manifest import Dataset
-from asdkeras.data.truth import Truth, TruthRow, join, read_truth
+from asdkeras.data.truth import Truth, TruthRow, join
 from asdkeras.errors import DataError
-from tests.truth_files import clip, dataset, publish, write
+from tests.truth_files import clip, dataset, pinned, publish, read_pinned_truth, read_truth, write
 
 LIST = ("names", None, "list.csv")
 
@@ -73,6 +73,11 @@ def truth_of(folder, year):
 def truth_2022(tmp_path):
     write(tmp_path, list=TEXT_2022, **TABLES_2022)
     return read_truth(dataset(2022, ("primary", *FILES_2022), ("primary", LIST)), tmp_path)
+
+
+def find(truth, machine_type, name):
+    (row,) = truth.find_all(machine_type, [name])
+    return row
 
 
 def known(clips):
@@ -151,7 +156,7 @@ def test_withheld_attributes_stay_withheld_though_the_list_tells_them(tmp_path):
 def test_clip_is_found_by_any_of_its_names_and_no_other(tmp_path, year, machine_type, name, row):
     truth = truth_of(tmp_path, year)
 
-    found = truth.find(machine_type, name)
+    found = find(truth, machine_type, name)
 
     assert found == (None if row is None else truth.rows(machine_type)[row])
 
@@ -209,7 +214,7 @@ def test_attributes_of_undisputed_machine_types_come_from_the_list(truth_2022):
 def test_one_name_of_a_disputed_machine_type_is_found_if_it_can_mean_one_clip(
     truth_2022, name, index
 ):
-    found = truth_2022.find("ToyCar", name)
+    found = find(truth_2022, "ToyCar", name)
 
     assert found == (None if index is None else truth_2022.rows("ToyCar")[index])
 
@@ -351,7 +356,7 @@ def test_alternate_source_is_read_if_the_primary_one_is_not_complete(tmp_path):
     alternate = read_truth(both, write(tmp_path, **LABELS_2021))
 
     assert alternate.rows("fan") == primary.rows("fan")
-    assert alternate.find("fan", "section_03_source_test_anomaly_0000.wav").is_anomalous
+    assert find(alternate, "fan", "section_03_source_test_anomaly_0000.wav").is_anomalous
 
 
 def test_evaluator_names_the_clips_of_one_machine_type_per_file(tmp_path):
@@ -389,11 +394,13 @@ def test_truth_of_a_dataset_without_sources_is_unknown(tmp_path):
     assert read_truth(dataset(2026), tmp_path) is None
 
 
-def test_labels_without_a_list_must_say_the_domain_in_their_names(tmp_path):
-    source = ("alternate", ("labels", "fan", "labels.csv"))
+def test_file_that_is_not_as_published_is_refused(tmp_path):
+    content = pinned(dataset(2021, ("primary", LIST)), write(tmp_path, list=TEXT_2021))
 
-    with pytest.raises(DataError, match=r"labels.csv: line 1: section_03_0000.wav says no domain"):
-        read_truth(dataset(2022, source), write(tmp_path, labels="section_03_0000.wav,1\n"))
+    assert read_pinned_truth(content, tmp_path).machine_types == ("fan",)
+    write(tmp_path, list=TEXT_2021.replace("anomaly", "normal"))
+    with pytest.raises(DataError, match=r"list.csv: not as published\. Delete it and fetch it"):
+        read_pinned_truth(content, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -516,4 +523,4 @@ def test_published_list_of_2022_is_wrong_in_half_of_the_names(
 def test_truth_of_an_unknown_name_is_not_any_row():
     row = TruthRow("a.wav", "section_00_source_test_normal_0000.wav", "00", "source", False, None)
 
-    assert Truth("own", {"fan": [row]}).find("fan", "b.wav") is None
+    assert find(Truth("own", {"fan": [row]}), "fan", "b.wav") is None

@@ -1,8 +1,9 @@
 """A detector is fitted to folders of recordings, asked about others, saved and loaded."""
 
+import dataclasses
+import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ import soundfile
 import tensorflow as tf
 
 import asdkeras
-from asdkeras.detector import fit
-from asdkeras.errors import AsdkerasError, DataError, RecipeError
-from asdkeras.experiment.run import fitted_units
+from asdkeras.cli import main
+from asdkeras.data.normal_clips import normal_clips
+from asdkeras.data.store import ClipStore
+from asdkeras.errors import DataError, RecipeError
+from asdkeras.experiment.run import run_on_clips, score
+from asdkeras.score_files import read_metadata, read_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
 RATE_HZ = 16_000
@@ -251,15 +255,6 @@ def test_another_fit_in_the_same_folder_does_not_go_on_with_it(tmp_path, monkeyp
     assert len(set(seen)) == 3
 
 
-def test_a_graph_that_disagrees_with_scikit_learn_is_refused(tmp_path, monkeypatch):
-    data = factory(tmp_path / "factory", machines=("press",))
-    honest = fit._score_of
-    monkeypatch.setattr(fit, "_score_of", lambda model, clip: 1.001 * honest(model, clip))
-
-    with pytest.raises(AsdkerasError, match=r"press: the graph says .* scikit-learn"):
-        asdkeras.Detector("baseline2023", overrides=SHORT).fit(data)
-
-
 def test_a_run_is_no_detector_before_it_is_trained(tmp_path):
     with pytest.raises(RecipeError, match="no run"):
         asdkeras.Detector.of_run(tmp_path)
@@ -317,32 +312,36 @@ def test_a_graph_loads_in_a_fresh_process_in_safe_mode(fitted, tmp_path):
         )
 
 
-def test_units_without_weights_are_refused(tmp_path, monkeypatch):
-    from asdkeras.data.normal_clips import normal_clips
-    from asdkeras.experiment.run import run_on_clips, system_of
+@pytest.fixture
+def finished(tmp_path):
+    """A run of one machine, whose dataset is gone."""
+    data = factory(tmp_path / "factory", machines=("press",))
+    table, _, _ = normal_clips(data)
+    run = run_on_clips("baseline2023", table, data, overrides=SHORT, runs=tmp_path / "runs")
+    score(dataclasses.replace(run, is_in_process=True))
+    shutil.rmtree(data)
+    return run.folder
 
-    data = factory(tmp_path / "factory", machines=("press",), num_clips=2)
-    run = run_on_clips(
-        "baseline2023", normal_clips(data)[0], data, overrides=SHORT, runs=Path(tmp_path, "runs")
-    )
 
-    system = system_of(run)
+def test_a_run_becomes_a_detector_without_its_dataset(finished, tmp_path, monkeypatch):
+    monkeypatch.delattr(ClipStore, "read")
 
-    def units():
-        return list(fitted_units(run, system, 0))
+    assert main(["fit", "--run", str(finished.path), "--out", str(tmp_path / "press.asd")]) == 0
 
-    with pytest.raises(RecipeError, match="no weights of a finished training"):
-        units()
-    task = run.folder.task("press_00", 0)
-    task.mkdir(parents=True)
-    run.folder.mark_done(task)
-    with pytest.raises(RecipeError, match="no weights of a finished training"):
-        units()
+    detector = asdkeras.Detector.load(tmp_path / "press.asd")
+    (threshold,) = set(read_trial(finished.scores(0)).thresholds)
+    assert detector.machines["press"].threshold == pytest.approx(threshold)
+    assert detector.story["notes"] == [*read_metadata(finished.scores(0)).notes]
+    assert detector.score(sound(1, 300.0), machine="press") > 0.0
 
-    # A training of one phase that has a name, such as the pre-training of nejjar2022.
-    (task / "pretraining").mkdir()
-    (task / "pretraining" / "weights.keras").touch()
-    monkeypatch.setattr("asdkeras.experiment.run._trained", lambda *args: "trained")
-    monkeypatch.setattr("asdkeras.experiment.run._represented", lambda folder: folder)
-    (unit,) = units()
-    assert (unit.name, unit.trained, unit.representations) == ("press_00", "trained", task)
+
+def test_a_run_without_its_weights_is_no_detector(finished):
+    task = finished.task("press_00", 0)
+
+    (task / "weights.keras").unlink()
+    with pytest.raises(RecipeError, match="the weights of a finished training are gone"):
+        asdkeras.Detector.of_run(finished.path)
+
+    (task / "DONE").unlink()
+    with pytest.raises(RecipeError, match="press_00/seed0: holds no finished training"):
+        asdkeras.Detector.of_run(finished.path)

@@ -1,7 +1,4 @@
-"""An ensemble as one graph says what the combined score files of its members say."""
-
-import dataclasses
-from types import SimpleNamespace
+"""An ensemble as one graph scores as the combined score files of its members do."""
 
 import keras
 import numpy as np
@@ -9,168 +6,185 @@ import pandas as pd
 import pytest
 
 from asdkeras.detector import graph
-from asdkeras.detector.graph import Place, ScoredRun, score_run
+from asdkeras.detector.graph import Section, SectionGraph, section_graphs
 from asdkeras.errors import RecipeError
+from asdkeras.experiment import run as runs
+from asdkeras.experiment.recipe import find_recipe, load_recipe
+from asdkeras.experiment.run import RunFiles, member_runs
+from asdkeras.experiment.run_folder import RunFolder, finish_trial
+from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata, read_trial
+from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.system import Ensemble
 from tests.clip_table import clip_table
 
-FAN, PUMP = Place("fan", "00"), Place("pump", "00")
+FAN, PUMP = Section("fan", "00"), Section("pump", "00")
 SAMPLES = 8
-
-
-def run_table():
-    rows = [
-        {"path": f"{machine}_{number}.wav", "machine_type": machine, "split": split}
+TABLE = clip_table(
+    [
+        {"path": f"{machine}_{number}.wav", "machine_type": machine, "domain": domain}
+        | {"split": "test" if domain is None else "train"}
         for machine in ("fan", "pump")
-        for number, split in enumerate(["train"] * 6 + ["test"] * 2)
-    ]
-    return clip_table(rows, dataset="factory", section="00")
-
-
-WAVEFORMS = np.random.default_rng(0).normal(size=(20, SAMPLES)).astype("float32")
-PROBES = [
-    graph.Probe(place, WAVEFORMS[16 + number])
-    for number, place in enumerate((FAN, FAN, PUMP, PUMP))
-]
+        for number, domain in enumerate(["source"] * 3 + ["target"] * 3 + [None] * 2)
+    ],
+    dataset="factory",
+    section="00",
+)
+WAVEFORMS = np.random.default_rng(0).normal(size=(16, SAMPLES)).astype("float32")
 MEMBERS = {  # What each makes of a waveform, by NumPy and by Keras.
     "loud": (lambda x: 3.0 + x.max(axis=1), lambda x: 3.0 + keras.ops.max(x, axis=1)),
     "mean": (lambda x: 10.0 * x.mean(axis=1), lambda x: 10.0 * keras.ops.mean(x, axis=1)),
     "last": (lambda x: x[:, -1] - 5.0, lambda x: x[:, -1] - 5.0),
 }
+LENGTHS = {"loud": (SAMPLES, "end"), "mean": (4, "start"), "last": (2, "start")}
 
 
-def scored_member(name, table):
-    """As `score_run` of a system whose answer is `combined`, with `other` beside it."""
-    of_arrays, of_tensors = MEMBERS[name]
-    scores = of_arrays(WAVEFORMS.astype("float64"))
-    columns = pd.DataFrame({"combined": scores, "other": -2.0 * scores}, index=table.index)
-
-    def connect(place, waveform, column=None):
-        score = of_tensors(waveform)
-        return (-2.0 * score if column == "other" else score), waveform[:, :2]
-
-    thresholds = pd.Series(0.0, table.index)
-    heard = dict.fromkeys((FAN, PUMP), (SAMPLES, "start"))
-    return ScoredRun(
-        table, columns, thresholds, "combined", "combined", connect, heard, (f"note of {name}",)
-    )
+def scores_of(member, seed=0):
+    """Its scores of all clips; every trial has others."""
+    return (1.0 + seed) * MEMBERS[member][0](WAVEFORMS.astype("float64"))
 
 
-def by_names(columns, table, constants):
-    return pd.Series(columns.iloc[:, 0].median(), table.index)
+def member_graphs(run, seed, sections, score):
+    """As `section_graphs` of a member, beside whose main score there is `other`."""
+    of_arrays, of_tensors = MEMBERS[run.recipe.variant]
+    clip_length, keep = LENGTHS[run.recipe.variant]
+    factor = (1.0 + seed) * (-2.0 if score == "other" else 1.0)
+    for section in sections:
+        yield (
+            section,
+            SectionGraph(
+                clip_length,
+                keep,
+                sample_rate_hz=16_000,
+                threshold=0.0,
+                connect=lambda waveforms: (
+                    factor * of_tensors(waveforms),
+                    waveforms[:, :clip_length],
+                ),
+                score=lambda waveforms: factor * np.stack([of_arrays(waveforms)] * 2),
+            ),
+        )
 
 
-def ensemble_of(*names, combine="sum", **options):
-    members = {name: None for name in names} if not isinstance(names[0], dict) else names[0]
+def ensemble_of(*names, members=None, weights=None, pools_trials=False, **combination):
+    rule = ThresholdRule("section", "percentile", 90.0)
     return Ensemble(
-        members=members,
-        combine=combine,
-        pools_trials=False,
-        decide=by_names,
-        published_rows={},
-        **options,
+        members or dict.fromkeys(names),
+        Combination(**{"how": "sum", **combination}),
+        lambda columns, table, score: rule.thresholds(columns[score], table),
+        weights=weights or {},
+        pools_trials=pools_trials,
     )
 
 
 @pytest.fixture
-def scored(monkeypatch):
-    """Function from an ensemble to its `ScoredRun`."""
+def combined(tmp_path, monkeypatch):
+    """Function from an ensemble to its graphs, its trial and the scores that are the main ones."""
 
-    def score(ensemble, seeds=(0,)):
-        table = run_table()
-        recipe = SimpleNamespace(system="some2021", variant="together", seeds=seeds)
-        run = SimpleNamespace(table=table, recipe=recipe)
-        monkeypatch.setattr(graph, "system_of", lambda run: run.system)
-        runs = {
-            name: SimpleNamespace(table=table, system=SimpleNamespace(name=name), recipe=recipe)
-            for name in ensemble.members
-        }
-        monkeypatch.setattr(graph, "member_runs", lambda run, ensemble: runs)
-        monkeypatch.setattr(
-            graph,
-            "_scored_system",
-            lambda run, system, seed, probes, table: scored_member(system.name, table),
-        )
-        run.system = ensemble
-        return score_run(run, 0, PROBES)
+    def combine(ensemble, seeds=(0,)):
+        changes = ["config.variant=together", f"seeds={list(seeds)}"]
+        recipe = load_recipe(find_recipe("baseline2023", "factory", None), overrides=changes)
+        folder = RunFolder(tmp_path / "together" / "factory", recipe.digest(), "")
+        run = RunFiles(recipe, tmp_path, TABLE, folder)
+        members = member_runs(run, ensemble)
+        for name, member in members.items():
+            for seed in seeds:
+                scores = scores_of(name, seed)
+                columns = pd.DataFrame({"score": scores, "other": -2.0 * scores})
+                nothing = pd.Series(0, TABLE.index)
+                trial = TrialScores(TABLE, columns, nothing, nothing)
+                metadata = TrialMetadata("score", "score", ("score",), {})
+                finish_trial(member.folder, seed, trial, None, metadata)
+        runs._combine_trials(run, ensemble, members)
+        monkeypatch.setattr(graph, "system_of", lambda run: ensemble)
+        monkeypatch.setattr(graph, "section_graphs", member_graphs)
+        scores = run.folder.scores(seeds[0])
+        trial, main_score = read_trial(scores), read_metadata(scores).main_score
+        graphs = dict(section_graphs(run, seeds[0], [FAN, PUMP]))
+        return graphs, trial, trial.columns[main_score].to_numpy()
 
-    return score
+    return combine
 
 
-def graph_scores(result, place, waveforms):
-    waveform = keras.Input((None,), name="waveform")
-    model = keras.Model(waveform, result.connect(place, waveform))
-    return [keras.ops.convert_to_numpy(each) for each in model(waveforms)]
+def assert_scores(section_graph, rows, expected):
+    """By layers, and by NumPy."""
+    waveform = keras.Input((SAMPLES,), name="waveform")
+    model = keras.Model(waveform, section_graph.connect(waveform))
+    found, embedding = map(keras.ops.convert_to_numpy, model(WAVEFORMS[rows]))
+    # Single precision, of scores of about 10 before they are standardized.
+    np.testing.assert_allclose(found, expected[rows], rtol=1e-5, atol=1e-6)
+    of_arrays = section_graph.score(WAVEFORMS[rows].astype("float64"))
+    np.testing.assert_allclose(of_arrays, [expected[rows]] * 2, rtol=1e-10)
+    return embedding
 
 
 @pytest.mark.parametrize("normalize", ["none", "section", "section_and_domain"])
-@pytest.mark.parametrize("combine", ["sum", "mean", "median", "maximum"])
-def test_a_probe_scores_alike_in_the_graph_and_in_score_files(scored, combine, normalize):
-    result = scored(ensemble_of("loud", "mean", "last", combine=combine, normalize=normalize))
-
-    for place, rows in ((FAN, slice(16, 18)), (PUMP, slice(18, 20))):
-        found, embedding = graph_scores(result, place, WAVEFORMS[rows])
-        expected = result.columns[result.answer].to_numpy()[rows]
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
-        np.testing.assert_array_equal(embedding, WAVEFORMS[rows, :2])
-    assert list(result.table["split"][-4:]) == ["test"] * 4
-    assert result.table["domain"][-4:].isna().all()
-
-
-def test_members_count_by_their_weights_and_where_they_score(scored):
-    ensemble = ensemble_of(
-        {"loud": ("fan",), "mean": None},
-        combine="mean",
-        weights={"loud": {"fan": 3.0}, "mean": {"fan": 1.0}},
+@pytest.mark.parametrize("how", ["sum", "mean", "median", "maximum"])
+def test_graph_and_score_files_agree_on_clips_of_unknown_domain(combined, how, normalize):
+    graphs, _, expected = combined(
+        ensemble_of("loud", "mean", "last", how=how, normalize=normalize)
     )
 
-    result = scored(ensemble)
+    for section, rows in ((FAN, slice(6, 8)), (PUMP, slice(14, 16))):
+        embedding = assert_scores(graphs[section], rows, expected)
+        np.testing.assert_array_equal(embedding, WAVEFORMS[rows])  # That of the first member.
 
-    loud, mean = (MEMBERS[name][0](WAVEFORMS.astype("float64")) for name in ("loud", "mean"))
-    found, _ = graph_scores(result, FAN, WAVEFORMS)
-    np.testing.assert_allclose(found, 0.75 * loud + 0.25 * mean, rtol=1e-5)
-    found, _ = graph_scores(result, PUMP, WAVEFORMS)
-    np.testing.assert_allclose(found, mean, rtol=1e-5)
-    expected = result.columns[result.answer].to_numpy()[16:]
-    np.testing.assert_allclose(
-        [*(0.75 * loud + 0.25 * mean)[16:18], *mean[18:]], expected, rtol=1e-5
+
+def test_members_count_by_their_weights_and_where_they_score(combined):
+    graphs, _, expected = combined(
+        ensemble_of(
+            members={"last": ("fan",), "mean": None, "loud": None},
+            how="mean",
+            weights={"last": {"fan": 3.0}, "loud": {"fan": 0.0, "pump": 0.0}},
+        )
     )
 
-
-def test_another_column_of_a_member_may_be_the_answer(scored):
-    result = scored(ensemble_of("loud", answer="other"))
-
-    found, _ = graph_scores(result, FAN, WAVEFORMS)
-
-    np.testing.assert_allclose(found, -2.0 * MEMBERS["loud"][0](WAVEFORMS), rtol=1e-5)
-    assert result.answer == result.decision_score == "other"
+    last, mean = scores_of("last"), scores_of("mean")
+    wanted = np.where(TABLE["machine_type"] == "fan", 0.75 * last + 0.25 * mean, mean)
+    np.testing.assert_allclose(expected, wanted)
+    for section, rows in ((FAN, slice(0, 8)), (PUMP, slice(8, 16))):
+        assert_scores(graphs[section], rows, wanted)
+        assert graphs[section].clip_length == LENGTHS["mean"][0]  # `loud` has no weight.
 
 
-def test_trials_may_count_like_members(scored):
-    ensemble = dataclasses.replace(ensemble_of("loud"), pools_trials=True)
+@pytest.mark.parametrize("normalize", ["none", "section"])
+def test_another_column_of_a_member_may_be_the_main_score(combined, normalize):
+    graphs, _, expected = combined(ensemble_of("loud", main_score="other", normalize=normalize))
 
-    result = scored(ensemble, seeds=(0, 1))
-
-    found, _ = graph_scores(result, FAN, WAVEFORMS)
-    np.testing.assert_allclose(found, 2.0 * MEMBERS["loud"][0](WAVEFORMS), rtol=1e-5)
+    assert_scores(graphs[FAN], slice(0, 8), expected)
+    assert np.corrcoef(expected[:8], scores_of("loud")[:8])[0, 1] == pytest.approx(-1.0)
 
 
-def test_thresholds_are_those_of_the_ensemble(scored):
-    result = scored(ensemble_of("loud", "mean", oracle=("chosen by labels",)))
+def test_trials_may_count_like_members(combined):
+    graphs, _, expected = combined(ensemble_of("loud", pools_trials=True), seeds=(0, 1))
 
-    assert result.thresholds.iloc[-1] == pytest.approx(result.columns["combined"].median())
-    assert result.notes == ("chosen by labels", "note of loud", "note of mean")
+    np.testing.assert_allclose(expected, 3.0 * scores_of("loud"))
+    assert_scores(graphs[FAN], slice(0, 8), expected)
+
+
+def test_thresholds_are_those_of_the_ensemble(combined):
+    graphs, trial, expected = combined(ensemble_of("loud", "mean"))
+
+    for section, rows in ((FAN, slice(0, 6)), (PUMP, slice(8, 14))):
+        assert graphs[section].threshold == pytest.approx(np.percentile(expected[rows], 90.0))
+        assert graphs[section].threshold == trial.thresholds[rows.stop]
+
+
+def test_the_longest_member_says_which_part_of_a_clip_is_used(combined):
+    graphs, _, _ = combined(ensemble_of("last", "loud", "mean"))
+
+    assert (graphs[FAN].clip_length, graphs[FAN].keep) == LENGTHS["loud"]
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"combine": "rank"}, "ranks among the test clips"),
+        ({"how": "rank"}, "ranks among the test clips"),
         ({"normalize": "section", "normalize_on": "test"}, "normalizes by the test clips"),
         ({"best_from_labels": (1,)}, "lets labels of test clips choose"),
         ({"weights_from_labels": True}, "lets labels of test clips choose"),
     ],
 )
-def test_scores_that_depend_on_other_test_clips_are_refused(scored, options, reason):
-    with pytest.raises(RecipeError, match=f"some2021 together {reason}"):
-        scored(ensemble_of("loud", "mean", **options))
+def test_scores_that_depend_on_other_test_clips_are_refused(combined, options, reason):
+    with pytest.raises(RecipeError, match=f"baseline2023 together {reason}"):
+        combined(ensemble_of("loud", "mean", **options))

@@ -11,8 +11,7 @@ import pytest
 import soundfile
 
 from asdkeras.data.audio import AudioConfig, read_audio
-from asdkeras.detector.pcm import Gap, read_blocks
-from asdkeras.detector.pcm_format import ENCODINGS, PcmFormat
+from asdkeras.detector.pcm import ENCODINGS, Gap, PcmFormat, read_blocks
 from asdkeras.errors import DataError, RecipeError
 
 RATE_HZ = 16000
@@ -52,9 +51,9 @@ def wav(samples=None, rate_hz=RATE_HZ, **options):
     return file.getvalue()
 
 
-def with_data_size(content, size, order="<"):
+def with_data_size(content, size):
     place = content.index(b"data") + 4
-    return content[:place] + struct.pack(f"{order}I", size) + content[place + 4 :]
+    return content[:place] + struct.pack("<I", size) + content[place + 4 :]
 
 
 def integer_bytes(values, num_bytes, order):
@@ -127,12 +126,11 @@ def test_every_encoding_counts_its_bytes():
         {},
         {"format": "WAVEX"},
         {"format": "RF64"},
-        {"endian": "BIG"},
         {"subtype": "PCM_U8"},
         {"subtype": "PCM_24", "format": "WAVEX"},
-        {"subtype": "PCM_32", "endian": "BIG"},
+        {"subtype": "PCM_32"},
         {"subtype": "FLOAT"},
-        {"subtype": "DOUBLE", "endian": "BIG"},
+        {"subtype": "DOUBLE"},
         {"subtype": "ALAW"},
         {"subtype": "ULAW"},
     ],
@@ -142,7 +140,7 @@ def test_wav_from_a_pipe_is_what_it_is_as_a_file(tmp_path, options, unknown):
     content = wav(**options)
     (tmp_path / "a.wav").write_bytes(content)
     if unknown is not None:
-        content = with_data_size(content, unknown, ">" if "endian" in options else "<")
+        content = with_data_size(content, unknown)
 
     waveform = heard(io.BytesIO(content))
 
@@ -157,13 +155,6 @@ def test_chunks_before_and_after_the_sound_are_not_heard():
     odd_chunk = b"LIST" + struct.pack("<I", 3) + b"abc\0"
     content = content[:12] + odd_chunk + content[12:] + odd_chunk
     assert (heard(Drops(content)) * 32768).tolist() == [1, -2, 3]
-
-
-def test_a_size_beyond_32_bits_is_taken_from_its_own_chunk():
-    content = wav(np.array([1, -2, 3], np.int16))
-    sizes = b"ds64" + struct.pack("<IQQQI", 28, 0, 6, 3, 0)
-    content = b"RF64" + content[4:12] + sizes + with_data_size(content, 0xFFFFFFFF)[12:]
-    assert (heard(io.BytesIO(content + b"LIST\4\0\0\0abcd")) * 32768).tolist() == [1, -2, 3]
 
 
 def test_samples_come_whole_however_the_bytes_come():
@@ -259,11 +250,9 @@ def encoded(kind, **options):
         (encoded("FLAC"), "FLAC"),
         (encoded("OGG"), "Ogg"),
         (encoded("AIFF"), "AIFF"),
-        (encoded("MP3"), "MP3"),
         (b"ID3\4" + bytes(99), "MP3"),
         (b"\0\0\0\x20ftypM4A " + bytes(99), "MP4"),
-        (b"No sound, but a letter.\n" * 9, "text"),
-        ("Grüße\n".encode() * 1000, "text"),
+        (wav(endian="BIG"), "RIFX"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -271,13 +260,6 @@ def encoded(kind, **options):
 def test_what_is_surely_no_sound_is_named(content, kind, wanted):
     with pytest.raises(DataError, match=f"standard input: is {kind}, neither.*ffmpeg"):
         read_blocks(io.BytesIO(content), wanted, RATE_HZ)
-
-
-def test_mp3_of_a_low_rate_is_noticed_too():
-    file = io.BytesIO()
-    soundfile.write(file, noise(RATE_HZ), 22050, format="MP3")
-    with pytest.raises(DataError, match="is MP3"):
-        read_blocks(io.BytesIO(file.getvalue()), S16, RATE_HZ)
 
 
 @pytest.mark.parametrize("peak", [1, 2, 100, 32767])
@@ -304,8 +286,8 @@ def fmt(code=1, channels=1, rate=16000, frame=2, bits=16):
     [
         (b"", "is empty"),
         (bytes(100), "has no WAV header. Say what its samples are, such as `--pcm s16le"),
-        (b"RIFF\0\0\0\0AVI " + bytes(99), "is RIFF, but not WAV. Received: form b'AVI '"),
-        (b"RIFF\0\0", "is RIFF, but not WAV"),
+        (b"RIFF\0\0\0\0AVI " + bytes(99), "has no WAV header"),
+        (b"RIFF\0\0", "has no WAV header"),
         (header(), "ended within its WAV header"),
         (header(FMT), "ended within its WAV header"),
         (header(FMT, b"LIST\xff\xff\0\0abc"), "ended within its WAV header"),

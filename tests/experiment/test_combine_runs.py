@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,9 @@ from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.experiment import combine_runs as module
 from asdkeras.experiment.combine_runs import combine_runs
-from asdkeras.score_files import read_group_scores, read_story, read_trial
+from asdkeras.score_files import read_group_scores, read_metadata, read_trial
 from asdkeras.scorers.ensembles import METHODS
+from asdkeras.scorers.thresholds import Thresholds
 from tests.report.explained_runs import explained_trial, write_explained_run
 
 SECTIONS = {("fan", "00"): {"answer": [4.5, 3.0], "section": [9.0, 1.0]}}
@@ -22,25 +24,28 @@ SECTIONS = {("fan", "00"): {"answer": [4.5, 3.0], "section": [9.0, 1.0]}}
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """Makes runs of one system by the names of their answers; their thresholds are all 0."""
+    """Makes runs of one system by the names of their main scores; its thresholds are all 0."""
 
-    def runs(*answers, **story):
-        monkeypatch.setattr(module, "_thresholds_of", lambda recipe, system: threshold_of_0)
+    def runs(*main_scores, **more):
+        system = SimpleNamespace(thresholds=threshold_of_0)
+        monkeypatch.setattr(module, "load_recipe", lambda *_: None)
+        monkeypatch.setattr(module, "system_config", lambda *_: None)
+        monkeypatch.setattr(module.systems, "create", lambda *_: system)
         folders = []
-        for number, answer in enumerate(answers):
+        for number, name in enumerate(main_scores):
             trial, groups = explained_trial(SECTIONS)
-            trial.columns.columns = [answer]
-            names = {"anomaly_score": answer, "decision_score": answer, "named_scores": [answer]}
+            trial.columns.columns = [name]
+            names = {"anomaly_score": name, "decision_score": name, "named_scores": [name]}
             folder = tmp_path / str(number)
-            write_explained_run(folder, {0: (trial, groups)}, **names, **story)
+            write_explained_run(folder, {0: (trial, groups)}, **names, **more)
             folders.append(str(folder))
         return folders
 
     return runs
 
 
-def threshold_of_0(columns, table, constants):
-    return pd.Series(0.0, table.index)
+def threshold_of_0(columns, table, score):
+    return Thresholds(pd.Series(0.0, table.index))
 
 
 def combined(runs, tmp_path):
@@ -49,18 +54,18 @@ def combined(runs, tmp_path):
     return out / "scores" / "seed0"
 
 
-def test_answers_of_one_name_keep_the_threshold_of_the_system(runs, tmp_path):
+def test_main_scores_of_one_name_keep_the_threshold_of_the_system(runs, tmp_path):
     out = combined(runs("combined", "combined"), tmp_path)
 
-    assert read_story(out)["anomaly_score"] == "combined"
+    assert read_metadata(out).main_score == "combined"
     assert (read_trial(out).thresholds == 0.0).all()
 
 
-def test_answers_of_different_names_have_a_threshold_of_their_own(runs, tmp_path):
+def test_main_scores_of_different_names_have_a_threshold_of_their_own(runs, tmp_path):
     out = combined(runs("mse", "mahalanobis"), tmp_path)
 
     trial = read_trial(out)
-    assert read_story(out)["anomaly_score"] == "anomaly_score"
+    assert read_metadata(out).main_score == "anomaly_score"
     np.testing.assert_allclose(trial.columns["anomaly_score"][5:], [9.0, 6.0])
     np.testing.assert_allclose(trial.thresholds, 2 * 4.6)
     assert trial.decisions[5:].tolist() == [0, 0]
@@ -69,17 +74,17 @@ def test_answers_of_different_names_have_a_threshold_of_their_own(runs, tmp_path
 def test_what_labels_decided_of_the_runs_marks_what_is_made_of_them(runs, tmp_path):
     out = combined(runs("combined", "combined", oracle=["the checkpoint"]), tmp_path)
 
-    assert read_story(out)["oracle"] == ["the checkpoint"]
+    assert read_metadata(out).oracle == ("the checkpoint",)
 
 
-def test_a_run_alone_passes_on_what_its_scores_are_due_to(runs, tmp_path):
+def test_a_run_alone_passes_on_its_group_scores(runs, tmp_path):
     out = combined(runs("combined"), tmp_path)
 
     assert read_group_scores(out)["section"].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 9.0, 1.0]
 
 
 def test_scores_on_another_scale_have_a_threshold_of_their_own(runs, tmp_path):
-    """The answers are 1, 2, 3, 4, 5 in training: their mean 3, their deviation 2 ** 0.5."""
+    """The main scores are 1, 2, 3, 4, 5 in training: their mean 3, their deviation 2 ** 0.5."""
     combine_runs(runs("combined", "combined"), tmp_path / "out")
 
     trial = read_trial(tmp_path / "out" / "scores" / "seed0")
@@ -88,7 +93,7 @@ def test_scores_on_another_scale_have_a_threshold_of_their_own(runs, tmp_path):
 
 
 def test_test_clips_can_be_the_scale(runs, tmp_path):
-    """They have the answers 4.5 and 3: their mean 3.75, their deviation 0.75."""
+    """They have the scores 4.5 and 3: their mean 3.75, their deviation 0.75."""
     combine_runs(runs("combined", "combined"), tmp_path / "out", normalize="test")
 
     scores = read_trial(tmp_path / "out" / "scores" / "seed0").columns["combined"]
@@ -166,20 +171,22 @@ def test_runs_of_several_systems_make_one_that_bears_their_names(runs, tmp_path)
     system, seeds = combine_runs(chosen, tmp_path / "out", "sum", normalize="none")
 
     assert (system, seeds) == ("wilkinghoff2021+venkatesh2022+baseline2021", [0])
-    story = read_story(tmp_path / "out" / "scores" / "seed0")
-    assert story["published_rows"] == {}
-    assert story["anomaly_score"] == "anomaly_score"
+    metadata = read_metadata(tmp_path / "out" / "scores" / "seed0")
+    assert metadata.published_rows == {}
+    assert metadata.main_score == "anomaly_score"
     np.testing.assert_allclose(read_trial(tmp_path / "out/scores/seed0").thresholds, 3 * 4.6)
 
 
-def test_one_name_of_the_answer_makes_neither_threshold_nor_row_for_several_systems(runs, tmp_path):
+def test_one_name_of_the_main_score_makes_neither_threshold_nor_row_for_several_systems(
+    runs, tmp_path
+):
     chosen = runs("combined", "combined", published_rows={"combined": "msl"})
     set_system(chosen[0], "wilkinghoff2021")
 
     combine_runs(chosen, tmp_path / "out", "sum", normalize="none")
 
     np.testing.assert_allclose(read_trial(tmp_path / "out/scores/seed0").thresholds, 2 * 4.6)
-    assert read_story(tmp_path / "out/scores/seed0")["published_rows"] == {}
+    assert read_metadata(tmp_path / "out/scores/seed0").published_rows == {}
 
 
 def test_ensembles_are_members_like_any_run(runs, tmp_path):
@@ -249,7 +256,7 @@ def test_the_command_prints_the_result_of_what_it_made(runs, tmp_path, capsys):
 def test_the_command_knows_every_method(runs, tmp_path, how):
     assert ensemble(*runs("combined", "combined"), "--out", tmp_path / "out", "--combine", how) == 0
 
-    assert read_story(tmp_path / "out/scores/seed0")["notes"][0].startswith(f"{how} of 2")
+    assert read_metadata(tmp_path / "out/scores/seed0").notes[0].startswith(f"{how} of 2")
 
 
 def test_means_of_normalized_scores_are_the_default(runs, tmp_path):
@@ -260,7 +267,7 @@ def test_means_of_normalized_scores_are_the_default(runs, tmp_path):
     assert recipe["best_from_labels"] == []
 
 
-def test_what_labels_chose_is_marked_above_and_told_below(runs, tmp_path, capsys):
+def test_what_labels_chose_is_marked_above_and_named_below(runs, tmp_path, capsys):
     chosen, out = runs("combined", "combined"), tmp_path / "out"
 
     assert ensemble(*chosen, "--out", out, "--oracle-best", 1, 2) == 0
@@ -272,7 +279,7 @@ def test_what_labels_chose_is_marked_above_and_told_below(runs, tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    ("words", "answer"),
+    ("words", "message"),
     [
         (["--weights", 1], "--weights: 1 for 2 runs. Give one for each run."),
         (["--weights", 0, 0], "from 0 on, one of them above 0. Received: 0 0"),
@@ -283,11 +290,11 @@ def test_what_labels_chose_is_marked_above_and_told_below(runs, tmp_path, capsys
         (["--oracle-best", 1, 3], "--oracle-best: 3 are more than there are. Received: 2 runs."),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_line(runs, tmp_path, capsys, words, answer):
+def test_what_cannot_be_meant_is_refused_in_one_line(runs, tmp_path, capsys, words, message):
     assert ensemble(*runs("combined", "combined"), "--out", tmp_path / "out", *words) == 2
 
     error = capsys.readouterr().err
-    assert answer in error
+    assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -337,8 +344,8 @@ def test_rows_of_the_paper_stay_where_all_runs_of_one_system_share_them(runs, tm
 
     combine_runs(chosen, tmp_path / "out")
 
-    assert read_story(tmp_path / "out/scores/seed0")["published_rows"] == {"combined": "msl"}
+    assert read_metadata(tmp_path / "out/scores/seed0").published_rows == {"combined": "msl"}
     path = tmp_path / "1" / "scores" / "seed0" / "DONE"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"published_rows": {}}))
     combine_runs(chosen, tmp_path / "other")
-    assert read_story(tmp_path / "other/scores/seed0")["published_rows"] == {}
+    assert read_metadata(tmp_path / "other/scores/seed0").published_rows == {}

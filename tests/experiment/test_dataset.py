@@ -7,11 +7,13 @@ import pytest
 from asdkeras.data.adopt import adopt
 from asdkeras.data.clips import find_clips
 from asdkeras.data.layouts import read_layout
+from asdkeras.data.manifest import Manifest
 from asdkeras.data.manifest_file import read_manifest
 from asdkeras.data.places import truth_folder
 from asdkeras.errors import DataError
 from asdkeras.experiment.dataset import find_data, known_released, known_truth
 from tests.data.trees import make
+from tests.truth_files import pinned
 
 NO_ATTRIBUTE = "section_00_source_train_normal_0000_noAttribute.wav"
 
@@ -54,7 +56,11 @@ def test_ground_truth_is_known_once_it_was_fetched():
         "pump\nid_01_00000000.wav,anomaly_id_01_00000000.wav,1\n",
     )
 
-    assert known_truth("dcase2020").find("pump", "id_01_00000000.wav").is_anomalous
+    content = pinned(read_manifest().dataset(2020), truth_folder("dcase2020"))
+
+    truth = known_truth("dcase2020", Manifest(Path("manifest.yaml"), {"dcase2020": content}))
+
+    assert truth.rows("pump")[0].is_anomalous
     assert known_truth("mini2020") is None
 
 

@@ -1,11 +1,10 @@
-"""What models say of clips: every row where it belongs, and none where nobody asked."""
+"""What models make of clips: every row where it belongs, and none where nobody asked."""
 
 import keras
 import numpy as np
 import pytest
 
-from asdkeras.experiment.training import represent
-from asdkeras.systems.system import Trained
+from asdkeras.experiment.training import Represented, represent
 from tests.systems.recorded_clips import clip_table, noisy_clips
 
 CLIP_LENGTH = 4
@@ -23,24 +22,24 @@ def model(factor):
     return keras.Model(waveform, factor * waveform)
 
 
-def trained(rows=None, inputs=None, **models):
-    return Trained(models, {"k": np.arange(3)}, CLIP_LENGTH, "start", rows or {}, inputs or {})
+def arrays_of(clips, batch_size, rows=None, inputs=None, **models):
+    unit = Represented(models, CLIP_LENGTH, "start", inputs or {}, rows or {})
+    return represent(unit, clips, batch_size)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
 def test_every_clip_has_the_row_of_its_own_waveform(clips, batch_size):
-    given = represent(trained(once=model(1.0), twice=model(2.0)), clips, batch_size)
-    np.testing.assert_array_equal(given.clips["once"], clips.store.waveforms)
-    np.testing.assert_array_equal(given.clips["twice"], 2 * np.array(clips.store.waveforms))
-    np.testing.assert_array_equal(given.constants["k"], np.arange(3))
+    given = arrays_of(clips, batch_size, once=model(1.0), twice=model(2.0))
+    np.testing.assert_array_equal(given["once"], clips.store.waveforms)
+    np.testing.assert_array_equal(given["twice"], 2 * np.array(clips.store.waveforms))
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
-def test_a_model_hears_its_own_rows_and_the_others_stay_empty(clips, batch_size, capsys):
+def test_a_model_takes_its_own_clips_and_the_rows_of_others_stay_empty(clips, batch_size, capsys):
     models = {"all": model(1.0), "near": model(2.0), "far": model(3.0)}
     is_training = np.array(SPLITS) == "train"
     rows = {"near": is_training, "far": ~is_training}
-    given = represent(trained(rows, **models), clips, batch_size).clips
+    given = arrays_of(clips, batch_size, rows, **models)
 
     waveforms = np.array(clips.store.waveforms)
     np.testing.assert_array_equal(given["all"], waveforms)
@@ -59,8 +58,8 @@ def test_a_model_takes_the_values_of_its_own_clips_beside_their_waveforms(clips,
     gains = np.arange(1.0, 6.0, dtype="float32")
     is_training = np.array(SPLITS) == "train"
 
-    wanted = trained({"loud": is_training}, {"gain": gains}, loud=louder)
-    given = represent(wanted, clips, batch_size).clips["loud"]
+    rows = {"loud": is_training}
+    given = arrays_of(clips, batch_size, rows, {"gain": gains}, loud=louder)["loud"]
 
     expected = np.array(clips.store.waveforms) * gains[:, None]
     np.testing.assert_array_equal(given[is_training], expected[is_training])
@@ -70,7 +69,7 @@ def test_a_model_takes_the_values_of_its_own_clips_beside_their_waveforms(clips,
 def test_every_output_of_a_model_is_a_representation_of_its_own(clips):
     waveform = keras.Input((CLIP_LENGTH,))
     both = keras.Model(waveform, {"once": waveform, "sum": keras.ops.sum(waveform, axis=1)})
-    given = represent(trained(net=both), clips, 2).clips
+    given = arrays_of(clips, 2, net=both)
 
     assert set(given) == {"once_net", "sum_net"}
     np.testing.assert_array_equal(given["once_net"], clips.store.waveforms)
@@ -79,6 +78,6 @@ def test_every_output_of_a_model_is_a_representation_of_its_own(clips):
 
 
 def test_a_model_without_clips_costs_nothing(clips):
-    given = represent(trained({"far": np.full(5, False)}, far=model(1.0)), clips, 2).clips
+    given = arrays_of(clips, 2, {"far": np.full(5, False)}, far=model(1.0))
     assert given["far"].shape == (5, CLIP_LENGTH)
     assert np.isnan(given["far"]).all()

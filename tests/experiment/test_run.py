@@ -1,5 +1,8 @@
 """What the runner does around a system: which models there are, and what training leaves."""
 
+import dataclasses
+import shutil
+
 import keras
 import numpy as np
 import pandas as pd
@@ -7,11 +10,16 @@ import pytest
 import soundfile
 
 from asdkeras.data.pipeline import Holdout, num_training_windows, window_batches
-from asdkeras.errors import TrainingError
+from asdkeras.errors import RecipeError, TrainingError
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training
-from asdkeras.experiment.run import open_run, train
-from asdkeras.systems.system import System, Trained
+from asdkeras.experiment.run import load_units, open_finished, open_run, score, train
+from asdkeras.experiment.units import units_of
+from asdkeras.score_files import read_metadata, read_trial
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import representation
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.system import System
 
 CLIP_LENGTH, NUM_FRAMES, EPOCHS = 64, 2, 2
 ALL = Holdout(0.0, "last")
@@ -24,52 +32,79 @@ def _own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(training, "make_repeatable", keras.utils.set_random_seed)
 
 
-class Autoencoder:
-    """A system on windows of stored frames; takes down what happens to it."""
+@dataclasses.dataclass(frozen=True)
+class Trained(Models):
+    """What the training of `Autoencoder` leaves."""
+
+    network: TrainedNetwork
+    mean: np.ndarray
+
+
+class Autoencoder(System):
+    """One dense layer on windows of stored frames; notes what it computes."""
+
+    models_class, batch_size, main_score = Trained, 4, "first"
 
     def __init__(self, scope="machine_type_and_part", after_fit=lambda: None):
-        self.scope = scope
-        self.after_fit = after_fit
-        self.frame_files = []
-        self.heard = {}
+        super().__init__(None)
+        self.scope, self.after_fit = scope, after_fit
+        self.sections = {}
+        self.computed = []
+
+    def noted(self, name, function):
+        """The function, noting that it is called."""
+
+        def call(*args):
+            self.computed.append(name)
+            return function(*args)
+
+        return call
 
     def train(self, clips, context):
+        self.computed.append("train")
+        self.sections[context.folder.parent.name] = clips.table["section"].tolist()
+        context.warn("few clips")
         waveform = keras.Input((CLIP_LENGTH,))
         front_end = keras.Model(waveform, keras.layers.Reshape((16, 4))(waveform))
         frames = context.store_frames(front_end, clips, CLIP_LENGTH, "start", 2)
-        self.frame_files.append(frames.path)
-        self.heard[context.folder.parent.name] = clips.table["section"].tolist()
         windows = frames.windows(NUM_FRAMES, 1)
-        fitted = context.fit(
-            lambda: self.compiled(waveform),
-            lambda first_epoch: window_batches(
-                windows,
-                ALL,
-                None,
-                batch_size=8,
-                seed=context.seed,
-                first_epoch=first_epoch,
-                epochs=EPOCHS,
-                as_vectors=True,
-            ),
+        moments = self.noted("moments", lambda: {"mean": frames.moments()[0]})
+        mean = context.once("moments", moments)["mean"]
+        network = context.fit(
+            self.noted("build", compiled),
+            self.noted("batches", lambda first_epoch: batches(windows, first_epoch, context.seed)),
             epochs=EPOCHS,
             steps_per_epoch=-(-num_training_windows(windows, ALL) // 8),
-            keep_epochs=(EPOCHS,),
-            watch=lambda model: {},
-        )
+        ).networks[EPOCHS]
         self.after_fit()
-        return Trained({"means": self.represented(waveform, fitted)}, {}, CLIP_LENGTH, "start")
+        return Trained(CLIP_LENGTH, 16000, "start", network, mean)
 
-    def compiled(self, waveform):
-        model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
-        model.compile("adam", "mse")
-        return model
+    def represent(self, models):
+        waveform = keras.Input((CLIP_LENGTH,))
+        return {"means": keras.Model(waveform, models.network.model(waveform[:, :8]))}
 
-    def represented(self, waveform, fitted):
-        return keras.Model(waveform, fitted.models[EPOCHS](waveform[:, :8]))
+    def section_scorer(self, normal):
+        means = representation("means")
+        return SectionScorer({"first": means[:, 0] - float(normal.models.mean[0])}, means)
 
-    def system(self):
-        return System(self.scope, 4, self.train, None, None, {}, None)
+
+def compiled():
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
+    model.compile("adam", "mse")
+    return model
+
+
+def batches(windows, first_epoch, seed):
+    return window_batches(
+        windows,
+        ALL,
+        None,
+        batch_size=8,
+        seed=seed,
+        first_epoch=first_epoch,
+        epochs=EPOCHS,
+        as_vectors=True,
+    )
 
 
 @pytest.fixture
@@ -80,55 +115,57 @@ def opened(tmp_path, monkeypatch):
         folder = tmp_path / dataset
         for machine in machines:
             for section in sections:
-                for number in range(2):
-                    write_clip(folder / machine / "train", section, number)
-        monkeypatch.setattr(runner, "system_of", lambda run: system.system())
+                write_clips(folder / machine, section)
+        monkeypatch.setattr(runner, "system_of", lambda run: system)
         monkeypatch.setattr(runner, "known_truth", lambda dataset: None)  # Whatever is fetched.
         return open_run("wilkinghoff2021", folder, recipe="mini", runs=tmp_path / "runs")
 
     return opened
 
 
-def write_clip(folder, section, number):
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"section_{section}_source_train_normal_{number:04d}_strength_1.wav"
-    noise = 0.1 * np.random.default_rng(number).normal(size=CLIP_LENGTH)
-    soundfile.write(folder / name, noise, 16000)
+def write_clips(folder, section):
+    """Two training clips and a test clip."""
+    for number, split in enumerate(("train", "train", "test")):
+        path = folder / split / f"section_{section}_source_{split}_normal_{number:04d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = 0.1 * np.random.default_rng(number).normal(size=CLIP_LENGTH)
+        soundfile.write(path, noise, 16000)
 
 
-def left(run):
-    return {path.name for path in run.folder.path.glob("*/seed0/*")}
+def files_of(run):
+    return {path.name for path in run.folder.task("all", 0).iterdir()}
 
 
-DONE = {"DONE", "representations.npz", "train.csv", "weights.keras"}
+LEFT_BY_FIT = {"train.csv", "weights.keras"}
+DONE = {"DONE", "TRAINED", "models.npz", "representations.npz", *LEFT_BY_FIT}
 
 
-def test_a_model_per_machine_type_and_part_hears_the_sections_of_its_part(opened):
+def test_a_model_per_machine_type_and_part_is_trained_on_the_sections_of_its_part(opened):
     system = Autoencoder()
 
     run = opened(system)
     train(run)
 
-    assert system.heard == {
+    assert system.sections == {
         "fan_dev": ["00", "00"],
         "fan_eval": ["03", "03"],
         "valve_dev": ["00", "00"],
         "valve_eval": ["03", "03"],
     }
     names = {path.parent.parent.name for path in run.folder.path.glob("*/seed0/DONE")}
-    assert names == set(system.heard)
+    assert names == set(system.sections)
 
 
 def test_a_part_without_clips_has_no_model(opened):
     system = Autoencoder()
     train(opened(system, sections=("04", "05"), machines=("fan",)))
-    assert system.heard == {"fan_eval": ["04", "04", "05", "05"]}
+    assert system.sections == {"fan_eval": ["04", "04", "05", "05"]}
 
 
 def test_recordings_of_ones_own_are_all_of_the_development_set(opened):
     system = Autoencoder()
     train(opened(system, dataset="factory", machines=("fan",)))
-    assert system.heard == {"fan_dev": ["00", "00", "03", "03"]}
+    assert system.sections == {"fan_dev": ["00", "00", "03", "03"]}
 
 
 @pytest.mark.parametrize(
@@ -141,40 +178,131 @@ def test_recordings_of_ones_own_are_all_of_the_development_set(opened):
 )
 def test_other_scopes_have_the_names_of_their_clips(opened, scope, names):
     run = opened(Autoencoder(scope))
-    assert [unit for unit, _ in runner._units(run.table, scope)] == names
+    assert [unit for unit, _ in units_of(run.table, scope)] == names
 
 
-def test_training_leaves_no_frames(opened):
+def test_a_finished_training_leaves_no_frames(opened):
     system = Autoencoder("all")
 
     run = opened(system)
     train(run)
 
-    (path,) = system.frame_files
-    assert path.parent == run.folder.path / "all" / "seed0"
-    assert not path.exists()
-    assert left(run) == DONE
+    assert system.computed == ["train", "moments", "build", "batches"]
+    assert files_of(run) == DONE
 
 
 @pytest.mark.parametrize(
-    "error", [TrainingError("diverged"), KeyboardInterrupt(), OSError(28, "x")]
+    ("error", "kept"),
+    [
+        (TrainingError("diverged"), set()),
+        (OSError(28, "x"), set()),
+        (KeyboardInterrupt(), {"frames0.float32"}),
+    ],
 )
-def test_a_failed_or_stopped_task_leaves_none_and_goes_on_with_new_ones(opened, error):
+def test_a_training_that_ends_after_its_last_epoch_and_goes_on_computes_nothing_twice(
+    opened, capsys, error, kept
+):
     def fail():
-        assert system.frame_files[-1].exists()
         raise error
 
     system = Autoencoder("all", fail)
     run = opened(system)
-
     with pytest.raises(type(error)):
         train(run)
+    assert files_of(run) == {"passes", *LEFT_BY_FIT, *kept}
+    assert "front end: 8/8" in capsys.readouterr().err
+    before = (run.folder.path / "all/seed0/train.csv").read_bytes()
 
-    assert left(run) == {"train.csv", "weights.keras"}
-    before = pd.read_csv(run.folder.path / "all" / "seed0" / "train.csv")
-    system.after_fit = lambda: None
+    system.computed, system.after_fit = [], lambda: None
     train(run)
-    assert len(system.frame_files) == 2
-    assert left(run) == DONE
-    after = pd.read_csv(run.folder.path / "all" / "seed0" / "train.csv")
-    pd.testing.assert_frame_equal(after, before)
+
+    assert system.computed == ["train"]
+    assert "front end" not in capsys.readouterr().err
+    assert files_of(run) == DONE
+    assert (run.folder.path / "all/seed0/train.csv").read_bytes() == before
+
+
+def test_a_training_stopped_in_the_middle_goes_on_with_the_frames_it_stored(
+    opened, capsys, monkeypatch
+):
+    def stop(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    system = Autoencoder("all")
+    run = opened(system)
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Record, "on_epoch_begin", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(run)
+    assert files_of(run) == {"passes", "frames0.float32"}
+    capsys.readouterr()
+
+    system.computed = []
+    train(run)
+
+    assert system.computed == ["train", "build", "batches"]
+    assert "front end" not in capsys.readouterr().err
+    assert files_of(run) == DONE
+
+
+def test_what_is_trained_is_represented_without_training_and_its_warnings_stay(opened, monkeypatch):
+    system = Autoencoder("all")
+    run = opened(system)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "represent", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(run)
+    assert files_of(run) == DONE - {"DONE", "representations.npz"}
+
+    system.computed = []
+    score(run)
+
+    assert system.computed == []
+    assert files_of(run) == DONE
+    assert read_metadata(run.folder.scores(0)).notes == ("few clips",)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_run_is_read_from_its_folder_alone(opened):
+    system = Autoencoder("section")
+    run = dataclasses.replace(opened(system), is_in_process=True)
+    score(run)
+    shutil.rmtree(run.data)
+
+    finished = open_finished(run.folder.path)
+    units = list(load_units(finished, system, 0))
+
+    assert finished.folder == run.folder
+    pd.testing.assert_frame_equal(pd.concat(unit.table for unit in units), finished.table)
+    scores = [unit.arrays["means"][:, 0] - unit.models.mean[0] for unit in units]
+    expected = read_trial(run.folder.scores(0)).columns["first"]
+    np.testing.assert_array_equal(np.concatenate(scores), expected)
+    assert [unit.models.network.model.input_shape for unit in units] == [(None, 8)] * 4
+    of_fan = list(load_units(finished, system, 0, ["fan"]))
+    assert [unit.table["section"].tolist() for unit in of_fan] == [["00"] * 3, ["03"] * 3]
+
+
+def test_units_that_are_not_finished_are_missed(opened):
+    system = Autoencoder("machine_type")
+    run = opened(system)
+    train(run)
+    (run.folder.task("valve", 0) / "TRAINED").unlink()
+
+    with pytest.raises(RecipeError, match=r"valve/seed0: holds no finished training"):
+        list(load_units(run, system, 0))
+
+    assert len(list(load_units(run, system, 0, ["fan"]))) == 1
+
+
+def test_a_folder_without_scores_is_not_opened(opened, tmp_path):
+    with pytest.raises(RecipeError, match=r"no run\. `asdkeras train` or `asdkeras eval`"):
+        open_finished(tmp_path)
+
+    run = opened(Autoencoder("all"))
+    train(run)
+
+    with pytest.raises(RecipeError, match=r"has no scores yet\. `asdkeras eval` finishes it"):
+        open_finished(run.folder.path)

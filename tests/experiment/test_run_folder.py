@@ -8,6 +8,7 @@ import pytest
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.recipe import load_recipe, recipes_of
 from asdkeras.experiment.run_folder import RunFolder, claim, locked
+from asdkeras.systems.model_files import Models, save_models
 
 SOURCE = recipes_of("wilkinghoff2021")["mini"]
 
@@ -65,25 +66,50 @@ def test_another_recipe_or_other_data_are_refused_and_nothing_is_touched(
     assert content(RunFolder(tmp_path / "run", "", "")) == before
 
 
+def others(folder):
+    """The same folder, of another recipe or of other data."""
+    yield RunFolder(folder.path, folder.recipe_digest, "other audio")
+    yield RunFolder(folder.path, "other recipe", folder.data_fingerprint)
+
+
 def test_done_counts_for_its_recipe_and_data_only(tmp_path):
     folder = claimed(tmp_path)
     part = folder.scores(0)
     assert not folder.is_done(part)
 
-    folder.mark_done(part, notes=["a"])
+    folder.mark(part, "DONE", notes=["a"])
 
     assert folder.is_done(part)
-    assert folder.read_done(part)["notes"] == ["a"]
-    assert not RunFolder(folder.path, folder.recipe_digest, "other audio").is_done(part)
-    assert not RunFolder(folder.path, "other recipe", "audio").is_done(part)
+    assert json.loads((part / "DONE").read_text())["notes"] == ["a"]
+    assert not any(other.is_done(part) for other in others(folder))
 
 
-def test_a_torn_done_is_none(tmp_path):
+def test_a_training_counts_for_its_recipe_and_data_as_long_as_its_models_are_there(tmp_path):
     folder = claimed(tmp_path)
-    folder.mark_done(folder.scores(0))
-    (folder.scores(0) / "DONE").write_text('{"digest": "')
+    part = folder.task("all", 0)
+    folder.mark(part, "TRAINED", warnings=["a", "b"])
+    assert not folder.is_trained(part)
 
-    assert not folder.is_done(folder.scores(0))
+    save_models(Models(64, 16000, "start"), part)
+
+    assert folder.is_trained(part)
+    assert not folder.is_done(part)
+    assert not any(other.is_trained(part) for other in others(folder))
+    assert folder.warnings(part) == ["a", "b"]
+    assert folder.warnings(folder.task("all", 1)) == []
+
+
+@pytest.mark.parametrize("text", ['{"digest": "', "", "[]"])
+def test_a_torn_mark_is_none(tmp_path, text):
+    folder = claimed(tmp_path)
+    part = folder.task("all", 0)
+    save_models(Models(64, 16000, "start"), part)
+    for stage in ("TRAINED", "DONE"):
+        folder.mark(part, stage)
+        (part / stage).write_text(text)
+
+    assert not folder.is_done(part)
+    assert not folder.is_trained(part)
 
 
 def test_one_process_at_a_time_and_what_a_killed_one_left_is_cleared(tmp_path):

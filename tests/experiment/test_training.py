@@ -14,7 +14,6 @@ from asdkeras.data.pipeline import Holdout, held_out_batches, num_training_windo
 from asdkeras.errors import DataError, TrainingError
 from asdkeras.experiment import training
 from asdkeras.experiment.training import TaskContext
-from asdkeras.files import exclusive
 
 NUM_CLIPS, CLIP_LENGTH = 6, 16
 HOLDOUT = Holdout(0.25, "last")
@@ -66,9 +65,19 @@ def front_end():
 
 @pytest.fixture
 def context(tmp_path):
-    task = TaskContext(tmp_path, 0, pd.DataFrame(), "train a task")
-    with contextlib.closing(task):
+    with task_in(tmp_path) as task:
         yield task
+
+
+def task_in(folder):
+    return TaskContext(folder, 0, pd.DataFrame(), "train a task", Clips())
+
+
+def stored(context, front_end, clips=None):
+    """A store of frames that are there."""
+    store = context.store_frames(front_end, clips or Clips(), CLIP_LENGTH, "end", 4)
+    store.open()
+    return store
 
 
 def autoencoder(learning_rate=0.1):
@@ -128,15 +137,20 @@ def rows(context):
     return pd.read_csv(context.folder / "train.csv").drop(columns="seconds")
 
 
-def never():
+def never(*_):
     raise AssertionError("trained again")
+
+
+def assert_same_weights(one, other):
+    for value, expected in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, expected)
 
 
 @pytest.fixture(scope="module")
 def whole(front_end, tmp_path_factory):
     """A training that nobody stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    with contextlib.closing(TaskContext(folder, 0, pd.DataFrame(), "train")) as task:
+    with task_in(folder) as task:
         fitted = fit(task, front_end, keep_epochs=(1, EPOCHS))
     return types.SimpleNamespace(rows=rows(task), fitted=fitted, folder=folder)
 
@@ -148,27 +162,22 @@ def test_a_training_stopped_and_resumed_ends_as_one_that_was_not(
 ):
     with monkeypatch.context() as patch:
         stop_at(patch, step)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt), context:
             fit(context, front_end)
-    context.close()
 
     again = fit(context, front_end)
 
-    expected = whole.fitted.models[EPOCHS].get_weights()
-    for value, other in zip(again.models[EPOCHS].get_weights(), expected, strict=True):
-        np.testing.assert_array_equal(value, other)
+    assert_same_weights(again.networks[EPOCHS], whole.fitted.networks[EPOCHS])
     np.testing.assert_array_equal(
         again.batch_values["last_batch"], whole.fitted.batch_values["last_batch"]
     )
     pd.testing.assert_frame_equal(rows(context), whole.rows)
 
 
-def test_a_trained_task_is_loaded_with_all_it_recorded(whole, front_end):
-    task = TaskContext(whole.folder, 0, pd.DataFrame(), "train")
-
-    again = task.fit(
+def test_a_trained_task_is_loaded_with_all_it_recorded(whole):
+    again = task_in(whole.folder).fit(
         never,
-        lambda first_epoch: never(),
+        never,
         epochs=EPOCHS,
         steps_per_epoch=STEPS,
         keep_epochs=(1, EPOCHS),
@@ -177,15 +186,12 @@ def test_a_trained_task_is_loaded_with_all_it_recorded(whole, front_end):
         record=("last_batch",),
     )
 
-    assert set(again.models) == {1, EPOCHS}
+    assert set(again.networks) == {1, EPOCHS}
     np.testing.assert_array_equal(
         again.batch_values["last_batch"], whole.fitted.batch_values["last_batch"]
     )
-    for epoch, model in again.models.items():
-        for value, other in zip(
-            model.get_weights(), whole.fitted.models[epoch].get_weights(), strict=True
-        ):
-            np.testing.assert_array_equal(value, other)
+    for epoch, network in again.networks.items():
+        assert_same_weights(network, whole.fitted.networks[epoch])
 
 
 def test_a_phase_before_the_last_has_files_of_its_own_and_is_not_repeated(context, front_end):
@@ -201,10 +207,7 @@ def test_a_phase_before_the_last_has_files_of_its_own_and_is_not_repeated(contex
     np.testing.assert_array_equal(
         again.batch_values["last_batch"], first.batch_values["last_batch"]
     )
-    for value, other in zip(
-        again.models[EPOCHS].get_weights(), first.models[EPOCHS].get_weights(), strict=True
-    ):
-        np.testing.assert_array_equal(value, other)
+    assert_same_weights(again.networks[EPOCHS], first.networks[EPOCHS])
 
 
 def accumulating():
@@ -250,8 +253,8 @@ def test_recorded_values_are_kept_before_the_last_epoch_counts_as_done(
 def test_recorded_values_are_those_after_each_batch_of_the_last_epoch(context, front_end):
     fitted = fit(context, front_end, lambda: autoencoder(learning_rate=0.0))
 
-    windows = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4).windows(3, 1)
-    model = fitted.models[EPOCHS]
+    windows = stored(context, front_end).windows(3, 1)
+    model = fitted.networks[EPOCHS].model
     expected = [
         np.mean(np.square(np.float64(x) - np.float64(model(x, training=True))))
         for x, _ in batches(windows, EPOCHS - 1)
@@ -276,9 +279,9 @@ def test_losses_of_training_and_validation_go_into_the_table_and_recorded_values
 
 
 def test_the_loss_of_validation_is_that_of_the_windows_held_out(whole, context, front_end):
-    windows = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4).windows(3, 1)
-    rest = windows.read(np.arange(27, 36)).reshape(9, 6)
-    errors = np.float64(rest) - np.float64(whole.fitted.models[EPOCHS](rest, training=False))
+    rest = stored(context, front_end).windows(3, 1).read(np.arange(27, 36)).reshape(9, 6)
+    model = whole.fitted.networks[EPOCHS].model
+    errors = np.float64(rest) - np.float64(model(rest, training=False))
     assert whole.rows["val_loss"].iloc[-1] == pytest.approx(np.mean(errors**2), rel=1e-5)
 
 
@@ -324,7 +327,7 @@ def test_a_training_loss_that_is_not_finite_stops_it_too(context, front_end):
 
 
 def test_stored_frames_are_those_of_the_front_end_in_the_order_of_the_clips(context, front_end):
-    store = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4)
+    store = stored(context, front_end)
 
     waveforms = Clips().read(np.arange(NUM_CLIPS), CLIP_LENGTH, "end")
     np.testing.assert_array_equal(
@@ -336,32 +339,70 @@ def test_frames_are_computed_as_after_training(context):
     waveform = keras.Input((CLIP_LENGTH,))
     dropped = keras.layers.Dropout(0.9)(keras.layers.Reshape((8, 2))(waveform))
 
-    store = context.store_frames(keras.Model(waveform, dropped), Clips(), CLIP_LENGTH, "end", 4)
+    store = stored(context, keras.Model(waveform, dropped))
 
     assert np.all(store.windows(8, 1).read(range(NUM_CLIPS)) != 0.0)
 
 
-def test_stored_frames_lie_in_the_task_folder_until_it_is_closed(context, front_end):
-    stores = [context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4) for _ in range(2)]
-    lying = {store.path for store in stores}
-    assert len(lying) == 2
-    assert {*context.folder.iterdir()} == lying
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [(None, False), (DataError("gone"), False), (KeyboardInterrupt(), True), (SystemExit(), True)],
+)
+def test_stored_frames_stay_in_the_folder_of_a_task_only_if_it_is_stopped(
+    context, front_end, capsys, error, is_kept
+):
+    expected = contextlib.nullcontext() if error is None else pytest.raises(type(error))
 
-    context.close()
+    with expected, context:
+        stores = [stored(context, front_end) for _ in range(2)]
+        if error is not None:
+            raise error
 
-    assert os.listdir(context.folder) == []
+    names = {store.path.name for store in stores}
+    assert len(names) == 2
+    assert {*os.listdir(context.folder)} == (names if is_kept else set())
     assert all(store.is_closed for store in stores)
-
-
-def test_what_a_killed_process_left_of_them_is_cleared_away(context, front_end):
-    context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4)
-
-    with exclusive(context.folder, "busy"):
-        assert os.listdir(context.folder) == [".lock"]
+    capsys.readouterr()
+    again = [stored(context, front_end) for _ in range(2)]
+    assert {store.path.name for store in again} == names
+    assert ("front end" in capsys.readouterr().err) != is_kept
 
 
 def test_clips_that_cannot_be_read_leave_no_frames(context, front_end):
     with pytest.raises(DataError, match=r"^a\.samples: is gone\.$"):
-        context.store_frames(front_end, Gone(), CLIP_LENGTH, "end", 4)
+        stored(context, front_end, Gone())
 
     assert os.listdir(context.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"), [(None, False), (DataError("gone"), True), (KeyboardInterrupt(), True)]
+)
+def test_arrays_of_a_finished_pass_are_computed_once_for_each_training(
+    context, front_end, error, is_kept
+):
+    passes = []
+
+    def read_once(task):
+        """A pass over frames."""
+        frames = task.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4)
+
+        def compute():
+            passes.append("computed")
+            return dict(zip(("mean", "variance"), frames.moments(), strict=True))
+
+        return task.once("a pass", compute)
+
+    expected = contextlib.nullcontext() if error is None else pytest.raises(type(error))
+    with expected, context:
+        first = read_once(context)
+        if error is not None:
+            raise error
+    assert (context.folder / "passes/a pass.npz").exists() == is_kept
+
+    again = read_once(task_in(context.folder))
+
+    assert len(passes) == (1 if is_kept else 2)
+    assert set(again) == {"mean", "variance"}
+    for name, array in first.items():
+        np.testing.assert_array_equal(again[name], array)

@@ -1,13 +1,11 @@
-"""ExemplarDistance: the distances one pair at a time, the scorers, and close embeddings."""
+"""ExemplarDistance: the distances one pair at a time, close embeddings, and what is refused."""
 
 import keras
 import numpy as np
 import pytest
-from sklearn.preprocessing import normalize
 
 from asdkeras.dsp.precision import single_precision
 from asdkeras.layers.exemplar_distance import ExemplarDistance
-from asdkeras.scorers.exemplars import ExemplarScorer
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
 from tests.contracts import check_layer
 
@@ -19,8 +17,8 @@ def drawn(seed, rows, dim=DIM):
     return np.random.default_rng(seed).normal(size=(rows, dim)).astype("float32")
 
 
-def layer_of(exemplars, metric):
-    layer = ExemplarDistance(len(exemplars), metric)
+def layer_of(exemplars, metric, num_neighbors=1):
+    layer = ExemplarDistance(len(exemplars), metric, num_neighbors)
     layer.set_exemplars(exemplars)
     return layer
 
@@ -34,38 +32,32 @@ def pair_distance(x, c, metric):
     return 1 - product / np.sqrt(sum(a * a for a in x)) / np.sqrt(sum(b * b for b in c))
 
 
+def mean_distance(x, exemplars, metric, num_neighbors=1):
+    distances = sorted(pair_distance(x, c, metric) for c in exemplars)[:num_neighbors]
+    return sum(distances) / len(distances)
+
+
+@pytest.mark.parametrize("num_neighbors", [1, 2, 4, 300])
+@pytest.mark.parametrize("count", [1, 4, 256, 257, 600])
 @pytest.mark.parametrize("metric", METRICS)
-def test_score_is_the_distance_to_the_nearest_exemplar(metric):
-    embeddings, exemplars = drawn(0, 5).astype(np.float64), drawn(1, 4).astype(np.float64)
-    expected = [min(pair_distance(x, c, metric) for c in exemplars) for x in embeddings]
-    np.testing.assert_allclose(layer_of(exemplars, metric)(embeddings), expected, rtol=1e-9)
-
-
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize("count", [1, 256, 257, 600])
-def test_any_number_of_clips_scores_as_the_nearest_neighbor_scorer(metric, count):
-    embeddings, exemplars = drawn(0, 40), drawn(1, count)
+def test_score_is_the_mean_distance_to_the_nearest_exemplars(metric, count, num_neighbors):
+    embeddings, exemplars = drawn(0, 5).astype("float64"), drawn(1, count).astype("float64")
     # The last one is the nearest of a clip, so that it cannot be forgotten.
     exemplars[-1] = 1.1 * embeddings[0] + 0.01
-    expected = NearestNeighborScorer(metric).fit(exemplars).anomaly_score(embeddings)
-    np.testing.assert_allclose(layer_of(exemplars, metric)(embeddings), expected, rtol=1e-9)
 
+    scores = layer_of(exemplars, metric, num_neighbors)(embeddings)
 
-def test_dot_scores_as_the_exemplar_scorer_of_means_shorter_than_one():
-    embeddings, source, target = (normalize(drawn(seed, 30)) for seed in (0, 1, 2))
-    scorer = ExemplarScorer(4).fit(source, target[:3])
-    exemplars = np.concatenate([scorer.centers_, scorer.targets_])
-    assert np.linalg.norm(exemplars, axis=1).min() < 0.9
-    scores = layer_of(exemplars, "dot")(embeddings)
-    np.testing.assert_allclose(scores, scorer.anomaly_score(embeddings), rtol=1e-9)
+    expected = [mean_distance(x, exemplars, metric, num_neighbors) for x in embeddings]
+    np.testing.assert_allclose(scores, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_close_embeddings_keep_their_digits_in_single_precision(metric):
     exemplars = 10.0 + drawn(1, 5)
     embeddings = exemplars + 1e-2 * drawn(0, 5)
-    expected = NearestNeighborScorer(metric).fit(exemplars).anomaly_score(embeddings)
-    assert expected.max() < 0.1
+    doubles = embeddings.astype("float64"), exemplars.astype("float64")
+    expected = [mean_distance(x, doubles[1], metric) for x in doubles[0]]
+    assert max(expected) < 0.1
     with single_precision():
         scores = layer_of(exemplars, metric)(embeddings)
     # Cosine distances of 1e-7: 1 less a product of unit vectors would be wrong by 0.3 of them.
@@ -93,14 +85,17 @@ def test_opposite_directions_are_at_cosine_distance_two():
     np.testing.assert_allclose(layer_of(exemplars, "cosine")(-3.0 * exemplars), 2.0, rtol=1e-12)
 
 
+@pytest.mark.parametrize("num_neighbors", [1, 2])
 @pytest.mark.parametrize("metric", METRICS)
-def test_layer_contract(metric):
-    check_layer(layer_of(drawn(1, 4), metric), drawn(0, 5), output_shape=(5,))
+def test_layer_contract(metric, num_neighbors):
+    layer = layer_of(drawn(1, 4), metric, num_neighbors)
+    check_layer(layer, drawn(0, 5), output_shape=(5,))
 
 
-def test_no_exemplars_are_refused():
-    with pytest.raises(ValueError, match=r"`num_exemplars` must be at least 1\..*exemplars=0"):
-        ExemplarDistance(0)
+@pytest.mark.parametrize("name", ["num_exemplars", "num_neighbors"])
+def test_no_exemplars_and_no_neighbors_are_refused(name):
+    with pytest.raises(ValueError, match=rf"`{name}` must be at least 1\. Received: {name}=0"):
+        ExemplarDistance(**{"num_exemplars": 1, name: 0})
 
 
 def test_unknown_metric_is_refused():

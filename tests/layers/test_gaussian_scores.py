@@ -136,10 +136,6 @@ def test_gaussians_not_set_are_standard_normal():
     np.testing.assert_allclose(score, 1.5 * np.log(2 * np.pi) + 2.5, rtol=1e-12)
 
 
-def test_nothing_of_it_is_trained(gaussians):
-    assert layer_of(gaussians).trainable_weights == []
-
-
 def test_layer_contract(gaussians):
     errors = drawn_errors(4).astype("float32")
     check_layer(layer_of(gaussians), errors, output_shape=(6, 3, 3))

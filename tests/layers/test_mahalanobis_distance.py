@@ -1,11 +1,10 @@
-"""MahalanobisDistance: both forms row by row, the fitted scorer, and what is refused."""
+"""MahalanobisDistance: both forms row by row, and what is refused."""
 
 import keras
 import numpy as np
 import pytest
 
 from asdkeras.layers.mahalanobis_distance import MahalanobisDistance
-from asdkeras.scorers.selective_mahalanobis import SelectiveMahalanobis
 from tests.contracts import check_layer
 
 BANDS = 4
@@ -54,18 +53,6 @@ def test_score_is_the_length_by_the_closer_covariance(covariances, form):
     scores = layer_of(covariances, form)(moments_of(clips, form))
 
     np.testing.assert_allclose(scores, expected, rtol=1e-9)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_layer_agrees_with_the_fitted_scorer(form):
-    scorer = SelectiveMahalanobis("textbook", form)
-    residuals = np.concatenate([drawn_residuals(1), drawn_residuals(2, clips=4)])
-    scorer.partial_fit(residuals, np.arange(16) >= 12)
-    moments = moments_of(residuals, form)
-
-    scores = layer_of([scorer.covariance_source_, scorer.covariance_target_], form)(moments)
-
-    np.testing.assert_allclose(scores, scorer.anomaly_score(moments), rtol=1e-9)
 
 
 @pytest.mark.parametrize("form", FORMS)

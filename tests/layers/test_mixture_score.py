@@ -1,10 +1,9 @@
-"""MixtureScore: the density in NumPy, the scorer's function, and what is refused."""
+"""MixtureScore: the density in NumPy, and what is refused."""
 
 import numpy as np
 import pytest
 
 from asdkeras.layers.mixture_score import MixtureScore
-from asdkeras.scorers.gaussians import closest_component_score
 from tests.contracts import check_layer
 
 COMPONENTS, DIM = 3, 4
@@ -45,17 +44,6 @@ def test_score_is_that_of_the_best_component(weights):
     scores = layer_of(weights)(embeddings)
 
     np.testing.assert_allclose(scores, expected, rtol=1e-9)
-
-
-def test_many_components_score_as_the_scorer_does():
-    rng = np.random.default_rng(0)
-    means, embeddings = rng.normal(size=(30, 16)), rng.normal(size=(9, 16))
-    covariances = drawn_covariances(30, 16) + 1e-3 * np.eye(16)
-    weights = rng.dirichlet(np.ones(30))
-    layer = MixtureScore(30)
-    layer.set_components(means, covariances, weights)
-    expected = closest_component_score(embeddings, weights, means, covariances)
-    np.testing.assert_allclose(layer(embeddings), expected, rtol=1e-9)
 
 
 def test_components_not_set_are_standard_normal():

@@ -11,8 +11,8 @@ from asdkeras.metrics.bootstrap import (
     resample_counts,
     resampled_metric,
 )
-from asdkeras.metrics.conventions import CONVENTIONS
 from asdkeras.metrics.official import RULES
+from asdkeras.published.tables import convention
 from tests.metrics.labelled import labelled_scores, read_submission
 
 YEARS = pytest.mark.parametrize("year", [2021, 2022])
@@ -175,7 +175,7 @@ def test_score_of_a_real_submission_is_the_printed_one():
     assert interval.lower < interval.score < interval.upper
 
 
-@pytest.mark.parametrize("rules", [RULES["plain"], CONVENTIONS["wilkinghoff2024"]])
+@pytest.mark.parametrize("rules", [RULES["plain"], convention("wilkinghoff2024")])
 def test_rules_without_an_official_score_are_refused(rules):
     with pytest.raises(ValueError, match=f"{rules.name} have no official score"):
         bootstrap_official_score(*clips(), rules, seed=0)

@@ -7,13 +7,14 @@ import pytest
 
 from asdkeras.errors import DataError
 from asdkeras.evaluation import evaluate, summarize
-from asdkeras.metrics.conventions import CONVENTIONS
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import RULES
+from asdkeras.published.tables import convention, names
 from tests.clip_table import clip_table
 
 DEV, EVAL = ("00", "01", "02"), ("03", "04")
-ALL_RULES = {**RULES, **{f"{name}, by its paper": each for name, each in CONVENTIONS.items()}}
+PAPERS = {f"{name}, by its paper": rules for name in names() if (rules := convention(name))}
+ALL_RULES = RULES | PAPERS
 WITH_OFFICIAL_SCORE = [name for name, rules in ALL_RULES.items() if rules.joint_mean != "none"]
 
 
@@ -93,7 +94,7 @@ def test_arithmetic_rules_average_aucs_and_paucs():
 
 
 def test_rows_that_stand_apart_leave_the_row_of_all_clips():
-    table, rules = section_clips(sections=DEV), CONVENTIONS["wilkinghoff2024"]
+    table, rules = section_clips(sections=DEV), convention("wilkinghoff2024")
     scores = random_scores(table)
 
     score = development_score(table, scores, rules)

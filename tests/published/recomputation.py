@@ -89,7 +89,8 @@ MEANS = {"harmonic": harmonic, "arithmetic": arithmetic}
 def figures(system):
     """The rows of a table with the text of their figures; those that cannot be read left out."""
     with resources.files("asdkeras.published").joinpath(f"{system}.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["percent"]]
+        lines = (line for line in file if not line.startswith("#"))
+        rows = [row for row in csv.DictReader(lines) if row["percent"]]
     decimals = {}
     for row in rows:
         if "E" not in row["percent"] and (row["table"], row["percent"]) != ODD_DIGITS:

@@ -55,7 +55,7 @@ def test_a_tone_is_found_and_all_rows_come_from_one_network(evaluated, capsys):
     assert sorted(run.parents[1].rglob("*.keras")) == networks
     capsys.readouterr()
     assert main(["explain", str(run), "--top", "1"]) == 0
-    told = capsys.readouterr().out
-    assert "decided anomalous, labelled anomalous" in told
-    assert "fired: " in told
-    assert "attribute_vel (+" in told
+    printed = capsys.readouterr().out
+    assert "decided anomalous, labelled anomalous" in printed
+    assert "fired: " in printed
+    assert "attribute_vel (+" in printed

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from asdkeras.score_files import TrialScores, write_group_scores, write_trial
+from asdkeras.score_files import TrialMetadata, TrialScores, write_group_scores, write_trial
 
 # Training clips of a section: mean 3, standard deviation 2 ** 0.5, 90th percentile 4.6.
 TRAINING = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -56,17 +56,13 @@ def explained_trial(sections, thresholds=None, dataset="mini2022"):
     return trial, pd.DataFrame(groups, columns=group_columns).astype("float64")
 
 
-def write_explained_run(run, trials, system="venkatesh2022", **story):
+def write_explained_run(run, trials, system="venkatesh2022", **more):
     """The folder of a scored run; `trials` are pairs of `explained_trial` by seed."""
     for seed, (trial, groups) in trials.items():
         folder = run / "scores" / f"seed{seed}"
         write_trial(folder, trial)
         write_group_scores(folder, trial.table, groups)
-        done = {
-            **{"anomaly_score": "combined", "decision_score": "combined"},
-            **{"named_scores": ["combined"], "published_rows": {}, "notes": []},
-            **story,
-        }
-        (folder / "DONE").write_text(json.dumps(done))
+        metadata = TrialMetadata("combined", "combined", ("combined",), {}).as_json()
+        (folder / "DONE").write_text(json.dumps({**metadata, **more}))
     (run / "recipe.yaml").write_text(f"system: {system}\nseeds: {list(trials)}\nconfig: {{}}\n")
     return run

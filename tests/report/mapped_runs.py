@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from asdkeras.evaluation import evaluate, summarize, write_csv
+from asdkeras.experiment.units import write_representations
 from asdkeras.metrics.official import rules_for
-from asdkeras.score_files import TrialScores, write_trial
+from asdkeras.score_files import TrialMetadata, TrialScores, write_trial
 from tests.clip_table import clip_table
 
 
@@ -26,7 +27,7 @@ def clip_rows(machine_type="fan", section="00", *, num_clips=4, attributes=None)
     ]
 
 
-def scored_clips(folder, rows, *, seeds=(0,), dataset="mini2021", **story):
+def scored_clips(folder, rows, *, seeds=(0,), dataset="mini2021", **more):
     """A run folder with scores of these clips, anomalous ones higher; returns their table."""
     table = clip_table(rows, dataset=dataset)
     scores = np.arange(len(table)) % 7 + 3.0 * table["is_anomalous"].fillna(False).astype(float)
@@ -35,9 +36,8 @@ def scored_clips(folder, rows, *, seeds=(0,), dataset="mini2021", **story):
         where = folder / "scores" / f"seed{seed}"
         where.mkdir(parents=True)
         write_trial(where, trial)
-        told = {"anomaly_score": "answer", "named_scores": ["answer"], "notes": []}
-        content = {**told, "published_rows": {}, **story}
-        (where / "DONE").write_text(json.dumps(content), encoding="utf-8")
+        metadata = TrialMetadata("answer", "answer", ("answer",), {}).as_json()
+        (where / "DONE").write_text(json.dumps({**metadata, **more}), encoding="utf-8")
     recipe = f"system: wilkinghoff2024\nseeds: {list(seeds)}\nconfig: {{}}\n"
     (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
     return table
@@ -54,10 +54,7 @@ def with_results(folder, table):
 
 def represented(folder, unit, arrays, *, seed=0):
     """Write the representations of one model."""
-    where = folder / unit / f"seed{seed}"
-    where.mkdir(parents=True, exist_ok=True)
-    named = {f"clips/{name}": array for name, array in arrays.items()}
-    np.savez(where / "representations.npz", **named, **{"constants/center": np.zeros(2)})
+    write_representations(folder / unit / f"seed{seed}", arrays)
 
 
 def vectors_of(table, dim=3):

@@ -8,7 +8,7 @@ import pandas as pd
 from asdkeras.evaluation import evaluate, summarize, write_csv
 from asdkeras.metrics.official import rules_for
 from asdkeras.report.results import conclude
-from asdkeras.score_files import read_trial
+from asdkeras.score_files import TrialMetadata, read_trial
 
 FAN_AND_VALVE = (("fan", "00"), ("valve", "00"))
 
@@ -48,9 +48,9 @@ def scored_run(folder, system, *, dataset, sections, seeds=(0,), row="", num_cli
         scores = folder / "scores" / f"seed{seed}"
         scores.mkdir(parents=True)
         pd.DataFrame(rows).to_csv(scores / "scores.csv", index=False)
-        story = {"anomaly_score": "combined", "named_scores": ["combined"], "notes": []}
-        rows = {"combined": row} if row else {}
-        (scores / "DONE").write_text(json.dumps({**story, "published_rows": rows}))
+        published = {"combined": row} if row else {}
+        metadata = TrialMetadata("combined", "combined", ("combined",), published)
+        (scores / "DONE").write_text(json.dumps(metadata.as_json()))
     recipe = f"system: {system}\nseeds: {list(seeds)}\nconfig: {{}}\n"
     (folder / "recipe.yaml").write_text(recipe)
     return folder

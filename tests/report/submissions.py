@@ -3,7 +3,7 @@
 import dataclasses
 
 from asdkeras.data.manifest import ClipCount, Manifest
-from tests.truth_files import dataset
+from tests.truth_files import dataset, pinned
 
 MACHINES = ("ToyCar", "fan")
 DEVELOPMENT = ("00", "01")
@@ -36,6 +36,7 @@ def small_year(path, year=2022):
     )
     content = dataset(year, ("primary", ("names", None, "list.csv")))
     content = dataclasses.replace(content, clip_counts=counts)
+    content = pinned(content, path / "cache/truth" / content.name)
     return Manifest(path / "manifest.yaml", {content.name: content})
 
 

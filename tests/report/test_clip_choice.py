@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.report.clip_choice import (
+from asdkeras.report.clip_section import (
     clip_keys,
     judged_clips,
     most_anomalous,
@@ -29,11 +29,11 @@ def names(clips):
     return list(clips["name"])
 
 
-def run_of(folder, sections, **story):
+def run_of(folder, sections, **more):
     """A run of which only what is scored matters."""
     finished_run(folder, "venkatesh2022", "row")
     (place,) = folder.glob("*/*/*")
-    write_explained_run(place, {0: explained_trial(sections)}, **story)
+    write_explained_run(place, {0: explained_trial(sections)}, **more)
     (run,), _ = find_runs([place])
     return run
 
@@ -54,10 +54,10 @@ def test_what_thresholds_are_compared_with_is_the_score(tmp_path):
     run = run_of(tmp_path, {("fan", "00"): {"answer": [4.0, 9.0]}})
     trial, _ = explained_trial({("fan", "00"): {"answer": [4.0, 9.0]}})
     columns = trial.columns.assign(answer=-trial.columns["combined"])
-    story = {"anomaly_score": "answer", "named_scores": ["answer"]}
+    main = {"anomaly_score": "answer", "named_scores": ["answer"]}
     changed = trial._replace(columns=columns)
     groups = pd.DataFrame(index=trial.table.index)
-    write_explained_run(run.folder, {0: (changed, groups)}, **story)
+    write_explained_run(run.folder, {0: (changed, groups)}, **main)
 
     assert list(judged_clips(run, 0)["score"])[-2:] == [4.0, 9.0]
 

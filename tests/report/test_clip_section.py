@@ -7,11 +7,11 @@ import re
 import pandas as pd
 import pytest
 
-from asdkeras.report.clip_choice import clip_keys
-from asdkeras.report.clip_section import clip_parts
+from asdkeras.report.clip_section import clip_keys, clip_parts
 from asdkeras.report.clip_sounds import PageSounds
 from asdkeras.report.embedding_map import embedding_maps
 from asdkeras.report.finished_runs import find_runs
+from asdkeras.report.markup import element
 from asdkeras.score_files import read_trial, write_trial
 from tests.report.heard_runs import heard_run
 from tests.report.mapped_runs import clip_rows
@@ -20,8 +20,12 @@ HOSTILE = "</script><b>"
 
 
 def parts_of(folder, *, num_clips=3, maps=(), **options):
+    """The text of each section."""
     (run,), _ = find_runs([folder])
-    return clip_parts(run, maps, seed=0, num_clips=num_clips, **options)
+    parts = clip_parts(run, maps, seed=0, num_clips=num_clips, **options)
+    heading = f"h{options.get('level', 2)}"
+    texts = ["".join([element(heading, title), *content]) for title, content in parts.sections]
+    return [*texts[:-1], texts[-1] + parts.data]
 
 
 def cards(section):
@@ -31,8 +35,8 @@ def cards(section):
     return [(*card_texts, "<audio" in card) for card_texts, card in zip(texts, found, strict=True)]
 
 
-def data_of(parts):
-    text = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', parts.sections[-1])[1]
+def data_of(sections):
+    text = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', sections[-1])[1]
     return json.loads(text)
 
 
@@ -52,7 +56,7 @@ def test_cards_say_what_was_decided_and_by_how_much(tmp_path):
     run = heard_run(tmp_path / "adacos" / "mini2021")
     rescored(run, fan_00_source_test_0=7.25, fan_00_target_test_1=1.0, fan_00_source_test_1=6.0)
 
-    anomalous, wrong = parts_of(run, num_clips=1).sections
+    anomalous, wrong = parts_of(run, num_clips=1)
 
     assert cards(anomalous) == [
         (
@@ -76,7 +80,7 @@ def test_what_is_judged_rightly_is_told_as_well(tmp_path):
     run = heard_run(tmp_path / "adacos" / "mini2021")
     rescored(run, fan_00_target_test_1=7.0)
 
-    (card,) = cards(parts_of(run, num_clips=1).sections[0])
+    (card,) = cards(parts_of(run, num_clips=1)[0])
 
     assert card[1] == "anomalous, and called anomalous: score 7, 2 above its threshold 5"
 
@@ -85,7 +89,7 @@ def test_a_run_without_wrong_decisions_says_so(tmp_path):
     run = heard_run(tmp_path / "adacos" / "mini2021")
     rescored(run, fan_00_source_test_1=7.0, fan_00_target_test_1=7.0)
 
-    wrong = parts_of(run).sections[1]
+    wrong = parts_of(run)[1]
 
     assert "No labelled test clip was judged wrongly." in wrong
     assert cards(wrong) == []
@@ -98,7 +102,7 @@ def test_without_labels_nothing_is_called_wrong(tmp_path):
     scores.loc[scores["split"] == "test", "is_anomalous"] = ""
     scores.to_csv(path, index=False)
 
-    (section,) = parts_of(run).sections
+    (section,) = parts_of(run)
 
     assert "Most anomalous clips" in section
     assert all(re.match("called (normal|anomalous): score", card[1]) for card in cards(section))
@@ -110,7 +114,7 @@ def test_a_clip_in_two_lists_has_its_sound_once(tmp_path):
 
     parts = parts_of(run, num_clips=1)
 
-    made = "".join(parts.sections)
+    made = "".join(parts)
     players = re.findall(r"<audio ([^>]*)>", made)
     keys = [re.search('data-clip="(.*?)"', player)[1] for player in players]
     assert keys[0] == keys[2]  # A false alarm, and the most anomalous one.
@@ -130,7 +134,7 @@ def test_the_script_learns_of_every_clip_of_the_maps(tmp_path):
     assert data["run"] == "wilkinghoff2024 adacos"
     named = dict(zip(keys, maps[0].clips["name"], strict=True))
     assert {key: clip[0] for key, clip in data["clips"].items()} == named
-    on_cards = set(re.findall('<audio [^>]*data-clip="(.*?)"', "".join(parts.sections)))
+    on_cards = set(re.findall('<audio [^>]*data-clip="(.*?)"', "".join(parts)))
     assert {*data["sounds"], *on_cards} == set(keys)
     assert on_cards.isdisjoint(data["sounds"])
     training = data["clips"][keys[0]]
@@ -154,9 +158,9 @@ def test_data_that_are_gone_are_told_on_every_card(tmp_path):
 
     parts = parts_of(run)
 
-    made = "".join(parts.sections)
+    made = "".join(parts)
     assert "No sounds of this run: none were found at /gone/away." in made
-    found = [card for section in parts.sections for card in cards(section)]
+    found = [card for section in parts for card in cards(section)]
     assert found
     assert {card[3:] for card in found} == {("sound not found at /gone/away", False)}
     assert "licence" not in made
@@ -167,7 +171,7 @@ def test_a_page_that_is_full_says_so_on_cards(tmp_path):
 
     parts = parts_of(run, page_sounds=PageSounds(num_runs=1, bytes_left=100))
 
-    assert {card[3:] for card in cards(parts.sections[0])} == {
+    assert {card[3:] for card in cards(parts[0])} == {
         ("sound left out, to keep this file small", False)
     }
 
@@ -178,18 +182,18 @@ def test_cards_of_a_second_run_use_the_sounds_of_the_first(tmp_path):
 
     first, second = (parts_of(run, page_sounds=page, level=4) for run in runs)
 
-    assert "data:audio" in first.sections[0]
-    assert "data:audio" not in "".join(second.sections)
-    assert all(card[-1] for card in cards(second.sections[0]))
-    assert "<h4>Most anomalous clips</h4><p" in second.sections[0]
-    assert "<h5>fan</h5>" in second.sections[0]
+    assert "data:audio" in first[0]
+    assert "data:audio" not in "".join(second)
+    assert all(card[-1] for card in cards(second[0]))
+    assert "<h4>Most anomalous clips</h4><p" in second[0]
+    assert "<h5>fan</h5>" in second[0]
 
 
 @pytest.mark.parametrize(("dataset", "is_warned"), [("dcase2021", True), ("mini2021", False)])
 def test_recordings_of_others_come_with_a_warning(tmp_path, dataset, is_warned):
     run = heard_run(tmp_path / "adacos" / dataset, dataset=dataset)
 
-    made = parts_of(run).sections[0]
+    made = parts_of(run)[0]
 
     warning = f"Contains recordings of {dataset}: mind its licence before you pass it on."
     assert (warning in made) == is_warned
@@ -205,7 +209,7 @@ def test_names_cannot_end_the_data_of_the_script(tmp_path):
 
     parts = parts_of(run)
 
-    assert "<b>" not in "".join(parts.sections)
+    assert "<b>" not in "".join(parts)
     told = list(data_of(parts)["clips"].values())
     assert "fan_00_source_test_0.wav<b>" in {clip[0] for clip in told}
     assert {clip[1].split(",")[0] for clip in told} == {f"fan{HOSTILE}"}

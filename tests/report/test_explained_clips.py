@@ -8,7 +8,7 @@ from rich.console import Console
 
 from asdkeras import systems
 from asdkeras.errors import RecipeError
-from asdkeras.report.explained_clips import show_explanations
+from asdkeras.report.explanations import show_explanations
 from tests.report.explained_runs import explained_trial, write_explained_run
 
 SECTIONS = {

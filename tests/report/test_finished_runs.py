@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from asdkeras.errors import RecipeError
-from asdkeras.report.finished_runs import find_runs
+from asdkeras.report.finished_runs import find_runs, read_unlabelled_run
 from asdkeras.report.results import compare_run
+from tests.report.mapped_runs import clip_rows, finished_mapped_run
 from tests.report.run_folders import FAN_AND_VALVE, finished_run, scored_run
 
 MACHINES_2023 = ("bandsaw", "grinder", "shaker", "ToyDrone", "ToyNscale", "ToyTank", "Vacuum")
@@ -297,3 +298,33 @@ def test_a_trial_that_is_not_scored_yet_does_not_hide_the_results_of_others(tmp_
     (folder / "scores" / "seed1").mkdir()
 
     assert only(find_runs([folder])[0]).oracle == ()
+
+
+def test_a_run_without_labels_has_no_means(tmp_path):
+    folder = finished_run(tmp_path, "alpha", "small", num_clips=0)
+
+    run = read_unlabelled_run(folder)
+
+    assert (run.system, run.variant, run.dataset) == ("alpha", "small", "mini2021")
+    assert len(run.means) == 0
+    assert run.measured == {}
+
+
+def test_an_ensemble_without_labels_is_called_by_its_folder(tmp_path):
+    folder = finished_run(tmp_path, "alpha", "small", num_clips=0)
+    recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    (folder / "recipe.yaml").write_text(recipe + "ensemble: {}\n", encoding="utf-8")
+
+    assert read_unlabelled_run(folder).variant == "mini2021"
+
+
+def test_only_a_run_without_labels_is_unlabelled(tmp_path):
+    labelled = finished_mapped_run(tmp_path / "a" / "mini2021", clip_rows("fan", num_clips=2))
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "recipe.yaml").write_text("a: 1\n", encoding="utf-8")
+    pd.DataFrame().to_csv(foreign / "metrics.csv")
+
+    found = [read_unlabelled_run(folder) for folder in (labelled, foreign, tmp_path)]
+
+    assert found == [None, None, None]

@@ -1,22 +1,24 @@
 """A headline is the figure that counts, and says what the paper has to do with it."""
 
+import dataclasses
+
 import pytest
 
-from asdkeras.report.headlines import headlines
 from asdkeras.report.paper_figures import Printed
+from asdkeras.report.run_sections import headlines
 from tests.report.test_page_tables import ALL, FIGURES, NAN, finished
 
 SCORE_OF_ALL = ("dev", "all", "all", "all", "official_score")
 
 
 def test_the_headline_is_the_official_score():
-    assert headlines(finished(FIGURES), {}) == [
+    assert headlines(finished(FIGURES)) == [
         ("official score, development set", "55.56", "1 trial", "", None)
     ]
 
 
 def test_the_headline_is_the_mean_auc_where_rules_have_no_official_score():
-    (line,) = headlines(finished(FIGURES, dataset="pumps"), {})
+    (line,) = headlines(finished(FIGURES, dataset="pumps"))
 
     assert line[:3] == ("mean AUC", "60.00", "1 trial")
 
@@ -33,7 +35,7 @@ def test_spread_and_published_figure_stand_beside_the_headline(value, told, colo
     run = finished([(*ALL, "official_score", value, 0.01, 0.612)])
     printed = {SCORE_OF_ALL: Printed(61.2, 2.0, "within", "", is_comparable=True)}
 
-    (line,) = headlines(run, printed)
+    (line,) = headlines(dataclasses.replace(run, printed=printed))
 
     assert line[1:] == (f"{100 * value:.2f}", "± 1.00 over 2 trials", told, color)
 
@@ -41,7 +43,7 @@ def test_spread_and_published_figure_stand_beside_the_headline(value, told, colo
 def test_a_published_figure_of_other_clips_is_told_without_a_difference():
     printed = {SCORE_OF_ALL: Printed(61.2, 2.0, "not comparable", "ours is of mini2021", False)}
 
-    (line,) = headlines(finished(FIGURES), printed)
+    (line,) = headlines(dataclasses.replace(finished(FIGURES), printed=printed))
 
     assert line[3:] == ("published 61.20, not comparable: ours is of mini2021", None)
 
@@ -50,7 +52,7 @@ def test_a_published_figure_that_its_own_paper_contradicts_is_told_so():
     run = finished([(*ALL, "official_score", 0.6, NAN, 0.6)])
     printed = {SCORE_OF_ALL: Printed(60.0, 3.0, "contradicted", "its own table gives 65.00", True)}
 
-    (line,) = headlines(run, printed)
+    (line,) = headlines(dataclasses.replace(run, printed=printed))
 
     assert line.paper == (
         "published 60.00, ours +0.00, which contradicts its own table (its own table gives 65.00)"
@@ -60,7 +62,7 @@ def test_a_published_figure_that_its_own_paper_contradicts_is_told_so():
 def test_there_is_a_headline_for_each_part():
     run = finished([*FIGURES, ("eval", "all", "all", "official_score", 0.4, NAN, NAN)])
 
-    assert [line[:2] for line in headlines(run, {})] == [
+    assert [line[:2] for line in headlines(run)] == [
         ("official score, development set", "55.56"),
         ("official score, evaluation set", "40.00"),
     ]

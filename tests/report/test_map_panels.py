@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.report.clip_choice import clip_keys
+from asdkeras.report.clip_section import clip_keys
 from asdkeras.report.embedding_map import CLIP_COLUMNS, EmbeddingMap
 from asdkeras.report.map_panels import caption, colorings, marks_in_use, panel
 

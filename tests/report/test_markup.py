@@ -1,8 +1,9 @@
 """Markup holds any text, and is escaped once."""
 
 import html
+import re
 
-from asdkeras.report.markup import Cell, Markup, element, joined, table
+from asdkeras.report.markup import Cell, Markup, Section, asset, element, framed, joined, table
 
 HOSTILE = "<script>alert(\"1\")</script> & 'x'"
 
@@ -55,3 +56,41 @@ def test_the_foot_of_a_table_is_not_among_its_rows():
 
     assert made.index("</tbody><tfoot>") < made.index("mean")
     assert "<table><thead>" in made
+
+
+SECTIONS = [Section("One", [element("p", "first")]), Section("Two & more", [])]
+
+
+def page():
+    return framed("a < b", [element("p", "opening")], SECTIONS, [element("p", "end")])
+
+
+def test_the_contents_lead_to_every_section():
+    made = page()
+
+    links = re.findall('<li><a href="#([^"]+)">(.*?)</a></li>', made)
+    headings = re.findall('<h2 id="([^"]+)">(.*?)</h2>', made)
+    assert links == headings == [("part-1", "One"), ("part-2", "Two &amp; more")]
+    assert re.findall('<section aria-labelledby="([^"]+)">', made) == ["part-1", "part-2"]
+
+
+def test_landmarks_stand_in_order_and_can_be_skipped_to():
+    made = page()
+
+    tags = re.findall("<(header|nav|main|footer|script)[ >]", made)
+    assert tags == ["header", "nav", "main", "footer", "script", "script"]
+    assert made.index('href="#main" class="skip"') < made.index("<header>")
+    assert '<main id="main"' in made
+    assert '<nav aria-label="Contents">' in made
+
+
+def test_style_and_script_are_not_escaped():
+    made = page()
+
+    assert "&&" in asset("clips.js")
+    assert f"<script>{asset('clips.js')}</script>" in made
+    assert f"{asset('clips.css')}</style>" in made
+
+
+def test_a_title_is_a_text():
+    assert "<h1>a &lt; b</h1>" in page()

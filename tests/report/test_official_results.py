@@ -12,7 +12,6 @@ import pytest
 from scipy.stats import hmean, t
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from asdkeras.errors import RecipeError
 from asdkeras.report.official_results import file_name, official_result
 
 GOLDEN = Path(__file__).parents[1] / "golden/metrics"
@@ -216,12 +215,6 @@ def test_result_of_2020_has_the_machine_types_in_the_order_of_the_list():
     assert lines[:2] == [["fan"], ["id", "AUC", "pAUC"]]
     assert lines[4] == ["Average", *(str(float(value)) for value in np.mean(areas, axis=0))]
     assert lines[5] == []
-
-
-@pytest.mark.parametrize("year", [2019, 2025])
-def test_evaluators_that_are_not_known_are_not_imitated(year):
-    with pytest.raises(RecipeError, match=r"2020 to 2024 only. Received: year=20"):
-        official_result(year, clips_of(["fan"], ["00"]))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from asdkeras.report.clip_script import RANGE_DB
+from asdkeras.report.clip_section import RANGE_DB
 from asdkeras.report.page import write_report
 from tests.report.heard_runs import TONE_HZ, heard_run
 from tests.report.mapped_runs import clip_rows

@@ -1,5 +1,6 @@
 """Tables of a page hold the figures of the run's files, in percent, and say what they are."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_results_have_a_row_for_each_machine_type_and_domain_and_the_mean_below(
         ("dev", "fan", "target", "auc", 0.9, NAN, NAN),
     ]
 
-    (table,) = result_tables(finished(rows), {})
+    (table,) = result_tables(finished(rows))
 
     assert cells(table) == [
         ["machine type", "domain", "AUC", "pAUC"],
@@ -72,7 +73,7 @@ def test_published_figures_stand_beside_ours_with_the_difference():
     ]
     printed = {("dev", "fan", "all", "all", "auc"): Printed(75.0, 6.0, "within", "", True)}
 
-    (table,) = result_tables(finished(rows), printed)
+    (table,) = result_tables(dataclasses.replace(finished(rows), printed=printed))
 
     assert cells(table)[:2] == [
         ["machine type", "domain", "AUC", "difference (published)", "F1"],
@@ -89,14 +90,14 @@ def test_each_part_has_a_table_of_its_own():
         ("eval", "fan", "all", "auc", 0.3, NAN, NAN),
     ]
 
-    development, evaluation = result_tables(finished(rows), {})
+    development, evaluation = result_tables(finished(rows))
 
     assert ("80.00" in development, "30.00" in development) == (True, False)
     assert "evaluation set" in evaluation
 
 
 def test_labels_that_had_a_say_mark_every_table():
-    (table,) = result_tables(finished(FIGURES, oracle=("the epoch",)), {})
+    (table,) = result_tables(finished(FIGURES, oracle=("the epoch",)))
 
     assert "percent, oracle<" in table
 
@@ -116,7 +117,7 @@ def test_sections_have_the_means_and_the_spread_of_trials(tmp_path):
         (1, "NA", "00", "target", 0.4, 0.6, 1.0, 0.0, 0.3),
     ]
 
-    (table,) = section_tables(with_sections(tmp_path, rows), {})
+    (table,) = section_tables(with_sections(tmp_path, rows))
 
     spread = 100 * (0.02) ** 0.5  # Of 0.5 and 0.7, with N - 1.
     assert cells(table)[0][3:] == [
@@ -137,7 +138,7 @@ def test_sections_have_the_means_and_the_spread_of_trials(tmp_path):
 def test_sections_of_both_sets_have_tables_of_their_own(tmp_path):
     rows = [(0, "fan", section, "source", 0.5, 0.6, NAN, NAN, NAN) for section in ("00", "03")]
 
-    development, evaluation = section_tables(with_sections(tmp_path, rows), {})
+    development, evaluation = section_tables(with_sections(tmp_path, rows))
 
     assert cells(development) == [
         ["machine type", "section", "domain", "AUC", "pAUC", "normal", "anomalous"],
@@ -153,7 +154,8 @@ def test_sections_are_colored_by_their_difference_to_comparable_figures(tmp_path
         ("dev", "fan", "01", "source", "auc"): Printed(40.0, 3.0, "not comparable", "", False),
     }
 
-    (table,) = section_tables(with_sections(tmp_path, rows), printed)
+    run = dataclasses.replace(with_sections(tmp_path, rows), printed=printed)
+    (table,) = section_tables(run)
 
     assert [row[3:5] for row in cells(table)[1:]] == [["50.00", "-4.00 (54.00)"], ["50.00", ""]]
     assert table.count('<td class="down2">50.00</td>') == 1

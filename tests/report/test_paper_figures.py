@@ -1,12 +1,12 @@
 """Only figures of the system's own paper and variant, and of the same clips, stand beside ours."""
 
-import dataclasses
 import math
 
 import pytest
 
 from asdkeras.report.finished_runs import find_runs
 from asdkeras.report.paper_figures import printed_figures, read_comparison, shade
+from asdkeras.score_files import read_metadata
 from tests.report.run_folders import finished_run
 
 NAN = float("nan")
@@ -23,7 +23,7 @@ def run_folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def printed(run_folder):
     (run,), _ = find_runs([run_folder])
-    return printed_figures(run)
+    return run.printed
 
 
 def test_a_section_has_what_the_paper_prints_of_it(printed):
@@ -48,7 +48,6 @@ def test_another_row_of_the_paper_is_not_this_run(run_folder, tmp_path):
     (run,), _ = find_runs([run_folder])
     other = tmp_path / "run"
     (other / "scores" / "seed0").mkdir(parents=True)
-    (other / "recipe.yaml").write_text("seeds: [0]\n", encoding="utf-8")
     done = (run_folder / "scores" / "seed0" / "DONE").read_text(encoding="utf-8")
     (other / "scores" / "seed0" / "DONE").write_text(
         done.replace('"ae2021"', '"mobilenetv2_2021"'), encoding="utf-8"
@@ -57,13 +56,14 @@ def test_another_row_of_the_paper_is_not_this_run(run_folder, tmp_path):
 
     assert "ae2021" in done
     assert len(read_comparison(other)) > 0
-    assert printed_figures(_at(run, other)) == {}
+    metadata = read_metadata(other / "scores" / "seed0")
+    assert printed_figures(other, run.system, run.dataset, metadata) == {}
 
 
 def test_a_run_without_a_comparison_has_no_figures(run_folder, tmp_path):
-    (run,), _ = find_runs([run_folder])
+    metadata = read_metadata(run_folder / "scores" / "seed0")
 
-    assert printed_figures(_at(run, tmp_path)) == {}
+    assert printed_figures(tmp_path, "baseline2021", "dcase2021", metadata) == {}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,3 @@ def test_shades_grow_with_the_difference_in_tolerances(difference, expected):
 
 def test_without_a_tolerance_every_difference_is_large():
     assert shade(-0.5, 0.0) == "down3"
-
-
-def _at(run, folder):
-    return dataclasses.replace(run, folder=folder)

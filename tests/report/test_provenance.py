@@ -124,9 +124,9 @@ def test_an_ensemble_has_a_command_of_its_own(tmp_path):
 
 
 def test_the_command_of_the_page_has_what_was_asked_for(tmp_path):
-    options = {"array": None, "seed": 3, "split": "test"}
+    options = {"out": tmp_path / "x.html", "array": None, "seed": 3, "split": "test"}
 
-    assert report_command([tmp_path], tmp_path / "x.html", options) == [
+    assert report_command([tmp_path], options) == [
         *("asdkeras", "report", str(tmp_path), "--out", str(tmp_path / "x.html")),
         *("--seed", "3", "--split", "test"),
     ]

@@ -122,8 +122,8 @@ def with_more_scores(run):
     has = (table["machine_type"] == "fan") & (table["domain"] == "source")
     table.assign(score_section=-table["score_combined"].where(has)).to_csv(path, index=False)
     done = path.with_name("DONE")
-    story = json.loads(done.read_text()) | {"named_scores": ["section", "combined"]}
-    done.write_text(json.dumps(story))
+    metadata = json.loads(done.read_text()) | {"named_scores": ["section", "combined"]}
+    done.write_text(json.dumps(metadata))
     return run
 
 

@@ -10,7 +10,7 @@ from asdkeras.report.score_histograms import (
     Strip,
     counts_in,
     edges_of,
-    score_panels,
+    score_panel,
     section_scores,
 )
 from asdkeras.score_files import TrialScores
@@ -34,8 +34,8 @@ def trial_of(rows, scores=None, thresholds=5.0):
 
 
 def panel_of(rows, **options):
-    (panel,) = score_panels(section_scores(trial_of(rows, **options), "answer", has_threshold=True))
-    return panel
+    (section,) = section_scores(trial_of(rows, **options), "answer", has_threshold=True)
+    return score_panel(section)
 
 
 def test_clips_stand_with_their_kind_and_domain():
@@ -64,7 +64,7 @@ def test_clips_without_labels_are_a_kind_of_their_own():
 
     assert [len(each.unlabelled) for each in section.strips] == [2, 2]
     assert [len(each.normal) + len(each.anomalous) for each in section.strips] == [0, 0]
-    assert "2 unlabelled, median" in score_panels([section])[0]
+    assert "2 unlabelled, median" in score_panel(section)
 
 
 def test_thresholds_of_another_score_are_not_drawn():
@@ -73,7 +73,7 @@ def test_thresholds_of_another_score_are_not_drawn():
     (section,) = section_scores(trial, "answer", has_threshold=False)
 
     assert [len(each.thresholds) for each in section.strips] == [0, 0]
-    assert "threshold" not in score_panels([section])[0]
+    assert "threshold" not in score_panel(section)
 
 
 def test_a_clip_without_a_domain_is_not_lost():

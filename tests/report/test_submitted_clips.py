@@ -2,7 +2,6 @@
 
 import pytest
 
-from asdkeras.data.truth import read_truth
 from asdkeras.data.years import MACHINE_TYPES
 from asdkeras.metrics.official import RULES
 from asdkeras.report.submitted_clips import join_submission, parts_of
@@ -16,7 +15,7 @@ from tests.report.submissions import (
     write_truth,
     write_values,
 )
-from tests.truth_files import dataset, write
+from tests.truth_files import dataset, read_truth, write
 
 
 @pytest.fixture

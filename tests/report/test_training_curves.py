@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from asdkeras.report.training_curves import Curve, curve_panels, legend, read_curves
+from asdkeras.report.training_curves import Curve, curve_legend, curve_panels, read_curves
 
 
 def write_log(folder, text="epoch,loss,seconds\n1,2.0,0.5\n2,1.0,0.5\n"):
@@ -119,13 +119,13 @@ def test_a_value_that_stays_the_same_is_a_line_in_the_middle():
 
 
 def test_units_are_told_apart_by_color_and_dashes():
-    made = legend([curve(f"machine{number}", loss=[1.0]) for number in range(15)])
+    made = curve_legend([curve(f"machine{number}", loss=[1.0]) for number in range(15)])
 
     styles = re.findall(r'class="line (c\d dash\d)"', made)
     assert len(set(styles)) == 15
 
 
 def test_trials_of_one_unit_share_an_entry_of_the_legend():
-    made = legend([curve(loss=[1.0]), curve(seed="1", loss=[1.0])])
+    made = curve_legend([curve(loss=[1.0]), curve(seed="1", loss=[1.0])])
 
     assert made.count("<li>") == 1

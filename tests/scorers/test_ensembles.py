@@ -1,10 +1,18 @@
 """Scores of several members for the same clips made one."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.scorers.ensembles import METHODS, WEIGHTED, combine, combine_by_section
+from asdkeras.scorers.ensembles import (
+    METHODS,
+    WEIGHTED,
+    Combination,
+    combine,
+    combine_by_section,
+    combine_tensors,
+)
 from asdkeras.scorers.section_standardization import section_moments
 from tests.golden import load_golden
 
@@ -165,7 +173,83 @@ def test_other_methods_do_not_mind_sections():
     np.testing.assert_array_equal(result, combine(SCORES, "mean", weights))
 
 
-def test_an_unknown_method_is_answered_with_the_known_ones():
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("how", [how for how in METHODS if how != "rank"])
+def test_tensors_are_combined_as_arrays(how, count):
+    scores, weights = np.random.default_rng(0).normal(size=(count, 20)), [0.5, 3.0, 0.25, 1.0]
+    inputs = [keras.Input((), dtype="float64") for _ in scores]
+
+    model = keras.Model(inputs, combine_tensors(inputs, how, weights[:count]))
+
+    expected = combine(scores, how, weights[:count] if how in WEIGHTED else None)
+    np.testing.assert_allclose(model(list(scores)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options", [{"how": "average"}, {"best_from_labels": (1,), "methods_from_labels": ("max",)}]
+)
+def test_methods_of_a_combination_are_known(options):
+    with pytest.raises(ValueError, match=r"one of sum, mean, .* Received: (average|max)$"):
+        Combination(**{"how": "sum", **options})
+
+
+def test_labels_choose_the_weights_of_sums_alone():
+    assert Combination("mean", weights_from_labels=True).weights_from_labels
+    for how in ("rank", "maximum"):
+        with pytest.raises(ValueError, match=rf"Received: how='{how}'"):
+            Combination(how, weights_from_labels=True)
+
+
+def test_labels_choose_weights_or_members():
+    with pytest.raises(ValueError, match=r"leave out one. Received: best_from_labels=\(1,\)"):
+        Combination("sum", weights_from_labels=True, best_from_labels=(1,))
+
+
+def test_numbers_of_members_are_from_1_on():
+    assert Combination("sum", best_from_labels=(1, 40)).best_from_labels == (1, 40)
+    with pytest.raises(ValueError, match=r"from 1 on. Received: best_from_labels=\(0, 3\)"):
+        Combination("sum", best_from_labels=(0, 3))
+
+
+def test_methods_are_chosen_together_with_members():
+    assert Combination("sum").methods == ("sum",)
+    chosen = Combination("sum", best_from_labels=(1,), methods_from_labels=("rank", "mean"))
+    assert chosen.methods == ("rank", "mean")
+    with pytest.raises(ValueError, match=r"goes with `best_from_labels`.*\('rank',\)"):
+        Combination("sum", methods_from_labels=("rank",))
+
+
+@pytest.mark.parametrize(
+    ("combination", "keeps_names"),
+    [
+        (Combination("sum"), True),
+        (Combination("mean", weights_from_labels=True), True),
+        (Combination("median"), False),
+        (Combination("sum", normalize="section"), False),
+        (Combination("sum", best_from_labels=(1,)), False),
+    ],
+)
+def test_sums_of_scores_as_they_are_keep_names(combination, keeps_names):
+    assert combination.keeps_names == keeps_names
+
+
+@pytest.mark.parametrize(
+    ("combination", "reason"),
+    [
+        (Combination("maximum", normalize="section"), ""),
+        (Combination("sum", normalize_on="test"), ""),
+        (Combination("rank"), "ranks among the test clips"),
+        (Combination("sum", normalize="section", normalize_on="test"), "normalizes by the test"),
+        (Combination("sum", weights_from_labels=True), "lets labels of test clips choose"),
+        (Combination("sum", best_from_labels=(1,)), "lets labels of test clips choose"),
+    ],
+)
+def test_combination_that_needs_other_clips_says_why(combination, reason):
+    assert combination.needs_other_clips.startswith(reason)
+    assert bool(combination.needs_other_clips) == bool(reason)
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"one of sum, mean, median, .* Received: how='average'"):
         combine(SCORES, "average")
 

@@ -1,78 +1,76 @@
-"""NearestNeighborScorer: the definition pair by pair, the paper restated, leaving a clip out."""
+"""NearestNeighborScorer: the definition pair by pair, the references, leaving a clip out."""
 
 import math
-import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
-from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
-from asdkeras.scorers.thresholds import gamma_threshold
-from tests.contracts import check_scorer
+from asdkeras.errors import DataError
+from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors
+from asdkeras.scorers.thresholds import gamma_threshold, percentile_threshold
 from tests.golden import load_golden
-
-METRICS = ("cosine", "euclidean")
 
 
 def clips(n_clips, dim=6, seed=0):
     return np.random.default_rng(seed).normal(size=(n_clips, dim))
 
 
-def cosine(x, y):
-    product = sum(a * b for a, b in zip(x, y, strict=True))
-    lengths = math.sqrt(sum(a * a for a in x)) * math.sqrt(sum(b * b for b in y))
-    return 1.0 - product / lengths
+def dot(x, y):
+    return sum(a * b for a, b in zip(x, y, strict=True))
 
 
-def euclidean(x, y):
-    return math.sqrt(sum((a - b) ** 2 for a, b in zip(x, y, strict=True)))
+DISTANCES = {
+    "cosine": lambda x, y: 1.0 - dot(x, y) / math.sqrt(dot(x, x) * dot(y, y)),
+    "euclidean": lambda x, y: math.sqrt(sum((a - b) ** 2 for a, b in zip(x, y, strict=True))),
+    "dot": lambda x, y: 1.0 - dot(x, y),
+}
 
 
-DISTANCES = {"cosine": cosine, "euclidean": euclidean}
+def mean_distance(clip, normal, metric, n_neighbors):
+    """To the nearest of the normal clips, all of them if there are fewer."""
+    distances = sorted(DISTANCES[metric](clip, each) for each in normal)[:n_neighbors]
+    return sum(distances) / len(distances)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_the_score_is_the_distance_to_the_nearest_normal_clip(metric):
+@pytest.mark.parametrize("n_neighbors", [1, 3, 30, 31])
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_the_score_is_the_mean_distance_to_the_nearest_normal_clips(metric, n_neighbors):
     normal, others = clips(30), clips(12, seed=1)
 
-    scores = NearestNeighborScorer(metric).fit(normal).anomaly_score(others)
+    scores = NearestNeighborScorer(metric, n_neighbors).fit(normal).anomaly_score(others)
 
-    expected = [min(DISTANCES[metric](each, one) for one in normal) for each in others]
+    expected = [mean_distance(each, normal, metric, n_neighbors) for each in others]
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_leaving_a_clip_out_compares_it_with_all_others(metric):
+@pytest.mark.parametrize("n_neighbors", [1, 3, 19, 20, 21])
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_leaving_a_clip_out_compares_it_with_all_others_and_its_double(metric, n_neighbors):
     normal = clips(20)
-
-    scores = NearestNeighborScorer(metric).fit(normal).leave_self_out()
-
-    expected = [
-        min(DISTANCES[metric](each, one) for j, one in enumerate(normal) if j != i)
-        for i, each in enumerate(normal)
-    ]
-    np.testing.assert_allclose(scores, expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_only_the_clip_itself_is_left_out_and_not_its_double(metric):
-    normal = clips(8)
     normal[5] = normal[2]
 
-    scores = NearestNeighborScorer(metric).fit(normal).leave_self_out()
+    scores = NearestNeighborScorer(metric, n_neighbors).fit(normal).leave_self_out()
 
-    np.testing.assert_allclose(scores[[2, 5]], 0.0, atol=1e-15)
-    assert np.delete(scores, [2, 5]).min() > 0.01
+    expected = [
+        mean_distance(each, np.delete(normal, i, axis=0), metric, n_neighbors)
+        for i, each in enumerate(normal)
+    ]
+    np.testing.assert_allclose(scores, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_the_size_of_the_blocks_changes_nothing(metric):
+def test_by_default_the_nearest_clip_counts_by_its_direction():
+    scorer = NearestNeighborScorer()
+    assert (scorer.metric, scorer.n_neighbors) == ("cosine", 1)
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 3])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_size_of_the_blocks_changes_nothing(metric, n_neighbors):
     normal, others = clips(700), clips(300, seed=1)
-    scorer = NearestNeighborScorer(metric).fit(normal)
+    scorer = NearestNeighborScorer(metric, n_neighbors).fit(normal)
     expected = scorer.anomaly_score(others), scorer.leave_self_out()
 
     with sklearn.config_context(working_memory=0.1):  # MiB: 18 rows at once.
@@ -122,41 +120,31 @@ def test_thresholds_of_merged_chunks_are_those_of_the_restated_paper(merge, perc
     assert threshold[1:4] == pytest.approx(expected["gamma"], rel=tolerance)
 
 
-def test_scorer_contract():
-    check_scorer(NearestNeighborScorer("euclidean"), clips(30))
+def golden_scorer(means):
+    """By means of source clips and the target clips of the reference."""
+    golden = load_golden("wilkinghoff_backend/backend")
+    exemplars = np.concatenate([golden[means], golden["tgt"]])
+    return golden, NearestNeighborScorer("dot").fit(exemplars)
 
 
-def test_scorer_contract_for_directions():
-    # As `check_scorer`, but a clip's distance to itself is 0 up to rounding, which no relative
-    # tolerance forgives, and what is far is what points the other way.
-    normal, scorer = np.abs(clips(30)), NearestNeighborScorer()
-    with pytest.raises(NotFittedError):
-        scorer.anomaly_score(normal)
-    with pytest.raises(NotFittedError):
-        scorer.leave_self_out()
-    read_only = normal.copy()
-    read_only.setflags(write=False)
-    fitted = clone(scorer)
-    assert fitted.fit(read_only) is fitted
-    others = np.abs(clips(20, seed=1))
-    others.setflags(write=False)
+def test_scores_from_saved_means_are_those_of_the_reference():
+    golden, scorer = golden_scorer("adaproj_centers_ninit10")
+    scores = scorer.anomaly_score(golden["test"])
+    np.testing.assert_allclose(scores, golden["adaproj_score_ninit10"], rtol=1e-12)
+    np.testing.assert_allclose(scorer.anomaly_score(golden["tgt"]), 0.0, atol=1e-12)
 
-    scores = fitted.anomaly_score(others)
 
-    assert scores.shape == (20,)
-    assert (scores > 0).all()
-    order = np.random.default_rng(0).permutation(20)
-    np.testing.assert_allclose(fitted.anomaly_score(others[order]), scores[order], rtol=1e-12)
-    np.testing.assert_allclose(fitted.anomaly_score(others[:2]), scores[:2], rtol=1e-12)
-    assert fitted.anomaly_score(-others).min() > scores.max()
-    refitted = clone(scorer).fit(normal + 1.0).fit(normal)
-    np.testing.assert_array_equal(refitted.anomaly_score(others), scores)
-    copy = pickle.loads(pickle.dumps(fitted))
-    np.testing.assert_array_equal(copy.anomaly_score(others), scores)
-    np.testing.assert_array_equal(copy.leave_self_out(), fitted.leave_self_out())
-    for method in (fitted.anomaly_score, clone(scorer).fit):
-        with pytest.raises(ValueError, match="NaN"):
-            method(np.full_like(normal, np.nan))
+def test_scores_from_means_of_all_clips_are_those_of_the_older_reference():
+    golden, scorer = golden_scorer("icassp_centers")
+    # That one leaves out the 1 and takes minus the largest product.
+    scores = scorer.anomaly_score(golden["test"]) - 1.0
+    np.testing.assert_allclose(scores, golden["icassp_score"], atol=1e-12)
+
+
+def test_threshold_of_the_source_clips_is_that_of_the_reference():
+    golden, scorer = golden_scorer("adaproj_centers_ninit10")
+    threshold = percentile_threshold(scorer.anomaly_score(golden["src"]), 90.0)
+    assert threshold == pytest.approx(float(golden["thr90"]), rel=1e-12)
 
 
 def test_directions_have_no_length():
@@ -183,7 +171,7 @@ def test_close_clips_far_from_the_origin_keep_their_distance():
     normal = 1e6 + clips(10)
     others = normal + 1e-4
     scores = NearestNeighborScorer("euclidean").fit(normal).anomaly_score(others)
-    expected = [euclidean(*pair) for pair in zip(others, normal, strict=True)]
+    expected = [DISTANCES["euclidean"](*pair) for pair in zip(others, normal, strict=True)]
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
 
 
@@ -206,7 +194,18 @@ def test_what_was_fitted_does_not_change_with_the_array_it_was_fitted_to():
     np.testing.assert_array_equal(scorer.leave_self_out(), before[1])
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_leaving_clips_out_changes_no_later_score(metric):
+    normal = clips(10)
+    scorer = NearestNeighborScorer(metric).fit(normal)
+    before = scorer.anomaly_score(normal)
+
+    scorer.leave_self_out()
+
+    np.testing.assert_array_equal(scorer.anomaly_score(normal), before)
+
+
+@pytest.mark.parametrize("metric", DISTANCES)
 def test_single_precision_is_scored_in_double(metric):
     normal, others = clips(10).astype(np.float32), clips(5, seed=1).astype(np.float32)
     np.testing.assert_array_equal(
@@ -218,21 +217,30 @@ def test_single_precision_is_scored_in_double(metric):
 
 
 @pytest.mark.parametrize(
-    ("metric", "embeddings", "message"),
+    ("arguments", "embeddings", "message"),
     [
-        ("manhattan", clips(3), r"one of \['cosine', 'euclidean'\]\. Received: metric='manhattan'"),
-        ("cosine", np.empty((0, 6)), "Found array with 0 sample"),
-        ("cosine", clips(3)[0], "Expected 2D array"),
-        ("cosine", np.full((2, 6), np.inf), "infinity"),
+        (("manhattan",), clips(3), r"one of \['cosine', 'dot', 'eu.*\: metric='manhattan'"),
+        (("cosine", 0), clips(3), r"`n_neighbors` must be at least 1\. Received: n_neighbors=0"),
+        ((), np.empty((0, 6)), "Found array with 0 sample"),
+        ((), clips(3)[0], "Expected 2D array"),
+        ((), np.full((2, 6), np.inf), "infinity"),
     ],
 )
-def test_wrong_argument_is_refused_with_the_reason(metric, embeddings, message):
+def test_wrong_argument_is_refused_with_the_reason(arguments, embeddings, message):
     with pytest.raises(ValueError, match=message):
-        NearestNeighborScorer(metric).fit(embeddings)
+        NearestNeighborScorer(*arguments).fit(embeddings)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", DISTANCES)
 def test_embeddings_of_another_dimension_are_refused(metric):
     scorer = NearestNeighborScorer(metric).fit(clips(3))
-    with pytest.raises(ValueError, match="Incompatible dimension"):
+    with pytest.raises(ValueError, match="dimension"):
         scorer.anomaly_score(clips(3, dim=5))
+
+
+def test_a_section_with_one_training_clip_is_refused_by_name():
+    table = pd.DataFrame({"machine_type": "fan", "section": ["02", "00", "00", "01"]})
+
+    require_neighbors(table[table["section"] == "00"])
+    with pytest.raises(DataError, match=r"^fan: section 01, 02 has one training clip\. .*two"):
+        require_neighbors(table)

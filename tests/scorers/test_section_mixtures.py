@@ -6,6 +6,7 @@ from scipy.stats import multivariate_normal
 from sklearn.exceptions import NotFittedError
 
 from asdkeras.scorers.section_mixtures import SectionMixtures
+from asdkeras.scorers.terms import OfArrays, representation
 
 DIM = 6
 
@@ -39,6 +40,14 @@ def fitted(clips, n_components=2, **options):
     )
 
 
+def scores_of(mixtures, clips):
+    """Name of a term -> its values for the test clips, or None."""
+    arrays = {"embedding": clips["test"], "maxima": clips["test_maxima"]}
+    on = OfArrays(arrays, np.full(8, False), np.full(8, ""))
+    terms = mixtures.terms(representation("embedding"), representation("maxima"))
+    return {name: None if each is None else on(each) for name, each in terms._asdict().items()}
+
+
 def likeliest_component(mixture, embedding):
     """-max_k [log pi_k + log N(x; mu_k, Sigma_k)] of one clip."""
     return -max(
@@ -52,7 +61,7 @@ def likeliest_component(mixture, embedding):
 def test_the_section_term_is_the_likeliest_component_of_all_source_clips(clips):
     mixtures = fitted(clips)
 
-    terms = mixtures.terms(clips["test"], clips["test_maxima"])
+    terms = scores_of(mixtures, clips)
 
     expected = [likeliest_component(mixtures.section_, x) for x in clips["test"]]
     np.testing.assert_allclose(terms["section"], expected, rtol=1e-9)
@@ -63,7 +72,7 @@ def test_the_section_term_is_the_likeliest_component_of_all_source_clips(clips):
 def test_the_attribute_term_is_the_likeliest_attribute(clips):
     mixtures = fitted(clips)
 
-    terms = mixtures.terms(clips["test"], clips["test_maxima"])
+    terms = scores_of(mixtures, clips)
 
     assert len(mixtures.attributes_) == 3
     expected = [
@@ -79,7 +88,7 @@ def test_the_attribute_term_is_the_likeliest_attribute(clips):
 
 @pytest.mark.parametrize("target_model", ["gmm", "closed_form"])
 def test_the_target_term_is_the_cosine_distance_to_the_closest_target_clip(clips, target_model):
-    terms = fitted(clips, target_model=target_model).terms(clips["test"], clips["test_maxima"])
+    terms = scores_of(fitted(clips, target_model=target_model), clips)
 
     distance = (1.0 - clips["test"] @ clips["target"].T).min(axis=1)
     expected = DIM / 2 * np.log(2 * np.pi * 1e-3) + distance / 1e-3 + np.log(3)
@@ -87,7 +96,7 @@ def test_the_target_term_is_the_cosine_distance_to_the_closest_target_clip(clips
 
 
 def test_the_tmax_term_is_the_likeliest_attribute_of_the_temporal_maxima(clips):
-    terms = fitted(clips).terms(clips["test"], clips["test_maxima"])
+    terms = scores_of(fitted(clips), clips)
 
     gaussians = []
     for label in (4, 7, 9):
@@ -99,9 +108,8 @@ def test_the_tmax_term_is_the_likeliest_attribute_of_the_temporal_maxima(clips):
 
 
 def test_without_component_weights_no_mixture_counts_them(clips):
-    weighted = fitted(clips)
-    terms = weighted.terms(clips["test"], clips["test_maxima"])
-    plain = fitted(clips, component_weights=False).terms(clips["test"], clips["test_maxima"])
+    terms = scores_of(fitted(clips), clips)
+    plain = scores_of(fitted(clips, component_weights=False), clips)
 
     np.testing.assert_allclose(terms["target"] - plain["target"], np.log(3))
     assert (terms["section"] > plain["section"]).all()
@@ -113,10 +121,10 @@ def test_what_has_no_clips_has_no_term(clips):
         clips["source"], clips["attributes"], target_embeddings=np.empty((0, DIM))
     )
 
-    terms = mixtures.terms(clips["test"])
+    terms = scores_of(mixtures, clips)
 
-    assert np.isnan(terms["target"]).all()
-    assert np.isnan(terms["tmax"]).all()
+    assert terms["target"] is None
+    assert terms["tmax"] is None
     assert np.isfinite(terms["section"]).all()
 
 
@@ -124,7 +132,7 @@ def test_learned_centers_are_where_the_mixtures_start(clips):
     far = unit(np.random.default_rng(1).normal(size=(10, 2, DIM)).reshape(-1, DIM))
     far = far.reshape(10, 2, DIM)
 
-    plain = fitted(clips).terms(clips["test"], clips["test_maxima"])
+    plain = scores_of(fitted(clips), clips)
     mixtures = SectionMixtures(2).fit(
         clips["source"],
         clips["attributes"],
@@ -132,15 +140,13 @@ def test_learned_centers_are_where_the_mixtures_start(clips):
         section_means=far[0],
         attribute_means=far,
     )
-    started = mixtures.terms(clips["test"])
+    started = scores_of(mixtures, clips)
 
     assert not np.allclose(plain["section"], started["section"])
 
 
 def test_the_random_state_decides_alone(clips):
-    first, again = (
-        fitted(clips, random_state=3).terms(clips["test"], clips["test_maxima"]) for _ in range(2)
-    )
+    first, again = (scores_of(fitted(clips, random_state=3), clips) for _ in range(2))
 
     for name in first:
         np.testing.assert_array_equal(first[name], again[name])
@@ -148,4 +154,4 @@ def test_the_random_state_decides_alone(clips):
 
 def test_terms_need_a_fit(clips):
     with pytest.raises(NotFittedError):
-        SectionMixtures(2).terms(clips["test"])
+        scores_of(SectionMixtures(2), clips)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from asdkeras.scorers.section_posterior import section_posterior_score
+from asdkeras.scorers.section_posterior import SectionPosterior, section_posterior_score
 from tests.golden import load_golden
 
 FLOOR = 2.220446049250313e-16
@@ -78,6 +78,13 @@ def test_scores_stay_finite_where_the_softmax_is_saturated(form, lowest):
 def test_the_less_probable_the_own_section_the_higher_the_score(form):
     probabilities = np.linspace(0.0, 1.0, 101)[:, None]
     assert np.all(np.diff(section_posterior_score(probabilities, form)) < 0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_section_is_taken_from_the_posteriors_of_all(form):
+    posteriors = np.random.default_rng(0).dirichlet(np.ones(3), size=(5, 7))
+    scores = SectionPosterior(1, form).anomaly_score(posteriors)
+    np.testing.assert_array_equal(scores, section_posterior_score(posteriors[..., 1], form))
 
 
 def test_both_forms_can_order_clips_differently():

@@ -9,6 +9,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from asdkeras.scorers.thresholds import (
+    ThresholdRule,
     gamma_quantile,
     gamma_threshold,
     percentile_threshold,
@@ -168,7 +169,7 @@ def test_fit_without_a_finite_threshold_gives_the_percentile_and_the_reason(monk
     threshold = gamma_threshold([1.0, 2.0, 3.0, 4.0])
 
     assert threshold.value == percentile_threshold([1.0, 2.0, 3.0, 4.0])
-    assert threshold.reason == "the fit gave [1.0, 0.0, nan]"
+    assert threshold.reason == "the fit gave (1.0, 0.0, nan)"
 
 
 def frame(rows):
@@ -235,6 +236,88 @@ def test_scope_without_training_clips_is_refused_by_name(scope, place):
 def test_other_scope_is_refused_with_the_possible_ones():
     with pytest.raises(ValueError, match=r"'section_and_domain'\]. Received: scope='domain'"):
         scope_thresholds(TRAINING, TRAINING, "domain", np.max)
+
+
+def scored_clips():
+    """A clip table in no order and its scores; test clips have none."""
+    random = np.random.default_rng(0)
+    rows = [
+        (machine_type, section, domain, split)
+        for machine_type in ("fan", "pump")
+        for section in ("00", "01")
+        for domain, split, count in (
+            *[("source", "train", 9), ("target", "train", 2), ("source", "test", 2)],
+            *[("target", "test", 2), (None, "test", 1)],
+        )
+        for _ in range(count)
+        if (machine_type, domain, split) != ("pump", "target", "train")
+    ]
+    table = pd.DataFrame(rows, columns=["machine_type", "section", "domain", "split"])
+    table = table.astype("string").sample(frac=1.0, random_state=0)
+    scores = pd.Series(random.gamma(3.0, 2.0, len(table)), table.index)
+    return table, scores.where(table["split"] == "train")
+
+
+METHODS = {
+    "percentile": percentile_threshold,
+    "gamma": lambda scores, percentile: gamma_threshold(scores, percentile).value,
+    "gamma_restarted": lambda scores, percentile: (
+        gamma_threshold(scores, percentile, restart=True).value
+    ),
+}
+SCOPES = {
+    "model": [],
+    "machine_type": ["machine_type"],
+    "section": ["machine_type", "section"],
+    "section_and_domain": ["machine_type", "section", "domain"],
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_rule_sets_thresholds_by_its_scope_and_method(scope, method):
+    table, scores = scored_clips()
+
+    thresholds = ThresholdRule(scope, method, 70.0).thresholds(scores, table)
+
+    expected = []
+    for _, clip in table.iterrows():
+        counted = scores[(table["split"] == "train")]
+        for key in SCOPES[scope]:
+            same = counted[(table.loc[counted.index, key] == clip[key]).fillna(False)]
+            # A domain without training clips, or none: the section counts.
+            counted = same if len(same) else counted
+        expected.append(METHODS[method](counted.to_numpy(), 70.0))
+    assert thresholds.values.index.equals(table.index)
+    np.testing.assert_allclose(thresholds.values, expected, rtol=1e-12)
+    assert len(set(expected)) == {"model": 1, "machine_type": 2, "section": 4}.get(scope, 8)
+    assert thresholds.notes == ()
+
+
+@pytest.mark.parametrize("scope", ["machine_type", "section", "section_and_domain"])
+def test_machine_type_may_have_a_percentile_of_its_own(scope):
+    table, scores = scored_clips()
+
+    mixed = ThresholdRule(scope, "percentile", 70.0, {"pump": 20.0}).thresholds(scores, table)
+
+    for machine_type, percentile in (("fan", 70.0), ("pump", 20.0)):
+        alike = ThresholdRule(scope, "percentile", percentile).thresholds(scores, table)
+        is_here = table["machine_type"] == machine_type
+        pd.testing.assert_series_equal(mixed.values[is_here], alike.values[is_here])
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"), [("percentile", ""), ("gamma", "2 different scores of 3 clips")]
+)
+def test_rule_says_where_a_percentile_stands_in_for_a_distribution(method, reason):
+    table, _ = scored_clips()
+
+    thresholds = ThresholdRule("model", method, 70.0).same_for_all(np.array([1.0, 3.0, 3.0]), table)
+
+    assert thresholds.values.index.equals(table.index)
+    np.testing.assert_allclose(thresholds.values, np.percentile([1.0, 3.0, 3.0], 70.0))
+    start = "fan, pump: the threshold is a percentile of the scores, "
+    assert thresholds.notes == ((start + reason,) if reason else ())
 
 
 def test_published_decisions_follow_from_the_published_distributions():

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.dsp.clip_length import fit_clip_length
-from asdkeras.experiment.training import TaskContext
-from asdkeras.systems.system import ClipSet
+from asdkeras.experiment.scoring import score_unit
+from asdkeras.experiment.training import Represented, TaskContext, represent
+from asdkeras.experiment.units import Unit
 
 RATE_HZ = 16_000
 
@@ -76,3 +78,21 @@ def task(folder, table, seed=0, all_training_clips=None):
 def training_of(clips):
     """The training clips among them."""
     return ClipSet(clips.table[clips.table["split"] == "train"], clips.store, clips.seed)
+
+
+def represented(system, models, clips):
+    """Name of a representation -> rows of all clips, as the runner computes them."""
+    table = clips.table
+    unit = Represented(
+        system.represent(models),
+        models.clip_length,
+        models.keep,
+        system.inputs(models, table),
+        system.rows(models, table),
+    )
+    return represent(unit, clips, system.batch_size)
+
+
+def scores_of(system, arrays, table, models, seed=0):
+    """`UnitScores` of all clips of a table, as the runner computes them."""
+    return score_unit(system, Unit(table, models, arrays), seed)

@@ -1,12 +1,10 @@
 """baseline2023: residuals, two scores of one network, and thresholds of batches or clips."""
 
-import contextlib
 import dataclasses
 import functools
 import tempfile
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,9 +12,16 @@ from scipy import stats
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import DataError
-from asdkeras.experiment.training import represent
-from asdkeras.systems import baseline2023 as system
-from tests.systems.recorded_clips import clip_table, noisy_clips, task, training_of
+from asdkeras.systems import baseline2023
+from asdkeras.systems.model_files import save_models
+from tests.systems.recorded_clips import (
+    clip_table,
+    noisy_clips,
+    represented,
+    scores_of,
+    task,
+    training_of,
+)
 from tests.systems.test_baseline_autoencoder import naive_log_mel, naive_vectors
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "baseline2023" / "dcase2023.yaml"
@@ -29,9 +34,9 @@ CLIPS = [
 
 
 def config_of(variant="mahalanobis", form="mean_residual", covariance="released", **changes):
-    config = build_config(system.Config, read_recipe(RECIPE)["config"], "here")
+    config = build_config(baseline2023.Config, read_recipe(RECIPE)["config"], "here")
     ae = dataclasses.replace(config.ae, epochs=1, batch_size=40)
-    mahalanobis = system.Mahalanobis(covariance, form)
+    mahalanobis = baseline2023.Mahalanobis(covariance, form)
     return dataclasses.replace(config, variant=variant, ae=ae, mahalanobis=mahalanobis, **changes)
 
 
@@ -42,134 +47,154 @@ def noise():
 
 @functools.cache
 def run(config, num_clips=None):
-    """Scores, thresholds, representations, network and log of a whole run."""
+    """Scores, what training left, and the log of a whole run."""
     clips = noise()
     if num_clips is not None:
         clips = dataclasses.replace(clips, table=clips.table.iloc[:num_clips])
-    built = system.build(config)
+    system = baseline2023.create(config)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with contextlib.closing(task(folder, clips.table)) as context:
-            trained = built.train(training_of(clips), context)
-        network = keras.saving.load_model(folder / "weights.keras")
+        with task(folder, clips.table) as context:
+            save_models(system.train(training_of(clips), context), folder)
+        models = system.load(folder)
+        arrays = represented(system, models, clips)
         log = pd.read_csv(folder / "train.csv")
-    representations = represent(trained, clips, 4)
-    scores = built.score(representations, clips.table, 0)
-    thresholds = built.decide(scores.columns, clips.table, representations.constants)
-    return scores, thresholds, representations, network, log
+    return scores_of(system, arrays, clips.table, models), models, log
 
 
-def residual_rows(network):
+def gamma_quantile(values):
+    return stats.gamma.ppf(0.9, *stats.gamma.fit(values))
+
+
+def residual_rows(models):
     """Residuals of all frames of all vectors of each clip, `(rows, bands)`."""
     rows = []
     for waveform in noise().store.waveforms:
         vectors = naive_vectors(naive_log_mel(waveform, "constant", "maximum"))
-        rows.append((vectors - network.predict_on_batch(vectors)).reshape(-1, BANDS))
+        reconstructed = models.network.model.predict_on_batch(vectors)
+        rows.append((vectors - reconstructed).reshape(-1, BANDS))
     return rows
+
+
+def smaller_length(rows, models):
+    """Mean over rows of the squared Mahalanobis length in the closer domain."""
+    inverses = [np.linalg.inv(each) for each in models.covariances.values()]
+    return min(np.mean([row @ inverse @ row for row in rows]) for inverse in inverses)
 
 
 @pytest.mark.parametrize(
     ("form", "covariance"), [("mean_residual", "released"), ("framewise", "textbook")]
 )
 def test_both_scores_follow_from_the_residuals_and_the_covariances(form, covariance):
-    config = config_of(form=form, covariance=covariance)
-    scores, _, representations, network, _ = run(config)
+    scores, models, _ = run(config_of(form=form, covariance=covariance))
 
-    inverses = [
-        np.linalg.inv(representations.constants[f"covariance_{domain}"])
-        for domain in ("source", "target")
-    ]
-    assert scores.anomaly_score == "mahalanobis"
-    assert scores.named_scores == ("mse", "mahalanobis")
-    for number, rows in enumerate(residual_rows(network)):
+    assert [*scores.columns] == ["mse", "mahalanobis"]
+    assert [*models.covariances] == ["covariance_source", "covariance_target"]
+    for number, rows in enumerate(residual_rows(models)):
         row = scores.columns.loc[number]
         assert row["mse"] == pytest.approx(np.mean(rows**2), rel=1e-4)
         used = rows if form == "framewise" else rows.mean(axis=0, keepdims=True)
-        distances = [np.mean([d @ inverse @ d for d in used]) for inverse in inverses]
-        assert row["mahalanobis"] == pytest.approx(min(distances), rel=1e-3)  # Float32 residuals.
+        expected = pytest.approx(smaller_length(used, models), rel=1e-3)  # Float32 residuals.
+        assert row["mahalanobis"] == expected
 
 
 def test_the_textbook_covariances_are_those_of_the_training_vectors():
     """Of all vectors that were not held out, each domain by itself, whatever the batches."""
     config = config_of(covariance="textbook")
     ae = dataclasses.replace(config.ae, validation_fraction=0.0)
-    _, _, representations, network, _ = run(dataclasses.replace(config, ae=ae))
+    _, models, _ = run(dataclasses.replace(config, ae=ae))
 
-    rows = residual_rows(network)
+    rows = residual_rows(models)
     for domain, own in (("source", rows[:4]), ("target", rows[4:NUM_TRAINING])):
         expected = np.cov(np.concatenate(own), rowvar=False)
-        ours = representations.constants[f"covariance_{domain}"]
+        ours = models.covariances[f"covariance_{domain}"]
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3 * expected.max())
 
 
 def test_thresholds_of_batches_come_from_losses_and_from_distances_of_batches():
-    config = config_of(threshold_data="batches")
-    scores, thresholds, representations, _, log = run(config)
+    scores, models, log = run(config_of(threshold_data="batches"))
 
-    constants = representations.constants
+    batches = models.batch_scores
     num_vectors = NUM_TRAINING * 28
     num_training = int(0.9 * num_vectors)
     num_batches = -(-num_training // 40) + -(-(num_vectors - num_training) // 40)
-    assert constants["mse_batches"].shape == (num_batches,)
-    assert constants["mahalanobis_batches"].shape == (num_batches,)
+    assert batches["mse"].shape == batches["mahalanobis"].shape == (num_batches,)
     assert set(log.columns) == {"epoch", "loss", "val_loss", "seconds"}
     sizes = [40] * (num_training // 40) + [num_training % 40]
-    mean = np.average(constants["mse_batches"][: len(sizes)], weights=sizes)
+    mean = np.average(batches["mse"][: len(sizes)], weights=sizes)
     assert log["loss"].item() == pytest.approx(mean, rel=1e-5)
-    assert constants["mse_batches"][-1] == pytest.approx(log["val_loss"].item(), rel=1e-4)
-    expected = stats.gamma.ppf(0.9, *stats.gamma.fit(constants["mahalanobis_batches"]))
-    np.testing.assert_allclose(thresholds, np.full(len(scores.columns), expected), rtol=1e-9)
+    assert batches["mse"][-1] == pytest.approx(log["val_loss"].item(), rel=1e-4)
+    np.testing.assert_allclose(scores.thresholds, gamma_quantile(batches["mahalanobis"]), rtol=1e-9)
 
 
 def test_thresholds_of_the_other_variant_come_from_the_losses():
-    scores, thresholds, representations, _, _ = run(config_of("mse"))
-    batches = representations.constants["mse_batches"]
-    expected = stats.gamma.ppf(0.9, *stats.gamma.fit(batches))
-    np.testing.assert_allclose(thresholds, np.full(len(scores.columns), expected), rtol=1e-9)
+    scores, models, _ = run(config_of("mse"))
+    np.testing.assert_allclose(
+        scores.thresholds, gamma_quantile(models.batch_scores["mse"]), rtol=1e-9
+    )
 
 
 def test_distances_of_batches_are_those_of_their_mean_residual():
     """One batch with everything in it is one big clip."""
     config = config_of()
     ae = dataclasses.replace(config.ae, validation_fraction=0.0, batch_size=10_000)
-    _, _, representations, network, _ = run(dataclasses.replace(config, ae=ae))
+    _, models, _ = run(dataclasses.replace(config, ae=ae))
 
-    mean = np.concatenate(residual_rows(network)[:NUM_TRAINING]).mean(axis=0)
-    distances = [
-        mean @ np.linalg.inv(representations.constants[f"covariance_{domain}"]) @ mean
-        for domain in ("source", "target")
-    ]
-    expected = pytest.approx(min(distances), rel=1e-3)
-    assert representations.constants["mahalanobis_batches"].item() == expected
+    mean = np.concatenate(residual_rows(models)[:NUM_TRAINING]).mean(axis=0)
+    expected = pytest.approx(smaller_length([mean], models), rel=1e-3)
+    assert models.batch_scores["mahalanobis"].item() == expected
 
 
 @pytest.mark.parametrize("variant", ["mse", "mahalanobis"])
 def test_thresholds_of_clips_come_from_the_scores_of_the_training_clips(variant):
-    config = config_of(variant, threshold_data="clips")
-    scores, thresholds, representations, _, _ = run(config)
+    scores, models, _ = run(config_of("mse", threshold_data="clips"))
+    system = baseline2023.create(config_of(variant, threshold_data="clips"))
+    thresholds = system.thresholds(scores.columns, noise().table, models=models).values
     training = scores.columns.loc[: NUM_TRAINING - 1, variant]
-    expected = stats.gamma.ppf(0.9, *stats.gamma.fit(training))
-    np.testing.assert_allclose(thresholds, np.full(len(CLIPS), expected), rtol=1e-9)
-    assert not any(name.endswith("_batches") for name in representations.constants)
+    np.testing.assert_allclose(thresholds, gamma_quantile(training), rtol=1e-9)
+    assert models.batch_scores == {}
 
 
 def test_an_ensemble_which_has_no_batches_decides_by_clips():
     config = config_of("mse", threshold_data="batches")
-    scores, _, _, _, _ = run(config)
-    thresholds = system.build(config).decide(scores.columns, noise().table, {})
-    training = scores.columns.loc[: NUM_TRAINING - 1, "mse"]
-    expected = stats.gamma.ppf(0.9, *stats.gamma.fit(training))
-    np.testing.assert_allclose(thresholds, np.full(len(CLIPS), expected), rtol=1e-9)
+    columns = run(config)[0].columns
+    thresholds = baseline2023.create(config).thresholds(columns, noise().table).values
+    training = columns.loc[: NUM_TRAINING - 1, "mse"]
+    np.testing.assert_allclose(thresholds, gamma_quantile(training), rtol=1e-9)
 
 
 def test_without_target_clips_the_source_alone_counts():
-    scores, _, representations, network, _ = run(config_of(), num_clips=4)
-    assert "covariance_target" not in representations.constants
-    inverse = np.linalg.inv(representations.constants["covariance_source"])
-    for number, rows in enumerate(residual_rows(network)[:4]):
-        mean = rows.mean(axis=0)
-        expected = pytest.approx(mean @ inverse @ mean, rel=1e-3)
+    scores, models, _ = run(config_of(), num_clips=4)
+    assert [*models.covariances] == ["covariance_source"]
+    for number, rows in enumerate(residual_rows(models)[:4]):
+        expected = pytest.approx(smaller_length([rows.mean(axis=0)], models), rel=1e-3)
         assert scores.columns.at[number, "mahalanobis"] == expected
+
+
+def test_passes_over_the_residuals_show_progress_and_are_not_repeated_once_they_ended(
+    tmp_path, capsys, monkeypatch
+):
+    clips = noise()
+    system = baseline2023.create(config_of())
+    context = task(tmp_path, clips.table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system, "_batch_scores", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            system.train(training_of(clips), context)
+    assert capsys.readouterr().err.count("test residuals: 4/4") == 1
+
+    resumed = system.train(training_of(clips), task(tmp_path, clips.table))
+    assert capsys.readouterr().err.count("test residuals: 4/4") == 1
+    assert set(resumed.covariances) == {"covariance_source", "covariance_target"}
+    assert set(resumed.batch_scores) == {"mse", "mahalanobis"}
+
+    system.train(training_of(clips), task(tmp_path, clips.table))
+    assert "residuals" not in capsys.readouterr().err
+
+
+def interrupted(*arguments):
+    raise KeyboardInterrupt
 
 
 def silent_clips():
@@ -177,28 +202,32 @@ def silent_clips():
     return noisy_clips(clip_table([("00", "source", "train", False)] * 2, "mini2023"), 3072)
 
 
-def test_covariances_without_an_inverse_are_one_line_where_they_are_the_answer(tmp_path):
+def test_covariances_without_an_inverse_are_one_line_where_they_are_the_main_score(tmp_path):
     clips = silent_clips()
     with pytest.raises(DataError, match=r"fan_00: the covariance .* `mse` needs no covariance"):
-        system.build(config_of()).train(clips, task(tmp_path, clips.table))
+        baseline2023.create(config_of()).train(clips, task(tmp_path, clips.table))
 
 
 def test_covariances_without_an_inverse_do_not_stop_the_other_score(tmp_path):
-    clips, built = silent_clips(), system.build(config_of("mse"))
+    clips, system = silent_clips(), baseline2023.create(config_of("mse"))
     context = task(tmp_path, clips.table)
-    trained = built.train(clips, context)
-    assert set(trained.constants) == {"mse_batches"}
+
+    models = system.train(clips, context)
+
+    assert models.covariances == {}
+    assert set(models.batch_scores) == {"mse"}
     assert len(context.warnings) == 1
     assert context.warnings[0].startswith("fan_00: no Mahalanobis distance: the covariance")
-    scores = built.score(represent(trained, clips, 2), clips.table, 0)
-    assert scores.named_scores == ("mse",)
-    assert scores.columns["mse"].notna().all()
+    columns = scores_of(system, represented(system, models, clips), clips.table, models).columns
+    assert system.named_scores(list(columns)) == ("mse",)
+    assert columns["mse"].notna().all()
 
 
 def test_a_network_for_each_section_with_both_published_rows():
-    built = system.build(config_of())
-    assert built.scope == "section"
-    assert built.published_rows == {"mse": "ae2023_mse", "mahalanobis": "ae2023_mahalanobis"}
+    system = baseline2023.create(config_of())
+    assert system.scope == "section"
+    assert system.main_score == system.decision_score == "mahalanobis"
+    assert system.published_rows == {"mse": "ae2023_mse", "mahalanobis": "ae2023_mahalanobis"}
 
 
 def test_its_optimizer_is_that_of_pytorch():

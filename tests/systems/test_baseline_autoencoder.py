@@ -12,12 +12,19 @@ from scipy import stats
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.experiment.training import represent
 from asdkeras.systems import baseline2020, baseline2021, baseline2022
 from asdkeras.systems.baselines import autoencoder
 from asdkeras.systems.baselines.front_end import heard_length, log_mel_model
-from asdkeras.systems.system import Representations
-from tests.systems.recorded_clips import RATE_HZ, clip_table, noisy_clips, task, training_of
+from asdkeras.systems.model_files import save_models
+from tests.systems.recorded_clips import (
+    RATE_HZ,
+    clip_table,
+    noisy_clips,
+    represented,
+    scores_of,
+    task,
+    training_of,
+)
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SYSTEMS = {"baseline2020": baseline2020, "baseline2021": baseline2021, "baseline2022": baseline2022}
@@ -76,14 +83,15 @@ def test_the_front_end_is_that_of_its_year(name, pad_mode, floor_by, clips):
 
 
 def test_a_score_is_the_mean_squared_error_of_all_vectors(clips, tmp_path):
-    system = baseline2021.build(config_of("baseline2021"))
+    system = baseline2021.create(config_of("baseline2021"))
 
-    trained = system.train(training_of(clips), task(tmp_path, clips.table))
-    scores = system.score(represent(trained, clips, 2), clips.table, 0)
+    save_models(system.train(training_of(clips), task(tmp_path, clips.table)), tmp_path)
+    models = system.load(tmp_path)
+    columns = scores_of(system, represented(system, models, clips), clips.table, models).columns
 
     network = keras.saving.load_model(tmp_path / "weights.keras")
-    assert scores.columns.columns.tolist() == ["squared_error"]
-    for waveform, score in zip(clips.store.waveforms, scores.columns["squared_error"], strict=True):
+    assert columns.columns.tolist() == ["squared_error"]
+    for waveform, score in zip(clips.store.waveforms, columns["squared_error"], strict=True):
         vectors = naive_vectors(naive_log_mel(waveform, "reflect", "maximum"))
         errors = np.mean((network.predict_on_batch(vectors) - vectors) ** 2, axis=1)
         assert score == pytest.approx(np.mean(errors), rel=1e-5)
@@ -100,7 +108,8 @@ def test_the_last_tenth_of_the_vectors_is_held_out_and_measured(clips, tmp_path)
     vectors = np.concatenate([naive_vectors(naive_log_mel(w, "reflect", "max")) for w in waveforms])
     held_out = vectors[int(0.9 * len(vectors)) :]
     assert len(held_out) == 2
-    error = np.mean((trained.network.predict_on_batch(held_out) - held_out) ** 2)
+    network = trained.models.network.model
+    error = np.mean((network.predict_on_batch(held_out) - held_out) ** 2)
     assert log["val_loss"].item() == pytest.approx(error, rel=1e-4)
     assert set(log.columns) == {"epoch", "loss", "val_loss", "seconds"}
 
@@ -133,30 +142,30 @@ def test_the_network_is_that_of_the_fact_sheet(tmp_path):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_threshold_is_a_quantile_of_the_training_clips_of_the_machine_type(name):
-    system = SYSTEMS[name].build(config_of(name))
+    system = SYSTEMS[name].create(config_of(name))
     table = clip_table([("00", "source", "train", False)] * 30 + [("01", "target", "test", None)])
     errors = np.random.default_rng(0).gamma(3.0, size=31)
     columns = pd.DataFrame({"squared_error": errors})
 
-    thresholds = system.decide(columns, table, {})
+    thresholds = system.thresholds(columns, table).values
 
     expected = stats.gamma.ppf(0.9, *stats.gamma.fit(errors[:30]))
     np.testing.assert_allclose(thresholds, np.full(31, expected), rtol=1e-9)
     assert system.scope == "machine_type_and_part"
 
 
-def test_too_few_clips_for_a_distribution_are_told():
-    system = baseline2021.build(config_of("baseline2021"))
+def test_too_few_clips_for_a_distribution_are_noted():
+    system = baseline2021.create(config_of("baseline2021"))
     table = clip_table([("00", "source", "train", False)] * 3)
     errors = np.array([[1.0, 3.0], [2.0, 2.5], [4.0, 4.0]])
-    scores = system.score(Representations({"squared_error": errors}, {}), table, 0)
+    scores = scores_of(system, {"squared_error": errors}, table, None)
     assert scores.columns["squared_error"].tolist() == [2.0, 2.25, 4.0]
     assert scores.notes == (
         "fan: the threshold is a percentile of the scores, 3 different scores of 3 clips",
     )
 
 
-def test_clips_are_heard_up_to_the_longest_training_clip(tmp_path):
+def test_the_clip_length_is_that_of_the_longest_training_clip(tmp_path):
     table = clip_table(
         [("00", "source", "train", False)] * 2 + [("00", "source", "test", None)] * 2
     )
@@ -174,7 +183,7 @@ def test_clips_are_heard_up_to_the_longest_training_clip(tmp_path):
     assert heard_length(fixed, training_of(clips), context) == 3200
 
 
-def test_clips_of_one_length_are_heard_whole_without_a_word(clips, tmp_path):
+def test_clips_of_one_length_are_used_whole_without_a_warning(clips, tmp_path):
     context = task(tmp_path, clips.table)
     front_end = config_of("baseline2021").front_end
     assert heard_length(front_end, training_of(clips), context) == 4096

@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,12 +10,18 @@ from scipy import stats
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.experiment.training import represent
 from asdkeras.systems import baseline2021, baseline2022
 from asdkeras.systems.baselines import section_classifier
-from asdkeras.systems.baselines.section_classifier import SectionClassifier
-from asdkeras.systems.system import Representations
-from tests.systems.recorded_clips import clip_table, noisy_clips, task, training_of
+from asdkeras.systems.baselines.section_classifier import ClassifierModels, SectionClassifier
+from asdkeras.systems.model_files import save_models
+from tests.systems.recorded_clips import (
+    clip_table,
+    noisy_clips,
+    represented,
+    scores_of,
+    task,
+    training_of,
+)
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SYSTEMS = {"baseline2021": baseline2021, "baseline2022": baseline2022}
@@ -43,6 +48,7 @@ TABLE = clip_table(
         *[("00", "source", "test", True), ("01", "target", "test", False)],
     ]
 )
+MODELS = ClassifierModels(6400, 16_000, "start", None, sections=("00", "01"))
 
 
 def posteriors(windows):
@@ -51,12 +57,12 @@ def posteriors(windows):
     return np.exp(odds) / np.exp(odds).sum(axis=-1, keepdims=True)
 
 
-def representations():
+def arrays():
     """Three windows of every training clip, 17 of every test clip."""
     train, test = posteriors(3), posteriors(17)
     train[TABLE["split"] == "test"] = np.nan
     test[TABLE["split"] == "train"] = np.nan
-    return Representations({"train": train, "test": test}, {})
+    return {"train": train, "test": test}
 
 
 def naive_score(probabilities, form):
@@ -67,19 +73,16 @@ def naive_score(probabilities, form):
 
 @pytest.mark.parametrize("form", ["log_odds", "released_2021"])
 def test_a_clip_is_scored_by_its_own_section_in_the_windows_of_its_split(form):
-    config = config_of("baseline2021", score=form)
-    system = SYSTEMS["baseline2021"].build(config)
-    given = representations()
+    system = baseline2021.create(config_of("baseline2021", score=form))
 
-    scores = system.score(given, TABLE, 0)
+    columns = scores_of(system, arrays(), TABLE, MODELS).columns
 
-    assert scores.anomaly_score == scores.decision_score == form
-    assert scores.named_scores == ("log_odds", "released_2021")
+    assert system.main_score == system.decision_score == form
+    assert system.named_scores(list(columns)) == ("log_odds", "released_2021")
     for row, clip in TABLE.iterrows():
-        own = given.clips[clip["split"]][row, :, int(clip["section"])]
-        for name in scores.named_scores:
-            expected = naive_score(own, name)
-            assert scores.columns.at[row, name] == pytest.approx(expected, rel=1e-9)
+        own = arrays()[clip["split"]][row, :, int(clip["section"])]
+        for name in columns:
+            assert columns.at[row, name] == pytest.approx(naive_score(own, name), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -93,29 +96,29 @@ def test_a_clip_is_scored_by_its_own_section_in_the_windows_of_its_split(form):
 )
 def test_the_threshold_is_fitted_to_the_form_that_the_recipe_names(scored, threshold_score, fitted):
     config = config_of("baseline2022", score=scored, threshold_score=threshold_score)
-    system = SYSTEMS["baseline2022"].build(config)
-    columns = system.score(representations(), TABLE, 0).columns
 
-    thresholds = system.decide(columns, TABLE, {})
+    scores = scores_of(baseline2022.create(config), arrays(), TABLE, MODELS)
 
-    training = columns.loc[TABLE["split"] == "train", fitted]
+    training = scores.columns.loc[TABLE["split"] == "train", fitted]
     expected = stats.gamma.ppf(0.9, *stats.gamma.fit(training))
-    np.testing.assert_allclose(thresholds, np.full(len(TABLE), expected), rtol=1e-9)
+    np.testing.assert_allclose(scores.thresholds, np.full(len(TABLE), expected), rtol=1e-9)
 
 
 @pytest.mark.slow
 def test_it_learns_sections_from_the_windows_that_the_graph_cuts_out_of_a_clip(tmp_path):
     """Training reads windows from disk, the graph cuts the same ones, and closer ones in test."""
-    config = small("baseline2021")
+    system = baseline2021.create(small("baseline2021"))
     clips = noisy_clips(TABLE, samples=6400)
     context = task(tmp_path, TABLE)
     stored = []
     store_frames = context.store_frames
     context.store_frames = lambda *given: stored.append(store_frames(*given)) or stored[-1]
 
-    trained = SYSTEMS["baseline2021"].build(config).train(training_of(clips), context)
-    given = represent(trained, clips, 4).clips
+    save_models(system.train(training_of(clips), context), tmp_path)
+    models = system.load(tmp_path)
+    given = represented(system, models, clips)
 
+    assert models.sections == ("00", "01")
     assert given["train"].shape == (len(TABLE), 3, 2)
     assert given["test"].shape == (len(TABLE), 1 + 51 - 32, 2)
     np.testing.assert_allclose(given["test"][24:].sum(axis=-1), 1.0, rtol=1e-5)
@@ -123,8 +126,7 @@ def test_it_learns_sections_from_the_windows_that_the_graph_cuts_out_of_a_clip(t
     assert np.isnan(given["train"][24:]).all()
     assert {"loss", "val_loss"} <= set(pd.read_csv(tmp_path / "train.csv").columns)
     windows = stored[0].windows(32, 8)
-    classifier = keras.saving.load_model(tmp_path / "weights.keras")
-    expected = classifier.predict_on_batch(windows.read(np.arange(24 * 3)))
+    expected = models.network.model.predict_on_batch(windows.read(np.arange(24 * 3)))
     np.testing.assert_allclose(given["train"][:24].reshape(-1, 2), expected, rtol=1e-4, atol=1e-6)
 
 
@@ -141,18 +143,16 @@ def test_the_network_is_that_of_the_fact_sheet(classes, total, trainable):
 
 def test_one_section_cannot_be_told_apart(tmp_path):
     table = clip_table([("00", "source", "train", False)] * 4)
-    config = small("baseline2021")
+    system = baseline2021.create(small("baseline2021"))
     with pytest.raises(DataError, match=r"fan .* one section, 00.*--variant ae"):
-        section_classifier.train(
-            config.mobilenetv2, config.front_end, noisy_clips(table, 6400), task(tmp_path, table)
-        )
+        system.train(noisy_clips(table, 6400), task(tmp_path, table))
 
 
 def test_clips_shorter_than_a_window_are_refused_in_one_line(tmp_path):
-    config = config_of("baseline2021")
+    system = baseline2021.create(config_of("baseline2021"))
     clips = training_of(noisy_clips(TABLE, samples=16_000))
     with pytest.raises(RecipeError, match=r"`mobilenetv2\.num_frames`: .* 64 frames .* has 32"):
-        section_classifier.train(config.mobilenetv2, config.front_end, clips, task(tmp_path, TABLE))
+        system.train(clips, task(tmp_path, TABLE))
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems import kuroyanagi2021
-from asdkeras.systems.kuroyanagi import autoencoder, classifier
-from asdkeras.systems.kuroyanagi.front_end import domains_of, log_mel, require_frames
+from asdkeras.systems.kuroyanagi.autoencoder import ConformerSystem
+from asdkeras.systems.kuroyanagi.classifier import ClassifierSystem
+from asdkeras.systems.kuroyanagi.front_end import log_mel, require_frames
 from asdkeras.systems.kuroyanagi.settings import changed
-from asdkeras.systems.system import Ensemble, System
+from asdkeras.systems.system import Ensemble
 from tests.systems.naive_log_mel import naive_log_mel
 from tests.systems.recorded_clips import RATE_HZ, clip_table
 
@@ -95,7 +96,7 @@ def test_noise_volume_and_arcface_are_for_members_of_the_ensemble_alone(recipe):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_without_a_word_nothing_is_chosen_by_labels(recipe):
+def test_by_default_labels_choose_nothing(recipe):
     config = config_of(recipe=recipe)
 
     assert config.variant == "ae"
@@ -276,21 +277,19 @@ def test_a_percentile_lies_between_its_ends(percentile):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_variant_builds_from_every_recipe(recipe):
+def test_every_recipe_makes_a_system_or_ensemble_of_every_variant(recipe):
     for variant in VARIANTS:
-        built = kuroyanagi2021.build(config_of(variant, recipe))
+        created = kuroyanagi2021.create(config_of(variant, recipe))
 
-        kind = System if variant in AE + BC else Ensemble
-        assert type(built) is kind
+        kind = {**dict.fromkeys(AE, ConformerSystem), **dict.fromkeys(BC, ClassifierSystem)}
+        assert type(created) is kind.get(variant, Ensemble)
 
 
 @pytest.mark.parametrize("variant", AE + BC)
 def test_autoencoders_are_of_machine_types_and_classifiers_of_sections(variant):
-    system = kuroyanagi2021.build(config_of(variant))
+    system = kuroyanagi2021.create(config_of(variant))
 
-    approach = autoencoder if variant in AE else classifier
     assert system.scope == ("machine_type" if variant in AE else "section")
-    assert (system.train.func, system.score.func) == (approach.train, approach.score)
     assert system.batch_size == 4
 
 
@@ -317,15 +316,17 @@ def test_autoencoders_are_of_machine_types_and_classifiers_of_sections(variant):
         ("bc_arcface", {"arc_face": dataclasses.replace(CONFIG.bc.arc_face, weight=1.0)}),
     ],
 )
-def test_a_member_trains_and_scores_with_one_thing_changed(variant, expected):
-    system = kuroyanagi2021.build(config_of(variant))
+def test_a_member_has_one_setting_changed(variant, expected):
+    system = kuroyanagi2021.create(config_of(variant))
 
-    settings = dataclasses.replace(CONFIG.ae if variant in AE else CONFIG.bc, **expected)
-    assert system.train.args == system.score.args == (settings,)
+    settings = CONFIG.ae if variant in AE else CONFIG.bc
+    assert system.settings == dataclasses.replace(settings, **expected)
 
 
 def test_only_the_rows_of_the_table_are_compared_with_it():
-    rows = {variant: kuroyanagi2021.build(config_of(variant)).published_rows for variant in AE + BC}
+    rows = {
+        variant: kuroyanagi2021.create(config_of(variant)).published_rows for variant in AE + BC
+    }
 
     assert {variant: row for variant, row in rows.items() if row} == {
         "ae": {"gaussian_mean": "ae"},
@@ -333,13 +334,17 @@ def test_only_the_rows_of_the_table_are_compared_with_it():
     }
 
 
-def test_the_compared_column_is_the_one_that_time_pooling_makes_the_answer():
+def test_the_compared_score_is_the_one_of_the_time_pooling_of_the_recipe():
     ae = dataclasses.replace(CONFIG.ae, time_pooling="maximum")
 
-    assert kuroyanagi2021.build(config_of(ae=ae)).published_rows == {"gaussian_maximum": "ae"}
+    assert kuroyanagi2021.create(config_of(ae=ae)).published_rows == {"gaussian_maximum": "ae"}
 
 
 # Ensembles.
+
+
+def combination_of(variant, **changes):
+    return kuroyanagi2021.create(config_of(variant, together=together(**changes))).combination
 
 
 @pytest.mark.parametrize(
@@ -353,27 +358,27 @@ def test_the_compared_column_is_the_one_that_time_pooling_makes_the_answer():
 )
 @pytest.mark.parametrize("choice", ["fixed", "oracle"])
 def test_ensembles_have_all_their_members_on_all_machines(variant, members, choice):
-    ensemble = kuroyanagi2021.build(config_of(variant, together=together(choice=choice)))
+    ensemble = kuroyanagi2021.create(config_of(variant, together=together(choice=choice)))
 
     assert ensemble.members == dict.fromkeys(members)
     assert list(ensemble.members) == list(members)
     assert not ensemble.pools_trials
-    assert ensemble.weights is None
-    assert not ensemble.weights_from_labels
+    assert not ensemble.weights
+    assert not ensemble.combination.weights_from_labels
 
 
 @pytest.mark.parametrize("variant", ["ae_ensemble", "bc_ensemble", "mix", "max_of_rows"])
-def test_whatever_the_answer_of_an_ensemble_is_called_its_row_is_compared(variant):
-    rows = kuroyanagi2021.build(config_of(variant)).published_rows
+def test_the_row_of_an_ensemble_is_compared_whatever_its_main_score_is_called(variant):
+    rows = kuroyanagi2021.create(config_of(variant)).published_rows
 
     assert rows == dict.fromkeys(("gaussian_mean", "combined", "anomaly_score"), variant)
 
 
 @pytest.mark.parametrize("variant", ["ae_ensemble", "bc_ensemble", "mix", "max_of_rows"])
 def test_only_the_ensemble_of_autoencoders_may_be_no_mean(variant):
-    ensemble = kuroyanagi2021.build(config_of(variant, together=together(combine="rank")))
+    how = combination_of(variant, combine="rank").how
 
-    assert ensemble.combine == ("rank" if variant == "ae_ensemble" else "mean")
+    assert how == ("rank" if variant == "ae_ensemble" else "mean")
 
 
 @pytest.mark.parametrize("variant", ["ae_ensemble", "bc_ensemble"])
@@ -381,20 +386,16 @@ def test_only_the_ensemble_of_autoencoders_may_be_no_mean(variant):
     ("normalize", "normalize_on"), [("section", "test"), ("section_and_domain", "train")]
 )
 def test_members_are_normalized_as_the_recipe_says(variant, normalize, normalize_on):
-    settings = together(normalize=normalize, normalize_on=normalize_on)
+    combination = combination_of(variant, normalize=normalize, normalize_on=normalize_on)
 
-    ensemble = kuroyanagi2021.build(config_of(variant, together=settings))
-
-    assert (ensemble.normalize, ensemble.normalize_on) == (normalize, normalize_on)
+    assert (combination.normalize, combination.normalize_on) == (normalize, normalize_on)
 
 
 @pytest.mark.parametrize("variant", ["mix", "max_of_rows"])
 def test_scores_of_ensembles_are_averaged_as_they_are(variant):
-    settings = together(normalize="section_and_domain", normalize_on="test")
+    combination = combination_of(variant, normalize="section_and_domain", normalize_on="test")
 
-    ensemble = kuroyanagi2021.build(config_of(variant, together=settings))
-
-    assert (ensemble.normalize, ensemble.normalize_on) == ("none", "train")
+    assert (combination.normalize, combination.normalize_on) == ("none", "train")
 
 
 _METHODS = ("mean", "median", "maximum", "rank")
@@ -416,9 +417,9 @@ _METHODS = ("mean", "median", "maximum", "rank")
 def test_labels_choose_where_the_recipe_says_oracle_and_in_the_larger_of_two_rows(
     variant, choice, best, methods
 ):
-    ensemble = kuroyanagi2021.build(config_of(variant, together=together(choice=choice)))
+    combination = combination_of(variant, choice=choice)
 
-    assert (ensemble.best_from_labels, ensemble.combine_from_labels) == (best, methods)
+    assert (combination.best_from_labels, combination.methods_from_labels) == (best, methods)
 
 
 # Thresholds.
@@ -436,18 +437,18 @@ TABLE = clip_table(
 @pytest.mark.parametrize("variant", ["ae", "bc", "ae_ensemble", "mix"])
 def test_thresholds_are_of_a_gamma_distribution_per_section_and_domain(variant):
     generator = np.random.default_rng(4)
-    answer = {"ae": "gaussian_mean", "bc": "combined"}.get(variant, "anomaly_score")
-    columns = pd.DataFrame({answer: generator.gamma(2.0, size=len(TABLE))})
-    if variant in ("ae", "bc"):
-        columns.insert(0, "another", 0.0)
+    own = {"ae": "gaussian_mean", "bc": "combined"}.get(variant)
+    name = own or "anomaly_score"
+    columns = pd.DataFrame({"another": 0.0, name: generator.gamma(2.0, size=len(TABLE))})
 
-    config = config_of(variant, threshold_percentile=80.0)
-    thresholds = kuroyanagi2021.build(config).decide(columns, TABLE, {})
+    created = kuroyanagi2021.create(config_of(variant, threshold_percentile=80.0))
+    # An ensemble is given the name of its main score.
+    thresholds = created.thresholds(columns, TABLE, None if own else name).values
 
     found = set()
     for section, domain in DOMAINS:
         rows = (TABLE["section"] == section) & (TABLE["domain"] == domain)
-        training = columns.loc[rows & (TABLE["split"] == "train"), answer]
+        training = columns.loc[rows & (TABLE["split"] == "train"), name]
         expected = gamma_threshold(training, 80.0, restart=True).value
         np.testing.assert_allclose(thresholds[rows], expected, rtol=1e-12)
         found.add(expected)
@@ -500,9 +501,3 @@ def test_clips_must_have_the_frames_that_are_needed(num_frames, clip_length, is_
         return
     with pytest.raises(RecipeError, match=rf"`ae`: {num_frames} frames .*config\.ae\.hop_length"):
         require_frames(num_frames, small, clip_length, "ae")
-
-
-def test_what_is_neither_source_nor_target_is_unknown():
-    table = clip_table([("00", d, "test", False) for d in ("target", "source", "", pd.NA)])
-
-    assert domains_of(table).tolist() == [1, 0, -1, -1]

@@ -1,6 +1,7 @@
 """The autoencoder of Kuroyanagi 2021: what it learns from, what it hides, and who scores what."""
 
-import dataclasses
+import contextlib
+import functools
 from pathlib import Path
 
 import keras
@@ -10,19 +11,29 @@ import pytest
 from scipy import stats
 
 from asdkeras.config import build_config, read_recipe
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.experiment.training import make_repeatable, represent
+from asdkeras.experiment.training import make_repeatable
 from asdkeras.layers.masked_copies import MaskedCopies
 from asdkeras.layers.resumable_dropout import ResumableDropout
 from asdkeras.layers.spec_augment import SpecAugment
 from asdkeras.systems import kuroyanagi2021
 from asdkeras.systems.kuroyanagi import autoencoder
-from asdkeras.systems.kuroyanagi.autoencoder import score, train
+from asdkeras.systems.kuroyanagi.autoencoder import Conformer, ConformerSystem
 from asdkeras.systems.kuroyanagi.gaussian_fits import held_out
 from asdkeras.systems.kuroyanagi.settings import changed
-from asdkeras.systems.system import ClipSet, Representations
+from asdkeras.systems.model_files import TrainedNetwork, save_models
+from asdkeras.systems.system import Fitted
 from tests.systems.naive_log_mel import naive_log_mel
-from tests.systems.recorded_clips import RATE_HZ, clip_table, noisy_clips, task, training_of
+from tests.systems.recorded_clips import (
+    RATE_HZ,
+    clip_table,
+    noisy_clips,
+    represented,
+    scores_of,
+    task,
+    training_of,
+)
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "kuroyanagi2021" / "dcase2021.yaml"
 CONFIG = build_config(kuroyanagi2021.Config, read_recipe(RECIPE)["config"], "here")
@@ -39,6 +50,9 @@ SMALL = {
 
 def small(**changes):
     return changed(CONFIG.ae, {**SMALL, **changes}, "here")
+
+
+system_of = functools.partial(ConformerSystem, CONFIG)
 
 
 def mixed_table():
@@ -140,7 +154,7 @@ class Asked:
         self.model = asked["build"]()
         self.batches = [keras.tree.map_structure(np.array, batch) for batch in asked["batches"](0)]
         self.later = [keras.tree.map_structure(np.array, batch) for batch in asked["batches"](1)]
-        return type("Fitted", (), {"models": {asked["epochs"]: self.model}})
+        return Fitted({asked["epochs"]: TrainedNetwork(self.folder, self.model)}, {})
 
 
 class Echo:
@@ -176,9 +190,9 @@ def asked(tmp_path_factory, echo):
     def ask(settings, clips=TRAINING, table=TABLE, seed=3):
         if settings not in known:
             keras.utils.set_random_seed(1)
-            context = Asked(task(tmp_path_factory.mktemp("task"), table, seed))
-            known[settings] = context, train(settings, clips, context)
-            context.close()
+            with task(tmp_path_factory.mktemp("task"), table, seed) as context:
+                context = Asked(context)
+                known[settings] = context, system_of(settings).train(clips, context)
         return known[settings]
 
     return ask
@@ -186,12 +200,7 @@ def asked(tmp_path_factory, echo):
 
 def naive_frames(settings, learned):
     """Standardized frames of all clips, by the bands of those that are learned from."""
-    frames = np.array(
-        [
-            naive_log_mel(CLIPS.store.waveforms[i], settings, RATE_HZ)
-            for i in range(len(CLIPS.store.waveforms))
-        ]
-    )
+    frames = np.array([naive_log_mel(each, settings, RATE_HZ) for each in CLIPS.store.waveforms])
     of_learned = frames[learned].reshape(-1, BANDS)
     return (frames - of_learned.mean(axis=0)) / of_learned.std(axis=0)
 
@@ -226,7 +235,7 @@ def test_training_takes_its_steps_in_rounds_and_goes_on_where_it_stood(asked):
     context, _ = asked(small())
 
     assert (context.asked["epochs"], context.asked["steps_per_epoch"]) == (4, 2)
-    assert context.asked["keep_epochs"] == ()
+    assert context.asked.get("keep_epochs", ()) == ()
     assert len(context.batches) == 8
     for ours, theirs in zip(context.later, context.batches[2:], strict=True):
         np.testing.assert_array_equal(ours[1], theirs[1])
@@ -264,11 +273,17 @@ def test_only_training_hides_parts_of_the_input(asked):
     assert is_lost[~is_masked].mean() == pytest.approx(0.25, abs=0.05)  # Of 1900 draws.
 
 
+def copies_of(settings, models):
+    layers = system_of(settings).represent(models)["conformer"].layers
+    return next(layer for layer in layers if isinstance(layer, MaskedCopies))
+
+
 def test_network_and_masks_are_those_of_the_recipe_in_training_and_at_inference(asked, echo):
-    context, trained = asked(changed(CONFIG.ae, {"steps": 500, "batch_size": 1}, "here"), **LONG)
+    settings = changed(CONFIG.ae, {"steps": 500, "batch_size": 1}, "here")
+    context, models = asked(settings, **LONG)
 
     hiding = {type(layer): layer for layer in context.model.layers}
-    copies = {type(layer): layer for layer in trained.models["conformer"].layers}[MaskedCopies]
+    copies = copies_of(settings, models)
 
     for layer in (hiding[SpecAugment], copies):
         assert (layer.num_time_masks, layer.min_time_width, layer.time_width) == (50, 1, 5)
@@ -319,10 +334,9 @@ def test_the_optimizer_is_adam_with_a_warm_up(asked):
 _POOL = {"mean": np.mean, "maximum": np.max, "median": np.median}
 
 
-def naive_errors(settings, context, trained):
+def naive_errors(settings, context, models):
     """Errors of every clip of the store against its clean frames, float64."""
-    copies = {type(layer): layer for layer in trained.models["conformer"].layers}[MaskedCopies]
-    factors = np.array(copies.factors, "float64")
+    factors = np.array(copies_of(settings, models).factors, "float64")
     assert len(np.unique(factors, axis=0)) == settings.num_copies
     frames = naive_frames(settings, learned_rows(settings))
     vectors = vectors_of(context.model)
@@ -336,21 +350,16 @@ def naive_errors(settings, context, trained):
 
 def rows_of_gaussians(settings):
     """Section -> rows of the training clips of its source and of its target Gaussian."""
-    is_held_out = pd.Series(held_out(0.4, TRAINING.table, 3), TRAINING.table.index)
     table = TRAINING.table
+    is_target = table["domain"] == "target"
     found = {}
     for section in SECTIONS:
-        source = [
-            row
-            for row, clip in table.iterrows()
-            if clip["section"] == section and clip["domain"] != "target"
-        ]
-        target = [
-            row
-            for row, clip in table.iterrows()
-            if clip["section"] == section and clip["domain"] == "target"
-        ]
-        found[section] = [row for row in source if is_held_out[row]] or source, target
+        is_here = table["section"] == section
+        held, source, target = (
+            list(table.index[(is_here & mask).to_numpy(bool)])
+            for mask in (held_out(0.4, table, 3), ~is_target, is_target)
+        )
+        found[section] = held or source, target
     return found
 
 
@@ -368,12 +377,12 @@ def test_errors_of_masked_copies_are_scored_by_the_gaussians_of_held_out_and_tar
     asked, pooling
 ):
     settings = small(copy_pooling=pooling)
-    context, trained = asked(settings)
-    errors = naive_errors(settings, context, trained)
+    context, models = asked(settings)
+    errors = naive_errors(settings, context, models)
 
-    given = represent(trained, CLIPS, 4)
+    arrays = represented(system_of(settings), models, CLIPS)
 
-    assert set(given.clips) == {f"{name}_conformer" for name in ("scores", "error", "embedding")}
+    assert set(arrays) == {f"{name}_conformer" for name in ("scores", "error", "embedding")}
     expected = {row: [] for row in TABLE.index}
     for source, target in rows_of_gaussians(settings).values():
         for rows, reg_covar in ((source, 0.01), (target, 0.03)):
@@ -382,15 +391,15 @@ def test_errors_of_masked_copies_are_scored_by_the_gaussians_of_held_out_and_tar
             for row in TABLE.index:
                 expected[row].append(naive_scores(errors, rows, reg_covar, row))
     np.testing.assert_allclose(
-        given.clips["scores_conformer"], list(expected.values()), rtol=5e-4, atol=5e-4
+        arrays["scores_conformer"], list(expected.values()), rtol=5e-4, atol=5e-4
     )  # The frames are decibels in float32, and errors weigh by up to 1 / 0.01.
     np.testing.assert_allclose(
-        given.clips["error_conformer"],
+        arrays["error_conformer"],
         [errors[row].mean() for row in TABLE.index],
         rtol=1e-4,
     )
     np.testing.assert_allclose(
-        given.clips["embedding_conformer"],
+        arrays["embedding_conformer"],
         [errors[row].mean(axis=0) for row in TABLE.index],
         rtol=1e-4,
     )
@@ -398,20 +407,20 @@ def test_errors_of_masked_copies_are_scored_by_the_gaussians_of_held_out_and_tar
 
 def test_clips_of_a_gaussian_are_scored_by_its_other_clips(asked):
     settings = small()
-    context, trained = asked(settings)
-    errors = naive_errors(settings, context, trained)
+    context, models = asked(settings)
 
-    own_rows, own_scores = trained.constants["own_rows"], trained.constants["own_scores"]
+    own_rows = TRAINING.table.index[models.own_positions]
 
+    errors = naive_errors(settings, context, models)
     expected = {}
     for source, target in rows_of_gaussians(settings).values():
         for rows, reg_covar in ((source, 0.01), (target, 0.03)):
             for row in rows:
                 others = [other for other in rows if other != row] or [row]
                 expected[row] = naive_scores(errors, others, reg_covar, row)
-    assert sorted(TABLE.index[own_rows]) == sorted(expected)
+    assert sorted(own_rows) == sorted(expected)
     np.testing.assert_allclose(
-        own_scores, [expected[row] for row in TABLE.index[own_rows]], rtol=2e-3, atol=2e-3
+        models.own_scores, [expected[row] for row in own_rows], rtol=2e-3, atol=2e-3
     )  # As above; a Gaussian of 13 frames weighs errors more.
 
 
@@ -421,14 +430,13 @@ def test_clips_of_a_gaussian_are_scored_by_its_other_clips(asked):
 def representations(num_sections=2):
     """Scores that tell which clip, section, domain and pooling they are of."""
     clips, gaussians = np.arange(len(SCORED)), np.arange(2 * num_sections)
-    of_all = (
-        1000.0 * clips[:, None, None]
-        + 10.0 * gaussians[None, :, None]
-        + np.array([[[0.0, 1.0, 2.0]]])
-    )
-    constants = {"own_rows": np.array([4, 1]), "own_scores": np.array([[-1, -2, -3], [-4, -5, -6]])}
-    given = {"scores_conformer": of_all.astype("float32"), "error_conformer": 0.5 + clips}
-    return Representations(given, constants)
+    of_all = 1000.0 * clips[:, None, None] + 10.0 * gaussians[:, None] + np.arange(3.0)
+    return {"scores_conformer": of_all.astype("float32"), "error_conformer": 0.5 + clips}
+
+
+# Of the training clips, the third and the first, rows 4 and 1, have scores of their own.
+OWN = {"own_positions": np.array([2, 0]), "own_scores": np.array([[-1, -2, -3], [-4, -5, -6]])}
+MODELS = Conformer(SAMPLES, RATE_HZ, "start", None, ("00", "01"), *4 * (None,), **OWN, seed=0)
 
 
 SCORED = clip_table(
@@ -448,12 +456,12 @@ SCORED = clip_table(
 
 
 def test_a_clip_is_scored_by_the_gaussian_of_its_section_and_domain():
-    """In order: target of 01 is Gaussian 3, and so on; rows 4 and 1 know better."""
-    given = representations()
-    given.clips["scores_conformer"][7, 3] = 5.0  # Of both domains the smaller score counts,
-    given.clips["scores_conformer"][9, 3] = 5.0  # but training clips are of the source.
+    """In order: target of 01 is Gaussian 3, and so on; rows 4 and 1 have their own."""
+    arrays = representations()
+    arrays["scores_conformer"][7, 3] = 5.0  # Of both domains the smaller score counts,
+    arrays["scores_conformer"][9, 3] = 5.0  # but training clips are of the source.
 
-    columns = score(CONFIG.ae, given, SCORED, 0).columns
+    columns = scores_of(system_of(CONFIG.ae), arrays, SCORED, MODELS).columns
 
     assert columns.index.equals(SCORED.index)
     expected = [30, -4, 2020, 3020, -1, 5000, 6000, 5, 8010, 9020]
@@ -466,44 +474,76 @@ def test_a_clip_is_scored_by_the_gaussian_of_its_section_and_domain():
 
 
 @pytest.mark.parametrize("pooling", ["mean", "maximum", "median"])
-def test_the_answer_is_pooled_over_time_as_the_recipe_says(pooling):
-    settings = changed(CONFIG.ae, {"time_pooling": pooling}, "here")
+def test_the_main_score_is_pooled_over_time_as_the_recipe_says(pooling):
+    system = system_of(changed(CONFIG.ae, {"time_pooling": pooling}, "here"))
 
-    scores = score(settings, representations(), SCORED, 0)
+    scores = scores_of(system, representations(), SCORED, MODELS)
 
-    assert scores.anomaly_score == scores.decision_score == f"gaussian_{pooling}"
-    assert scores.named_scores[0] == f"gaussian_{pooling}"
-    assert set(scores.named_scores) == set(scores.columns)
+    assert system.main_score == system.decision_score == f"gaussian_{pooling}"
+    named = system.named_scores(list(scores.columns))
+    assert named[0] == f"gaussian_{pooling}"
+    assert set(named) == set(scores.columns)
     assert scores.oracle == ()
 
 
 # The whole of it.
 
 
-@pytest.mark.usefixtures("echo")
-def test_training_ends_in_one_score_per_clip(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def trained(echo, tmp_path_factory):
+    """A system, the models it left, their folder and representations."""
+    folder = tmp_path_factory.mktemp("task")
     make_repeatable(0)
-    config = dataclasses.replace(CONFIG, ae=small(steps=4))
-    system = kuroyanagi2021.build(config)
-    context = task(tmp_path, TABLE)
+    system = system_of(small(steps=4))
+    with task(folder, TABLE) as context:
+        models = system.train(TRAINING, context)
+    return system, models, folder, represented(system, models, CLIPS)
 
-    trained = system.train(TRAINING, context)
-    context.close()
-    given = represent(trained, CLIPS, system.batch_size)
-    scores = system.score(given, TABLE, 0)
-    thresholds = system.decide(scores.columns, TABLE, given.constants)
 
-    assert given.clips["scores_conformer"].shape == (len(TABLE), 8, 3)
+def test_training_ends_in_one_score_per_clip(trained):
+    system, models, folder, arrays = trained
+
+    scores = scores_of(system, arrays, TABLE, models)
+
+    assert arrays["scores_conformer"].shape == (len(TABLE), 8, 3)
     assert np.isfinite(scores.columns).all(axis=None)
-    assert thresholds.notna().all()
-    log = pd.read_csv(tmp_path / "train.csv")
+    assert scores.thresholds.notna().all()
+    log = pd.read_csv(folder / "train.csv")
     assert log["epoch"].tolist() == [1, 2]
     assert log["loss"].notna().all()
-    assert "11 training clips and 3 held out, 13 frames, 4 sections" in capsys.readouterr().err
 
 
-class Stopped(Exception):
-    """As if the process had been killed."""
+def test_loaded_models_represent_and_score_as_those_just_trained(trained):
+    system, models, folder, arrays = trained
+    save_models(models, folder)
+
+    loaded = system.load(folder)
+
+    again = represented(system, loaded, CLIPS)
+    np.testing.assert_equal(again, arrays)
+    pd.testing.assert_frame_equal(
+        scores_of(system, again, TABLE, loaded).columns,
+        scores_of(system, arrays, TABLE, models).columns,
+        check_exact=True,
+    )
+
+
+@pytest.mark.usefixtures("echo")
+def test_the_pass_over_training_clips_shows_progress_and_is_not_repeated(tmp_path, capsys):
+    system = system_of(small(steps=4))
+
+    with contextlib.suppress(KeyboardInterrupt), task(tmp_path, TABLE) as context:
+        before = system.train(TRAINING, context)
+        raise KeyboardInterrupt
+    shown, count = capsys.readouterr().err, len(before.own_positions)
+    assert "11 training clips and 3 held out, 13 frames, 4 sections" in shown
+    assert f"test errors of training clips: {count}/{count}" in shown
+    with task(tmp_path, TABLE) as context:
+        after = system.train(TRAINING, context)
+
+    assert "errors of training clips" not in capsys.readouterr().err
+    for name in ("gaussian_means", "gaussian_covariances", "own_positions", "own_scores"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
 
 
 @pytest.mark.usefixtures("echo")
@@ -513,28 +553,25 @@ def test_a_stopped_training_ends_in_the_numbers_of_one_that_was_not(tmp_path):
 
     def weights_after(folder, is_stopped=False):
         make_repeatable(0)
-        context = task(folder, TABLE)
-        fit = context.fit
-
-        def stopped(watch, **options):
-            def stopping(model):
-                if int(model.optimizer.iterations) == 4:
-                    raise Stopped
-                return watch(model)
-
-            return fit(watch=stopping, **options)
-
         folder.mkdir(exist_ok=True)
-        if is_stopped:
-            context.fit = stopped
-        try:
-            trained = train(settings, TRAINING, context)
-        finally:
-            context.close()
-        return trained.models["conformer"].get_layer("autoencoder").get_weights()
+        with task(folder, TABLE) as context:
+            fit = context.fit
+
+            def stopped(watch, **options):
+                def stopping(model):
+                    if int(model.optimizer.iterations) == 4:
+                        raise KeyboardInterrupt
+                    return watch(model)
+
+                return fit(watch=stopping, **options)
+
+            if is_stopped:
+                context.fit = stopped
+            models = system_of(settings).train(TRAINING, context)
+        return models.network.model.get_layer("autoencoder").get_weights()
 
     whole = weights_after(tmp_path / "whole")
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt):
         weights_after(tmp_path / "stopped", is_stopped=True)
     resumed = weights_after(tmp_path / "stopped")
 
@@ -549,7 +586,7 @@ def test_a_stopped_training_ends_in_the_numbers_of_one_that_was_not(tmp_path):
 
 
 def test_a_test_clip_of_an_unknown_section_is_refused_by_name_before_training(asked, monkeypatch):
-    monkeypatch.delattr(Asked, "fit")
+    monkeypatch.setattr(Asked, "fit", None)
     table = TABLE[~((TABLE["section"] == "01") & (TABLE["split"] == "train"))]
 
     with pytest.raises(DataError, match=r"clip_\d+\.wav: section 01 of fan has no training clips"):

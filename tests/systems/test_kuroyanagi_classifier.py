@@ -1,6 +1,7 @@
-"""The classifier of Kuroyanagi 2021: whom it hears as whom, what it minimizes, how it scores."""
+"""The classifier of Kuroyanagi 2021: its positives and negatives, its losses and its scores."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import keras
@@ -9,19 +10,21 @@ import pandas as pd
 import pytest
 
 from asdkeras.config import build_config, read_recipe
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.outlier_batches import adaptation_batches, outlier_batches
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.experiment.training import make_repeatable, represent
+from asdkeras.experiment.training import make_repeatable
 from asdkeras.losses.arc_face import ArcFaceCrossEntropy
 from asdkeras.optimizers.one_cycle import OneCycleAdam
 from asdkeras.systems import kuroyanagi2021
 from asdkeras.systems.kuroyanagi import classifier, classifier_models
-from asdkeras.systems.kuroyanagi.classifier import score, train
+from asdkeras.systems.kuroyanagi.classifier import Classifiers, ClassifierSystem
 from asdkeras.systems.kuroyanagi.classifier_models import scoring_model, training_model
 from asdkeras.systems.kuroyanagi.settings import changed
-from asdkeras.systems.system import ClipSet, Representations
+from asdkeras.systems.model_files import TrainedNetwork, save_models
+from asdkeras.systems.system import Fitted
 from tests.systems.naive_log_mel import naive_log_mel
-from tests.systems.recorded_clips import RATE_HZ, Store, clip_table, task
+from tests.systems.recorded_clips import RATE_HZ, Store, clip_table, represented, scores_of, task
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "kuroyanagi2021" / "dcase2021.yaml"
 CONFIG = build_config(kuroyanagi2021.Config, read_recipe(RECIPE)["config"], "here")
@@ -36,6 +39,9 @@ SMALL = {
 
 def small(**changes):
     return changed(CONFIG.bc, {**SMALL, **changes}, "here")
+
+
+system_of = functools.partial(ClassifierSystem, CONFIG)
 
 
 # A fan with two sections among other machines; the index does not count from 0, and test clips
@@ -121,12 +127,12 @@ class Asked:
         )
         noted = {"at_first": model.get_weights(), "seen": first, "later": second}
         self.fits.append({**asked, **noted, "rate": asked["watch"](model), "model": model})
-        return type("Fitted", (), {"models": {asked["epochs"]: randomized(model)}})
+        return Fitted({asked["epochs"]: TrainedNetwork(self.folder, randomized(model))}, {})
 
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
-    """What is fitted, and the arguments of both batch functions by name.
+    """What is fitted, the arguments of both batch functions by name, and the record.
 
     Asked once for the same settings of the same clips.
     """
@@ -146,11 +152,11 @@ def asked(tmp_path_factory):
         calls.clear()
         table, training = section or (TABLE, TRAINING)
         context = Asked(task(tmp_path_factory.mktemp("task"), table, seed, everything))
-        trained = train(settings, training, context)
-        answer = context.fits, list(calls), trained
+        models = system_of(settings).train(training, context)
+        result = context.fits, list(calls), models
         if is_usual:
-            known[settings] = answer
-        return answer
+            known[settings] = result
+        return result
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("residual_network", "efficientnet_b3"):
@@ -161,7 +167,7 @@ def asked(tmp_path_factory):
         yield ask
 
 
-# Whom it hears as whom.
+# Positives and negatives.
 
 
 def kinds_of(positions, everything=EVERYTHING):
@@ -178,7 +184,7 @@ SOURCE_OF_OTHERS = [
 ]
 
 
-def test_a_section_is_told_from_the_source_clips_of_everything_else(asked):
+def test_negatives_are_the_source_clips_of_all_other_sections_and_machines(asked):
     _, (first, _, second, _), _ = asked(small())
 
     for call in (first, second):
@@ -195,7 +201,7 @@ def test_a_section_is_told_from_the_source_clips_of_everything_else(asked):
         ("ToyCar", [("ToyTrain", "00", "")] * 2),
     ],
 )
-def test_the_same_dataset_is_told_by_the_names_of_machines(asked, machine, others):
+def test_names_of_machines_say_what_is_of_the_same_dataset(asked, machine, others):
     _, calls, _ = asked(small(negatives="same_dataset"), of_section(machine))
 
     assert kinds_of(calls[0]["negatives"]) == others
@@ -203,7 +209,7 @@ def test_the_same_dataset_is_told_by_the_names_of_machines(asked, machine, other
 
 @pytest.mark.parametrize("normalization", ["own_machine", "positive_machine"])
 def test_waveforms_are_normalized_by_all_training_clips_of_a_machine_type(asked, normalization):
-    _, calls, trained = asked(small(normalization=normalization))
+    _, calls, models = asked(small(normalization=normalization))
 
     heard = calls[0]["heard"]
     table = EVERYTHING.table
@@ -214,7 +220,7 @@ def test_waveforms_are_normalized_by_all_training_clips_of_a_machine_type(asked,
         assert heard.mean[position] == pytest.approx(samples.mean(), abs=1e-12)
         assert heard.deviation[position] == pytest.approx(samples.std(), rel=1e-12)
     assert (heard.clips, heard.clip_length, heard.keep) == (EVERYTHING, SAMPLES, "start")
-    assert (trained.clip_length, trained.keep) == (SAMPLES, "start")
+    assert (models.clip_length, models.keep) == (SAMPLES, "start")
 
 
 def test_both_trainings_get_batches_as_the_recipe_says(asked):
@@ -267,9 +273,14 @@ def test_every_output_with_a_loss_gets_its_label(asked, weight):
 # Two trainings, one from the other.
 
 
+def models_of(*names):
+    """A record of models that are not looked at."""
+    return Classifiers(SAMPLES, RATE_HZ, "start", dict.fromkeys(names), 0.0, 1.0)
+
+
 def test_a_target_model_starts_where_the_source_model_ended(asked):
     """With its centroids, but with a cycle of its own."""
-    (first, second), _, trained = asked(small())
+    (first, second), _, models = asked(small())
 
     ended = first["model"].get_weights()
     assert len(ended) == 6  # Of the convolution, the head and the centroids.
@@ -278,7 +289,7 @@ def test_a_target_model_starts_where_the_source_model_ended(asked):
     assert any((a != b).any() for a, b in zip(first["at_first"], ended, strict=True))
     assert first["model"] is not second["model"]
     assert int(second["model"].optimizer.iterations) == 0
-    assert set(trained.models) == {"source", "target"}
+    assert set(models.networks) == {"source", "target"}
 
 
 def test_each_training_is_saved_apart_and_as_long_as_the_recipe_says(asked):
@@ -287,7 +298,7 @@ def test_each_training_is_saved_apart_and_as_long_as_the_recipe_says(asked):
     assert (first["phase"], second["phase"]) == ("source", "")
     assert (first["epochs"], first["steps_per_epoch"]) == (2, 2)
     assert (second["epochs"], second["steps_per_epoch"]) == (2, 3)
-    assert first["keep_epochs"] == second["keep_epochs"] == ()
+    assert {*first.get("keep_epochs", ()), *second.get("keep_epochs", ())} == set()
     assert len(first["seen"]) == 4
     assert len(second["seen"]) == 6
     for fit, skipped in ((first, 2), (second, 3)):
@@ -299,25 +310,25 @@ def test_each_training_is_saved_apart_and_as_long_as_the_recipe_says(asked):
 
 
 def test_without_target_clips_there_is_one_training_that_everything_is_scored_by(asked):
-    fits, _, trained = asked(small(), of_section("ToyTrain"))
+    fits, _, models = asked(small(), of_section("ToyTrain"))
 
     assert [each["phase"] for each in fits] == [""]
-    assert set(trained.models) == {"source"}
-    assert trained.rows == {}
+    assert set(models.networks) == {"source"}
+    assert system_of(small()).rows(models, TABLE) == {}
 
 
-def test_each_model_hears_all_training_clips_and_the_test_clips_of_its_domain(asked):
+def test_each_model_represents_all_training_clips_and_the_test_clips_of_its_domain():
     table = TABLE.sort_index()
     test = table.index[table["split"] == "test"]
-    table.loc[test[0], "domain"] = ""  # Who knows?
+    table.loc[test[0], "domain"] = ""  # Unknown.
 
-    _, _, trained = asked(small(), (table, TRAINING))
+    rows = system_of(small()).rows(models_of("source", "target"), table)
 
     is_target = (table["domain"] == "target").to_numpy(bool)
     is_source = (table["domain"] == "source").to_numpy(bool)
     is_test = (table["split"] == "test").to_numpy(bool)
-    np.testing.assert_array_equal(trained.rows["source"], ~(is_test & is_target))
-    np.testing.assert_array_equal(trained.rows["target"], ~(is_test & is_source))
+    np.testing.assert_array_equal(rows["source"], ~(is_test & is_target))
+    np.testing.assert_array_equal(rows["target"], ~(is_test & is_source))
 
 
 # What is minimized.
@@ -546,11 +557,10 @@ def test_a_clip_is_what_its_windows_are_on_average(scored):
 def test_clips_are_scored_by_the_moments_of_their_own_machine(asked):
     """Of the training clips of both of its sections."""
     settings = small()
-    _, _, trained = asked(settings)
+    _, _, models = asked(settings)
 
-    rescaling = next(
-        each for each in trained.models["target"].layers if isinstance(each, keras.layers.Rescaling)
-    )
+    layers = system_of(settings).represent(models)["target"].layers
+    rescaling = next(each for each in layers if isinstance(each, keras.layers.Rescaling))
 
     table = EVERYTHING.table
     rows = table.index[table["machine_type"] == "fan"]
@@ -588,7 +598,7 @@ SCORED = clip_table(
         ("00", "source", "test", True),
         ("00", "target", "train", False),
         ("00", "target", "test", False),
-        ("00", "", "test", True),
+        ("00", pd.NA, "test", True),
         ("00", "", "train", False),
     ]
 ).set_axis(np.arange(6)[::-1] + 30)
@@ -597,36 +607,43 @@ SCORED = clip_table(
 def representations(*names):
     values = {
         "source": ([0.9, 0.2, 0.6, np.nan, 0.3, 0.8], [2.0, 9.0, 6.0, np.nan, 4.0, 3.0]),
-        "target": ([0.7, np.nan, 0.5, 0.1, 0.4, 0.6], [30.0, np.nan, 10.0, 50.0, 5.0, 20.0]),
+        "target": ([0.7, np.nan, 0.5, 0.1, 0.4, 0.9], [30.0, np.nan, 10.0, 50.0, 5.0, 20.0]),
     }
-    clips = {}
-    for name in names:
-        for array, each in zip(("posterior", "distance"), values[name], strict=True):
-            clips[f"{array}_{name}"] = np.array(each, "float32")
-    return Representations(clips, {})
+    return {
+        f"{array}_{name}": np.array(each, "float32")
+        for name in names
+        for array, each in zip(("posterior", "distance"), values[name], strict=True)
+    }
+
+
+def scored_by(arrays, settings=CONFIG.bc):
+    """`UnitScores` of a section with as many models as have arrays."""
+    names = [name for name in ("source", "target") if f"distance_{name}" in arrays]
+    return scores_of(system_of(settings), arrays, SCORED, models_of(*names))
 
 
 def test_a_clip_is_scored_by_the_model_of_its_domain():
     """Distances by those of training clips, 2 to 6 and 10 to 30; 0.5 of each."""
-    scores = score(CONFIG.bc, representations("source", "target"), SCORED, 0)
+    columns = scored_by(representations("source", "target")).columns
 
-    columns = scores.columns
     assert columns.index.equals(SCORED.index)
     # The fifth is of unknown domain: 0.7 and 0.5 by the source, 0.6 and -0.25 by the target.
+    # The last is a training clip: of the source, though the target's posterior says less.
     posterior, distance = [0.1, 0.8, 0.5, 0.9, 0.6, 0.2], [0.0, 1.75, 0.0, 2.0, -0.25, 0.25]
     np.testing.assert_allclose(columns["posterior"], posterior, rtol=1e-6)
     np.testing.assert_allclose(columns["distance"], distance, rtol=1e-6, atol=1e-12)
     combined = [0.05, 1.275, 0.25, 1.45, 0.175, 0.225]
     np.testing.assert_allclose(columns["combined"], combined, rtol=1e-6)
-    assert scores.anomaly_score == scores.decision_score == "combined"
-    assert scores.named_scores == ("combined", "posterior", "distance")
+    system = system_of(CONFIG.bc)
+    assert system.main_score == system.decision_score == "combined"
+    assert system.named_scores(list(columns)) == ("combined", "posterior", "distance")
 
 
 def test_without_a_target_model_the_source_model_scores_all():
-    given = representations("source")
-    given.clips["posterior_source"][3], given.clips["distance_source"][3] = 0.4, 4.0
+    arrays = representations("source")
+    arrays["posterior_source"][3], arrays["distance_source"][3] = 0.4, 4.0
 
-    columns = score(CONFIG.bc, given, SCORED, 0).columns
+    columns = scored_by(arrays).columns
 
     np.testing.assert_allclose(columns["posterior"], [0.1, 0.8, 0.4, 0.6, 0.7, 0.2], rtol=1e-6)
     np.testing.assert_allclose(columns["distance"], [0, 1.75, 1.0, 0.5, 0.5, 0.25], rtol=1e-6)
@@ -635,16 +652,16 @@ def test_without_a_target_model_the_source_model_scores_all():
 def test_the_recipe_says_how_much_the_posterior_counts():
     settings = changed(CONFIG.bc, {"posterior_weight": 0.8}, "here")
 
-    columns = score(settings, representations("source", "target"), SCORED, 0).columns
+    columns = scored_by(representations("source", "target"), settings).columns
 
     assert columns["combined"].iloc[1] == pytest.approx(0.8 * 0.8 + 0.2 * 1.75, rel=1e-6)
 
 
 def test_equal_distances_of_training_clips_are_not_divided():
-    given = representations("source")
-    given.clips["distance_source"][[0, 2, 5]] = 2.0
+    arrays = representations("source")
+    arrays["distance_source"][[0, 2, 5]] = 2.0
 
-    distances = score(CONFIG.bc, given, SCORED, 0).columns["distance"]
+    distances = scored_by(arrays).columns["distance"]
 
     assert distances.iloc[[0, 1, 2]].tolist() == [0.0, 7.0, 0.0]
 
@@ -653,20 +670,20 @@ def test_equal_distances_of_training_clips_are_not_divided():
 
 
 @pytest.mark.usefixtures("shallow")
-def test_training_ends_in_one_array_per_clip(tmp_path):
+def test_training_ends_in_one_array_per_clip_and_loaded_models_give_the_same(tmp_path):
     make_repeatable(0)
-    system = kuroyanagi2021.build(
-        dataclasses.replace(CONFIG, variant="bc", bc=small(**{"arc_face.weight": 0.5}))
-    )
+    system = system_of(small(**{"arc_face.weight": 0.5}))
+    clips = ClipSet(TABLE, CLIPS.store)
 
-    trained = system.train(TRAINING, task(tmp_path, TABLE, 0, EVERYTHING))
-    given = represent(trained, ClipSet(TABLE, CLIPS.store), system.batch_size)
-    scores = system.score(given, TABLE, 0)
-    thresholds = system.decide(scores.columns, TABLE, given.constants)
+    with task(tmp_path, TABLE, 0, EVERYTHING) as context:
+        models = system.train(TRAINING, context)
+    save_models(models, tmp_path)
+    arrays = represented(system, models, clips)
+    scores = scores_of(system, arrays, TABLE, models)
 
     assert np.isfinite(scores.columns).all(axis=None)
-    assert thresholds.notna().all()
-    assert set(given.clips) == {
+    assert scores.thresholds.notna().all()
+    assert set(arrays) == {
         f"{array}_{model}"
         for array in ("posterior", "distance", "embedding")
         for model in ("source", "target")
@@ -676,30 +693,34 @@ def test_training_ends_in_one_array_per_clip(tmp_path):
         assert len(log) == 2
         assert {"loss", "head_loss", "arc_face_loss", "within", "between"} <= set(log)
         assert log["loss"].notna().all()
+    loaded = system.load(tmp_path)
+    again = represented(system, loaded, clips)
+    np.testing.assert_equal(again, arrays)
+    pd.testing.assert_frame_equal(
+        scores_of(system, again, TABLE, loaded).columns, scores.columns, check_exact=True
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("shallow")
 def test_a_training_stopped_between_its_phases_ends_in_the_same_weights(tmp_path):
-    def trained():
+    def weights():
         make_repeatable(0)
-        context = task(tmp_path, TABLE, 0, EVERYTHING)
-        return train(small(), TRAINING, context).models
+        with task(tmp_path, TABLE, 0, EVERYTHING) as context:
+            models = system_of(small()).train(TRAINING, context)
+        return {name: each.model.get_weights() for name, each in models.networks.items()}
 
-    whole = trained()
+    whole = weights()
     (tmp_path / "weights.keras").unlink()
-    resumed = trained()
+    resumed = weights()
 
-    for name, model in whole.items():
-        pairs = zip(resumed[name].get_weights(), model.get_weights(), strict=True)
-        for ours, theirs in pairs:
-            np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_equal(resumed, whole)
 
 
 # What is refused.
 
 
-def test_a_section_with_nothing_to_tell_it_from_is_refused(asked):
+def test_a_section_without_other_sections_or_machines_is_refused(asked):
     table, training = of_section("pump")
 
     with pytest.raises(RecipeError, match=r"pump 00: there are no .*machines to tell it from"):

@@ -12,9 +12,10 @@ from scipy import stats
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.experiment.training import make_repeatable, represent
-from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
+from asdkeras.experiment.training import make_repeatable
 from asdkeras.systems import nejjar2022
+from asdkeras.systems.baselines.window_training import front_end_of
+from asdkeras.systems.model_files import TrainedNetwork, save_models
 from asdkeras.systems.nejjar import networks
 from asdkeras.systems.nejjar.networks import (
     clip_embedding,
@@ -22,9 +23,17 @@ from asdkeras.systems.nejjar.networks import (
     fine_tuning_model,
     pretraining_model,
 )
-from asdkeras.systems.nejjar.training import train
-from asdkeras.systems.system import Representations
-from tests.systems.recorded_clips import clip_table, noisy_clips, task, training_of
+from asdkeras.systems.nejjar.training import Encoders
+from asdkeras.systems.system import Fitted
+from tests.systems.recorded_clips import (
+    RATE_HZ,
+    clip_table,
+    noisy_clips,
+    represented,
+    scores_of,
+    task,
+    training_of,
+)
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "nejjar2022" / "dcase2022.yaml"
 FRAMES = BANDS = 32
@@ -236,7 +245,7 @@ def test_fine_tuning_minimizes_the_divergence_and_equation_1_on_the_encoder(form
 
 
 @pytest.mark.usefixtures("shallow")
-def test_sections_are_told_by_the_mixed_windows_alone():
+def test_logits_of_sections_depend_on_the_mixed_windows_alone():
     config = small()
     model = fine_tuning_model(config, encoder_of(config), 3)
     inputs, others = pairs(), pairs(seed=1)
@@ -306,34 +315,25 @@ def test_the_optimizers_are_those_of_the_recipe():
     assert float(adam.learning_rate) == pytest.approx(1e-4)
 
 
-class Asked:
-    """A context that notes what it is asked to fit and hands back models that were not."""
-
-    def __init__(self, context):
-        self.context = context
-        self.fits = []
-
-    def __getattr__(self, name):
-        return getattr(self.context, name)
-
-    def fit(self, **asked):
-        self.fits.append(asked)
-        model = asked["build"]()
-        batches = [
-            keras.tree.map_structure(np.array, batch)
-            for batch in asked["batches"](asked["epochs"] - 1)
-        ]
-        self.fits[-1]["seen"] = batches
-        return type("Fitted", (), {"models": {asked["epochs"]: model}})
-
-
 @pytest.fixture
 def asked(tmp_path, shallow):
+    """A context with what it was asked to fit, and the record of a training without a step."""
+
     def ask(config, clips=TRAINING, table=TABLE):
-        context = Asked(task(tmp_path, table))
-        trained = train(config, clips, context)
-        context.close()
-        return context, trained
+        context = task(tmp_path, table)
+        context.fits = []
+
+        def fit(**asked):
+            context._open_frames()
+            network = TrainedNetwork(None, asked["build"]())
+            batches = asked["batches"](asked["epochs"] - 1)
+            asked["seen"] = [keras.tree.map_structure(np.array, batch) for batch in batches]
+            context.fits.append(asked)
+            return Fitted({asked["epochs"]: network}, {})
+
+        context.fit = fit
+        with context:
+            return context, nejjar2022.create(config).train(clips, context)
 
     return ask
 
@@ -371,7 +371,7 @@ def test_parts_of_a_batch_are_what_the_batch_would_have_been(asked, variant):
 
 
 @pytest.mark.parametrize("pairing", ["all", "within_section"])
-def test_fine_tuning_mixes_sections_unless_told_otherwise(asked, pairing):
+def test_fine_tuning_mixes_sections_unless_pairs_are_within_them(asked, pairing):
     context, _ = asked(small(fine_tuning={"pairing": pairing, "batch_size": 12}))
 
     second = context.fits[1]
@@ -385,37 +385,32 @@ def test_fine_tuning_mixes_sections_unless_told_otherwise(asked, pairing):
 
 
 def test_without_pretraining_there_is_one_phase_from_random_weights(asked):
-    context, trained = asked(small("no_pretraining"))
+    context, models = asked(small("no_pretraining"))
 
     assert len(context.fits) == 1
-    assert list(trained.models) == ["embedding"]
+    assert list(models.encoders) == ["embedding"]
 
 
 def test_fine_tuning_begins_where_pretraining_ended_and_leaves_it_as_it_was(asked):
-    _, trained = asked(small())
+    _, models = asked(small())
 
-    first, second = (trained.models[name].get_layer("encoder") for name in sorted(trained.models))
-    assert sorted(trained.models) == ["embedding", "pretrained_embedding"]
+    first, second = (each.model.get_layer("encoder") for each in models.encoders.values())
+    assert sorted(models.encoders) == ["embedding", "pretrained_embedding"]
     assert first is not second
     for ours, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_bands_are_standardized_by_the_frames_of_training_clips(asked):
-    _, trained = asked(small("no_pretraining", standardize=True))
-    encoder = trained.models["embedding"].get_layer("encoder")
+    config = small("no_pretraining", standardize=True)
+
+    _, models = asked(config)
+
+    encoder = models.encoders["embedding"].model.get_layer("encoder")
     normalization = next(
         each for each in encoder.layers if isinstance(each, keras.layers.Normalization)
     )
-
-    front_end = keras.Model(
-        trained.models["embedding"].input,
-        next(
-            each.output
-            for each in trained.models["embedding"].layers
-            if isinstance(each, LogMelSpectrogram)
-        ),
-    )
+    front_end = front_end_of(config.front_end, models)
     frames = np.array(front_end(TRAINING.read(np.arange(8), 1600, "start")), "float64")
     np.testing.assert_allclose(
         np.squeeze(normalization.mean), frames.mean(axis=(0, 1)), rtol=1e-4, atol=1e-3
@@ -430,10 +425,10 @@ def test_a_machine_type_of_one_section_is_scored_by_pretraining_alone(asked):
     table = table_of(sections=("00",))
     clips = training_of(noisy_clips(table, samples=1600))
 
-    context, trained = asked(small(pretraining={"batch_size": 4}), clips, table)
+    context, models = asked(small(pretraining={"batch_size": 4}), clips, table)
 
     assert len(context.fits) == 1
-    assert list(trained.models) == ["embedding"]
+    assert list(models.encoders) == ["embedding"]
     assert "fan has one section" in context.warnings[0]
 
 
@@ -461,7 +456,7 @@ def test_a_section_of_one_training_clip_is_refused_before_training(tmp_path):
     clips = dataclasses.replace(CLIPS, table=table)
 
     with pytest.raises(DataError, match="section 00 has one training clip"):
-        nejjar2022.build(small()).train(training_of(clips), task(tmp_path, table))
+        nejjar2022.create(small()).train(training_of(clips), task(tmp_path, table))
 
 
 # What clips are scored by.
@@ -500,14 +495,17 @@ def test_a_clip_is_scored_by_the_nearest_other_training_clip_of_its_section():
     generator = np.random.default_rng(4)
     names = ("embedding", "pretrained_embedding")
     arrays = {name: generator.normal(size=(len(TABLE), 5)) for name in names}
-    system = nejjar2022.build(config_of())
+    system = nejjar2022.create(config_of())
 
-    scores = system.score(Representations(arrays, {}), TABLE, 0)
+    models = Encoders(1600, RATE_HZ, "start", dict.fromkeys(names))
 
-    assert scores.anomaly_score == scores.decision_score == "nearest_neighbor"
-    assert scores.named_scores == ("nearest_neighbor", "pretrained_nearest_neighbor")
-    for array, name in zip(arrays.values(), scores.named_scores, strict=True):
-        np.testing.assert_allclose(scores.columns[name], naive_distances(array), rtol=1e-10)
+    columns = scores_of(system, arrays, TABLE, models).columns
+
+    assert system.main_score == system.decision_score == "nearest_neighbor"
+    assert list(columns) == ["nearest_neighbor", "pretrained_nearest_neighbor"]
+    assert system.named_scores(columns) == tuple(columns)
+    for array, name in zip(arrays.values(), columns, strict=True):
+        np.testing.assert_allclose(columns[name], naive_distances(array), rtol=1e-10)
 
 
 def test_one_threshold_is_fitted_to_the_training_clips_of_all_sections():
@@ -517,7 +515,7 @@ def test_one_threshold_is_fitted_to_the_training_clips_of_all_sections():
     is_test = (table["split"] == "test").to_numpy(bool)
     columns.loc[is_test, "nearest_neighbor"] += 100.0
 
-    thresholds = nejjar2022.build(config_of()).decide(columns, table, {})
+    thresholds = nejjar2022.create(config_of()).thresholds(columns, table).values
 
     assert thresholds.nunique() == 1
     # Of the distribution that was drawn from; 80 draws give its 90th percentile to 15 percent.
@@ -526,7 +524,7 @@ def test_one_threshold_is_fitted_to_the_training_clips_of_all_sections():
 
 @pytest.mark.parametrize("variant", ["dgmix", "vicreg", "no_pretraining"])
 def test_each_variant_is_compared_with_its_row(variant):
-    assert nejjar2022.build(config_of(variant)).published_rows == {"nearest_neighbor": variant}
+    assert nejjar2022.create(config_of(variant)).published_rows == {"nearest_neighbor": variant}
 
 
 # What recipes may say.
@@ -563,12 +561,10 @@ def test_masks_are_not_wider_than_a_window():
 # A training from end to end.
 
 
-def trained_weights(config, folder, context=None):
+def trained(config, folder, context=None):
     make_repeatable(0)
-    context = context or task(folder, TABLE)
-    trained = train(config, TRAINING, context)
-    context.close()
-    return trained
+    with context or task(folder, TABLE) as context:
+        return nejjar2022.create(config).train(TRAINING, context)
 
 
 def interrupting(context, after):
@@ -593,16 +589,17 @@ def interrupting(context, after):
 @pytest.mark.parametrize(("variant", "after"), [("vicreg", 1), ("dgmix", 3)])
 def test_a_training_stopped_in_either_phase_ends_as_one_that_was_not(tmp_path, variant, after):
     config = small(variant, pretraining={"accumulation_steps": 2})
-    whole = trained_weights(config, folder(tmp_path, "whole"))
+    whole = trained(config, folder(tmp_path, "whole"))
     cut = folder(tmp_path, "cut")
 
     with pytest.raises(KeyboardInterrupt):
-        trained_weights(config, cut, interrupting(task(cut, TABLE), after))
-    resumed = trained_weights(config, cut)
+        trained(config, cut, interrupting(task(cut, TABLE), after))
+    resumed = trained(config, cut)
 
-    for name in ("embedding", "pretrained_embedding"):
-        ours, theirs = (each.models[name].get_weights() for each in (resumed, whole))
-        for first, second in zip(ours, theirs, strict=True):
+    assert len(whole.encoders) == 2
+    for name, expected in whole.encoders.items():
+        ours = resumed.encoders[name].model.get_weights()
+        for first, second in zip(ours, expected.model.get_weights(), strict=True):
             np.testing.assert_array_equal(first, second)
 
 
@@ -614,7 +611,8 @@ def folder(path, name):
 
 @pytest.mark.usefixtures("shallow")
 def test_the_log_of_each_phase_has_its_terms_and_the_learning_rate(tmp_path):
-    trained = trained_weights(small(), tmp_path)
+    system = nejjar2022.create(small())
+    save_models(trained(system.config, tmp_path), tmp_path)
     first = pd.read_csv(tmp_path / "pretraining" / "train.csv")
     second = pd.read_csv(tmp_path / "train.csv")
 
@@ -625,7 +623,7 @@ def test_the_log_of_each_phase_has_its_terms_and_the_learning_rate(tmp_path):
     np.testing.assert_allclose(first["loss"], expected, rtol=1e-4)
     # Five updates an epoch: all of the warm-up, then all of the cosine.
     np.testing.assert_allclose(first["learning_rate"], [0.8, 0.002], rtol=1e-5)
-    arrays = represent(trained, CLIPS, 4).clips
+    arrays = represented(system, system.load(tmp_path), CLIPS)
     assert {name: each.shape for name, each in arrays.items()} == {
         "embedding": (len(TABLE), 5),
         "pretrained_embedding": (len(TABLE), 5),
@@ -645,7 +643,7 @@ def test_each_term_is_lower_with_it_than_without_and_none_collapses(variant, tmp
         path = folder(tmp_path, "_".join(["run", *left_out]))
         used = {**settings, "weights": tuple({**weights, **left_out}.values())}
         config = small(variant, used, {"epochs": 1, "batch_size": 40}, window_hop=1)
-        trained_weights(config, path)
+        trained(config, path)
         return pd.read_csv(path / "pretraining" / "train.csv").iloc[-1]
 
     everything = last()

@@ -11,18 +11,25 @@ import pytest
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.experiment.training import represent
 from asdkeras.networks.chunk_embeddings import ChunkEmbeddings
 from asdkeras.networks.folded_mobile_face_net import is_mobile_face_net
 from asdkeras.networks.mobile_face_net import mobile_face_net
-from asdkeras.scorers.section_neighbors import require_neighbors
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems import venkatesh2022
-from asdkeras.systems.system import Ensemble, Representations
+from asdkeras.systems.model_files import TrainedNetwork, save_models
+from asdkeras.systems.system import Ensemble, Fitted
 from asdkeras.systems.venkatesh import networks
-from asdkeras.systems.venkatesh.embeddings import kept_epochs
+from asdkeras.systems.venkatesh.embeddings import Embedders, embedding_of, kept_epochs
 from asdkeras.systems.venkatesh.tasks import tasks_of
-from tests.systems.recorded_clips import clip_table, noisy_clips, task, training_of
+from tests.systems.recorded_clips import (
+    RATE_HZ,
+    clip_table,
+    noisy_clips,
+    represented,
+    scores_of,
+    task,
+    training_of,
+)
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "venkatesh2022" / "dcase2022.yaml"
 NETWORKS = ("disent_cat", "mtl", "sec_softmax", "sec_arcface", "adversarial", "disent_split")
@@ -80,14 +87,19 @@ def shallow_trunk(monkeypatch):
 
 
 @pytest.fixture
-def fitted():
-    """A compiled network of a variant, not trained, and its tasks."""
+def untrained(tmp_path):
+    """A system, and the record and compiled network of a training without a step."""
 
-    def make(variant, **changes):
+    def fit(build, batches, *, epochs, **options):
+        return Fitted({epochs: TrainedNetwork(None, build())}, {})
+
+    def make(variant, clips=TRAINING, **changes):
         keras.utils.set_random_seed(0)
-        config = small(variant, **changes)
-        tasks = tasks_of(config, TRAINING)
-        return config, tasks, networks.classifier(config, tasks, config.learning_rate)
+        system = venkatesh2022.create(small(variant, **changes))
+        context = task(tmp_path, clips.table)
+        context.fit = fit
+        models = system.train(clips, context)
+        return system, models, models.networks[system.config.epochs].model
 
     return make
 
@@ -155,12 +167,13 @@ def test_nothing_to_tell_apart_is_said_in_one_line(variant, columns, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_section_of_one_training_clip_is_refused():
+def test_a_section_of_one_training_clip_is_refused(tmp_path):
     table = TRAINING.table
     is_lonely = (table["section"] == "00") & (table["section"].duplicated())
+    clips = dataclasses.replace(TRAINING, table=table[~is_lonely])
 
     with pytest.raises(DataError, match="section 00 has one training clip"):
-        require_neighbors(table[~is_lonely])
+        venkatesh2022.create(small()).train(clips, task(tmp_path, TABLE))
 
 
 def naive_cross_entropy(logits, labels):
@@ -185,10 +198,11 @@ def naive_arc_face(cosines, labels, scale, margin):
 
 
 @pytest.mark.parametrize("variant", NETWORKS)
-def test_the_loss_is_the_sum_of_the_means_over_known_clips(variant, fitted):
-    config, tasks, model = fitted(variant)
+def test_the_loss_is_the_sum_of_the_means_over_known_clips(variant, untrained):
+    system, _, model = untrained(variant)
+    tasks = tasks_of(system.config, TRAINING)
     rows = np.array([0, 1, 6, 7, 8])
-    waveforms = np.random.default_rng(1).normal(size=(5, config.front_end.chunk_length))
+    waveforms = np.random.default_rng(1).normal(size=(5, *model.input_shape[1:]))
     waveforms = waveforms.astype("float32")
     labels = {each.name: each.labels.indices[rows] for each in tasks.tasks}
     one_hot = {
@@ -210,20 +224,19 @@ def test_the_loss_is_the_sum_of_the_means_over_known_clips(variant, fitted):
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
-def test_an_attribute_nobody_in_the_batch_has_costs_nothing(fitted):
-    config, tasks, model = fitted("disent_cat")
-    waveforms = np.zeros((2, config.front_end.chunk_length), "float32")
-    sizes = {each.name: len(each.labels.classes) for each in tasks.tasks}
-    nothing = {name: np.zeros((2, size), "float32") for name, size in sizes.items()}
+def test_an_attribute_nobody_in_the_batch_has_costs_nothing(untrained):
+    _, _, model = untrained("disent_cat")
+    waveforms = np.zeros((2, *model.input_shape[1:]), "float32")
+    nothing = {name: np.zeros(each.shape, "float32") for name, each in model(waveforms).items()}
     weights = {name: np.zeros(2, "float32") for name in nothing}
 
     assert model.test_on_batch(waveforms, nothing, weights, return_dict=True)["loss"] == 0.0
 
 
-def test_the_embedding_unlearns_what_the_adversary_learns(fitted):
+def test_the_embedding_unlearns_what_the_adversary_learns(untrained):
     """One step on the domains alone: the network goes where an ally would not."""
-    config, _, model = fitted("adversarial", adversarial_weight=1.0)
-    waveforms = np.random.default_rng(2).normal(size=(16, config.front_end.chunk_length))
+    _, _, model = untrained("adversarial", adversarial_weight=1.0)
+    waveforms = np.random.default_rng(2).normal(size=(16, *model.input_shape[1:]))
     domains = np.eye(2, dtype="float32")[np.arange(16) % 2]
     targets = {"sections": np.zeros((16, 2), "float32"), "domain": domains}
     weights = {"sections": np.zeros(16, "float32"), "domain": np.ones(16, "float32")}
@@ -254,23 +267,13 @@ def test_the_embedding_unlearns_what_the_adversary_learns(fitted):
         np.testing.assert_allclose(ours, -theirs, rtol=1e-3, atol=1e-6)
 
 
-class Built(Exception):
-    """The model was asked for."""
-
-
 @pytest.mark.parametrize(("machine_type", "rate"), [("fan", 1e-4), ("ToyCar", 1e-5)])
-def test_a_machine_type_may_have_a_learning_rate_of_its_own(machine_type, rate, tmp_path):
-    clips = noisy_clips(table_of(machine_type), samples=800)
-    context = task(tmp_path, clips.table)
+def test_a_machine_type_may_have_a_learning_rate_of_its_own(machine_type, rate, untrained):
+    clips = training_of(noisy_clips(table_of(machine_type), samples=800))
 
-    def fit(build, *rest, **options):
-        raise Built(build().optimizer.learning_rate)
+    _, _, model = untrained("sec_softmax", clips)
 
-    context.fit = fit
-    with pytest.raises(Built) as caught:
-        venkatesh2022.build(small("sec_softmax")).train(training_of(clips), context)
-
-    assert float(caught.value.args[0]) == pytest.approx(rate)
+    assert float(model.optimizer.learning_rate) == pytest.approx(rate)
 
 
 # What clips are scored by.
@@ -294,31 +297,31 @@ def naive_chunks(config, model, waveform):
 
 
 @pytest.mark.parametrize(("merge", "merged"), [("mean", np.mean), ("std", np.std)])
-def test_the_embeddings_of_all_chunks_are_merged(merge, merged, fitted):
-    config, tasks, model = fitted("disent_cat")
+def test_the_embeddings_of_all_chunks_are_merged(merge, merged, untrained):
+    system, models, model = untrained("disent_cat", machine_merges={"fan": merge})
     waveforms = CLIPS.read(np.array([0, 9]), 800, "start")
 
-    embedder, dims = networks.clip_embedder(config, tasks, model, 800, merge)
-    embeddings = np.array(embedder(waveforms))
+    embeddings = np.array(system.represent(models)["embedding_epoch0002"](waveforms))
 
-    assert dims == {"section": 6, "attributes": 6, "attribute_vel": 3, "attribute_loc": 2}
+    assert models.parts == {"section": 6, "attributes": 6, "attribute_vel": 3, "attribute_loc": 2}
+    assert embeddings.shape == (2, 6 + 6 + 3 + 2)
     for waveform, embedding in zip(waveforms, embeddings, strict=True):
-        section, attributes = naive_chunks(config, model, waveform)
+        section, attributes = naive_chunks(system.config, model, waveform)
         assert len(section) == 3
         expected = merged(np.concatenate([section, attributes], axis=1), axis=0)
         np.testing.assert_allclose(embedding[:12], expected, rtol=2e-4, atol=2e-4)
 
 
-def test_all_chunks_of_a_clip_share_what_they_can(fitted):
+def test_all_chunks_of_a_clip_share_what_they_can(untrained):
     """The network with its heads and views is still one that `ChunkEmbeddings` knows."""
-    config, tasks, model = fitted("disent_cat", chunk_frames=16, test_hop=1)
+    system, models, model = untrained("disent_cat", chunk_frames=16, test_hop=1)
     waveforms = CLIPS.read(np.array([3]), 800, "start")
 
-    embedder, _ = networks.clip_embedder(config, tasks, model, 800, "mean")
+    embedder = system.represent(models)["embedding_epoch0002"]
 
     chunks = next(each for each in embedder.layers if isinstance(each, ChunkEmbeddings))
     assert is_mobile_face_net(chunks.network)
-    section, attributes = naive_chunks(config, model, waveforms[0])
+    section, attributes = naive_chunks(system.config, model, waveforms[0])
     assert len(section) == 11
     expected = np.concatenate([section, attributes], axis=1).mean(axis=0)
     np.testing.assert_allclose(
@@ -342,45 +345,41 @@ def test_the_network_of_the_paper_has_its_parameters(variant, parameters, monkey
 
 
 @pytest.mark.parametrize("variant", ["disent_cat", "mtl"])
-def test_a_view_is_all_that_a_classifier_sees_of_a_shared_embedding(variant, fitted):
-    _, tasks, model = fitted(variant)
+def test_a_view_is_all_that_a_classifier_sees_of_a_shared_embedding(variant, untrained):
+    _, models, model = untrained(variant)
 
-    views = networks.views(tasks, model)
+    views = networks.views(models.readers, model)
 
     expected = {"attribute_vel", "attribute_loc"} | ({"section"} if variant == "mtl" else set())
     assert set(views) == expected
-    for each in tasks.tasks:
-        if each.group in views:
-            _, basis = views[each.group]
+    for name, group, _ in models.readers:
+        if group in views:
+            _, basis = views[group]
             np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-6)
-            kernel = np.array(model.get_layer(each.name).kernel)
+            kernel = np.array(model.get_layer(name).kernel)
             np.testing.assert_allclose(basis @ basis.T @ kernel, kernel, atol=1e-6)
 
 
 @pytest.mark.parametrize("variant", ["sec_softmax", "adversarial", "disent_split"])
-def test_an_embedding_of_one_task_is_its_own_view(variant, fitted):
-    _, tasks, model = fitted(variant)
+def test_an_embedding_of_one_task_is_its_own_view(variant, untrained):
+    _, models, model = untrained(variant)
 
-    assert networks.views(tasks, model) == {}
+    assert networks.views(models.readers, model) == {}
 
 
-def representations(
-    epochs=(300,), dims=(3, 2, 2), names=("section", "attributes", "attribute_vel")
-):
-    """Random embeddings, and what belongs to them."""
+def scored(arrays, table=TABLE, **changes):
+    """A system, and its scores of clips that are represented by arrays of 3 + 2 + 2 values."""
+    embeddings = {"section": 3, "attributes": 2}
+    readers = (("sections", "section", "section"), ("vel", "attribute_vel", "attributes"))
+    parts = {**embeddings, "attribute_vel": 2}
+    models = Embedders(800, RATE_HZ, "start", {}, embeddings, readers, parts, "mean")
+    system = venkatesh2022.create(config_of(**changes))
+    return system, scores_of(system, arrays, table, models)
+
+
+def random_arrays(*epochs):
     generator = np.random.default_rng(3)
-    clips = {
-        f"embedding_epoch{epoch:04d}": generator.normal(size=(len(TABLE), sum(dims)))
-        for epoch in epochs
-    }
-    constants = {
-        "names": np.array(names),
-        "dims": np.array(dims),
-        "num_embeddings": np.array(2),
-        "groups": np.array(["section", "attribute_vel"]),
-        "group_parts": np.array(["section", "attribute_vel"]),
-    }
-    return Representations(clips, constants)
+    return {embedding_of(epoch): generator.normal(size=(len(TABLE), 7)) for epoch in epochs}
 
 
 def naive_distances(embeddings):
@@ -403,10 +402,10 @@ def naive_distances(embeddings):
 
 
 def test_a_clip_is_scored_by_the_nearest_other_training_clip_of_its_section():
-    given = representations()
-    array = given.clips["embedding_epoch0300"]
+    arrays = random_arrays(300)
+    array = arrays["embedding_epoch0300"]
 
-    scores = venkatesh2022.build(config_of()).score(given, TABLE, 0)
+    system, scores = scored(arrays)
 
     expected = {
         "concatenated": naive_distances(array[:, :5]),
@@ -417,18 +416,16 @@ def test_a_clip_is_scored_by_the_nearest_other_training_clip_of_its_section():
     assert list(scores.columns) == list(expected)
     for name, each in expected.items():
         np.testing.assert_allclose(scores.columns[name], each, rtol=1e-9, atol=1e-12)
-    assert scores.anomaly_score == scores.decision_score == "concatenated"
+    assert system.main_score == system.decision_score == "concatenated"
     assert scores.oracle == ()
-    np.testing.assert_allclose(scores.group_scores["section"], expected["section"])
+    np.testing.assert_allclose(scores.groups["section"], expected["section"])
     np.testing.assert_allclose(
-        scores.group_scores["attribute_vel"], naive_distances(array[:, 5:]), rtol=1e-9, atol=1e-12
+        scores.groups["attribute_vel"], naive_distances(array[:, 5:]), rtol=1e-9, atol=1e-12
     )
 
 
 def test_the_parts_of_table_4_weigh_the_distances_and_are_marked():
-    config = config_of(section_weight="paper")
-
-    scores = venkatesh2022.build(config).score(representations(), TABLE, 0)
+    system, scores = scored(random_arrays(300), section_weight="paper")
 
     columns = scores.columns
     expected = 0.15 * columns["section"] + 0.85 * columns["attributes"]  # Fan.
@@ -436,50 +433,42 @@ def test_the_parts_of_table_4_weigh_the_distances_and_are_marked():
     np.testing.assert_allclose(
         columns["weighted"], (columns["section"] + columns["attributes"]) / 2, rtol=1e-12
     )
-    assert scores.anomaly_score == "concatenated"  # No label had a say in it.
+    assert system.main_score == "concatenated"  # No label had a say in it.
     assert scores.oracle == ()
 
 
-def labelled_representations():
-    """After epoch 5 section 00 is told by the section, after epoch 10 nothing is told."""
-    given = representations(epochs=(5, 10))
+def labelled_arrays():
+    """After epoch 5 the part of the section separates the labels, after epoch 10 nothing does."""
+    arrays = random_arrays(5, 10)
     is_anomalous = TABLE["is_anomalous"].to_numpy(bool)
-    told = np.where(is_anomalous[:, None], [[-1.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]])
-    given.clips["embedding_epoch0005"][:, :3] = told + 0.01 * np.arange(len(TABLE))[:, None]
-    return given
+    separate = np.where(is_anomalous[:, None], [[-1.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]])
+    arrays["embedding_epoch0005"][:, :3] = separate + 0.01 * np.arange(len(TABLE))[:, None]
+    return arrays
 
 
 def test_labels_choose_epoch_and_weight_in_oracle_mode_alone():
-    config = config_of(epochs=10, checkpoint="oracle", section_weight="oracle")
+    arrays = labelled_arrays()
 
-    scores = venkatesh2022.build(config).score(labelled_representations(), TABLE, 0)
+    system, scores = scored(arrays, epochs=10, checkpoint="oracle", section_weight="oracle")
 
-    last = venkatesh2022.build(config_of(epochs=10)).score(
-        Representations(
-            {"embedding_epoch0010": labelled_representations().clips["embedding_epoch0010"]},
-            labelled_representations().constants,
-        ),
-        TABLE,
-        0,
-    )
+    _, last = scored({"embedding_epoch0010": arrays["embedding_epoch0010"]}, epochs=10)
     names = ["concatenated", "section", "attributes", "weighted"]
     pd.testing.assert_frame_equal(scores.columns[names], last.columns)
     assert list(scores.columns) == [*names, *(f"{name}_oracle" for name in names)]
-    assert scores.anomaly_score == "concatenated_oracle"
+    assert system.main_score == "concatenated_oracle"
     assert len(scores.oracle) == 2
     assert "fan: section_oracle is of epoch 5" in scores.notes
-    anomalous = TABLE["is_anomalous"].to_numpy(bool) & (TABLE["split"] == "test").to_numpy(bool)
-    normal = ~TABLE["is_anomalous"].to_numpy(bool) & (TABLE["split"] == "test").to_numpy(bool)
-    told = scores.columns["section_oracle"]
-    assert told[anomalous].min() > told[normal].max()
+    chosen = scores.columns["section_oracle"].where(TABLE["split"] == "test")
+    is_anomalous = TABLE["is_anomalous"].astype(bool)
+    assert chosen[is_anomalous].min() > chosen[~is_anomalous].max()
 
 
-def test_without_labels_the_oracle_has_nothing_to_say():
+def test_without_labels_the_oracle_takes_the_last_epoch():
     table = TABLE.assign(is_anomalous=TABLE["is_anomalous"].where(TABLE["split"] == "train"))
-    config = config_of(epochs=10, checkpoint="oracle")
 
-    columns = venkatesh2022.build(config).score(labelled_representations(), table, 0).columns
+    _, scores = scored(labelled_arrays(), table, epochs=10, checkpoint="oracle")
 
+    columns = scores.columns
     np.testing.assert_array_equal(columns["section_oracle"], columns["section"])
 
 
@@ -497,7 +486,7 @@ def test_thresholds_are_of_a_gamma_distribution_per_section(machine_type, percen
     generator = np.random.default_rng(4)
     columns = pd.DataFrame({"concatenated": generator.gamma(2.0, size=len(table))})
 
-    thresholds = venkatesh2022.build(config_of()).decide(columns, table, {})
+    thresholds = venkatesh2022.create(config_of()).thresholds(columns, table).values
 
     for section in ("00", "01"):
         rows = table["section"] == section
@@ -510,29 +499,32 @@ def test_thresholds_are_of_a_gamma_distribution_per_section(machine_type, percen
 
 
 @pytest.mark.parametrize(
-    ("variant", "answer"),
+    ("variant", "score"),
     [("disent_wt", "weighted"), ("disent_sec", "section"), ("disent_att", "attributes")],
 )
-def test_other_rows_are_columns_of_the_disentangled_run(variant, answer):
-    ensemble = venkatesh2022.build(config_of(variant))
+def test_other_rows_are_columns_of_the_disentangled_run(variant, score):
+    ensemble = venkatesh2022.create(config_of(variant))
 
     assert isinstance(ensemble, Ensemble)
     assert ensemble.members == {"disent_cat": None}
-    assert ensemble.answer == answer
-    assert ensemble.published_rows[answer] == variant
-    assert ensemble.oracle == ()
+    assert ensemble.combination.main_score == score
+    assert ensemble.published_rows[score] == variant
+    assert ensemble.combination.oracle == ()
 
 
 def test_weights_of_table_4_make_the_weighted_row_an_oracle():
-    ensemble = venkatesh2022.build(config_of("disent_wt", section_weight="paper"))
+    weighted, section = (
+        venkatesh2022.create(config_of(variant, section_weight="paper")).combination
+        for variant in ("disent_wt", "disent_sec")
+    )
 
-    assert ensemble.answer == "weighted_oracle"
-    assert "Table 4" in ensemble.oracle[0]
-    assert venkatesh2022.build(config_of("disent_sec", section_weight="paper")).oracle == ()
+    assert weighted.main_score == "weighted_oracle"
+    assert "Table 4" in weighted.oracle[0]
+    assert section.oracle == ()
 
 
 def test_msl_takes_the_network_of_table_4_for_each_machine_type():
-    ensemble = venkatesh2022.build(config_of("msl"))
+    ensemble = venkatesh2022.create(config_of("msl"))
 
     chosen = {m: variant for variant, machines in ensemble.members.items() for m in machines}
     assert chosen == {
@@ -544,15 +536,15 @@ def test_msl_takes_the_network_of_table_4_for_each_machine_type():
         "slider": "disent_cat",
         "valve": "disent_split",
     }
-    assert ensemble.normalize == "none"
-    assert ensemble.oracle  # The authors chose by labels.
+    assert ensemble.combination.normalize == "none"
+    assert ensemble.combination.oracle  # The authors chose by labels.
 
 
 @pytest.mark.parametrize(("weight", "of_fan"), [("equal", 0.5), ("paper", 0.05)])
 def test_msl_anp_weighs_both_halves(weight, of_fan):
-    ensemble = venkatesh2022.build(config_of("msl_anp", ensemble_weight=weight))
+    ensemble = venkatesh2022.create(config_of("msl_anp", ensemble_weight=weight))
 
-    assert ensemble.normalize == "section"
+    assert ensemble.combination.normalize == "section"
     assert ensemble.weights["anp_boot"]["fan"] == of_fan
     assert ensemble.weights["sec_arcface"] == {"fan": 1.0 - of_fan}
     for machine, of_anp in ensemble.weights["anp_boot"].items():
@@ -565,23 +557,24 @@ def test_msl_anp_weighs_both_halves(weight, of_fan):
 
 
 @pytest.mark.parametrize(
-    ("variant", "losses"),
+    ("variant", "checkpoint", "losses"),
     [
-        ("disent_cat", {"sections_loss", "attribute_vel_loss", "attribute_loc_loss"}),
-        ("sec_arcface", set()),  # The only one is the whole.
+        ("disent_cat", "last", {"sections_loss", "attribute_vel_loss", "attribute_loc_loss"}),
+        ("sec_arcface", "oracle", set()),  # The only one is the whole.
     ],
 )
-def test_training_ends_in_one_array_per_clip(variant, losses, tmp_path):
-    system = venkatesh2022.build(small(variant))
+def test_training_ends_in_one_array_per_clip_and_kept_epoch(variant, checkpoint, losses, tmp_path):
+    system = venkatesh2022.create(small(variant, checkpoint=checkpoint, checkpoint_interval=1))
+    save_models(system.train(TRAINING, task(tmp_path, TABLE)), tmp_path)
 
-    trained = system.train(TRAINING, task(tmp_path, TABLE))
-    given = represent(trained, CLIPS, system.batch_size)
-    scores = system.score(given, TABLE, 0)
-    thresholds = system.decide(scores.columns, TABLE, given.constants)
+    models = system.load(tmp_path)
+    arrays = represented(system, models, CLIPS)
+    scores = scores_of(system, arrays, TABLE, models)
 
+    assert list(arrays) == [embedding_of(epoch) for epoch in kept_epochs(system.config)]
     assert scores.columns.notna().all(axis=None)
-    assert scores.group_scores.notna().all(axis=None)
-    assert thresholds.notna().all()
+    assert scores.groups.notna().all(axis=None)
+    assert scores.thresholds.notna().all()
     log = pd.read_csv(tmp_path / "train.csv")
     assert len(log) == 2
     assert {name for name in log if name.endswith("_loss")} == losses
@@ -591,7 +584,7 @@ def test_training_ends_in_one_array_per_clip(variant, losses, tmp_path):
 def test_clips_shorter_than_a_chunk_are_refused(tmp_path):
     config = small("sec_softmax")
     front_end = dataclasses.replace(config.front_end, chunk_frames=32)
-    system = venkatesh2022.build(dataclasses.replace(config, front_end=front_end))
+    system = venkatesh2022.create(dataclasses.replace(config, front_end=front_end))
 
     with pytest.raises(RecipeError, match=r"front_end\.chunk_frames"):
         system.train(TRAINING, task(tmp_path, TABLE))

@@ -6,12 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.mixture import GaussianMixture
 
 from asdkeras.config import build_config, read_recipe
-from asdkeras.data.labels import Labels
+from asdkeras.data.labels import attribute_labels, section_labels
 from asdkeras.published.tables import load
+from asdkeras.scorers import gaussian_mixture
+from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.section_mixtures import MixtureTerms
+from asdkeras.scorers.terms import OfArrays, representation
 from asdkeras.systems import wilkinghoff2021 as system
-from asdkeras.systems.system import Representations, System
+from asdkeras.systems.system import System
+from tests.systems import recorded_clips
+from tests.systems.recorded_clips import noisy_clips, scores_of, task
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "wilkinghoff2021" / "dcase2021.yaml"
 
@@ -21,48 +28,45 @@ def config():
     return build_config(system.Config, read_recipe(RECIPE)["config"], "here")
 
 
-@pytest.fixture
-def terms():
-    """A source, a target, a domainless clip, then one of a section without target clips."""
-    return pd.DataFrame(
-        {
-            "section": [1.0, 2.0, 3.0, 4.0],
-            "attributes": [10.0, 20.0, 30.0, 40.0],
-            "target": [100.0, 200.0, 25.0, np.nan],
-            "tmax": [np.nan, 2000.0, 3000.0, np.nan],
-        }
-    )
+def combined(**changes):
+    """Scores of a source, a target and a domainless clip by name, from these terms."""
+    terms = {
+        "section": [1.0, 2.0, 3.0],
+        "attributes": [10.0, 20.0, 30.0],
+        "target": [100.0, 200.0, 25.0],
+        "tmax": None,
+    } | changes
+    domains = np.array(["source", "target", ""])
+    on = OfArrays(terms, np.full(3, False), domains)
+    given = MixtureTerms(**{name: each and representation(name) for name, each in terms.items()})
+    return {name: term and on(term).tolist() for name, term in system._combined(given).items()}
 
 
-DOMAINS = pd.Series(["source", "target", pd.NA, pd.NA], dtype="string")
+def test_a_source_clip_gets_section_and_attributes_equation_2():
+    assert combined()["combined"][0] == 1.0 + 10.0
 
 
-def test_a_source_clip_gets_section_and_attributes_equation_2(terms):
-    assert system._combined(terms, DOMAINS)["combined"][0] == 1.0 + 10.0
+def test_a_source_clip_of_a_valve_gets_the_temporal_maximum_too_equation_4():
+    assert combined(tmax=[5000.0] * 3)["combined"][0] == 1.0 + 10.0 + 5000.0
 
 
-def test_a_source_clip_of_a_valve_gets_the_temporal_maximum_too_equation_4(terms):
-    valves = terms.assign(tmax=5000.0)
-
-    assert system._combined(valves, DOMAINS)["combined"][0] == 1.0 + 10.0 + 5000.0
+def test_a_target_clip_gets_section_and_target_equation_3_never_the_temporal_maximum():
+    assert combined(tmax=[5000.0] * 3)["combined"][1] == 2.0 + 200.0
 
 
-def test_a_target_clip_gets_section_and_target_equation_3_never_the_temporal_maximum(terms):
-    assert system._combined(terms, DOMAINS)["combined"][1] == 2.0 + 200.0
+def test_a_clip_of_unknown_domain_gets_the_likelier_of_attributes_and_target():
+    assert combined(tmax=[5000.0] * 3)["combined"][2] == 3.0 + 25.0
+    assert combined(target=[100.0, 200.0, 35.0])["combined"][2] == 3.0 + 30.0
 
 
-def test_a_clip_of_unknown_domain_gets_the_likelier_of_attributes_and_target(terms):
-    combined = system._combined(terms, DOMAINS)["combined"]
-
-    assert combined[2] == 3.0 + 25.0
-    assert combined[3] == 4.0 + 40.0
+def test_without_target_clips_every_clip_but_a_source_clip_gets_section_and_attributes():
+    assert combined(target=None, tmax=[5000.0] * 3)["combined"] == [5011.0, 22.0, 33.0]
 
 
-def test_decisions_on_target_clips_compare_the_section_term_alone(terms):
-    columns = system._combined(terms, DOMAINS)
-
-    assert columns["decision"].tolist() == [11.0, 2.0, 28.0, 44.0]
-    assert columns["unknown_domain"].tolist() == [11.0, 22.0, 28.0, 44.0]
+def test_decisions_on_target_clips_compare_the_section_term_alone():
+    assert combined()["decision"] == [11.0, 2.0, 28.0]
+    assert combined()["unknown_domain"] == [11.0, 22.0, 28.0]
+    assert combined(target=None)["decision"] == [11.0, 2.0, 33.0]
 
 
 def clip_table():
@@ -73,11 +77,10 @@ def clip_table():
 
 
 def test_thresholds_are_percentiles_per_section_and_domain(config):
-    table = clip_table()
     decision = np.arange(16.0) ** 2
     columns = pd.DataFrame({"decision": decision, "unknown_domain": -decision})
 
-    thresholds = system.decide(config, columns, table, {})
+    thresholds = system.create(config).thresholds(columns, clip_table()).values
 
     source, target = np.percentile(decision[:10], 90), np.percentile(decision[10:13], 90)
     assert thresholds[13] == pytest.approx(source)
@@ -90,7 +93,7 @@ def test_sections_have_thresholds_of_their_own(config):
     values = np.concatenate([np.arange(16.0), 100 + np.arange(16.0)])
     columns = pd.DataFrame({"decision": values, "unknown_domain": values})
 
-    thresholds = system.decide(config, columns, table, {})
+    thresholds = system.create(config).thresholds(columns, table).values
 
     assert thresholds[29] - thresholds[13] == pytest.approx(100.0)
 
@@ -98,52 +101,74 @@ def test_sections_have_thresholds_of_their_own(config):
 def test_statistics_are_those_of_all_frames_whatever_the_batches():
     features = 3.0 + np.random.default_rng(0).normal(size=(7, 5, 4)) * [1.0, 2.0, 3.0, 4.0]
 
-    mean, variance = system._statistics(iter([features[:4], features[4:]]))
+    statistics = system._statistics(iter([features[:4], features[4:]]))
 
     frames = features.reshape(-1, 4)
-    np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(variance, frames.var(axis=0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(statistics["mean"], frames.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(statistics["variance"], frames.var(axis=0), rtol=1e-9, atol=1e-12)
 
 
 def test_a_band_that_never_changes_keeps_its_scale():
     features = np.full((3, 5, 2), -100.0) + np.random.default_rng(0).normal(size=(3, 5, 2)) * [1, 0]
 
-    mean, variance = system._statistics(iter([features]))
+    statistics = system._statistics(iter([features]))
 
-    assert mean[1] == -100.0
-    assert variance[1] == 1.0
+    assert statistics["mean"][1] == -100.0
+    assert statistics["variance"][1] == 1.0
 
 
-def training_case(config, scale):
-    """One section, embeddings scaled per clip; returns what `score` makes of it."""
+def test_band_statistics_show_progress_and_are_kept_for_a_stopped_task(config, tmp_path, capsys):
+    clips = noisy_clips(recorded_clips.clip_table([("00", "source", "train", False)] * 3))
+    built = system.create(dataclasses.replace(config, clip_length=4096, batch_size=2))
+
+    def front_end():
+        context = task(tmp_path, clips.table)
+        return built.build(clips, {"sections": 2, "attributes": 2}, context).get_layer("front_end")
+
+    front_end()
+    assert "test band statistics: 3/3" in capsys.readouterr().err
+    frames = front_end().predict_on_batch(np.array(clips.store.waveforms)).astype("float64")
+    assert "band statistics" not in capsys.readouterr().err
+    np.testing.assert_allclose(frames.mean(axis=(0, 1)), 0.0, atol=1e-4)
+    np.testing.assert_allclose(frames.var(axis=(0, 1)), 1.0, atol=1e-4)
+
+
+def scored(config, scale=1.0, num_subclusters=2):
+    """Clip table of two sections, and their scores by embeddings of some lengths."""
     rng = np.random.default_rng(0)
     table = clip_table().assign(attributes=pd.array(["a", "b"] * 8, dtype="string"))
     table = pd.concat([table, table.assign(machine_type="valve")], ignore_index=True)
-    config = dataclasses.replace(config, variant="two_heads_s2", epochs=2, keep_epochs=(1, 2))
+    variant = f"two_heads_s{num_subclusters}"
+    built = system.create(dataclasses.replace(config, variant=variant, epochs=2, keep_epochs=(1,)))
     factor = rng.uniform(1.0, scale, size=(len(table), 1))
-    clips = {
+    arrays = {
         f"embedding_epoch{epoch}": (factor * rng.normal(size=(len(table), 6))).astype("float32")
         for epoch in (1, 2)
     }
-    clips["temporal_maximum"] = rng.normal(size=(len(table), 4)).astype("float32")
-    constants = {
-        f"{head}_centers_epoch{epoch}": rng.normal(size=(count, 2, 6))
-        for epoch in (1, 2)
-        for head, count in [("sections", 2), ("attributes", 4)]
-    }
-    representations = Representations(clips, constants)
-    return table, system.score(config, representations, table, seed=0)
+    arrays["temporal_maximum"] = rng.normal(size=(len(table), 4)).astype("float32")
+    training = table[table["split"] == "train"]
+    models = system.Trained(
+        clip_length=4096,
+        sample_rate_hz=16_000,
+        keep="end",
+        networks={},
+        sections=section_labels(training).indices,
+        attributes=attribute_labels(training, config.attribute_label).indices,
+        section_centers={n: rng.normal(size=(2, num_subclusters, 6)) for n in (1, 2)},
+        attribute_centers={n: rng.normal(size=(4, num_subclusters, 6)) for n in (1, 2)},
+    )
+    return table, scores_of(built, arrays, table, models)
 
 
 def test_the_length_of_an_embedding_never_matters(config):
-    _, short = training_case(config, scale=1.0)
-    _, long = training_case(config, scale=100.0)
+    _, short = scored(config)
+    _, long = scored(config, scale=100.0)
 
     pd.testing.assert_frame_equal(short.columns, long.columns, rtol=1e-4)
 
 
 def test_scores_are_summed_over_the_kept_epochs_and_every_clip_has_one(config):
-    table, scores = training_case(config, scale=1.0)
+    table, scores = scored(config)
 
     combined = scores.columns[["combined_epoch1", "combined_epoch2"]].sum(axis=1)
     np.testing.assert_allclose(scores.columns["combined"], combined)
@@ -153,16 +178,21 @@ def test_scores_are_summed_over_the_kept_epochs_and_every_clip_has_one(config):
 
 
 def test_a_section_with_fewer_clips_than_components_is_noted(config):
-    many = dataclasses.replace(config, variant="two_heads_s16")
-    table = clip_table().assign(machine_type="fan")
+    _, scores = scored(config, num_subclusters=16)
 
-    notes = system._notes(many, table, section_labels_of(table), 0)
-
-    assert notes == ("fan_00: 10 source clips for 16 components; fitted 10",)
+    assert scores.notes[0] == "fan_00: 10 source clips for 16 components; fitted 10"
 
 
-def section_labels_of(table):
-    return Labels(("fan_00",), np.zeros(len(table), dtype=int))
+def test_mixtures_that_do_not_converge_are_counted_in_one_note(config, monkeypatch):
+    def stopped(count, **arguments):
+        return GaussianMixture(count, **arguments | {"max_iter": 1})
+
+    monkeypatch.setattr(gaussian_mixture, "GaussianMixture", stopped)
+
+    _, scores = scored(config)
+
+    # In both sections and after both epochs, that of the section and those of two attributes.
+    assert scores.notes == ("12 mixtures stopped at the iteration limit and are kept",)
 
 
 def test_the_variant_says_heads_and_subclusters(config):
@@ -188,25 +218,24 @@ def test_the_recipe_states_the_papers_values(config):
     ],
 )
 def test_an_ensemble_adds_the_networks_of_its_families_section_2_5(config, variant, members):
-    ensemble = system.build(dataclasses.replace(config, variant=variant))
+    ensemble = system.create(dataclasses.replace(config, variant=variant))
 
     assert list(ensemble.members) == members
     assert set(ensemble.members.values()) == {None}
-    assert ensemble.combine == "sum"
+    assert ensemble.combination == Combination("sum")
     assert not ensemble.pools_trials
     assert ensemble.published_rows["combined"] == variant
 
 
 def test_members_are_variants_that_train(config):
-    ensemble = system.build(dataclasses.replace(config, variant="all_40"))
+    ensemble = system.create(dataclasses.replace(config, variant="all_40"))
 
     for member in ensemble.members:
-        built = system.build(dataclasses.replace(config, variant=member))
-        assert isinstance(built, System)
+        assert isinstance(system.create(dataclasses.replace(config, variant=member)), System)
 
 
 def test_each_machine_has_the_family_that_section_2_5_names(config):
-    ensemble = system.build(dataclasses.replace(config, variant="selected_20"))
+    ensemble = system.create(dataclasses.replace(config, variant="selected_20"))
 
     for member, machine_types in ensemble.members.items():
         expected = {
@@ -219,18 +248,18 @@ def test_each_machine_has_the_family_that_section_2_5_names(config):
 
 @pytest.mark.parametrize("variant", ["two_heads_s4", "one_head_20", "all_40", "selected_20"])
 def test_rows_to_compare_with_are_printed_in_the_paper(config, variant):
-    built = system.build(dataclasses.replace(config, variant=variant))
+    built = system.create(dataclasses.replace(config, variant=variant))
 
     assert set(built.published_rows.values()) <= set(load("wilkinghoff2021")["system_row"])
 
 
 def test_the_distributions_of_table_3_are_scores_of_the_proposed_ensemble(config):
-    built = system.build(dataclasses.replace(config, variant="all_40"))
-    _, scores = training_case(config, scale=1.0)
+    ensemble = system.create(dataclasses.replace(config, variant="all_40"))
+    columns = scored(config)[1].columns
 
-    assert set(built.published_rows) == {"combined", "section", "attributes", "target"}
-    assert set(scores.named_scores) == set(built.published_rows)
-    assert set(scores.named_scores) <= set(scores.columns)
+    assert set(ensemble.published_rows) == {"combined", "section", "attributes", "target"}
+    assert set(system.create(config).named_scores([])) == set(ensemble.published_rows)
+    assert set(ensemble.published_rows) <= set(columns)
 
 
 @pytest.mark.parametrize("received", [(), (1, 3)])

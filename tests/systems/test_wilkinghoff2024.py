@@ -1,4 +1,4 @@
-"""wilkinghoff2024: which loss a variant means, classes, scores, thresholds, what Config refuses."""
+"""wilkinghoff2024: which loss a variant means, classes, what Config refuses."""
 
 import dataclasses
 from pathlib import Path
@@ -14,9 +14,10 @@ from asdkeras.losses.arc_face import ArcFace
 from asdkeras.losses.class_compactness import ClassCompactness
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.published.tables import load
+from asdkeras.scorers.ensembles import Combination
 from asdkeras.systems import variants
 from asdkeras.systems import wilkinghoff2024 as system
-from asdkeras.systems.system import Ensemble, Representations, System
+from asdkeras.systems.system import Ensemble, System
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "wilkinghoff2024"
 TABLE_1 = {"ic_compactness", "ic_compactness_cce", "adacos", "subcluster_adacos", "adaproj"}
@@ -39,7 +40,8 @@ def short(config):
 
 
 def classifier(config, variant, num_classes=4):
-    return system._classifier(dataclasses.replace(config, variant=variant), num_classes)
+    built = system.create(dataclasses.replace(config, variant=variant))
+    return built.build(None, {"classes": num_classes, "compactness": num_classes}, None)
 
 
 @pytest.mark.parametrize("variant", [*sorted(TABLE_1), "adaproj_j1", "corrected", "arcface"])
@@ -149,16 +151,17 @@ def test_corrected_differs_in_the_wiring_alone(short):
 
 
 def test_the_ensemble_of_figure_3_is_the_mean_over_all_trials_of_adaproj(config):
-    built = system.build(dataclasses.replace(config, variant="adaproj_ensemble"))
+    built = system.create(dataclasses.replace(config, variant="adaproj_ensemble"))
 
     assert isinstance(built, Ensemble)
     assert dict(built.members) == {"adaproj": None}
-    assert (built.combine, built.pools_trials) == ("mean", True)
+    assert built.combination == Combination("mean")
+    assert built.pools_trials
 
 
 @pytest.mark.parametrize("variant", TRAINED)
 def test_rows_to_compare_with_are_those_of_table_1(config, variant):
-    built = system.build(dataclasses.replace(config, variant=variant))
+    built = system.create(dataclasses.replace(config, variant=variant))
 
     assert isinstance(built, System)
     rows = set(built.published_rows.values())
@@ -193,7 +196,7 @@ class Clips:
 def labels_of(config):
     table = clip_table()
     training = table[table["split"] == "train"]
-    return system._labels(config, Clips(training), Clips(table))
+    return system.create(config).classes(Clips(training), Clips(table))["classes"]
 
 
 def test_classes_are_machine_section_attributes_and_domain_of_training_clips(config):
@@ -216,80 +219,6 @@ def test_the_reference_has_classes_of_development_test_names_without_clips(confi
     assert not any("never read" in name for name in labels.classes)
     ours = labels_of(config)
     assert names == [ours.classes[index] for index in ours.indices]
-
-
-def scoring_case(config, num_source=12, num_target=3):
-    """Two sections in the plane, of unequal length; returns table, embeddings and scores."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for machine in ("fan", "valve"):
-        rows += [(machine, "train", "source")] * num_source
-        rows += [(machine, "train", "target")] * num_target
-        rows += [(machine, "test", pd.NA)] * 5
-    table = pd.DataFrame(rows, columns=["machine_type", "split", "domain"]).astype("string")
-    table = table.assign(section=pd.array(["00"] * len(table), dtype="string"))
-    embeddings = rng.normal(size=(len(table), 4)).astype("float32")
-    representations = Representations({"embedding": embeddings}, {})
-    return table, embeddings, system.score(config, representations, table, seed=3)
-
-
-def test_the_score_is_the_distance_to_the_nearest_exemplar_of_the_section(config):
-    config = dataclasses.replace(config, kmeans_clusters=12)
-
-    table, embeddings, scores = scoring_case(config)
-
-    unit = embeddings.astype("float64")
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    for machine in ("fan", "valve"):
-        here = (table["machine_type"] == machine).to_numpy(bool)
-        training = (table["split"] == "train").to_numpy(bool) & here
-        source = training & (table["domain"] == "source").fillna(False).to_numpy(bool)
-        # With a mean for every clip, the means are the clips.
-        expected = 1 - (unit[here] @ unit[source].T).max(axis=1)
-        np.testing.assert_allclose(scores.columns["source"][here], expected, atol=1e-9)
-        expected = 1 - (unit[here] @ unit[training & ~source].T).max(axis=1)
-        np.testing.assert_allclose(scores.columns["target"][here], expected, atol=1e-9)
-    smaller = scores.columns[["source", "target"]].min(axis=1)
-    np.testing.assert_array_equal(scores.columns["combined"], smaller)
-    assert scores.anomaly_score == scores.decision_score == "combined"
-
-
-def test_the_length_of_the_embeddings_is_irrelevant(config):
-    table, embeddings, scores = scoring_case(config)
-    lengths = np.linspace(0.1, 10.0, len(embeddings), dtype="float32")[:, None]
-
-    again = system.score(config, Representations({"embedding": lengths * embeddings}, {}), table, 3)
-
-    np.testing.assert_allclose(again.columns, scores.columns, atol=1e-6)
-
-
-def test_without_target_clips_the_source_clips_are_all(config):
-    _, _, scores = scoring_case(config, num_target=0)
-
-    assert scores.columns["target"].isna().all()
-    np.testing.assert_array_equal(scores.columns["combined"], scores.columns["source"])
-
-
-def test_fewer_clips_than_means_are_told(config):
-    _, _, scores = scoring_case(config)
-
-    assert scores.notes == (
-        "fan_00: 12 source clips for 32 means; fitted 12",
-        "valve_00: 12 source clips for 32 means; fitted 12",
-    )
-
-
-def test_thresholds_are_percentiles_of_all_training_clips_of_a_section(config):
-    table, _, _ = scoring_case(config)
-    values = np.arange(len(table), dtype="float64") ** 2
-    columns = pd.DataFrame({"combined": values})
-
-    thresholds = system.decide(config, columns, table, {})
-
-    for machine in ("fan", "valve"):
-        here = (table["machine_type"] == machine).to_numpy(bool)
-        training = here & (table["split"] == "train").to_numpy(bool)
-        np.testing.assert_allclose(thresholds[here], np.percentile(values[training], 90))
 
 
 def test_the_recipes_state_what_paper_and_released_code_have():
@@ -340,12 +269,9 @@ def test_what_cannot_be_is_refused_by_name(config, change, message):
         dataclasses.replace(config, **change)
 
 
-def test_published_adacos_may_be_asked_for_where_it_is_defined(config):
-    changed = dataclasses.replace(config, variant="adacos", scale_update="adacos2019")
+def test_published_adacos_may_be_asked_for_where_it_is_defined(short):
+    changed = dataclasses.replace(short, variant="adacos", scale_update="adacos2019")
 
-    assert (
-        classifier(dataclasses.replace(changed, clip_length=16000), "adacos")
-        .get_layer("classes")
-        .scale_update
-        == "adacos2019"
-    )
+    head = classifier(changed, "adacos").get_layer("classes")
+
+    assert head.scale_update == "adacos2019"

@@ -1,9 +1,9 @@
-"""wilkinghoff2024: what its training hears, learns, keeps and tells."""
+"""wilkinghoff2024: what its training reads, learns, keeps and says."""
 
 import dataclasses
+import types
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +12,7 @@ from asdkeras.config import build_config, read_recipe
 from asdkeras.losses.class_compactness import CompactnessLoss
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.systems import wilkinghoff2024 as system
+from asdkeras.systems.model_files import TrainedNetwork
 from asdkeras.systems.system import Fitted
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "wilkinghoff2024" / "dcase2023.yaml"
@@ -30,6 +31,8 @@ def config():
 
 class Clips:
     """Two clips of each class; every sample of a clip is the number of its class."""
+
+    store = types.SimpleNamespace(sample_rate_hz=16_000)
 
     def __init__(self, samples=CLIP_LENGTH):
         self.classes = np.arange(NUM_CLIPS) % NUM_CLASSES
@@ -72,16 +75,16 @@ class Context:
         self.model = build()
         if self.updates_guarded:
             self.model.get_layer("classes").scale_clamped.assign(self.updates_guarded)
-        return Fitted({asked["epochs"]: self.model}, {})
+        return Fitted({asked["epochs"]: TrainedNetwork(None, self.model)}, {})
 
 
 def trained(config, clips=None, **context):
     clips = clips or Clips()
     context = Context(clips.table, **context)
-    return system.train(config, clips, context), clips, context
+    return system.create(config).train(clips, context), clips, context
 
 
-def heard(context, first_epoch=0):
+def read(context, first_epoch=0):
     """All batches of a training: waveform values `(clips,)`, label rows by name."""
     batches = [inputs for inputs, _ in context.batches(first_epoch)]
     joined = {name: np.concatenate([each[name] for each in batches]) for name in batches[0]}
@@ -91,7 +94,7 @@ def heard(context, first_epoch=0):
 def test_waveforms_and_labels_are_mixed_alike_and_all_are(config):
     _, clips, context = trained(config)
 
-    waveforms, labels = heard(context)
+    waveforms, labels = read(context)
 
     rows = labels["classes_label"]
     np.testing.assert_allclose(rows.sum(axis=1), 1.0, rtol=1e-6)
@@ -103,14 +106,14 @@ def test_waveforms_and_labels_are_mixed_alike_and_all_are(config):
 
 def test_labels_of_two_clips_of_a_class_are_mixed_as_the_recipe_says(config):
     _, _, context = trained(dataclasses.replace(config, mixup_labels="max"))
-    sums = heard(context)[1]["classes_label"].sum(axis=1)
+    sums = read(context)[1]["classes_label"].sum(axis=1)
     assert np.all(sums < 1.0 + 1e-6)
     assert np.any(sums < 0.99)
 
 
 def test_no_mixup_leaves_clips_as_they_are(config):
     _, _, context = trained(dataclasses.replace(config, mixup_probability=0.0))
-    waveforms, labels = heard(context)
+    waveforms, labels = read(context)
     np.testing.assert_array_equal(
         labels["classes_label"], np.eye(NUM_CLASSES)[waveforms.astype(int)]
     )
@@ -119,7 +122,7 @@ def test_no_mixup_leaves_clips_as_they_are(config):
 def test_both_losses_of_compactness_with_cross_entropy_learn_the_same_labels(config):
     _, _, context = trained(dataclasses.replace(config, variant="ic_compactness_cce"))
 
-    _, labels = heard(context)
+    _, labels = read(context)
 
     np.testing.assert_array_equal(labels["classes_label"], labels["compactness_label"])
     assert set(context.model.output) == {"classes", "compactness"}
@@ -129,12 +132,12 @@ def test_order_and_mixing_are_of_the_seed_and_the_epoch(config):
     _, _, first = trained(config)
     _, _, other = trained(config, seed=6)
 
-    waveforms, _ = heard(first)
+    waveforms, _ = read(first)
 
-    np.testing.assert_array_equal(waveforms, heard(first)[0])
-    np.testing.assert_array_equal(waveforms[NUM_CLIPS:], heard(first, first_epoch=1)[0])
+    np.testing.assert_array_equal(waveforms, read(first)[0])
+    np.testing.assert_array_equal(waveforms[NUM_CLIPS:], read(first, first_epoch=1)[0])
     assert np.any(waveforms[:NUM_CLIPS] != waveforms[NUM_CLIPS : 2 * NUM_CLIPS])
-    assert np.any(waveforms != heard(other)[0])
+    assert np.any(waveforms != read(other)[0])
 
 
 def test_training_runs_as_long_as_the_recipe_says_and_keeps_the_end(config):
@@ -152,19 +155,20 @@ def test_training_runs_as_long_as_the_recipe_says_and_keeps_the_end(config):
 @pytest.mark.parametrize(
     ("length_rule", "keep"), [("tile_start", "start"), ("tile_random", "random")]
 )
-def test_clips_are_represented_as_they_were_heard(config, length_rule, keep):
-    result, clips, context = trained(dataclasses.replace(config, length_rule=length_rule))
+def test_clips_are_represented_as_they_were_read(config, length_rule, keep):
+    config = dataclasses.replace(config, length_rule=length_rule)
+    models, clips, context = trained(config)
 
-    heard(context)
+    read(context)
 
-    assert clips.reads == {(result.clip_length, result.keep)} == {(CLIP_LENGTH, keep)}
-    assert set(result.models) == {"embedding"}
-    assert isinstance(result.models["embedding"], keras.Model)
-    assert result.models["embedding"].output_shape == (None, 8)
-    assert result.constants == {}
+    assert clips.reads == {(models.clip_length, models.keep)} == {(CLIP_LENGTH, keep)}
+    represented = system.create(config).represent(models)
+    assert {name: model.output_shape for name, model in represented.items()} == {
+        "embedding": (None, 8)
+    }
 
 
-def test_a_guard_that_acted_is_told(config):
+def test_a_guard_that_acted_is_warned_of(config):
     _, _, quiet = trained(config)
     _, _, guarded = trained(config, updates_guarded=3)
 
@@ -174,7 +178,7 @@ def test_a_guard_that_acted_is_told(config):
     assert "3 updates" in guarded.warnings[0]
 
 
-def test_clips_far_shorter_than_the_network_hears_are_told(config):
+def test_clips_far_shorter_than_the_clip_length_are_warned_of(config):
     _, _, half = trained(config, Clips(samples=CLIP_LENGTH // 2))
     _, _, longer = trained(config, Clips(samples=CLIP_LENGTH // 2 + 1))
 
@@ -182,7 +186,7 @@ def test_clips_far_shorter_than_the_network_hears_are_told(config):
     assert "config.clip_length=1536" in half.warnings[0]
 
 
-def test_the_number_of_clips_and_classes_is_told(config):
+def test_the_number_of_clips_and_classes_is_said(config):
     _, _, context = trained(config)
     assert context.said == ["6 training clips; 3 classes"]
 
@@ -203,7 +207,7 @@ def test_layers_are_of_the_recipe(config):
 
 def test_frames_of_the_spectrogram_are_of_the_recipe(config):
     config = dataclasses.replace(config, window_length=512, hop_length=128)
-    network = trained(config)[0].models["embedding"]
+    network = system.create(config).represent(trained(config)[0])["embedding"]
     assert network.get_layer("spectrogram").output.shape == (None, 21, 257)
 
 

@@ -1,7 +1,7 @@
 """How many clips of each kind are here, against how many there should be."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from asdkeras.data.layouts import Clip
@@ -55,22 +55,22 @@ class CountRow(NamedTuple):
         """What is not as expected, in numbers; None if nothing is known to be."""
         if self.num_expected is None:
             return None if self.num_found else "no clips, expected some"
-        by_label = [
-            (self.found_normal, "normal", self.expected_normal),
-            (self.found_anomalous, "anomalous", self.expected_anomalous),
+        counts = [
+            (self.found_normal, "normal", self.expected_normal or 0),
+            (self.found_anomalous, "anomalous", self.expected_anomalous or 0),
         ]
-        if self.split != "supplemental" and not self.found_unlabeled:
-            return _difference(by_label)
-        if self.num_found != self.num_expected:
-            return _difference([(self.num_found, "clips", self.num_expected)])
-        return _difference([item for item in by_label if item[0] > (item[2] or 0)])
+        if self.split == "supplemental" or self.found_unlabeled:
+            # Of clips without labels, at least no label may have too many.
+            counts = [count for count in counts if count[0] > count[2]]
+            if self.num_found != self.num_expected:
+                counts = [(self.num_found, "clips", self.num_expected)]
+        texts = [
+            f"{found} {what}, expected {want}" for found, what, want in counts if found != want
+        ]
+        return "; ".join(texts) or None
 
 
-Counted = Sequence[tuple[CountRow, list[Clip]]]
-"""Rows and the clips of each."""
-
-
-def count_clips(clips: Iterable[Clip], expected: Sequence[ClipCount] | None) -> Counted:
+def count_clips(clips: Iterable[Clip], expected: Collection[ClipCount] | None) -> list[CountRow]:
     """Count clips, in order of machine type, section, split and domain.
 
     Args:
@@ -78,66 +78,42 @@ def count_clips(clips: Iterable[Clip], expected: Sequence[ClipCount] | None) -> 
         expected: what should be; None if nothing is known, as of an own dataset.
 
     Returns:
-        rows, those expected and not here included, and the clips of each.
+        rows, those expected and not here included.
     """
-    found: dict[tuple[str, str, str], list[Clip]] = {}
+    found: defaultdict[tuple[str, str, str], Counter[tuple[str | None, bool | None]]]
+    found = defaultdict(Counter)
     for clip in clips:
-        found.setdefault((clip.machine_type, clip.section, clip.split), []).append(clip)
-    wanted: dict[tuple[str, str, str], dict[str | None, ClipCount]] = {}
+        found[clip.machine_type, clip.section, clip.split][clip.domain, clip.is_anomalous] += 1
+    wanted: defaultdict[tuple[str, str, str], dict[str | None, ClipCount]] = defaultdict(dict)
     for count in expected or ():
-        key = count.machine_type, count.section, count.split
-        wanted.setdefault(key, {})[count.domain] = count
+        wanted[count.machine_type, count.section, count.split][count.domain] = count
     # Of a section that is known, a split that is not listed may or may not exist.
     known_sections = {key[:2] for key in wanted}
-    rows: list[tuple[CountRow, list[Clip]]] = []
+    rows = []
     for key in sorted(found.keys() | wanted.keys()):
         is_open = expected is None or (key not in wanted and key[:2] in known_sections)
-        rows += _rows(key, found.get(key, []), None if is_open else wanted.get(key, {}))
+        domains = {domain for domain, _ in found[key]} | set(wanted[key])
+        # All together if a clip or a count does not state its domain.
+        for domain in [None] if None in domains else sorted(filter(None, domains)):
+            counts = [each for name, each in wanted[key].items() if domain in (None, name)]
+            labels = Counter[bool | None]()
+            for (name, label), number in found[key].items():
+                labels[label] += number if domain in (None, name) else 0
+            row = CountRow(
+                *key,
+                domain=domain,
+                found_normal=labels[False],
+                found_anomalous=labels[True],
+                found_unlabeled=labels[None],
+                expected_normal=None if is_open else _sum([each.normal for each in counts]),
+                expected_anomalous=None if is_open else _sum([each.anomalous for each in counts]),
+            )
+            if not is_open and (row.num_expected is not None or not row.num_found):
+                row = row._replace(is_as_expected=row.fault is None)
+            rows.append(row)
     return rows
-
-
-def _rows(
-    key: tuple[str, str, str], clips: list[Clip], wanted: dict[str | None, ClipCount] | None
-) -> list[tuple[CountRow, list[Clip]]]:
-    """Rows of one split: one per domain where all clips and counts say theirs, else one."""
-    domains = {clip.domain for clip in clips} | set(wanted or ())
-    if None in domains:
-        counts = None if wanted is None else list(wanted.values())
-        return [_row(key, None, clips, counts)]
-    rows = []
-    for domain in sorted(domain for domain in domains if domain):
-        own = [clip for clip in clips if clip.domain == domain]
-        counts = None if wanted is None else [wanted[domain]] if domain in wanted else []
-        rows.append(_row(key, domain, own, counts))
-    return rows
-
-
-def _row(
-    key: tuple[str, str, str],
-    domain: str | None,
-    clips: list[Clip],
-    counts: list[ClipCount] | None,
-) -> tuple[CountRow, list[Clip]]:
-    labels = Counter(clip.is_anomalous for clip in clips)
-    row = CountRow(
-        *key,
-        domain=domain,
-        found_normal=labels[False],
-        found_anomalous=labels[True],
-        found_unlabeled=labels[None],
-        expected_normal=_sum([None] if counts is None else [each.normal for each in counts]),
-        expected_anomalous=_sum([None] if counts is None else [each.anomalous for each in counts]),
-    )
-    if counts is None or (row.num_expected is None and clips):
-        return row, clips
-    return row._replace(is_as_expected=row.fault is None), clips
 
 
 def _sum(numbers: Sequence[int | None]) -> int | None:
     known = [number for number in numbers if number is not None]
     return sum(known) if len(known) == len(numbers) else None
-
-
-def _difference(items: Iterable[tuple[int, str, int | None]]) -> str | None:
-    texts = [f"{found} {what}, expected {want}" for found, what, want in items if found != want]
-    return "; ".join(texts) or None

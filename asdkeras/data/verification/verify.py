@@ -3,29 +3,27 @@
 import dataclasses
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from asdkeras.data import years
+from asdkeras.data import folders, naming
 from asdkeras.data.clips import find_clips
-from asdkeras.data.layouts import Clip, Layout, Problem
-from asdkeras.data.manifest import ClipCount, Dataset, Manifest
+from asdkeras.data.layouts import Clip
+from asdkeras.data.manifest import ClipCount, Dataset, Manifest, Part, archive_part
 from asdkeras.data.truth import Truth, join
-from asdkeras.data.verification import mini_check, official_check
-from asdkeras.data.verification.clip_counts import Counted, CountRow, count_clips
-from asdkeras.data.verification.clip_numbers import compare_numbers
-from asdkeras.data.verification.findings import Finding, Located, in_order, locate
-from asdkeras.data.verification.recordings import (
-    Checked,
-    Recording,
-    compare_recordings,
-    read_recordings,
-)
-from asdkeras.data.verification.unknown_files import unknown_files
-from asdkeras.errors import DataError
+from asdkeras.data.verification.clip_counts import CountRow, count_clips
+from asdkeras.data.verification.findings import Finding, finding
+from asdkeras.data.verification.mini_check import check_mini
+from asdkeras.data.verification.recordings import compare_recordings, read_recordings
 
-_PROBLEM = re.compile(r"(?P<path>.+?\.(?:wav|flac)): (?P<text>.*)", re.IGNORECASE | re.DOTALL)
-_MINI = re.compile(r"mini20\d\d")
+_ARCHIVES: dict[Part, str] = {
+    "dev": "development clips",
+    "additional_training": "training clips of the evaluation set",
+    "eval_test": "evaluation test clips",
+}
+# Hidden files, those of operating systems, and tables of attributes.
+_COMPANION = re.compile(r"\..*|Thumbs\.db|desktop\.ini|__MACOSX|attributes_.*\.csv")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Verification:
         num_clips: clips that are here.
         counts: per machine type, section, split and domain; what is absent as a whole is left
             out.
-        findings: all that is off, by machine type and path.
+        findings: all that is wrong, by machine type and path.
         notes: lines for the user about what is no fault.
     """
 
@@ -49,7 +47,7 @@ class Verification:
 
     @property
     def is_ok(self) -> bool:
-        """Whether nothing is off."""
+        """Whether nothing is wrong."""
         return not self.findings
 
 
@@ -65,7 +63,7 @@ def verify(
     """Check a dataset: its clips against what is published, and every file.
 
     Args:
-        data: folder, CSV file, or card of an adopted dataset, as for `read_clips`.
+        data: folder, CSV file, or card of an adopted dataset, as for `find_clips`.
         manifest: says how many clips the official datasets have, and of what form.
         truth: of the evaluation set of this dataset; without it, evaluation test clips are
             counted without regard to labels.
@@ -75,132 +73,100 @@ def verify(
         on_progress: called with the files read and all files.
 
     Returns:
-        everything that is off; nothing stops at the first fault.
+        everything that is wrong; nothing stops at the first fault.
 
     Raises:
-        DataError: if there are no clips at all, or of several datasets.
-        ValueError: if the truth is of another dataset.
+        DataError: if there are no clips at all, or of several datasets, or the card of a
+            mini corpus is damaged.
     """
     layout = find_clips(data)
-    if truth is not None and truth.dataset != layout.dataset:
-        raise ValueError(
-            f"the truth must be of {layout.dataset}, the dataset of {data}. "
-            f"Received: truth of {truth.dataset}"
-        )
-    official = manifest.datasets.get(layout.dataset)
-    is_mini = _MINI.fullmatch(layout.dataset) is not None
-    corpora, found = _corpora(layout, data) if is_mini else ([], [])
-    clips, problems, notes = _joined(layout, official, truth)
-    found += _odd_files(layout, problems)
-
+    clips, problems, notes = layout.clips, layout.problems, layout.notes
+    if truth is not None:
+        joined = join(clips, truth)
+        clips, problems, notes = joined.clips, problems + joined.problems, notes + joined.notes
+    dataset = manifest.datasets.get(layout.dataset)
     expected: Sequence[ClipCount] | None = None
-    if official is not None:
-        expected, absent = official_check.expected_counts(official, layout.clips)
+    found: list[Finding] = []
+    if dataset is not None:
+        unlabeled = [each for each in clips if each.split == "test" and each.is_anomalous is None]
+        if truth is None and unlabeled:
+            notes += ("No ground truth here: test clips without a label are counted all together.",)
+        expected, absent = _expected_counts(dataset, layout.clips)
         notes += absent
-    elif corpora:
-        expected = [count for corpus in corpora for count in corpus.counts]
-    counted = count_clips(clips, expected)
-    found += _wrong_counts(counted)
-    if official is not None:
-        found += official_check.missing_by_truth(layout.clips, truth)
-        found += compare_numbers(official_check.not_by_truth(counted, truth))
-
-    recordings = read_recordings(
-        [clip.path for clip in layout.clips],
-        decode=decode,
-        digest_files=decode and is_mini,
-        jobs=jobs,
-        on_progress=on_progress,
-    )
-    found += _unlike_the_cards(corpora, layout.clips, recordings)
-    headers = mini_check.EXPECTED if is_mini else None
-    if official is not None:
-        headers = official_check.expected_headers(official)
-    off, usual = compare_recordings(_checked(layout.clips, recordings, official), headers)
+        found += _missing_by_truth(layout.clips, truth) if truth is not None else ()
+    elif re.fullmatch(r"mini20\d\d", layout.dataset):
+        expected, found = check_mini(layout, data, decode)
+    for problem in problems:
+        place = problem.text.split(": ")[0]
+        found.append(Finding("contradiction", place, problem.text, problem.machine_type))
+    found += _unknown_files(layout.machine_folders)
+    counts = count_clips(clips, expected)
+    for row in counts:
+        if row.is_as_expected is False:
+            found.append(finding(row.machine_type, "count", row.place, str(row.fault)))
+    recordings = read_recordings(layout.clips, decode=decode, jobs=jobs, on_progress=on_progress)
+    odd, lengths = compare_recordings(recordings, dataset)
     return Verification(
         dataset=layout.dataset,
         num_clips=len(layout.clips),
-        counts=tuple(row for row, _ in counted),
-        findings=in_order(found + off),
-        notes=notes + usual,
+        counts=tuple(counts),
+        # What concerns many clips of a machine type comes before its files.
+        findings=tuple(
+            sorted(found + odd, key=lambda f: (f.machine_type, os.sep in f.place, f.place, f))
+        ),
+        notes=notes + lengths,
     )
 
 
-def _corpora(layout: Layout, data: Path) -> tuple[list[mini_check.Corpus], list[Located]]:
-    """Mini corpora that are checked, and cards that cannot be read."""
-    corpora: list[mini_check.Corpus] = []
-    found: list[Located] = []
-    for folder in mini_check.find_corpora(layout.machine_folders):
-        try:
-            corpora.append(mini_check.read_corpus(folder, data))
-        except DataError as error:
-            card = os.fspath(folder / years.CARD)
-            found.append(locate("", "damaged card", card, str(error).removeprefix(f"{card}: ")))
-    return corpora, found
+def _unknown_files(machine_folders: Sequence[str]) -> Iterator[Finding]:
+    """Files below machine folders that are neither clips nor known companions of them."""
+    for top in machine_folders:
+        for folder, subfolders, names in os.walk(top):
+            if folder != top and folder in machine_folders:
+                subfolders.clear()
+                continue
+            subfolders[:] = [name for name in subfolders if not _COMPANION.fullmatch(name)]
+            parent, base = os.path.split(folder)
+            holds_clips = parent == top and base in folders.FOLDERS
+            for name in names:
+                is_clip = holds_clips and naming.is_audio_name(name)
+                if not is_clip and not _COMPANION.fullmatch(name):
+                    text = "neither a clip nor a table of attributes"
+                    machine_type, path = os.path.basename(top), os.path.join(folder, name)
+                    yield finding(machine_type, "unknown file", path, text)
 
 
-def _joined(
-    layout: Layout, official: Dataset | None, truth: Truth | None
-) -> tuple[Sequence[Clip], Sequence[Problem], tuple[str, ...]]:
-    """Clips, problems and notes, with the truth if there is one."""
-    if truth is not None:
-        joined = join(layout.clips, truth)
-        return joined.clips, layout.problems + joined.problems, layout.notes + joined.notes
-    notes = layout.notes
-    is_unlabeled = any(clip.split == "test" and clip.is_anomalous is None for clip in layout.clips)
-    if official is not None and is_unlabeled:
-        notes += ("No ground truth here: test clips without a label are counted all together.",)
-    return layout.clips, layout.problems, notes
-
-
-def _odd_files(layout: Layout, problems: Sequence[Problem]) -> Iterator[Located]:
-    for problem in problems:
-        match = _PROBLEM.fullmatch(problem.text)
-        place = match["path"] if match else problem.machine_type
-        yield problem.machine_type, Finding("contradiction", place, problem.text)
-    for machine_type, path in unknown_files(layout.machine_folders):
-        text = "neither a clip nor a table of attributes"
-        yield locate(machine_type, "unknown file", path, text)
-
-
-def _wrong_counts(counted: Counted) -> list[Located]:
-    return [
-        locate(row.machine_type, "count", row.place, row.fault)
-        for row, _ in counted
-        if row.is_as_expected is False and row.fault
-    ]
-
-
-def _unlike_the_cards(
-    corpora: Sequence[mini_check.Corpus],
-    clips: Sequence[Clip],
-    recordings: Sequence[Recording],
-) -> list[Located]:
-    """What the cards of mini corpora know better than counts do."""
-    paths = [os.path.abspath(clip.path) for clip in clips]
-    digests = {
-        path: recording.file_digest
-        for path, recording in zip(paths, recordings, strict=True)
-        if recording.file_digest
+def _expected_counts(
+    dataset: Dataset, clips: Sequence[Clip]
+) -> tuple[list[ClipCount], tuple[str, ...]]:
+    """Counts of the archives of which there is anything, and notes about the others."""
+    parts = {(count.machine_type, count.section): count.part for count in dataset.clip_counts}
+    here = {
+        (archive_part(parts[place], clip.split), clip.machine_type)
+        for clip in clips
+        if (place := (clip.machine_type, clip.section)) in parts
     }
-    found = []
-    for corpus in corpora:
-        found += mini_check.compare_files(corpus, set(paths))
-        found += mini_check.compare_digest(corpus, digests)
-    return found
-
-
-def _checked(
-    clips: Sequence[Clip], recordings: Sequence[Recording], dataset: Dataset | None
-) -> list[Checked]:
-    """Files with the group that shares one length: a machine type in one set of a year."""
-    parts = official_check.parts_of(dataset)
-    return [
-        Checked(
-            path=clip.path,
-            machine_type=clip.machine_type,
-            group=(parts.get((clip.machine_type, clip.section)), clip.split == "supplemental"),
-            recording=recording,
-        )
-        for clip, recording in zip(clips, recordings, strict=True)
+    archives = {
+        count: (archive_part(count.part, count.split), count.machine_type)
+        for count in dataset.clip_counts
+    }
+    absent = set(archives.values()) - here
+    notes = [
+        f"Not here, not checked: {text} of {', '.join(sorted(names))}."
+        for part, text in _ARCHIVES.items()
+        if (names := {name for archive, name in absent if archive == part})
     ]
+    return [count for count in archives if archives[count] in here], tuple(notes)
+
+
+def _missing_by_truth(clips: Sequence[Clip], truth: Truth) -> Iterator[Finding]:
+    """Evaluation test clips that the truth names, of archives that are not absent."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for clip in clips:
+        if clip.split == "test":
+            names[clip.machine_type].append(os.path.basename(clip.path))
+    for machine_type in truth.machine_types:
+        found = {row for row in truth.find_all(machine_type, names[machine_type]) if row}
+        for row in sorted(set(truth.rows(machine_type)) - found) if found else ():
+            place = f"{machine_type} section {row.section} test"
+            yield finding(machine_type, "missing clip", place, f"{row.name} missing")

@@ -1,23 +1,35 @@
 """The autoencoder of the official baselines, trained on vectors of neighboring frames."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 from keras import ops
 
-from asdkeras.config import require
+from asdkeras.config import Checked, Count, Fraction, Positive
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.pipeline import Holdout
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.losses.batch_squared_error import BatchSquaredError
 from asdkeras.networks.baseline_autoencoder import baseline_autoencoder
-from asdkeras.systems.baselines.window_training import train_on_windows
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import computed, representation
+from asdkeras.scorers.thresholds import ThresholdRule
+from asdkeras.systems.baselines.front_end import FrontEnd
+from asdkeras.systems.baselines.window_training import (
+    TrainedOnWindows,
+    WindowModels,
+    front_end_of,
+    train_on_windows,
+)
+from asdkeras.systems.system import NormalClips, RunContext, System
 
+SQUARED_ERROR = "squared_error"
 RECORDED = "batch_squared_error"
 
 
 @dataclasses.dataclass(frozen=True)
-class Autoencoder:
+class Autoencoder(Checked):
     """Network and training.
 
     Attributes:
@@ -27,40 +39,64 @@ class Autoencoder:
             are measured and select nothing.
     """
 
-    num_frames: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    adam_epsilon: float
-    validation_fraction: float
+    num_frames: Count
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    adam_epsilon: Positive
+    validation_fraction: Fraction
     validation: Literal["last", "random"]
 
-    def __post_init__(self):
-        for name in ("num_frames", "epochs", "batch_size"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("learning_rate", "adam_epsilon"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        require(
-            0.0 <= self.validation_fraction < 1.0,
-            "validation_fraction",
-            "must lie in [0, 1)",
-            self.validation_fraction,
-        )
+
+class AutoencoderSystem(System[Any, WindowModels]):
+    """The autoencoder of 2020 to 2022: a network per machine type, trained on all its sections.
+
+    The config has `front_end`, `ae` and `threshold_percentile`.
+    """
+
+    models_class = WindowModels
+    scope = "machine_type_and_part"
+    main_score = SQUARED_ERROR
+
+    def __init__(self, config: Any, row: str) -> None:
+        super().__init__(config)
+        self._row = row
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {SQUARED_ERROR: self._row}
+
+    def train(self, clips: ClipSet, context: RunContext) -> WindowModels:
+        return train(self.config.ae, self.config.front_end, clips, context).models
+
+    def represent(self, models: WindowModels) -> dict[str, keras.Model]:
+        front_end = front_end_of(self.config.front_end, models)
+        num_frames = self.config.ae.num_frames
+        return {SQUARED_ERROR: squared_errors(models.network.model, front_end, num_frames)}
+
+    def section_scorer(self, normal: NormalClips[WindowModels]) -> SectionScorer:
+        errors = representation(SQUARED_ERROR)
+        mean = computed(lambda xp, values: xp.mean(values, axis=1), errors)
+        return SectionScorer({SQUARED_ERROR: mean}, embedding=errors)
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return ThresholdRule("model", "gamma", self.config.threshold_percentile)
 
 
-def train(config, front_end, clips, context, *, record_batches=False):
+def train(
+    config: Autoencoder,
+    front_end: FrontEnd,
+    clips: ClipSet,
+    context: RunContext,
+    *,
+    record_batches: bool = False,
+) -> TrainedOnWindows:
     """Train on all vectors of all clips.
 
     Args:
-        config: `Autoencoder`.
-        front_end: `FrontEnd`.
-        clips: `ClipSet`.
-        context: `RunContext`.
         record_batches: bool, whether the mean squared error of each batch of the last epoch is
             wanted, as the optimizer saw it; then it is in `batch_values`, named `RECORDED`.
-
-    Returns:
-        `TrainedOnWindows`.
 
     Raises:
         RecipeError: if clips have fewer frames than a vector.
@@ -81,13 +117,14 @@ def train(config, front_end, clips, context, *, record_batches=False):
     )
 
 
-def residuals(trained_network, frames, num_frames):
+def residuals(
+    trained_network: keras.Model, frames: keras.KerasTensor, num_frames: int
+) -> keras.KerasTensor:
     """What the network cannot reconstruct of every vector of a clip.
 
     Args:
         trained_network: model from vectors to vectors.
         frames: Keras tensor `(batch, frames, bands)`.
-        num_frames: int, frames of a vector.
 
     Returns:
         Keras tensor `(batch, vectors, num_frames, bands)`, input minus reconstruction in dB.
@@ -98,18 +135,18 @@ def residuals(trained_network, frames, num_frames):
     return ops.reshape(differences, (-1, *windows.shape[1:]))
 
 
-def squared_errors(trained_network, front_end, num_frames):
+def squared_errors(
+    trained_network: keras.Model, front_end: keras.Model, num_frames: int
+) -> keras.Model:
     """Model from waveform to the mean squared error of every vector, `(batch, vectors)`."""
     differences = residuals(trained_network, front_end.output, num_frames)
     return keras.Model(front_end.input, ops.mean(ops.square(differences), axis=(2, 3)))
 
 
-def compiled(config, dimension, record_batches=False):
+def compiled(config: Autoencoder, dimension: int, record_batches: bool = False) -> keras.Model:
     """The network, ready for training.
 
     Args:
-        config: `Autoencoder`.
-        dimension: int, values of a vector.
         record_batches: bool, whether the error of single batches is logged.
 
     Returns:

@@ -1,20 +1,22 @@
 """The front end of all official baselines: log-mel frames of whole clips."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Final, Literal
 
 import keras
 
-from asdkeras.config import require
+from asdkeras.config import Checked, Count, NaturalNumber, Positive
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.errors import RecipeError
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
+from asdkeras.systems.system import RunContext
 
-KEEP = "start"
+KEEP: Final = "start"
 """The part of a longer clip that is heard."""
 
 
 @dataclasses.dataclass(frozen=True)
-class FrontEnd:
+class FrontEnd(Checked):
     """Lengths are in samples.
 
     Attributes:
@@ -25,28 +27,22 @@ class FrontEnd:
             larger of both, as since.
     """
 
-    clip_length: int
-    window_length: int
-    hop_length: int
-    num_mel_bins: int
+    clip_length: NaturalNumber
+    window_length: Count
+    hop_length: Count
+    num_mel_bins: Count
     pad_mode: Literal["reflect", "constant"]
-    floor: float
+    floor: Positive
     floor_by: Literal["maximum", "addition"]
 
-    def __post_init__(self):
-        require(self.clip_length >= 0, "clip_length", "must not be negative", self.clip_length)
-        for name in ("window_length", "hop_length", "num_mel_bins"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        require(self.floor > 0, "floor", "must be above 0", self.floor)
 
-
-def heard_length(front_end, clips, context, key="front_end"):
+def heard_length(
+    front_end: Any, clips: ClipSet, context: RunContext, key: str = "front_end"
+) -> int:
     """Samples of every clip that are heard, told where that is not all of it.
 
     Args:
         front_end: `FrontEnd`, or another section of a recipe with a `clip_length`.
-        clips: `ClipSet`, the training clips.
-        context: `RunContext`.
         key: that section.
 
     Returns:
@@ -65,7 +61,7 @@ def heard_length(front_end, clips, context, key="front_end"):
     return length
 
 
-def log_mel_model(front_end, sample_rate_hz, clip_length):
+def log_mel_model(front_end: FrontEnd, sample_rate_hz: int, clip_length: int) -> keras.Model:
     """Model from waveforms `(batch, clip_length)` to frames `(batch, frames, bands)` in dB."""
     waveform = keras.Input((clip_length,), name="waveform")
     log_mel = LogMelSpectrogram(
@@ -81,7 +77,7 @@ def log_mel_model(front_end, sample_rate_hz, clip_length):
     return keras.Model(waveform, log_mel(waveform), name="front_end")
 
 
-def require_frames(num_frames, front_end, clip_length, where):
+def require_frames(num_frames: int, front_end: Any, clip_length: int, where: str) -> None:
     """Refuse clips with fewer frames than the network needs.
 
     Raises:

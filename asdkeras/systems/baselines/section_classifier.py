@@ -1,30 +1,37 @@
 """The MobileNetV2 of the official baselines, which tells the sections of a machine type apart."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import ops
+from numpy.typing import NDArray
 
-from asdkeras.config import require
+from asdkeras.config import Checked, Count, Fraction, Positive
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import section_labels
 from asdkeras.data.pipeline import Holdout
 from asdkeras.errors import DataError
 from asdkeras.layers.frame_windows import FrameWindows
-from asdkeras.layers.section_posterior_score import SectionPosteriorScore
 from asdkeras.networks.baseline_mobilenet_v2 import baseline_mobilenet_v2
-from asdkeras.scorers.section_posterior import section_posterior_score
-from asdkeras.systems.baselines.front_end import KEEP
-from asdkeras.systems.baselines.window_training import train_on_windows
-from asdkeras.systems.system import ScoreTable, Trained
+from asdkeras.scorers.section_posterior import Form, SectionPosterior
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import Term, by_split, computed, representation, scored
+from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
+from asdkeras.systems.baselines.window_training import (
+    WindowModels,
+    front_end_of,
+    train_on_windows,
+)
+from asdkeras.systems.system import NormalClips, RunContext, System
 
-FORMS = ("log_odds", "released_2021")
+FORMS: tuple[Form, ...] = ("log_odds", "released_2021")
 
 
 @dataclasses.dataclass(frozen=True)
-class SectionClassifier:
+class SectionClassifier(Checked):
     """Network, training and score.
 
     Attributes:
@@ -41,71 +48,121 @@ class SectionClassifier:
             compared with it.
     """
 
-    width: float
-    num_frames: int
-    training_hop: int
-    test_hop: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    validation_fraction: float
+    width: Positive
+    num_frames: Count
+    training_hop: Count
+    test_hop: Count
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    validation_fraction: Fraction
     score: Literal["log_odds", "released_2021"]
     threshold_score: Literal["scored", "log_odds", "released_2021"]
 
-    def __post_init__(self):
-        for name in ("num_frames", "training_hop", "test_hop", "epochs", "batch_size"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("width", "learning_rate"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        require(
-            0.0 <= self.validation_fraction < 1.0,
-            "validation_fraction",
-            "must lie in [0, 1)",
-            self.validation_fraction,
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierModels(WindowModels):
+    """What training leaves.
+
+    Attributes:
+        sections: names, in the order of the posteriors.
+    """
+
+    sections: tuple[str, ...]
+
+
+class ClassifierSystem(System[Any, ClassifierModels]):
+    """The MobileNetV2 of 2021 and 2022, a network per machine type.
+
+    Its scores are both forms of the score by the posterior of the clip's own section. The config
+    has `front_end`, `mobilenetv2` and `threshold_percentile`.
+    """
+
+    models_class = ClassifierModels
+    scope = "machine_type_and_part"
+    batch_size = 2  # It reads 250 windows of each clip.
+
+    def __init__(self, config: Any, row: str) -> None:
+        super().__init__(config)
+        self._row = row
+
+    @property
+    def main_score(self) -> str:
+        return self.config.mobilenetv2.score
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return dict.fromkeys(FORMS, self._row)
+
+    def train(self, clips: ClipSet, context: RunContext) -> ClassifierModels:
+        """Train on windows of all clips.
+
+        Raises:
+            DataError: if there is one section only.
+            RecipeError: if clips have fewer frames than a window.
+        """
+        _require_sections(clips.table)
+        settings, front_end = self.config.mobilenetv2, self.config.front_end
+        labels = section_labels(clips.table)
+        shape = (settings.num_frames, front_end.num_mel_bins)
+        models = train_on_windows(
+            settings,
+            front_end,
+            clips,
+            context,
+            lambda: compiled(settings, shape, len(labels.classes)),
+            key="mobilenetv2",
+            hop=settings.training_hop,
+            holdout=Holdout(settings.validation_fraction, "last"),
+            labels=labels,
+            as_vectors=False,
+        ).models
+        sections = tuple(sorted(set(map(str, clips.table["section"]))))
+        return ClassifierModels(
+            models.clip_length, models.sample_rate_hz, models.keep, models.network, sections
         )
 
+    def represent(self, models: ClassifierModels) -> dict[str, keras.Model]:
+        """Posteriors `(clips, windows, sections)`; windows of test clips are closer together."""
+        settings = self.config.mobilenetv2
+        front_end = front_end_of(self.config.front_end, models)
+        hops = {"train": settings.training_hop, "test": settings.test_hop}
+        return {
+            split: _posteriors(models.network.model, front_end, settings.num_frames, hop)
+            for split, hop in hops.items()
+        }
 
-def train(config, front_end, clips, context):
-    """Train on windows of all clips; the model gives the posteriors of every window of a clip.
+    def rows(self, models: ClassifierModels, table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+        return {split: (table["split"] == split).to_numpy(bool) for split in ("train", "test")}
 
-    Args:
-        config: `SectionClassifier`.
-        front_end: `FrontEnd`.
-        clips: `ClipSet`, of one machine type.
-        context: `RunContext`.
+    def section_scorer(self, normal: NormalClips[ClassifierModels]) -> SectionScorer:
+        section = normal.models.sections.index(normal.section)
+        training, test = representation("train"), representation("test")
+        scores: dict[str, Term | None] = {}
+        for form in FORMS:
+            scorer = SectionPosterior(section, form)
+            scores[form] = by_split(scored(scorer, training), scored(scorer, test))
+        mean = computed(lambda xp, posteriors: xp.mean(posteriors, axis=1), test)
+        return SectionScorer(scores, embedding=mean)
 
-    Returns:
-        `Trained`, with posteriors `(clips, windows, sections)`: `train` of the training and
-        `test` of the test clips, whose windows are closer.
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return ThresholdRule("model", "gamma", self.config.threshold_percentile)
 
-    Raises:
-        DataError: if there is one section only.
-        RecipeError: if clips have fewer frames than a window.
-    """
-    _require_sections(clips.table)
-    labels = section_labels(clips.table)
-    shape = (config.num_frames, front_end.num_mel_bins)
-    trained = train_on_windows(
-        config,
-        front_end,
-        clips,
-        context,
-        lambda: compiled(config, shape, len(labels.classes)),
-        key="mobilenetv2",
-        hop=config.training_hop,
-        holdout=Holdout(config.validation_fraction, "last"),
-        labels=labels,
-        as_vectors=False,
-    )
-    models = {
-        split: _posteriors(trained.network, trained.front_end, config.num_frames, hop)
-        for split, hop in (("train", config.training_hop), ("test", config.test_hop))
-    }
-    rows = {split: (context.table["split"] == split).to_numpy(bool) for split in models}
-    return Trained(models, {}, trained.clip_length, KEEP, rows)
+    def thresholds(
+        self,
+        columns: pd.DataFrame,
+        table: pd.DataFrame,
+        score: str | None = None,
+        models: ClassifierModels | None = None,
+    ) -> Thresholds:
+        settings = self.config.mobilenetv2
+        is_same = settings.threshold_score == "scored"
+        fitted_to = settings.score if is_same else settings.threshold_score
+        return super().thresholds(columns, table, fitted_to)
 
 
-def _require_sections(table):
+def _require_sections(table: pd.DataFrame) -> None:
     names = sorted(set(table["section"]))
     if len(names) < 2:
         raise DataError(
@@ -115,11 +172,10 @@ def _require_sections(table):
         )
 
 
-def compiled(config, shape, num_sections):
+def compiled(config: SectionClassifier, shape: tuple[int, int], num_sections: int) -> keras.Model:
     """The network, ready for training.
 
     Args:
-        config: `SectionClassifier`.
         shape: frames and bands of a window.
         num_sections: int, at least 2.
 
@@ -132,29 +188,12 @@ def compiled(config, shape, num_sections):
     return model
 
 
-def _posteriors(classifier, front_end, num_frames, hop):
+def _posteriors(
+    classifier: keras.Model, front_end: keras.Model, num_frames: int, hop: int
+) -> keras.Model:
     windows = FrameWindows(num_frames, hop)(front_end.output)
     posteriors = classifier(ops.reshape(windows, (-1, *windows.shape[2:])))
     num_sections = posteriors.shape[-1]
     return keras.Model(
         front_end.input, ops.reshape(posteriors, (-1, windows.shape[1], num_sections))
     )
-
-
-def score(config, representations, table, seed):
-    """Score all clips by the posterior of their own section, in both forms."""
-    own = section_labels(table).indices
-    columns = pd.DataFrame(np.nan, index=table.index, columns=list(FORMS))
-    for split, posteriors in representations.clips.items():
-        rows = np.flatnonzero(table["split"] == split)
-        of_section = np.take_along_axis(posteriors[rows], own[rows, None, None], axis=2)[..., 0]
-        for form in FORMS:
-            columns.iloc[rows, FORMS.index(form)] = section_posterior_score(of_section, form)
-    return ScoreTable(columns, config.score, config.score, FORMS)
-
-
-def graph(tensors, fit, column):
-    """What the windows of a clip say of its section; their mean posteriors as embedding."""
-    posteriors = tensors["test"]
-    own = section_labels(fit.table).indices[fit.is_inside][0]
-    return SectionPosteriorScore(int(own), column)(posteriors), ops.mean(posteriors, axis=1)

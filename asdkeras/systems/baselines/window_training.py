@@ -2,68 +2,84 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
-import numpy as np
 
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import Windows
+from asdkeras.data.labels import Labels
 from asdkeras.data.pipeline import (
     Holdout,
     held_out_batches,
     num_training_windows,
     window_batches,
 )
+from asdkeras.scorers.terms import Floats
 from asdkeras.systems.baselines.front_end import (
     KEEP,
+    FrontEnd,
     heard_length,
     log_mel_model,
     require_frames,
 )
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.system import RunContext
 
 _CLIPS_AT_ONCE = 16
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedOnWindows:
-    """What training leaves, and what it was trained on.
+class WindowModels(Models):
+    """What the training of a baseline leaves.
 
     Attributes:
         network: from windows, or vectors of their values, to what it learned.
-        front_end: from waveform to frames.
+    """
+
+    network: TrainedNetwork
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedOnWindows:
+    """A trained network, and what it was trained on.
+
+    Attributes:
+        models: record of the training.
         windows: of the training clips.
         holdout: which of them were held out.
         batch_values: as in `Fitted`.
-        clip_length: int, samples that are heard of a clip.
     """
 
-    network: keras.Model
-    front_end: keras.Model
+    models: WindowModels
     windows: Windows
     holdout: Holdout
-    batch_values: dict[str, np.ndarray]
-    clip_length: int
+    batch_values: dict[str, Floats]
 
 
 def train_on_windows(
-    config, front_end, clips, context, build, *, key, hop, holdout, labels, as_vectors, record=()
-):
+    config: Any,
+    front_end: FrontEnd,
+    clips: ClipSet,
+    context: RunContext,
+    build: Callable[[], keras.Model],
+    *,
+    key: str,
+    hop: int,
+    holdout: Holdout,
+    labels: Labels | None,
+    as_vectors: bool,
+    record: tuple[str, ...] = (),
+) -> TrainedOnWindows:
     """Train on windows of all clips, shuffled as a whole in each epoch.
 
     Args:
         config: has `num_frames`, `epochs` and `batch_size`.
-        front_end: `FrontEnd`.
-        clips: `ClipSet`.
-        context: `RunContext`.
         build: returns the compiled network.
         key: of `config` in the recipe.
         hop: int, frames from window to window.
         holdout: `Holdout`; what is held out is measured and selects nothing.
-        labels: as in `window_batches`.
-        as_vectors: as in `window_batches`.
-        record: as in `RunContext.fit`.
-
-    Returns:
-        `TrainedOnWindows`.
 
     Raises:
         RecipeError: if clips have fewer frames than a window.
@@ -92,25 +108,25 @@ def train_on_windows(
         ),
         epochs=config.epochs,
         steps_per_epoch=math.ceil(num_training / config.batch_size),
-        keep_epochs=(config.epochs,),
-        watch=lambda model: {},
         validation=lambda: held_out(config, windows, holdout, labels, as_vectors=as_vectors),
         record=record,
     )
-    return TrainedOnWindows(
-        network=fitted.models[config.epochs],
-        front_end=log_mel,
-        windows=windows,
-        holdout=holdout,
-        batch_values=fitted.batch_values,
-        clip_length=clip_length,
-    )
+    network = fitted.networks[config.epochs]
+    models = WindowModels(clip_length, clips.store.sample_rate_hz, KEEP, network)
+    return TrainedOnWindows(models, windows, holdout, fitted.batch_values)
 
 
-def held_out(config, windows, holdout, labels, *, as_vectors):
+def held_out(
+    config: Any, windows: Windows, holdout: Holdout, labels: Labels | None, *, as_vectors: bool
+) -> Any:
     """Batches of the windows that are held out, see `held_out_batches`; None if none are."""
     if num_training_windows(windows, holdout) == len(windows):
         return None
     return held_out_batches(
         windows, holdout, labels, batch_size=config.batch_size, as_vectors=as_vectors
     )
+
+
+def front_end_of(front_end: FrontEnd, models: Models) -> keras.Model:
+    """The model from waveform to frames that a training used."""
+    return log_mel_model(front_end, models.sample_rate_hz, models.clip_length)

@@ -1,12 +1,17 @@
 """The first approach: a conformer rebuilds clips that are partly hidden from it."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import ops
+from numpy.typing import NDArray
 
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.frames import FrameStore
 from asdkeras.data.sequence_batches import sequence_batches
 from asdkeras.errors import DataError
 from asdkeras.layers.gaussian_scores import GaussianScores
@@ -15,16 +20,15 @@ from asdkeras.layers.resumable_dropout import ResumableDropout
 from asdkeras.layers.spec_augment import SpecAugment
 from asdkeras.networks.conformer_autoencoder import conformer_autoencoder
 from asdkeras.optimizers.noam import Noam
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import Floats, by_domain, representation, smallest, with_training_scores
+from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.baselines.front_end import KEEP, heard_length
-from asdkeras.systems.kuroyanagi.front_end import (
-    SOURCE,
-    UNKNOWN,
-    domains_of,
-    log_mel,
-    require_frames,
-)
-from asdkeras.systems.kuroyanagi.gaussian_fits import POOLINGS, fit_gaussians, held_out
-from asdkeras.systems.system import ScoreTable, Trained
+from asdkeras.systems.kuroyanagi.front_end import SOURCE, TARGET, log_mel, require_frames
+from asdkeras.systems.kuroyanagi.gaussian_fits import POOLINGS, Gaussian, fit_gaussians, held_out
+from asdkeras.systems.kuroyanagi.settings import Autoencoder, Masks, domain_thresholds
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.system import NormalClips, RunContext, System
 
 ERROR = "absolute_error"
 _DOMAINS = 2
@@ -32,67 +36,181 @@ _CLIPS_AT_ONCE = 16
 _POOL = {"mean": ops.mean, "maximum": ops.max, "median": ops.median}
 
 
-def answer_of(settings):
+def answer_of(settings: Autoencoder) -> str:
     """The column that is the score."""
     return f"gaussian_{settings.time_pooling}"
 
 
-def train(settings, clips, context):
-    """Train on the clips of one machine type, and fit a Gaussian per section and domain.
+@dataclasses.dataclass(frozen=True)
+class Conformer(Models):
+    """What training leaves.
+
+    Attributes:
+        network: the autoencoder behind what hides a part of its input.
+        sections: names, in the order of their numbers in the network.
+        mean: float64 `(bands,)`, by which frames are standardized.
+        variance: likewise.
+        gaussian_means: float64 `(sections * 2, bands)`, of the errors of each section in the
+            source domain and in the target domain.
+        gaussian_covariances: float64 `(sections * 2, bands, bands)`.
+        own_positions: int `(fitted clips,)`, training clips that a Gaussian was fitted to.
+        own_scores: float64 `(fitted clips, 3)`, their scores by the other clips of their
+            Gaussian, in each pooling over time.
+        seed: int, of the masks at inference.
+    """
+
+    network: TrainedNetwork
+    sections: tuple[str, ...]
+    mean: Floats
+    variance: Floats
+    gaussian_means: Floats
+    gaussian_covariances: Floats
+    own_positions: NDArray[np.int64]
+    own_scores: Floats
+    seed: int
+
+    @property
+    def gaussians(self) -> list[Gaussian]:
+        """Of the sections in turn, of the source and of the target domain."""
+        pairs = zip(self.gaussian_means, self.gaussian_covariances, strict=True)
+        return [Gaussian(mean, covariance) for mean, covariance in pairs]
+
+
+class ConformerSystem(System[Any, Conformer]):
+    """A conformer autoencoder per machine type, scored by Gaussians of its errors.
+
+    Its scores are what the Gaussian of the section and domain says, `gaussian_<pooling>` over
+    time, and `absolute_error`, the mean of the errors. Of a clip whose domain is unknown the
+    smaller score of both domains counts; a training clip that a Gaussian was fitted to is scored
+    by the other clips of that Gaussian.
 
     Args:
-        settings: `Autoencoder`.
-        clips: `ClipSet`, the training clips.
-        context: `RunContext`.
-
-    Returns:
-        `Trained`: `scores_conformer` `(clips, sections * 2, 3)`, what each Gaussian says in
-        each pooling over time, `error_conformer` `(clips,)`, the mean absolute error, and for
-        maps `embedding_conformer` `(clips, bands)`, that of each band; constants `own_rows`
-        and `own_scores`, which clips of the table Gaussians were fitted to, and their scores
-        by the other clips of their Gaussian.
-
-    Raises:
-        RecipeError: if clips are shorter than what is hidden of them.
+        config: has `variant` and `threshold_percentile`.
     """
-    names = sorted(set(clips.table["section"]))
-    of_all = _indices(names, context.table)  # First: what it refuses shall not wait for training.
-    is_held_out = held_out(settings.held_out_fraction, clips.table, context.seed)
-    learned = dataclasses.replace(clips, table=clips.table[~is_held_out])
-    clip_length = heard_length(settings, clips, context, "ae")
-    require_frames(settings.masks.time_width, settings, clip_length, "ae")
+
+    models_class = Conformer
+    batch_size = 4  # Each clip has ten masked copies.
+
+    def __init__(self, config: Any, settings: Autoencoder) -> None:
+        super().__init__(config)
+        self.settings = settings
+
+    @property
+    def main_score(self) -> str:
+        return answer_of(self.settings)
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {self.main_score: "ae"} if self.config.variant == "ae" else {}
+
+    def train(self, clips: ClipSet, context: RunContext) -> Conformer:
+        """Train on the clips of one machine type, and fit a Gaussian per section and domain.
+
+        Raises:
+            DataError: if test clips are of a section without training clips.
+            RecipeError: if clips are shorter than what is hidden of them.
+        """
+        settings, rate_hz = self.settings, clips.store.sample_rate_hz
+        names = tuple(sorted(set(map(str, clips.table["section"]))))
+        _indices(names, context.table)  # What it refuses shall not wait for training.
+        is_held_out = held_out(settings.held_out_fraction, clips.table, context.seed)
+        learned = dataclasses.replace(clips, table=clips.table[~is_held_out])
+        clip_length = heard_length(settings, clips, context, "ae")
+        require_frames(settings.masks.time_width, settings, clip_length, "ae")
+        front_end = _front_end(settings, clip_length, rate_hz)
+        frames = context.store_frames(front_end, learned, clip_length, KEEP, _CLIPS_AT_ONCE)
+        context.say(
+            f"{len(learned)} training clips and {len(clips) - len(learned)} held out, "
+            f"{frames.num_frames} frames, {len(names)} sections"
+        )
+        moments = context.once(
+            "moments", lambda: dict(zip(("mean", "variance"), frames.moments(), strict=True))
+        )
+        standardize = _standardization(front_end, **moments)
+        network = _trained_network(settings, frames, standardize, learned, names, context)
+        errors = _error_model(settings, front_end, standardize, network.model, context.seed)
+        gaussians = context.once(
+            "gaussians",
+            lambda: fit_gaussians(
+                settings, clips, is_held_out, _indices(names, clips.table), errors, context
+            ),
+        )
+        return Conformer(
+            clip_length, rate_hz, KEEP, network, names, **moments, **gaussians, seed=context.seed
+        )
+
+    def represent(self, models: Conformer) -> dict[str, keras.Model]:
+        """`scores`, what each Gaussian says in each pooling; the mean `error`; `embedding`.
+
+        `(clips, sections * 2, 3)`, `(clips,)` and, the mean error of each band,
+        `(clips, bands)`.
+        """
+        front_end = _front_end(self.settings, models.clip_length, models.sample_rate_hz)
+        standardize = _standardization(front_end, models.mean, models.variance)
+        errors = _error_model(
+            self.settings, front_end, standardize, models.network.model, models.seed
+        )
+        return {"conformer": _score_model(errors, models.gaussians)}
+
+    def inputs(self, models: Conformer, table: pd.DataFrame) -> dict[str, NDArray[np.int32]]:
+        return {"section": _indices(models.sections, table)}
+
+    def section_scorer(self, normal: NormalClips[Conformer]) -> SectionScorer:
+        models = normal.models
+        first = models.sections.index(normal.section) * _DOMAINS
+        own = np.full((int(normal.positions.max()) + 1, len(POOLINGS)), np.nan)
+        is_here = models.own_positions < len(own)
+        own[models.own_positions[is_here]] = models.own_scores[is_here]
+        scores = {}
+        for number, pooling in enumerate(POOLINGS):
+            source, target = (
+                representation("scores_conformer")[:, first + domain, number]
+                for domain in (SOURCE, TARGET)
+            )
+            term = by_domain(source, target, smallest(source, target), training_is_source=True)
+            known = own[normal.positions, number]
+            scores[f"gaussian_{pooling}"] = with_training_scores(term, known)
+        scores[ERROR] = representation("error_conformer")
+        return SectionScorer(scores, representation("embedding_conformer"))
+
+    def named_scores(self, columns: Sequence[str]) -> tuple[str, ...]:
+        return (self.main_score, *(name for name in columns if name != self.main_score))
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return domain_thresholds(self.config)
+
+
+def _front_end(settings: Autoencoder, clip_length: int, sample_rate_hz: int) -> keras.Model:
+    """Model from waveforms to frames."""
     waveform = keras.Input((clip_length,), name="waveform")
-    front_end = keras.Model(waveform, log_mel(waveform, settings, clips.store.sample_rate_hz))
-    frames = context.store_frames(front_end, learned, clip_length, KEEP, _CLIPS_AT_ONCE)
-    context.say(
-        f"{len(learned)} training clips and {len(clips) - len(learned)} held out, "
-        f"{frames.num_frames} frames, {len(names)} sections"
-    )
-    mean, variance = frames.moments()
+    return keras.Model(waveform, log_mel(waveform, settings, sample_rate_hz))
+
+
+def _standardization(
+    front_end: keras.Model, mean: Floats, variance: Floats
+) -> keras.layers.Normalization:
     standardize = keras.layers.Normalization(axis=-1, mean=mean, variance=variance)
-    standardize.build((None, frames.num_frames, frames.num_bands))  # Before any graph calls it.
-    network = _trained_network(settings, frames, standardize, learned, names, context)
-
-    errors = _error_model(settings, front_end, standardize, network, context.seed)
-    sections = _indices(names, clips.table)
-    fits = fit_gaussians(settings, clips, is_held_out, sections, errors, clip_length, KEEP)
-    positions = context.table.index.get_indexer(clips.table.index[fits.positions])
-    return Trained(
-        {"conformer": _score_model(errors, fits.gaussians)},
-        {"own_rows": positions, "own_scores": fits.scores},
-        clip_length,
-        KEEP,
-        inputs={"section": of_all},
-    )
+    standardize.build((None, *front_end.output_shape[1:]))  # Before any graph calls it.
+    return standardize
 
 
-def _trained_network(settings, frames, standardize, clips, names, context):
-    """From masked frames and a section to the frames; the clips are those of the frames."""
+def _trained_network(
+    settings: Autoencoder,
+    frames: FrameStore,
+    standardize: keras.layers.Normalization,
+    clips: ClipSet,
+    names: Sequence[str],
+    context: RunContext,
+) -> TrainedNetwork:
+    """The network behind what hides a part of its input; the clips are those of the frames."""
     sections = _indices(names, clips.table)
     rounds = settings.steps // settings.steps_per_save
     shape = (frames.num_frames, frames.num_bands)
 
-    def clean_and_wanted(inputs, clean):
+    def clean_and_wanted(
+        inputs: dict[str, keras.KerasTensor], clean: keras.KerasTensor
+    ) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor]:
         clean = standardize(clean)
         return {**inputs, "frames": clean}, clean
 
@@ -108,19 +226,16 @@ def _trained_network(settings, frames, standardize, clips, names, context):
         ).map(clean_and_wanted),
         epochs=rounds,
         steps_per_epoch=settings.steps_per_save,
-        keep_epochs=(),
         watch=lambda model: {"learning_rate": float(model.optimizer.learning_rate)},
     )
-    return fitted.models[rounds].get_layer("autoencoder")
+    return fitted.networks[rounds]
 
 
-def training_model(settings, shape, num_sections):
+def training_model(settings: Autoencoder, shape: tuple[int, int], num_sections: int) -> keras.Model:
     """The network behind what hides a part of its input, ready for training.
 
     Args:
-        settings: `Autoencoder`.
         shape: frames and bands of a clip.
-        num_sections: int.
 
     Returns:
         model from `frames`, standardized, and `section` to the frames rebuilt.
@@ -152,12 +267,18 @@ def training_model(settings, shape, num_sections):
     return model
 
 
-def _numbers(masks):
+def _numbers(masks: Masks) -> dict[str, int]:
     """Fields of `Masks` that `SpecAugment` and `MaskedCopies` have, too."""
     return {n: each for n, each in dataclasses.asdict(masks).items() if n != "input_dropout"}
 
 
-def _error_model(settings, front_end, standardize, network, seed):
+def _error_model(
+    settings: Autoencoder,
+    front_end: keras.Model,
+    standardize: keras.layers.Normalization,
+    trained: keras.Model,
+    seed: int,
+) -> keras.Model:
     """From `waveform` and `section` to what the network rebuilds wrongly of masked copies.
 
     Absolute errors against the clean frames, pooled over the copies: `(batch, frames, bands)`.
@@ -170,7 +291,7 @@ def _error_model(settings, front_end, standardize, network, seed):
         dropout=settings.masks.input_dropout,
         seed=seed,
     )(clean)
-    rebuilt = network(
+    rebuilt = trained.get_layer("autoencoder")(
         {
             "frames": ops.reshape(copies, (-1, *clean.shape[1:])),
             "section": ops.repeat(section, settings.num_copies),
@@ -181,7 +302,7 @@ def _error_model(settings, front_end, standardize, network, seed):
     return keras.Model({"waveform": front_end.input, "section": section}, errors)
 
 
-def _score_model(errors, gaussians):
+def _score_model(errors: keras.Model, gaussians: list[Gaussian]) -> keras.Model:
     layer = GaussianScores(len(gaussians))
     outputs = {
         "scores": layer(errors.output),
@@ -192,47 +313,13 @@ def _score_model(errors, gaussians):
     return keras.Model(errors.input, outputs)
 
 
-def score(settings, representations, table, seed):
-    """What the Gaussian of its section and domain says of each clip.
-
-    Of a clip whose domain is unknown the smaller of both scores counts; a training clip that a
-    Gaussian was fitted to is scored by the other clips of that Gaussian.
-    """
-    of_all = representations.clips["scores_conformer"].astype("float64")
-    by_domain = of_all.reshape(len(table), -1, _DOMAINS, len(POOLINGS))
-    names = sorted(set(table.loc[table["split"] == "train", "section"]))
-    own = by_domain[np.arange(len(table)), _indices(names, table)]
-    domains = domains_of(table)
-    scores = own[np.arange(len(table)), np.maximum(domains, SOURCE)]
-    is_unknown = (domains == UNKNOWN) & (table["split"] != "train").to_numpy(bool)
-    scores[is_unknown] = own[is_unknown].min(axis=1)
-    scores[representations.constants["own_rows"]] = representations.constants["own_scores"]
-    columns = pd.DataFrame(
-        scores, index=table.index, columns=[f"gaussian_{pooling}" for pooling in POOLINGS]
-    ).assign(**{ERROR: representations.clips["error_conformer"].astype("float64")})
-    answer = answer_of(settings)
-    named = (answer, *(name for name in columns if name != answer))
-    return ScoreTable(columns, answer, answer, named)
-
-
-def graph(settings, tensors, fit, column):
-    """The smaller of what the Gaussians of both domains say; mean errors as embedding."""
-    names = sorted(set(fit.table.loc[fit.table["split"] == "train", "section"]))
-    if column == ERROR:
-        return tensors["error_conformer"], tensors["embedding_conformer"]
-    pooling = [f"gaussian_{each}" for each in POOLINGS].index(column)
-    first = names.index(fit.section) * _DOMAINS
-    of_domains = tensors["scores_conformer"][:, first : first + _DOMAINS, pooling]
-    return ops.min(of_domains, axis=1), tensors["embedding_conformer"]
-
-
-def _indices(names, table):
+def _indices(names: Sequence[str], table: pd.DataFrame) -> NDArray[np.int32]:
     """Which of the sections each clip is of, int32 `(clips,)`.
 
     Raises:
         DataError: if a clip is of none.
     """
-    indices = pd.Index(names).get_indexer(table["section"]).astype("int32")
+    indices = pd.Index(names).get_indexer(pd.Index(table["section"])).astype("int32")
     if (indices < 0).any():
         clip = table.iloc[int(np.argmin(indices))]
         raise DataError(

@@ -1,11 +1,15 @@
 """The second approach: a network per section tells it from everything else."""
 
 import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
-from keras import ops
+from numpy.typing import NDArray
 
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.outlier_batches import (
     Crop,
     OutlierClips,
@@ -15,42 +19,127 @@ from asdkeras.data.outlier_batches import (
 from asdkeras.data.splits import source_and_target
 from asdkeras.data.waveform_noise import Augmentation
 from asdkeras.errors import DataError, RecipeError
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import Floats, Term, by_domain, representation, smallest
+from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.baselines.front_end import KEEP, heard_length
 from asdkeras.systems.kuroyanagi.classifier_models import (
     scoring_model,
     targets_of,
     training_model,
 )
-from asdkeras.systems.kuroyanagi.front_end import (
-    PAD_MODE,
-    SOURCE,
-    TARGET,
-    UNKNOWN,
-    domains_of,
-    require_frames,
+from asdkeras.systems.kuroyanagi.front_end import PAD_MODE, require_frames
+from asdkeras.systems.kuroyanagi.settings import (
+    Adaptation,
+    Augmented,
+    Classifier,
+    domain_thresholds,
 )
-from asdkeras.systems.system import ScoreTable, Trained
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.system import NormalClips, RunContext, System, domains_of
 
 ANSWER = "combined"
 _PHASE = "source"
 
 
-def answer_of(settings):
-    """The column that is the score."""
-    return ANSWER
+@dataclasses.dataclass(frozen=True)
+class Classifiers(Models):
+    """What training leaves.
+
+    Attributes:
+        networks: `source` -> the classifier of the source domain and, if the section has target
+            clips, `target` -> the one tuned to them.
+        mean: float, by which waveforms are normalized.
+        deviation: float, likewise.
+    """
+
+    networks: dict[str, TrainedNetwork]
+    mean: float
+    deviation: float
 
 
-def train(settings, clips, context):
-    """Train the classifier of one section, and fine-tune a copy for its target domain.
+class ClassifierSystem(System[Any, Classifiers]):
+    """A classifier per section, scored by its posterior and the distance to its centroid.
+
+    Its scores are `posterior` and `distance` by the model of the clip's domain, and `combined`,
+    their weighted sum. Distances are divided so that those of the training clips of the section
+    lie in 0 to 1. Of a clip whose domain is unknown the smaller scores of both models count.
 
     Args:
-        settings: `Classifier`.
-        clips: `ClipSet`, the training clips of the section.
-        context: `RunContext`.
+        config: has `variant` and `threshold_percentile`.
+    """
 
-    Returns:
-        `Trained`: `posterior`, `distance` and `embedding` by the model of the source domain
-        (`_source`) and, if the section has target clips, by the one tuned to them (`_target`).
+    models_class = Classifiers
+    scope = "section"
+    batch_size = 4  # Each clip has ten windows.
+    main_score = ANSWER
+
+    def __init__(self, config: Any, settings: Classifier) -> None:
+        super().__init__(config)
+        self.settings = settings
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {ANSWER: "bc"} if self.config.variant == "bc" else {}
+
+    def train(self, clips: ClipSet, context: RunContext) -> Classifiers:
+        return train(self.settings, clips, context)
+
+    def represent(self, models: Classifiers) -> dict[str, keras.Model]:
+        """`posterior`, `distance` and `embedding` by each model."""
+        moments = models.mean, models.deviation
+        return {
+            name: scoring_model(
+                self.settings, each.model, models.sample_rate_hz, models.clip_length, *moments
+            )
+            for name, each in models.networks.items()
+        }
+
+    def rows(self, models: Classifiers, table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+        """All training clips, and the test clips of the domain of a model or of an unknown one.
+
+        Without a model for the target domain that of the source domain represents all.
+        """
+        if "target" not in models.networks:
+            return {}
+        is_training = (table["split"] == "train").to_numpy(bool)
+        domains = domains_of(table)
+        return {
+            "source": is_training | (domains != "target"),
+            "target": is_training | (domains != "source"),
+        }
+
+    def section_scorer(self, normal: NormalClips[Classifiers]) -> SectionScorer:
+        by_model = {name: self._scores(normal, name) for name in normal.models.networks}
+        source = by_model["source"]
+        target = by_model.get("target", source)
+        scores = {
+            name: by_domain(
+                source[name],
+                target[name],
+                smallest(*(scores[name] for scores in by_model.values())),
+                training_is_source=True,
+            )
+            for name in source
+        }
+        return SectionScorer(scores, representation("embedding_source"))
+
+    def _scores(self, normal: NormalClips[Classifiers], name: str) -> dict[str, Term]:
+        """Both together, one minus the posterior, and the scaled distance, by one model."""
+        least, spread = _range(normal.values(representation(f"distance_{name}")))
+        posterior = 1.0 - representation(f"posterior_{name}")
+        distance = (representation(f"distance_{name}") - least) / spread
+        weight = self.settings.posterior_weight
+        together = weight * posterior + (1.0 - weight) * distance
+        return {ANSWER: together, "posterior": posterior, "distance": distance}
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return domain_thresholds(self.config)
+
+
+def train(settings: Classifier, clips: ClipSet, context: RunContext) -> Classifiers:
+    """Train the classifier of one section, and fine-tune a copy for its target domain.
 
     Raises:
         DataError: if the section has no source clips, or a machine type is silent.
@@ -98,15 +187,12 @@ def train(settings, clips, context):
             ),
         )
     own_moments = moments[clips.table["machine_type"].iloc[0]]
-    rate_hz = clips.store.sample_rate_hz
-    models = {
-        name: scoring_model(settings, model, rate_hz, clip_length, *own_moments)
-        for name, model in trained.items()
-    }
-    return Trained(models, {}, clip_length, KEEP, rows=_rows(context.table, set(models)))
+    return Classifiers(clip_length, clips.store.sample_rate_hz, KEEP, trained, *own_moments)
 
 
-def _roles(settings, own, everything):
+def _roles(
+    settings: Classifier, own: pd.DataFrame, everything: pd.DataFrame
+) -> Iterator[NDArray[np.intp]]:
     """Positions among all training clips: of the section, by domain, and of what is not it."""
     is_source, is_target = source_and_target(everything)
     is_own = everything.index.isin(own.index)
@@ -130,7 +216,7 @@ def _roles(settings, own, everything):
     return (np.flatnonzero(mask) for mask in (is_source & is_own, is_target & is_own, is_other))
 
 
-def _moments(settings, own, everything):
+def _moments(settings: Classifier, own: str, everything: ClipSet) -> dict[str, tuple[float, float]]:
     """Machine type -> mean and deviation of the samples of its training clips."""
     found = {}
     for name, clips in everything.table.groupby("machine_type"):
@@ -144,28 +230,34 @@ def _moments(settings, own, everything):
     return found if settings.normalization == "own_machine" else dict.fromkeys(found, found[own])
 
 
-def _trained(settings, context, schedule, *, batches, before=None, phase=""):
+def _trained(
+    settings: Classifier,
+    context: RunContext,
+    schedule: Classifier | Adaptation,
+    *,
+    batches: Callable[[dict[str, Any]], Any],
+    before: TrainedNetwork | None = None,
+    phase: str = "",
+) -> TrainedNetwork:
     """The classifier after the steps of a schedule, from where `before` stands if there is one.
 
     Args:
-        settings: `Classifier`.
-        context: `RunContext`.
         schedule: what has `steps` and `steps_per_save`.
         batches: options of a batch function -> its batches.
-        before: model with the weights to start from, or None.
+        before: `TrainedNetwork` with the weights to start from, or None.
         phase: see `RunContext.fit`.
     """
     crop = Crop(settings.window_length, settings.hop_length, settings.num_frames, PAD_MODE)
     rounds = schedule.steps // schedule.steps_per_save
     rate_hz = context.all_training_clips.store.sample_rate_hz
 
-    def build():
+    def build() -> keras.Model:
         model = training_model(settings, rate_hz, crop.num_samples, schedule.steps)
         if before is not None:
-            model.set_weights(before.get_weights())
+            model.set_weights(before.model.get_weights())
         return model
 
-    def from_round(first_round):
+    def from_round(first_round: int) -> Any:
         options = {
             "crop": crop,
             "augmentation": _augmentation(settings.augmentation),
@@ -181,87 +273,19 @@ def _trained(settings, context, schedule, *, batches, before=None, phase=""):
         batches=from_round,
         epochs=rounds,
         steps_per_epoch=schedule.steps_per_save,
-        keep_epochs=(),
         watch=lambda model: {"learning_rate": float(model.optimizer.learning_rate)},
         phase=phase,
     )
-    return fitted.models[rounds]
+    return fitted.networks[rounds]
 
 
-def _augmentation(settings):
+def _augmentation(settings: Augmented) -> Augmentation | None:
     if settings.noise_probability == settings.volume_probability == 0.0:
         return None
     return Augmentation(**dataclasses.asdict(settings))
 
 
-def _rows(table, models):
-    """Which clips each model hears: all of training, and the test clips of its domain.
-
-    Both hear test clips whose domain is unknown. Without a model for the target domain that
-    of the source hears everything.
-    """
-    if "target" not in models:
-        return {}
-    is_training = (table["split"] == "train").to_numpy(bool)
-    domains = domains_of(table)
-    return {
-        "source": is_training | (domains != TARGET),
-        "target": is_training | (domains != SOURCE),
-    }
-
-
-def score(settings, representations, table, seed):
-    """Posterior and distance of each clip by the model of its domain, and their weighted sum.
-
-    Distances are divided so that those of the training clips of the section lie in 0 to 1. Of
-    a clip whose domain is unknown the smaller scores of both models count.
-    """
-    is_training = (table["split"] == "train").to_numpy(bool)
-    by_model = {
-        name: _scores(settings, representations, name, is_training)
-        for name in ("source", "target")
-        if f"distance_{name}" in representations.clips
-    }
-    domains = domains_of(table)
-    if "target" not in by_model:
-        values = by_model["source"]
-    else:
-        source, target = by_model["source"], by_model["target"]
-        values = np.where((domains == TARGET)[:, None], target, source)
-        is_unknown = (domains == UNKNOWN) & ~is_training
-        values[is_unknown] = np.minimum(source, target)[is_unknown]
-    columns = pd.DataFrame(values, index=table.index, columns=[ANSWER, "posterior", "distance"])
-    return ScoreTable(columns, ANSWER, ANSWER, tuple(columns))
-
-
-def _scores(settings, representations, name, is_training):
-    """Both together, one minus the posterior, and the scaled distance, float64 `(clips, 3)`."""
-    posterior = 1.0 - representations.clips[f"posterior_{name}"].astype("float64")
-    distance = representations.clips[f"distance_{name}"].astype("float64")
-    least, spread = _range(distance[is_training])
-    distance = (distance - least) / spread
-    weight = settings.posterior_weight
-    together = weight * posterior + (1.0 - weight) * distance
-    return np.stack([together, posterior, distance], axis=1)
-
-
-def _range(distances):
+def _range(distances: Floats) -> tuple[float, float]:
     """The least distance, and how far the largest lies above it."""
     least, largest = distances.min(), distances.max()
     return float(least), float(largest - least if largest > least else 1.0)
-
-
-def graph(settings, tensors, fit, column):
-    """A column of the model that finds the clip less anomalous; its embedding by the first."""
-    scores = []
-    for name in ("source", "target"):
-        if f"distance_{name}" in fit.representations.clips:
-            distances = fit.representations.clips[f"distance_{name}"][fit.is_normal]
-            least, spread = _range(distances.astype("float64"))
-            posterior = 1.0 - tensors[f"posterior_{name}"]
-            distance = (tensors[f"distance_{name}"] - least) / spread
-            weight = settings.posterior_weight
-            together = weight * posterior + (1.0 - weight) * distance
-            scores.append({ANSWER: together, "posterior": posterior, "distance": distance}[column])
-    score = ops.minimum(*scores) if len(scores) > 1 else scores[0]
-    return score, tensors["embedding_source"]

@@ -1,5 +1,7 @@
 """The network of the second approach: as it is trained, and as it scores clips."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,20 +13,17 @@ from asdkeras.networks.efficientnet_b3 import efficientnet_b3
 from asdkeras.networks.residual_networks import residual_network
 from asdkeras.optimizers.one_cycle import OneCycleAdam
 from asdkeras.systems.kuroyanagi.front_end import log_mel
+from asdkeras.systems.kuroyanagi.settings import Classifier
 
 _BACKBONE, _CENTROIDS, _HEAD, _ARC_FACE = "backbone", "centroids", "head", "arc_face"
 
 
-def training_model(settings, sample_rate_hz, num_samples, steps):
+def training_model(
+    settings: Classifier, sample_rate_hz: int, num_samples: int, steps: int
+) -> keras.Model:
     """The classifier, ready for the batches of `outlier_batches` in the form of `targets_of`.
 
     The head learns at `head_rate`, all before it at `network_rate`; both follow one cycle.
-
-    Args:
-        settings: `Classifier`.
-        sample_rate_hz: float.
-        num_samples: int, of a crop.
-        steps: int, updates of the whole training.
 
     Returns:
         model from `waveform` and `label` to the logits `head`, the squared distances
@@ -64,10 +63,12 @@ def training_model(settings, sample_rate_hz, num_samples, steps):
     return model
 
 
-def targets_of(settings, batches):
+def targets_of(settings: Classifier, batches: Any) -> Any:
     """Batches of `outlier_batches` with a target for every output that has a loss."""
 
-    def with_targets(inputs, label):
+    def with_targets(
+        inputs: keras.KerasTensor, label: keras.KerasTensor
+    ) -> tuple[keras.KerasTensor, dict[str, keras.KerasTensor]]:
         targets = {_HEAD: label}
         if settings.arc_face.weight > 0:
             targets[_ARC_FACE] = ops.concatenate([label, 1.0 - label], axis=1)
@@ -76,7 +77,7 @@ def targets_of(settings, batches):
     return batches.map(with_targets)
 
 
-def _backbone(settings):
+def _backbone(settings: Classifier) -> keras.Model:
     """From a spectrogram `(batch, frames, bands)` to the mean of its feature map."""
     bands = keras.Input((settings.num_frames, settings.num_mel_bins), name="bands")
     image = bands[..., None]
@@ -87,14 +88,17 @@ def _backbone(settings):
     return keras.Model(bands, keras.layers.GlobalAveragePooling2D()(features), name=_BACKBONE)
 
 
-def scoring_model(settings, trained, sample_rate_hz, clip_length, mean, deviation):
+def scoring_model(
+    settings: Classifier,
+    trained: keras.Model,
+    sample_rate_hz: int,
+    clip_length: int,
+    mean: float,
+    deviation: float,
+) -> keras.Model:
     """What a trained classifier says of whole clips.
 
     Args:
-        settings: `Classifier`.
-        trained: of `training_model`.
-        sample_rate_hz: float.
-        clip_length: int, samples.
         mean: float, by which waveforms are normalized.
         deviation: float, likewise.
 
@@ -111,7 +115,7 @@ def scoring_model(settings, trained, sample_rate_hz, clip_length, mean, deviatio
     logits = trained.get_layer(_HEAD)(ops.relu(embeddings))
     distances = trained.get_layer(_CENTROIDS)(embeddings)
 
-    def of_clips(values):
+    def of_clips(values: keras.KerasTensor) -> keras.KerasTensor:
         return ops.mean(ops.reshape(values, (-1, settings.num_windows, values.shape[-1])), axis=1)
 
     return keras.Model(

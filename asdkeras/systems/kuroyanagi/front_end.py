@@ -1,22 +1,29 @@
-"""The log-mel spectrogram of both approaches, and the domains of clips."""
+"""The log-mel spectrogram of both approaches."""
+
+from typing import Final
 
 import keras
-import numpy as np
 
 from asdkeras.errors import RecipeError
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
+from asdkeras.systems.kuroyanagi.settings import Autoencoder, Classifier
 
-PAD_MODE = "reflect"
-SOURCE, TARGET, UNKNOWN = 0, 1, -1
+PAD_MODE: Final = "reflect"
+SOURCE, TARGET = 0, 1
 
 
-def log_mel(waveform, settings, sample_rate_hz, *, centered=True):
+def log_mel(
+    waveform: keras.KerasTensor,
+    settings: Autoencoder | Classifier,
+    sample_rate_hz: int,
+    *,
+    centered: bool = True,
+) -> keras.KerasTensor:
     """Decimal logarithms of the magnitudes in mel bands.
 
     Args:
         waveform: KerasTensor `(batch, samples)`.
         settings: `Autoencoder` or `Classifier`.
-        sample_rate_hz: float.
         centered: bool, whether frames are centered on the hops, the clip mirrored at its ends.
 
     Returns:
@@ -36,7 +43,9 @@ def log_mel(waveform, settings, sample_rate_hz, *, centered=True):
     return keras.layers.Rescaling(0.1)(decibels)
 
 
-def require_frames(num_frames, settings, clip_length, key):
+def require_frames(
+    num_frames: int, settings: Autoencoder | Classifier, clip_length: int, key: str
+) -> None:
     """Refuse clips with fewer frames than are needed.
 
     Raises:
@@ -48,9 +57,3 @@ def require_frames(num_frames, settings, clip_length, key):
             f"`{key}`: {num_frames} frames are needed, and a clip has {num_heard} ({clip_length} "
             f"samples). Use longer clips, or --set config.{key}.hop_length to a smaller number."
         )
-
-
-def domains_of(table):
-    """SOURCE, TARGET or UNKNOWN for each clip, int `(clips,)`."""
-    domains = table["domain"].fillna("").to_numpy(str)
-    return np.select([domains == "source", domains == "target"], [SOURCE, TARGET], UNKNOWN)

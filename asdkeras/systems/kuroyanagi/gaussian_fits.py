@@ -1,44 +1,49 @@
 """The scorer of the autoencoder: a Gaussian of reconstruction errors per section and domain."""
 
 import dataclasses
+from typing import Any, Literal, NamedTuple
 
+import keras
 import numpy as np
+import pandas as pd
+from keras import ops
+from numpy.typing import NDArray
 
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.pipeline import inference_batches
 from asdkeras.data.splits import source_and_target
 from asdkeras.scorers.frame_gaussian import FrameGaussian, pool_frames
+from asdkeras.scorers.terms import Floats
+from asdkeras.systems.baselines.front_end import KEEP
 from asdkeras.systems.kuroyanagi.front_end import SOURCE, TARGET
+from asdkeras.systems.kuroyanagi.settings import Autoencoder
+from asdkeras.systems.system import RunContext
 
-POOLINGS = ("mean", "maximum", "median")
+POOLINGS: tuple[Literal["mean", "maximum", "median"], ...] = ("mean", "maximum", "median")
 """Over time, in the order of `GaussianScores`."""
 
 _CLIPS_AT_ONCE = 8
 
 
-@dataclasses.dataclass(frozen=True)
-class GaussianFits:
-    """What is known of the errors of training clips.
+class Gaussian(NamedTuple):
+    """Of the errors of frames.
 
     Attributes:
-        gaussians: `FrameGaussian` of each section, first the source domain and then the target.
-        positions: int `(fitted clips,)`, which training clips they were fitted to.
-        scores: float64 `(fitted clips, 3)`, what the Gaussian of the section and domain says of
-            them, fitted to the others alone, pooled over time in the order of `POOLINGS`.
+        mean: float64 `(bands,)`.
+        covariance: float64 `(bands, bands)`.
     """
 
-    gaussians: tuple[FrameGaussian, ...]
-    positions: np.ndarray
-    scores: np.ndarray
+    mean: Floats
+    covariance: Floats
 
 
-def held_out(fraction, table, seed):
+def held_out(fraction: float, table: pd.DataFrame, seed: int) -> NDArray[np.bool_]:
     """Which training clips the network does not learn from: some of each section.
 
     Args:
         fraction: of the source clips of a section, rounded, at least one clip; none where a
             section has one clip.
         table: clip table of the training clips.
-        seed: int.
 
     Returns:
         bool `(clips,)`.
@@ -54,7 +59,14 @@ def held_out(fraction, table, seed):
     return chosen
 
 
-def fit_gaussians(settings, clips, is_held_out, sections, errors, clip_length, keep):
+def fit_gaussians(
+    settings: Autoencoder,
+    clips: ClipSet,
+    is_held_out: NDArray[np.bool_],
+    sections: NDArray[np.int32],
+    errors: keras.Model,
+    context: RunContext,
+) -> dict[str, NDArray[Any]]:
     """Fit a Gaussian for each section and domain.
 
     That of the source domain is fitted to the clips held out; if there is none, because the
@@ -62,20 +74,20 @@ def fit_gaussians(settings, clips, is_held_out, sections, errors, clip_length, k
     without clips has the Gaussian of the other one.
 
     Args:
-        settings: `Autoencoder`.
-        clips: `ClipSet`, the training clips.
         is_held_out: bool `(clips,)`.
         sections: int `(clips,)`, from 0 on, none left out.
         errors: model of `waveform` and `section` to errors `(batch, frames, bands)`.
-        clip_length: int, samples.
-        keep: which part of a longer clip is heard.
 
     Returns:
-        `GaussianFits`.
+        `gaussian_means` and `gaussian_covariances`, of the sections in turn, first of the source
+        domain and then of the target domain; `own_positions`, int `(fitted clips,)`, which
+        training clips they were fitted to; `own_scores`, float64 `(fitted clips, 3)`, what the
+        Gaussian of the section and domain says of them, fitted to the others alone, pooled over
+        time in the order of `POOLINGS`.
     """
     groups = _groups(settings, clips.table, is_held_out, sections)
     positions = np.concatenate([rows for of_section in groups for rows, _ in of_section.values()])
-    values = _errors_of(errors, clips, positions, sections, clip_length, keep)
+    values = _errors_of(errors, clips, positions, sections, context)
     gaussians, scores, first = [], [], 0
     for of_section in groups:
         fitted = {}
@@ -84,14 +96,22 @@ def fit_gaussians(settings, clips, is_held_out, sections, errors, clip_length, k
             first += len(rows)
             fitted[domain] = FrameGaussian(reg_covar).partial_fit(own)
             scores.append(_scores_by_the_others(fitted[domain], own))
-        gaussians += [
-            fitted.get(SOURCE, fitted.get(TARGET)),
-            fitted.get(TARGET, fitted.get(SOURCE)),
-        ]
-    return GaussianFits(tuple(gaussians), positions, np.concatenate(scores))
+        any_domain = next(iter(fitted.values()))
+        gaussians += [fitted.get(domain, any_domain) for domain in (SOURCE, TARGET)]
+    return {
+        "gaussian_means": np.stack([gaussian.mean for gaussian in gaussians]),
+        "gaussian_covariances": np.stack([gaussian.covariance for gaussian in gaussians]),
+        "own_positions": positions,
+        "own_scores": np.concatenate(scores),
+    }
 
 
-def _groups(settings, table, is_held_out, sections):
+def _groups(
+    settings: Autoencoder,
+    table: pd.DataFrame,
+    is_held_out: NDArray[np.bool_],
+    sections: NDArray[np.int32],
+) -> list[dict[int, tuple[NDArray[np.intp], float]]]:
     """For each section domain -> positions of the clips its Gaussian is fitted to, `reg_covar`."""
     is_source, is_target = source_and_target(table)
     groups = []
@@ -106,19 +126,28 @@ def _groups(settings, table, is_held_out, sections):
     return groups
 
 
-def _errors_of(model, clips, positions, sections, clip_length, keep):
+def _errors_of(
+    model: keras.Model,
+    clips: ClipSet,
+    positions: NDArray[np.intp],
+    sections: NDArray[np.int32],
+    context: RunContext,
+) -> NDArray[np.float32]:
     """Errors of some clips, float32 `(clips, frames, bands)`."""
     # In one go: a model is traced anew for every size of a batch.
     part = dataclasses.replace(clips, table=clips.table.iloc[positions])
-    errors = []
-    for batch in inference_batches(part, clip_length, keep, _CLIPS_AT_ONCE):
-        first = len(errors) * _CLIPS_AT_ONCE
-        of_batch = sections[positions[first : first + len(batch)]]
-        errors.append(model.predict_on_batch({"waveform": batch, "section": of_batch}))
+    clip_length = model.input["waveform"].shape[1]
+    errors, first = [], 0
+    with context.stage("errors of training clips") as update:
+        for batch in inference_batches(part, clip_length, KEEP, _CLIPS_AT_ONCE):
+            of_batch = ops.convert_to_tensor(sections[positions[first : first + len(batch)]])
+            errors.append(model.predict_on_batch({"waveform": batch, "section": of_batch}))
+            first += len(batch)
+            update(first, len(positions))
     return np.concatenate(errors)
 
 
-def _scores_by_the_others(gaussian, errors):
+def _scores_by_the_others(gaussian: FrameGaussian, errors: NDArray[np.float32]) -> Floats:
     """What a Gaussian says of its own clips, each left out of it; float64 `(clips, 3)`."""
     scores = []
     for one in np.split(errors, len(errors)):

@@ -1,14 +1,38 @@
 """What a recipe says of the autoencoder, of the classifier and of their ensembles."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from asdkeras.config import build_config, require
+from asdkeras.config import (
+    Checked,
+    Constraint,
+    Count,
+    Fraction,
+    NaturalNumber,
+    NotNegative,
+    Positive,
+    Probability,
+    at_least,
+    build_config,
+    multiple_of,
+    require,
+)
 from asdkeras.errors import RecipeError
+from asdkeras.scorers.thresholds import ThresholdRule
+
+_EVEN = multiple_of(2, "must be even, so that frames can be centered")
+_HELD_OUT = Constraint(
+    "must lie between 0 and 1: the scorer hears what the network has not",
+    lambda value: 0.0 < value < 1.0,
+)
+_ASCENDING = Constraint(
+    "must be two numbers, the least first",
+    lambda value: len(value) == 2 and value[0] <= value[1],
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Masks:
+class Masks(Checked):
     """What is hidden of the input of the autoencoder, in training and at inference.
 
     Attributes:
@@ -17,17 +41,15 @@ class Masks:
         input_dropout: chance of every single value to be hidden besides.
     """
 
-    num_time_masks: int
-    min_time_width: int
+    num_time_masks: NaturalNumber
+    min_time_width: NaturalNumber
     time_width: int
-    num_band_masks: int
-    min_band_width: int
+    num_band_masks: NaturalNumber
+    min_band_width: NaturalNumber
     band_width: int
-    input_dropout: float
+    input_dropout: Fraction
 
-    def __post_init__(self):
-        for name in ("num_time_masks", "num_band_masks", "min_time_width", "min_band_width"):
-            require(getattr(self, name) >= 0, name, "must not be negative", getattr(self, name))
+    def check(self) -> None:
         for name in ("time_width", "band_width"):
             least = getattr(self, f"min_{name}")
             require(
@@ -36,16 +58,10 @@ class Masks:
                 f"must not be below `min_{name}`, {least}",
                 getattr(self, name),
             )
-        require(
-            0.0 <= self.input_dropout < 1.0,
-            "input_dropout",
-            "must lie in [0, 1)",
-            self.input_dropout,
-        )
 
 
 @dataclasses.dataclass(frozen=True)
-class Autoencoder:
+class Autoencoder(Checked):
     """A conformer autoencoder of the clips of a machine type, and the scorer behind it.
 
     Attributes:
@@ -64,38 +80,34 @@ class Autoencoder:
         time_pooling: how the scores of the frames become one.
     """
 
-    clip_length: int
-    window_length: int
-    hop_length: int
-    num_mel_bins: int
-    floor: float
+    clip_length: NaturalNumber
+    window_length: Annotated[int, _EVEN]
+    hop_length: Count
+    num_mel_bins: Count
+    floor: Positive
     masks: Masks
-    num_copies: int
+    num_copies: Count
     copy_pooling: Literal["mean", "maximum", "median"]
-    num_blocks: int
-    width: int
-    kernel_size: int
-    num_heads: int
-    latent_dim: int
-    dropout: float
+    num_blocks: Count
+    width: Count
+    kernel_size: Annotated[
+        int, at_least(1), Constraint("must be odd", lambda value: value % 2 == 1)
+    ]
+    num_heads: Count
+    latent_dim: Count
+    dropout: Fraction
     steps: int
     steps_per_save: int
-    batch_size: int
-    warmup_steps: int
-    rate_factor: float
-    adam_epsilon: float
-    held_out_fraction: float
-    reg_covar: float
-    target_reg_covar: float
+    batch_size: Count
+    warmup_steps: Count
+    rate_factor: Positive
+    adam_epsilon: Positive
+    held_out_fraction: Annotated[float, _HELD_OUT]
+    reg_covar: Positive
+    target_reg_covar: Positive
     time_pooling: Literal["mean", "maximum", "median"]
 
-    def __post_init__(self):
-        _require_front_end(self)
-        _require_counts(
-            self,
-            *("num_copies", "num_blocks", "width", "kernel_size", "num_heads", "latent_dim"),
-            *("batch_size", "warmup_steps"),
-        )
+    def check(self) -> None:
         _require_rounds(self.steps, self.steps_per_save)
         require(
             self.width % self.num_heads == 0,
@@ -103,16 +115,6 @@ class Autoencoder:
             f"must be a multiple of `num_heads`, {self.num_heads}",
             self.width,
         )
-        require(self.kernel_size % 2 == 1, "kernel_size", "must be odd", self.kernel_size)
-        require(0.0 <= self.dropout < 1.0, "dropout", "must lie in [0, 1)", self.dropout)
-        require(
-            0.0 < self.held_out_fraction < 1.0,
-            "held_out_fraction",
-            "must lie between 0 and 1: the scorer hears what the network has not",
-            self.held_out_fraction,
-        )
-        for name in ("rate_factor", "adam_epsilon", "reg_covar", "target_reg_covar"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         require(
             self.masks.band_width <= self.num_mel_bins,
             "masks.band_width",
@@ -122,7 +124,7 @@ class Autoencoder:
 
 
 @dataclasses.dataclass(frozen=True)
-class DoubleCentroidLoss:
+class DoubleCentroidLoss(Checked):
     """Deep double-centroids loss on the embeddings.
 
     Attributes:
@@ -133,29 +135,21 @@ class DoubleCentroidLoss:
     """
 
     reading: Literal["two_centroid_deep_sad", "ratio", "normal_centroid"]
-    weight: float
-    momentum: float
-
-    def __post_init__(self):
-        require(self.weight >= 0, "weight", "must not be negative", self.weight)
-        require(0.0 <= self.momentum < 1.0, "momentum", "must lie in [0, 1)", self.momentum)
+    weight: NotNegative
+    momentum: Fraction
 
 
 @dataclasses.dataclass(frozen=True)
-class ArcFaceLoss:
+class ArcFaceLoss(Checked):
     """A further loss on the embeddings; a weight of 0 leaves it out."""
 
-    weight: float
-    scale: float
+    weight: NotNegative
+    scale: Positive
     margin_rad: float
-
-    def __post_init__(self):
-        require(self.weight >= 0, "weight", "must not be negative", self.weight)
-        require(self.scale > 0, "scale", "must be above 0", self.scale)
 
 
 @dataclasses.dataclass(frozen=True)
-class Augmented:
+class Augmented(Checked):
     """Noise and volume in training; chances of 0 leave them out.
 
     Attributes:
@@ -163,26 +157,14 @@ class Augmented:
         gain_db: least and largest change of the volume.
     """
 
-    noise_probability: float
-    snr_db: tuple[float, float]
-    volume_probability: float
-    gain_db: tuple[float, float]
-
-    def __post_init__(self):
-        for name in ("noise_probability", "volume_probability"):
-            require(0 <= getattr(self, name) <= 1, name, "must lie in [0, 1]", getattr(self, name))
-        for name in ("snr_db", "gain_db"):
-            value = getattr(self, name)
-            require(
-                len(value) == 2 and value[0] <= value[1],
-                name,
-                "must be two numbers, the least first",
-                list(value),
-            )
+    noise_probability: Probability
+    snr_db: Annotated[tuple[float, float], _ASCENDING]
+    volume_probability: Probability
+    gain_db: Annotated[tuple[float, float], _ASCENDING]
 
 
 @dataclasses.dataclass(frozen=True)
-class Adaptation:
+class Adaptation(Checked):
     """Fine-tuning of the classifier for the target domain.
 
     Attributes:
@@ -192,17 +174,15 @@ class Adaptation:
 
     steps: int
     steps_per_save: int
-    num_target: int
-    mixup_alpha: float
+    num_target: Count
+    mixup_alpha: Annotated[float, at_least(0.05)]
 
-    def __post_init__(self):
+    def check(self) -> None:
         _require_rounds(self.steps, self.steps_per_save)
-        require(self.num_target >= 1, "num_target", "must be at least 1", self.num_target)
-        require(self.mixup_alpha >= 0.05, "mixup_alpha", "must be at least 0.05", self.mixup_alpha)
 
 
 @dataclasses.dataclass(frozen=True)
-class Classifier:
+class Classifier(Checked):
     """A classifier that tells one section from everything else.
 
     Attributes:
@@ -222,42 +202,34 @@ class Classifier:
         posterior_weight: of the posterior in the score; the distance has the rest.
     """
 
-    clip_length: int
-    window_length: int
-    hop_length: int
-    num_mel_bins: int
-    floor: float
-    num_frames: int
-    num_windows: int
+    clip_length: NaturalNumber
+    window_length: Annotated[int, _EVEN]
+    hop_length: Count
+    num_mel_bins: Annotated[int, at_least(32)]
+    floor: Positive
+    num_frames: Annotated[int, at_least(32)]
+    num_windows: Count
     normalization: Literal["own_machine", "positive_machine"]
     negatives: Literal["all", "same_dataset"]
     augmentation: Augmented
     backbone: Literal["resnet34", "resnext50_32x4d", "efficientnet_b3"]
-    width: int
-    dropout: float
+    width: Count
+    dropout: Fraction
     ddcsad: DoubleCentroidLoss
     arc_face: ArcFaceLoss
-    batch_size: int
+    batch_size: Annotated[
+        int, multiple_of(2, "must be even: half of a batch are clips of the section")
+    ]
     steps: int
     steps_per_save: int
-    head_rate: float
-    network_rate: float
-    adam_epsilon: float
+    head_rate: Positive
+    network_rate: Positive
+    adam_epsilon: Positive
     adaptation: Adaptation
-    posterior_weight: float
+    posterior_weight: Probability
 
-    def __post_init__(self):
-        _require_front_end(self)
-        _require_counts(self, "num_windows", "width")
-        require(self.num_frames >= 32, "num_frames", "must be at least 32", self.num_frames)
-        require(self.num_mel_bins >= 32, "num_mel_bins", "must be at least 32", self.num_mel_bins)
+    def check(self) -> None:
         _require_rounds(self.steps, self.steps_per_save)
-        require(
-            self.batch_size >= 2 and self.batch_size % 2 == 0,
-            "batch_size",
-            "must be even: half of a batch are clips of the section",
-            self.batch_size,
-        )
         rest = self.batch_size - self.adaptation.num_target
         require(
             rest >= 2 and rest % 2 == 0,
@@ -265,20 +237,11 @@ class Classifier:
             f"must leave an even number of the {self.batch_size} clips of a batch",
             self.adaptation.num_target,
         )
-        require(0.0 <= self.dropout < 1.0, "dropout", "must lie in [0, 1)", self.dropout)
-        for name in ("head_rate", "network_rate", "adam_epsilon"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
         require(
             self.network_rate <= self.head_rate,
             "network_rate",
             f"must not be above `head_rate`, {self.head_rate}",
             self.network_rate,
-        )
-        require(
-            0.0 <= self.posterior_weight <= 1.0,
-            "posterior_weight",
-            "must lie in [0, 1]",
-            self.posterior_weight,
         )
 
 
@@ -298,6 +261,11 @@ class Together:
     normalize: Literal["section", "section_and_domain"]
     normalize_on: Literal["train", "test"]
     choice: Literal["fixed", "oracle"]
+
+
+def domain_thresholds(config: Any) -> ThresholdRule:
+    """The percentile of the gamma distribution of training scores, per section and domain."""
+    return ThresholdRule("section_and_domain", "gamma_restarted", config.threshold_percentile)
 
 
 def changed(settings: Any, changes: Any, where: str) -> Any:
@@ -335,24 +303,7 @@ def _as_yaml(settings: Any) -> Any:
     return list(settings) if isinstance(settings, tuple) else settings
 
 
-def _require_front_end(settings):
-    require(settings.clip_length >= 0, "clip_length", "must not be negative", settings.clip_length)
-    _require_counts(settings, "hop_length", "num_mel_bins")
-    require(
-        settings.window_length >= 2 and settings.window_length % 2 == 0,
-        "window_length",
-        "must be even, so that frames can be centered",
-        settings.window_length,
-    )
-    require(settings.floor > 0, "floor", "must be above 0", settings.floor)
-
-
-def _require_counts(settings, *names):
-    for name in names:
-        require(getattr(settings, name) >= 1, name, "must be at least 1", getattr(settings, name))
-
-
-def _require_rounds(steps, steps_per_save):
+def _require_rounds(steps: int, steps_per_save: int) -> None:
     require(steps_per_save >= 1, "steps_per_save", "must be at least 1", steps_per_save)
     require(
         steps >= steps_per_save and steps % steps_per_save == 0,

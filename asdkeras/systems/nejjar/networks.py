@@ -1,5 +1,7 @@
 """The encoder, and the models that train it in both phases."""
 
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
 
@@ -9,13 +11,17 @@ from asdkeras.losses.mixed_divergence import MixedDivergence
 from asdkeras.losses.vicreg import Consistency, VICReg
 from asdkeras.networks.dgmix_mobilenet_v2 import dgmix_mobilenet_v2, expander, section_logits
 from asdkeras.optimizers.lars import LARS
+from asdkeras.scorers.terms import Floats
+from asdkeras.systems.nejjar.settings import Pretraining
+
+if TYPE_CHECKING:
+    from asdkeras.systems.nejjar2022 import Config
 
 
-def encoder_of(config, moments=None):
+def encoder_of(config: "Config", moments: tuple[Floats, Floats] | None = None) -> keras.Model:
     """From a window of log-mel frames to its embedding.
 
     Args:
-        config: of the system.
         moments: mean and variance of each band, `(bands,)`, by which windows are
             standardized; None leaves them in dB.
 
@@ -30,15 +36,15 @@ def encoder_of(config, moments=None):
     return keras.Model(windows, dgmix_mobilenet_v2(values), name="encoder")
 
 
-def pretraining_model(config, encoder, updates_per_epoch):
+def pretraining_model(
+    config: "Config", encoder: keras.Model, updates_per_epoch: int
+) -> keras.Model:
     """The encoder and its expander, ready for self-supervised training.
 
     Each of its inputs passes by itself, so that batch normalization sees one at a time.
 
     Args:
         config: of the system, of variant `dgmix` or `vicreg`.
-        encoder: see `encoder_of`.
-        updates_per_epoch: int.
 
     Returns:
         model of the batches of `pair_batches` (`dgmix`) or of windows (`vicreg`), whose
@@ -73,7 +79,7 @@ def pretraining_model(config, encoder, updates_per_epoch):
     return model
 
 
-def _lars(settings, updates_per_epoch):
+def _lars(settings: Pretraining, updates_per_epoch: int) -> LARS:
     """LARS on the way from 0 up to its rate and along a cosine to the end."""
     warmup = settings.warmup_epochs * updates_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -93,13 +99,8 @@ def _lars(settings, updates_per_epoch):
     )
 
 
-def fine_tuning_model(config, encoder, num_classes):
+def fine_tuning_model(config: "Config", encoder: keras.Model, num_classes: int) -> keras.Model:
     """The encoder and a classifier of sections, ready for training with mixed windows.
-
-    Args:
-        config: of the system.
-        encoder: see `encoder_of`.
-        num_classes: int, sections.
 
     Returns:
         model of the batches of `pair_batches` to the logits `section` of the mixed windows;
@@ -129,16 +130,18 @@ def fine_tuning_model(config, encoder, num_classes):
 _WINDOWS = ("first", "second", "mixed")
 
 
-def _pair_inputs(encoder):
+def _pair_inputs(encoder: keras.Model) -> dict[str, keras.KerasTensor]:
     inputs = {name: keras.Input(encoder.input_shape[1:], name=name) for name in _WINDOWS}
     return {**inputs, "weight": keras.Input((1,), name="weight")}
 
 
-def _mix(first, second, weight):
+def _mix(
+    first: keras.KerasTensor, second: keras.KerasTensor, weight: keras.KerasTensor
+) -> keras.KerasTensor:
     return weight * first + (1.0 - weight) * second
 
 
-def clip_embedding(config, encoder, front_end):
+def clip_embedding(config: "Config", encoder: keras.Model, front_end: keras.Model) -> keras.Model:
     """Model from waveform to the mean of the embeddings of its windows, `(batch, 320)`."""
     windows = FrameWindows(config.num_frames, config.window_hop)(front_end.output)
     embeddings = encoder(ops.reshape(windows, (-1, *windows.shape[2:])))

@@ -3,11 +3,11 @@
 import dataclasses
 from typing import Literal
 
-from asdkeras.config import require
+from asdkeras.config import Checked, Count, Fraction, NaturalNumber, NotNegative, Positive, require
 
 
 @dataclasses.dataclass(frozen=True)
-class Pretraining:
+class Pretraining(Checked):
     """Self-supervised training of the encoder.
 
     Attributes:
@@ -28,34 +28,27 @@ class Pretraining:
             normalizes and rectifies that one, too.
     """
 
-    epochs: int
+    epochs: Count
     warmup_epochs: int
-    batch_size: int
-    accumulation_steps: int
-    learning_rate: float
-    end_learning_rate: float
-    weight_decay: float
-    momentum: float
-    trust_coefficient: float
+    batch_size: Count
+    accumulation_steps: Count
+    learning_rate: Positive
+    end_learning_rate: NotNegative
+    weight_decay: NotNegative
+    momentum: Fraction
+    trust_coefficient: Positive
     weights: tuple[float, float, float]
     form: Literal["released", "printed"]
-    expander_dim: int
+    expander_dim: Count
     expander: Literal["released", "printed"]
 
-    def __post_init__(self):
-        for name in ("epochs", "batch_size", "accumulation_steps", "expander_dim"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("learning_rate", "trust_coefficient"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        for name in ("end_learning_rate", "weight_decay"):
-            require(getattr(self, name) >= 0, name, "must not be negative", getattr(self, name))
+    def check(self) -> None:
         require(
             0.0 <= self.warmup_epochs < self.epochs,
             "warmup_epochs",
             f"must lie in [0, {self.epochs}), below `epochs`",
             self.warmup_epochs,
         )
-        require(0.0 <= self.momentum < 1.0, "momentum", "must lie in [0, 1)", self.momentum)
         require(
             all(weight >= 0.0 for weight in self.weights),
             "weights",
@@ -70,13 +63,13 @@ class Pretraining:
         )
 
     @property
-    def part_size(self):
+    def part_size(self) -> int:
         """Windows that are in memory at once."""
         return self.batch_size // self.accumulation_steps
 
 
 @dataclasses.dataclass(frozen=True)
-class Views:
+class Views(Checked):
     """Masks of the two views that `vicreg` compares; see `SpecAugment`.
 
     Attributes:
@@ -84,19 +77,15 @@ class Views:
         band_width: mel bands, of the widest mask.
     """
 
-    num_time_masks: int
-    time_width: int
-    num_band_masks: int
-    band_width: int
+    num_time_masks: NaturalNumber
+    time_width: NaturalNumber
+    num_band_masks: NaturalNumber
+    band_width: NaturalNumber
     fill: Literal["mean", "zero"]
-
-    def __post_init__(self):
-        for name in ("num_time_masks", "time_width", "num_band_masks", "band_width"):
-            require(getattr(self, name) >= 0, name, "must not be negative", getattr(self, name))
 
 
 @dataclasses.dataclass(frozen=True)
-class FineTuning:
+class FineTuning(Checked):
     """Classification of sections by mixed windows.
 
     Attributes:
@@ -105,18 +94,10 @@ class FineTuning:
             `within_section`.
     """
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    adam_epsilon: float
-    consistency_weight: float
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    weight_decay: NotNegative
+    adam_epsilon: Positive
+    consistency_weight: NotNegative
     pairing: Literal["all", "within_section"]
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("learning_rate", "adam_epsilon"):
-            require(getattr(self, name) > 0, name, "must be above 0", getattr(self, name))
-        for name in ("weight_decay", "consistency_weight"):
-            require(getattr(self, name) >= 0, name, "must not be negative", getattr(self, name))

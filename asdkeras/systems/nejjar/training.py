@@ -1,40 +1,51 @@
 """Both phases of training, and what of them is kept: one embedding per clip."""
 
+import dataclasses
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from asdkeras.data.labels import section_labels
+import keras
+import pandas as pd
+
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.frames import FrameStore, Windows
+from asdkeras.data.labels import Labels, section_labels
 from asdkeras.data.pipeline import Holdout, in_parts, pair_batches, window_batches
 from asdkeras.errors import RecipeError
+from asdkeras.scorers.terms import Floats
 from asdkeras.systems.baselines.front_end import (
     KEEP,
     heard_length,
     log_mel_model,
     require_frames,
 )
-from asdkeras.systems.nejjar.networks import (
-    clip_embedding,
-    encoder_of,
-    fine_tuning_model,
-    pretraining_model,
-)
-from asdkeras.systems.system import Trained
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.nejjar.networks import encoder_of, fine_tuning_model, pretraining_model
+from asdkeras.systems.system import RunContext
+
+if TYPE_CHECKING:
+    from asdkeras.systems.nejjar2022 import Config
 
 EMBEDDING, PRETRAINED = "embedding", "pretrained_embedding"
 _PHASE = "pretraining"
 _CLIPS_AT_ONCE = 16
 
 
-def train(config, clips, context):
+@dataclasses.dataclass(frozen=True)
+class Encoders(Models):
+    """What training leaves.
+
+    Attributes:
+        encoders: `embedding` -> model of the last phase there is and, with both of them,
+            `pretrained_embedding` -> that of the first; each has a layer `encoder`.
+    """
+
+    encoders: dict[str, TrainedNetwork]
+
+
+def train(config: "Config", clips: ClipSet, context: RunContext) -> Encoders:
     """Train the encoder of one machine type.
-
-    Args:
-        config: of the system.
-        clips: `ClipSet`, the training clips.
-        context: `RunContext`.
-
-    Returns:
-        `Trained`: `embedding` of the last phase there is and, with both of them,
-        `pretrained_embedding` of the first.
 
     Raises:
         RecipeError: if there is nothing to learn from, or too little for a batch or a window.
@@ -47,25 +58,35 @@ def train(config, clips, context):
     frames = context.store_frames(log_mel, clips, clip_length, KEEP, _CLIPS_AT_ONCE)
     windows = frames.windows(config.num_frames, config.window_hop)
     context.say(f"{len(clips)} training clips, {len(windows)} windows, {num_sections} sections")
-    moments = frames.moments() if config.standardize else None
+
+    def new_encoder() -> keras.Model:
+        return encoder_of(config, _moments(frames, context) if config.standardize else None)
+
     encoders = {}
     if config.variant != "no_pretraining":
-        encoders[PRETRAINED] = _pretrained(config, windows, moments, context)
+        encoders[PRETRAINED] = _pretrained(config, windows, new_encoder, context)
     if num_sections > 1:
         labels = section_labels(clips.table)
         before = encoders.get(PRETRAINED)
-        encoders[EMBEDDING] = _fine_tuned(config, windows, moments, labels, before, context)
+        encoders[EMBEDDING] = _fine_tuned(config, windows, new_encoder, labels, before, context)
     else:
         context.warn(
             f"{clips.table['machine_type'].iloc[0]} has one section, so there is nothing to "
             "fine-tune with: clips are scored by the embeddings of pre-training"
         )
         encoders = {EMBEDDING: encoders[PRETRAINED]}
-    models = {name: clip_embedding(config, each, log_mel) for name, each in encoders.items()}
-    return Trained(models, {}, clip_length, KEEP)
+    return Encoders(clip_length, clips.store.sample_rate_hz, KEEP, encoders)
 
 
-def _require_sections(config, table, num_sections):
+def _moments(frames: FrameStore, context: RunContext) -> tuple[Floats, Floats]:
+    """Mean and variance of each band over all frames."""
+    moments = context.once(
+        "moments", lambda: dict(zip(("mean", "variance"), frames.moments(), strict=True))
+    )
+    return moments["mean"], moments["variance"]
+
+
+def _require_sections(config: "Config", table: pd.DataFrame, num_sections: int) -> None:
     if config.variant == "no_pretraining" and num_sections < 2:
         raise RecipeError(
             f"{table['machine_type'].iloc[0]} has one section, {table['section'].iloc[0]}, and "
@@ -74,8 +95,10 @@ def _require_sections(config, table, num_sections):
         )
 
 
-def _pretrained(config, windows, moments, context):
-    """The encoder after self-supervised training."""
+def _pretrained(
+    config: "Config", windows: Windows, new_encoder: Callable[[], keras.Model], context: RunContext
+) -> TrainedNetwork:
+    """The model after self-supervised training."""
     settings = config.pretraining
     updates = len(windows) // settings.batch_size
     if updates < 1:
@@ -85,7 +108,7 @@ def _pretrained(config, windows, moments, context):
             f"config.pretraining.batch_size={len(windows) // 2 or 2}."
         )
 
-    def batches(first_epoch):
+    def batches(first_epoch: int) -> object:
         options = {
             "batch_size": settings.batch_size,
             "seed": context.seed,
@@ -101,26 +124,32 @@ def _pretrained(config, windows, moments, context):
         return in_parts(whole, settings.accumulation_steps)
 
     fitted = context.fit(
-        build=lambda: pretraining_model(config, encoder_of(config, moments), updates),
+        build=lambda: pretraining_model(config, new_encoder(), updates),
         batches=batches,
         epochs=settings.epochs,
         steps_per_epoch=updates * settings.accumulation_steps,
-        keep_epochs=(settings.epochs,),
         watch=_learning_rate,
         phase=_PHASE,
     )
-    return fitted.models[settings.epochs].get_layer("encoder")
+    return fitted.networks[settings.epochs]
 
 
-def _fine_tuned(config, windows, moments, labels, pretrained, context):
-    """An encoder that has learned sections, from where `pretrained` stands if there is one."""
+def _fine_tuned(
+    config: "Config",
+    windows: Windows,
+    new_encoder: Callable[[], keras.Model],
+    labels: Labels,
+    pretrained: TrainedNetwork | None,
+    context: RunContext,
+) -> TrainedNetwork:
+    """The model that has learned sections, from where `pretrained` stands if there is one."""
     settings = config.fine_tuning
     groups = labels.indices if settings.pairing == "within_section" else None
 
-    def build():
-        encoder = encoder_of(config, moments)
+    def build() -> keras.Model:
+        encoder = new_encoder()
         if pretrained is not None:
-            encoder.set_weights(pretrained.get_weights())
+            encoder.set_weights(pretrained.model.get_layer("encoder").get_weights())
         return fine_tuning_model(config, encoder, len(labels.classes))
 
     fitted = context.fit(
@@ -138,12 +167,11 @@ def _fine_tuned(config, windows, moments, labels, pretrained, context):
         ),
         epochs=settings.epochs,
         steps_per_epoch=math.ceil(len(windows) / settings.batch_size),
-        keep_epochs=(settings.epochs,),
         watch=_learning_rate,
     )
-    return fitted.models[settings.epochs].get_layer("encoder")
+    return fitted.networks[settings.epochs]
 
 
-def _learning_rate(model):
+def _learning_rate(model: keras.Model) -> dict[str, float]:
     """Of the next step."""
     return {"learning_rate": float(model.optimizer.learning_rate)}

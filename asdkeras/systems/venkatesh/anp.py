@@ -8,27 +8,42 @@ decisions of ours; what "Boot" means is one of them.
 
 import dataclasses
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import keras
 import numpy as np
-import pandas as pd
 from keras import ops
 
-from asdkeras.config import require
+from asdkeras.config import Checked, Constraint, Count, Positive, at_least, multiple_of, require
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.context_batches import context_batches, num_known
+from asdkeras.data.frames import FrameStore
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.layers.in_groups import InGroups
 from asdkeras.layers.random_points import RandomPoints
 from asdkeras.layers.window_points import WindowPoints
 from asdkeras.losses.negative_evidence import NegativeEvidence, gaussian_negative_log_likelihood
 from asdkeras.networks.attentive_neural_process import attentive_neural_process
-from asdkeras.systems.baselines.front_end import FrontEnd, log_mel_model, require_frames
-from asdkeras.systems.system import ScoreTable, Trained
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import Floats, computed, representation
+from asdkeras.scorers.thresholds import ThresholdRule
+from asdkeras.systems.baselines.front_end import (
+    KEEP,
+    FrontEnd,
+    heard_length,
+    log_mel_model,
+    require_frames,
+)
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.system import NormalClips, RunContext, System
+
+if TYPE_CHECKING:
+    from asdkeras.systems.venkatesh2022 import Config
 
 SCORE = "negative_log_likelihood"
-_KEEP = "start"
 _CLIPS_AT_ONCE = 16
+_EVEN = multiple_of(2, "must be even, so that frames can be centered")
+_SHARE = Constraint("must lie between 0 and 1", lambda value: 0.0 < value < 1.0)
 _FLOOR = float(np.finfo(float).eps)
 _SMALLEST_VARIANCE = 1e-6  # In dB squared: a band that varies less carries no sound.
 _PARTITIONS = (  # Context and what is predicted from it.
@@ -46,7 +61,7 @@ _NOTE = (
 
 
 @dataclasses.dataclass(frozen=True)
-class AttentiveNeuralProcess:
+class AttentiveNeuralProcess(Checked):
     """Features, network, training and score.
 
     Attributes:
@@ -66,122 +81,125 @@ class AttentiveNeuralProcess:
         windows_at_once: windows scored at once, which bounds the memory.
     """
 
-    num_mel_bins: int
-    window_length: int
-    hop_length: int
-    num_frames: int
-    test_hop: int
-    width: int
-    num_heads: int
+    num_mel_bins: Annotated[int, at_least(2)]
+    window_length: Annotated[int, at_least(1), _EVEN]
+    hop_length: Count
+    num_frames: Annotated[int, at_least(2)]
+    test_hop: Count
+    width: Count
+    num_heads: Count
     context_fractions: tuple[float, ...]
-    epochs: int
-    batch_size: int
-    learning_rate: float
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
     score: Literal["boot", "max"]
-    boot_context: float
-    windows_at_once: int
+    boot_context: Annotated[float, _SHARE]
+    windows_at_once: Count
 
-    def __post_init__(self):
-        for name in (
-            "window_length",
-            "hop_length",
-            "test_hop",
-            "width",
-            "num_heads",
-            "epochs",
-            "batch_size",
-            "windows_at_once",
-        ):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("num_mel_bins", "num_frames"):
-            require(getattr(self, name) >= 2, name, "must be at least 2", getattr(self, name))
-        require(
-            self.window_length % 2 == 0,
-            "window_length",
-            "must be even, so that frames can be centered",
-            self.window_length,
-        )
+    def check(self) -> None:
         require(
             self.width % self.num_heads == 0,
             "width",
             f"must be a multiple of `num_heads`, {self.num_heads}",
             self.width,
         )
-        require(self.learning_rate > 0, "learning_rate", "must be above 0", self.learning_rate)
         require(
             bool(self.context_fractions) and all(0.0 < f < 1.0 for f in self.context_fractions),
             "context_fractions",
             "must name shares between 0 and 1",
             list(self.context_fractions),
         )
-        require(
-            0.0 < self.boot_context < 1.0,
-            "boot_context",
-            "must lie between 0 and 1",
-            self.boot_context,
-        )
 
     @property
-    def num_points(self):
+    def num_points(self) -> int:
         """Points of a window."""
         return self.num_frames * self.num_mel_bins
 
 
-def train(config, clip_length, clips, context):
-    """Train on random windows of all clips.
+@dataclasses.dataclass(frozen=True)
+class Process(Models):
+    """What training leaves.
 
-    Args:
-        config: `AttentiveNeuralProcess`.
-        clip_length: int, samples of every clip that are heard, from its start.
-        clips: `ClipSet`; needs no labels.
-        context: `RunContext`.
-
-    Returns:
-        `Trained`, with the score of every window of a clip.
-
-    Raises:
-        RecipeError: if clips have fewer frames than a window.
+    Attributes:
+        network: the attentive neural process, see `compiled`.
+        seed: int, of the contexts that `boot` draws.
     """
-    log_mel = _log_mel(config, clip_length, clips.store.sample_rate_hz)
-    frames = context.store_frames(log_mel, clips, clip_length, _KEEP, _CLIPS_AT_ONCE)
-    windows = frames.windows(config.num_frames, 1)
-    context.say(
-        f"{len(clips)} training clips, each epoch a window of {config.num_frames} frames "
-        f"({config.num_points} points) of each"
-    )
-    network = context.fit(
-        build=lambda: compiled(config, *_statistics(frames)),
-        batches=lambda first_epoch: context_batches(
-            windows,
-            config.context_fractions,
-            config.width,
-            batch_size=config.batch_size,
-            seed=context.seed,
-            first_epoch=first_epoch,
+
+    network: TrainedNetwork
+    seed: int
+
+
+class AnpBoot(System[Any, Process]):
+    """A network per machine type, trained on random windows of its clips.
+
+    The config has `front_end.clip_length`, `anp` and what `section_thresholds` reads.
+    """
+
+    models_class = Process
+    batch_size = 1
+    main_score = SCORE
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {SCORE: "anp_boot"}
+
+    def train(self, clips: ClipSet, context: RunContext) -> Process:
+        """Train on random windows of all clips; needs no labels.
+
+        Raises:
+            RecipeError: if clips have fewer frames than a window.
+        """
+        config = self.config.anp
+        clip_length = heard_length(self.config.front_end, clips, context)
+        log_mel = _log_mel(config, clip_length, clips.store.sample_rate_hz)
+        frames = context.store_frames(log_mel, clips, clip_length, KEEP, _CLIPS_AT_ONCE)
+        windows = frames.windows(config.num_frames, 1)
+        context.say(
+            f"{len(clips)} training clips, each epoch a window of {config.num_frames} frames "
+            f"({config.num_points} points) of each"
+        )
+        network = context.fit(
+            build=lambda: compiled(config, **context.once("moments", lambda: _statistics(frames))),
+            batches=lambda first_epoch: context_batches(
+                windows,
+                config.context_fractions,
+                config.width,
+                batch_size=config.batch_size,
+                seed=context.seed,
+                first_epoch=first_epoch,
+                epochs=config.epochs,
+            ),
             epochs=config.epochs,
-        ),
-        epochs=config.epochs,
-        steps_per_epoch=math.ceil(len(clips) / config.batch_size),
-        keep_epochs=(config.epochs,),
-        watch=lambda model: {},
-    ).models[config.epochs]
-    scorer = clip_scores(config, network, log_mel, context.seed)
-    return Trained({SCORE: scorer}, {}, clip_length, _KEEP)
+            steps_per_epoch=math.ceil(len(clips) / config.batch_size),
+        ).networks[config.epochs]
+        return Process(clip_length, clips.store.sample_rate_hz, KEEP, network, context.seed)
+
+    def represent(self, models: Process) -> dict[str, keras.Model]:
+        """The score of every window of a clip."""
+        log_mel = _log_mel(self.config.anp, models.clip_length, models.sample_rate_hz)
+        model = clip_scores(self.config.anp, models.network.model, log_mel, models.seed)
+        return {SCORE: model}
+
+    def section_scorer(self, normal: NormalClips[Process]) -> SectionScorer:
+        windows = representation(SCORE)
+        mean = computed(lambda xp, values: xp.mean(values, axis=1), windows)
+        return SectionScorer({SCORE: mean}, embedding=windows, notes=(_NOTE,))
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return section_thresholds(self.config)
 
 
-def score(config, representations, table, seed):
-    """The mean score of the windows of every clip, a `ScoreTable`."""
-    scores = representations.clips[SCORE].mean(axis=1, dtype="float64")
-    columns = pd.DataFrame({SCORE: scores}, index=table.index)
-    return ScoreTable(columns, SCORE, SCORE, (SCORE,), (_NOTE,))
+def section_thresholds(config: "Config") -> ThresholdRule:
+    """Thresholds of all variants: a percentile of a gamma distribution of training scores.
+
+    The 60th instead of the 90th for fan and bearing, in the paper.
+    """
+    percentiles = config.machine_percentiles
+    return ThresholdRule("section", "gamma_restarted", config.threshold_percentile, percentiles)
 
 
-def graph(tensors, fit, column):
-    """The mean score of the windows of a clip; their scores as embedding."""
-    return ops.mean(tensors[SCORE], axis=1), tensors[SCORE]
-
-
-def _log_mel(config, clip_length, sample_rate_hz):
+def _log_mel(config: AttentiveNeuralProcess, clip_length: int, sample_rate_hz: int) -> keras.Model:
     """The front end of the official baseline of 2022."""
     front_end = FrontEnd(
         clip_length=clip_length,
@@ -196,14 +214,16 @@ def _log_mel(config, clip_length, sample_rate_hz):
     return log_mel_model(front_end, sample_rate_hz, clip_length)
 
 
-def _statistics(frames):
-    """Mean and population variance per band of a `FrameStore`, in one pass and float64.
+def _statistics(frames: FrameStore) -> dict[str, Floats]:
+    """`mean` and population `variance` per band of frames, in one pass and float64.
 
     A band that never changes gets the variance 1: else a trace of sound in a test clip
     would drown all other bands.
     """
+    frames.open()
     clips = frames.windows(frames.num_frames, frames.num_frames)
-    total, squares = 0.0, 0.0
+    total: Any = 0.0
+    squares: Any = 0.0
     for clip in range(len(clips)):
         values = clips.read([clip])[0].astype("float64")
         total = total + values.sum(axis=0)
@@ -211,14 +231,13 @@ def _statistics(frames):
     count = len(clips) * frames.num_frames
     mean = total / count
     variance = squares / count - mean**2
-    return mean, np.where(variance > _SMALLEST_VARIANCE, variance, 1.0)
+    return {"mean": mean, "variance": np.where(variance > _SMALLEST_VARIANCE, variance, 1.0)}
 
 
-def compiled(config, mean, variance):
+def compiled(config: AttentiveNeuralProcess, mean: Floats, variance: Floats) -> keras.Model:
     """The network, ready for training; its loss is in it.
 
     Args:
-        config: `AttentiveNeuralProcess`.
         mean: float `(bands,)`, in dB.
         variance: float `(bands,)`, in dB squared.
 
@@ -245,11 +264,12 @@ def compiled(config, mean, variance):
     return model
 
 
-def clip_scores(config, network, log_mel, seed):
+def clip_scores(
+    config: AttentiveNeuralProcess, network: keras.Model, log_mel: keras.Model, seed: int
+) -> keras.Model:
     """Model from waveform to the score of every window, `(batch, windows)`.
 
     Args:
-        config: `AttentiveNeuralProcess`.
         network: trained, as `compiled` makes it.
         log_mel: model from waveform to frames `(batch, frames, bands)` in dB.
         seed: int, of the contexts that the first pass of `boot` draws.
@@ -267,7 +287,9 @@ def clip_scores(config, network, log_mel, seed):
     return keras.Model(log_mel.input, InGroups(model, config.windows_at_once)(inputs))
 
 
-def _boot_score(network, window, first_context):
+def _boot_score(
+    network: keras.Model, window: keras.KerasTensor, first_context: keras.KerasTensor
+) -> keras.KerasTensor:
     """What the best predicted points leave unexplained of the others.
 
     The sheet seeds the first context by file and window. A model that hears waveforms knows
@@ -283,7 +305,7 @@ def _boot_score(network, window, first_context):
     return ops.mean(_unlikely(network, best, others), axis=1)
 
 
-def _max_score(network, window):
+def _max_score(network: keras.Model, window: keras.KerasTensor) -> keras.KerasTensor:
     """The largest mean of the partitions that the patent's fixed protocol may be."""
     parts = {name: WindowPoints(name)(window) for pair in _PARTITIONS[::2] for name in pair}
     scores = [
@@ -293,13 +315,15 @@ def _max_score(network, window):
     return ops.max(ops.stack(scores, axis=1), axis=1)
 
 
-def _unlikely(network, known, others):
+def _unlikely(
+    network: keras.Model, known: keras.KerasTensor, others: keras.KerasTensor
+) -> keras.KerasTensor:
     """Negative log-likelihood of points, given others, at the mean of the prior."""
     prior = network.get_layer("latent_path")(known)
     predicted = network.get_layer("prediction")([known, prior[..., 0], others[..., :2]])
     return gaussian_negative_log_likelihood(others[..., 2], predicted)
 
 
-def _taken(points, numbers):
+def _taken(points: keras.KerasTensor, numbers: keras.KerasTensor) -> keras.KerasTensor:
     """Some points of each window, `(batch, taken, 3)`."""
     return ops.take_along_axis(points, ops.expand_dims(numbers, -1), axis=1)

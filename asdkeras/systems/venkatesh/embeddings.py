@@ -1,28 +1,64 @@
 """Training of the networks, and what of it is kept: one array of embeddings per clip."""
 
+import dataclasses
+import itertools
 import math
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from asdkeras.data.chunk_batches import chunk_batches
-from asdkeras.scorers.section_neighbors import require_neighbors
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.scorers.nearest_neighbor import require_neighbors
+from asdkeras.scorers.terms import Term, concatenated, representation
 from asdkeras.systems.baselines.front_end import KEEP, heard_length, require_frames
-from asdkeras.systems.system import Trained
-from asdkeras.systems.venkatesh.networks import classifier, clip_embedder
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.system import RunContext
+from asdkeras.systems.venkatesh.networks import classifier, views
 from asdkeras.systems.venkatesh.tasks import tasks_of
 
+if TYPE_CHECKING:
+    from asdkeras.systems.venkatesh2022 import Config
 
-def train(config, clips, context):
+
+@dataclasses.dataclass(frozen=True)
+class Embedders(Models):
+    """What training leaves.
+
+    Attributes:
+        networks: kept epoch -> the network with its classifiers.
+        embeddings: name -> dimension of each embedding, in the order they are concatenated.
+        readers: name, group and embedding of each task, see `Task`.
+        parts: name -> dimension of the embeddings, and behind them of the views of `views`.
+        merge: how the chunks of a clip become one, `mean` or `std`.
+    """
+
+    networks: dict[int, TrainedNetwork]
+    embeddings: dict[str, int]
+    readers: tuple[tuple[str, str, str], ...]
+    parts: dict[str, int]
+    merge: str
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Group of a task -> name of the part that its score goes by."""
+        return {
+            group: group if group in self.parts else embedding
+            for _, group, embedding in self.readers
+            if group
+        }
+
+    def terms(self, epoch: int) -> dict[str, Term]:
+        """The parts of the embeddings of an epoch; `concatenated` has all embeddings."""
+        whole = representation(embedding_of(epoch))
+        ends = itertools.accumulate(self.parts.values())
+        terms = {
+            name: whole[:, end - dim : end]
+            for (name, dim), end in zip(self.parts.items(), ends, strict=True)
+        }
+        return {**terms, "concatenated": concatenated([terms[name] for name in self.embeddings])}
+
+
+def train(config: "Config", clips: ClipSet, context: RunContext) -> Embedders:
     """Train the network of one machine type.
-
-    Args:
-        config: of the system.
-        clips: `ClipSet`, the training clips.
-        context: `RunContext`.
-
-    Returns:
-        `Trained`: for each kept epoch `embedding_epoch<n>`; constants `names` and `dims` of
-        its parts, `tasks` group by group (see `parts_of`).
 
     Raises:
         DataError: if a section has one clip.
@@ -36,7 +72,7 @@ def train(config, clips, context):
     require_frames(front_end.chunk_frames, front_end, clip_length, "front_end.chunk_frames")
     classes = ", ".join(f"{len(task.labels.classes)} {task.name}" for task in tasks.tasks)
     context.say(f"{len(clips)} training clips; classes: {classes}")
-    fitted = context.fit(
+    networks = context.fit(
         build=lambda: classifier(
             config, tasks, config.machine_learning_rates.get(machine_type, config.learning_rate)
         ),
@@ -57,29 +93,22 @@ def train(config, clips, context):
         epochs=config.epochs,
         steps_per_epoch=math.ceil(len(clips) / config.batch_size),
         keep_epochs=kept_epochs(config),
-        watch=lambda model: {},
+    ).networks
+    readers = tuple((task.name, task.group, task.embedding) for task in tasks.tasks)
+    seen = views(readers, networks[config.epochs].model)
+    return Embedders(
+        clip_length,
+        clips.store.sample_rate_hz,
+        KEEP,
+        networks,
+        tasks.embeddings,
+        readers,
+        {**tasks.embeddings, **{name: basis.shape[1] for name, (_, basis) in seen.items()}},
+        config.machine_merges.get(machine_type, config.merge),
     )
-    merge = config.machine_merges.get(machine_type, config.merge)
-    models, dims = {}, {}
-    for epoch, model in sorted(fitted.models.items()):
-        embedder, dims = clip_embedder(config, tasks, model, clip_length, merge)
-        models[embedding_of(epoch)] = embedder
-    groups = {
-        task.group: task.group if task.group in dims else task.embedding
-        for task in tasks.tasks
-        if task.group
-    }
-    constants = {
-        "names": np.array(list(dims)),
-        "dims": np.array(list(dims.values())),
-        "num_embeddings": np.array(len(tasks.embeddings)),
-        "groups": np.array(list(groups)),
-        "group_parts": np.array(list(groups.values())),
-    }
-    return Trained(models, constants, clip_length, KEEP)
 
 
-def kept_epochs(config):
+def kept_epochs(config: "Config") -> tuple[int, ...]:
     """Epochs whose networks clips are scored by: the last alone, unless labels may choose."""
     if config.checkpoint == "last":
         return (config.epochs,)
@@ -87,23 +116,6 @@ def kept_epochs(config):
     return tuple(sorted({*range(interval, config.epochs + 1, interval), config.epochs}))
 
 
-def embedding_of(epoch):
+def embedding_of(epoch: int) -> str:
     """Name of the representation of an epoch."""
     return f"embedding_epoch{epoch:04d}"
-
-
-def parts_of(embeddings, constants):
-    """The parts of an array of embeddings.
-
-    Args:
-        embeddings: `(clips, dim)`, of one epoch.
-        constants: of `train`.
-
-    Returns:
-        name -> `(clips, dim of the part)`; and the names of those that are embeddings of
-        their own and not views of another.
-    """
-    ends = np.cumsum(constants["dims"])
-    pieces = np.split(embeddings, ends[:-1], axis=1)
-    names = [str(name) for name in constants["names"]]
-    return dict(zip(names, pieces, strict=True)), names[: int(constants["num_embeddings"])]

@@ -1,19 +1,19 @@
 """The front end of the paper: magnitude spectrograms, heard in chunks of frames."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 from keras import ops
 
-from asdkeras.config import require
+from asdkeras.config import Checked, Count, NaturalNumber, multiple_of
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
 
 _SMALLEST_MAGNITUDE = 1e-8  # Under the logarithm; far below one step of 16 bits.
 
 
 @dataclasses.dataclass(frozen=True)
-class FrontEnd:
+class FrontEnd(Checked):
     """Lengths are in samples.
 
     Attributes:
@@ -27,41 +27,29 @@ class FrontEnd:
             chunk of each clip is seen per epoch.
     """
 
-    clip_length: int
-    window_length: int
-    hop_length: int
+    clip_length: NaturalNumber
+    window_length: Annotated[int, multiple_of(2, "must be even")]
+    hop_length: Count
     pad_mode: Literal["constant", "reflect"]
     log_magnitude: bool
-    chunk_frames: int
-    test_hop: int
-
-    def __post_init__(self):
-        require(self.clip_length >= 0, "clip_length", "must not be negative", self.clip_length)
-        for name in ("hop_length", "chunk_frames", "test_hop"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        require(
-            self.window_length >= 2 and self.window_length % 2 == 0,
-            "window_length",
-            "must be even",
-            self.window_length,
-        )
+    chunk_frames: Count
+    test_hop: Count
 
     @property
-    def chunk_length(self):
+    def chunk_length(self) -> int:
         """Samples that the frames of one chunk see."""
         return (self.chunk_frames - 1) * self.hop_length + self.window_length
 
     @property
-    def num_bins(self):
+    def num_bins(self) -> int:
         """Of the spectrogram."""
         return self.window_length // 2 + 1
 
 
-def spectrogram(front_end, waveforms):
+def spectrogram(front_end: FrontEnd, waveforms: keras.KerasTensor) -> keras.KerasTensor:
     """Magnitudes of the frames that lie within waveforms.
 
     Args:
-        front_end: `FrontEnd`.
         waveforms: Keras tensor `(batch, samples)`.
 
     Returns:
@@ -73,11 +61,10 @@ def spectrogram(front_end, waveforms):
     return ops.log(ops.maximum(magnitudes, _SMALLEST_MAGNITUDE))
 
 
-def centered_spectrogram(front_end, waveforms):
+def centered_spectrogram(front_end: FrontEnd, waveforms: keras.KerasTensor) -> keras.KerasTensor:
     """The same of whole clips, whose frames are centered and see beyond the ends of a clip.
 
     Args:
-        front_end: `FrontEnd`.
         waveforms: Keras tensor `(batch, samples)`.
 
     Returns:
@@ -88,6 +75,6 @@ def centered_spectrogram(front_end, waveforms):
     return spectrogram(front_end, padded)
 
 
-def waveform_input(num_samples):
+def waveform_input(num_samples: int) -> keras.KerasTensor:
     """`keras.Input` of waveforms."""
     return keras.Input((num_samples,), name="waveform")

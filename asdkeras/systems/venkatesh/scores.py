@@ -1,19 +1,21 @@
 """Scores by the nearest training clip of the section, and what labels may choose of them."""
 
-import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from keras import ops
 
-from asdkeras.errors import RecipeError
-from asdkeras.layers.exemplar_distance import ExemplarDistance
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import rules_for
-from asdkeras.progress import stage
-from asdkeras.scorers.section_neighbors import nearest_in_section
-from asdkeras.systems.system import ScoreTable
-from asdkeras.systems.venkatesh.embeddings import embedding_of, kept_epochs, parts_of
+from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import Term, scored
+from asdkeras.systems.system import Choice, NormalClips
+from asdkeras.systems.venkatesh.embeddings import Embedders, kept_epochs
+
+if TYPE_CHECKING:
+    from asdkeras.systems.venkatesh2022 import Config
 
 ORACLE = "_oracle"
 """Ending of a column in which labels of test clips had a say."""
@@ -31,111 +33,68 @@ _EQUAL = 0.5
 _GRID = np.arange(21) / 20.0  # Table 4 has steps of 0.05.
 
 
-def score(config, representations, table, seed):
-    """Score all clips of one machine type.
+def section_scorer(config: "Config", normal: NormalClips[Embedders]) -> SectionScorer:
+    """Distance to the nearest training clip of the section, by embedding and view.
 
-    The columns of `columns_of` after the last epoch and, where labels may choose, the same
-    with the ending `_oracle`.
+    Scores are those of `columns_of` after the last epoch and, where labels may choose, for
+    `with_labels` the distances by every kept epoch.
     """
-    constants = representations.constants
-    epochs = kept_epochs(config)
-    with stage("nearest neighbors") as update:
-        by_epoch = {}
-        for number, epoch in enumerate(epochs):
-            embeddings = representations.clips[embedding_of(epoch)].astype("float64")
-            parts, own = parts_of(embeddings, constants)
-            by_epoch[epoch] = _distances(parts, own, table)
-            update(number + 1, len(epochs), f"epoch {epoch}")
-    last = by_epoch[epochs[-1]]
-    columns = columns_of(config, last, _EQUAL)
-    notes, oracle = [], []
-    if config.checkpoint == "oracle" or config.section_weight != "equal":
-        chosen, notes = _with_labels(config, by_epoch, table)
-        columns = columns.join(chosen.add_suffix(ORACLE))
-        oracle = reasons(config)
-    answer = answer_of(config, config.variant)
-    return ScoreTable(
-        columns,
-        anomaly_score=answer,
-        decision_score=answer,
-        named_scores=tuple(columns.columns),
-        notes=tuple(notes),
-        oracle=tuple(oracle) if answer.endswith(ORACLE) else (),
-        group_scores=_group_scores(last, constants),
-    )
+    last = config.epochs
+    by_epoch = {epoch: _distances(normal, epoch) for epoch in kept_epochs(config)}
+    scores = columns_of(config, by_epoch[last], _EQUAL)
+    if uses_labels(config):
+        for epoch, distances in by_epoch.items():
+            scores |= {_candidate(epoch, name): term for name, term in distances.items()}
+    groups = {group: by_epoch[last][part] for group, part in normal.models.groups.items()}
+    embedding = normal.models.terms(last)["concatenated"]
+    return SectionScorer(scores, embedding, groups)
 
 
-def _distances(parts, own, table):
-    """Distance of every clip to the nearest training clip of its section, by part.
-
-    A training clip is not compared with itself. `concatenated` has all embeddings.
-    """
-    wholes = {**parts, "concatenated": np.concatenate([parts[name] for name in own], axis=1)}
-    is_training = (table["split"] == "train").to_numpy(bool)
-    distances = {
-        name: nearest_in_section(embeddings, table["section"].to_numpy(), is_training, "cosine")
-        for name, embeddings in wholes.items()
-    }
-    return pd.DataFrame(distances, index=table.index)
-
-
-def graph(config, tensors, fit, column):
-    """A column as Keras layers; all embeddings of the last epoch together as embedding."""
-    if column.endswith(ORACLE):
-        raise RecipeError(
-            f"`{column}` was chosen by labels of test clips, and a detector knows none. Take the "
-            "recipe's `checkpoint: last` and `section_weight: equal`."
+def _distances(normal: NormalClips[Embedders], epoch: int) -> dict[str, Term]:
+    """Name of a part -> distance; a training clip is not compared with itself."""
+    return {
+        name: scored(
+            NearestNeighborScorer("cosine").fit(normal.values(part)), part, leave_self_out=True
         )
-    constants = fit.representations.constants
-    name = embedding_of(kept_epochs(config)[-1])
-    whole = tensors[name]
-    dims = [int(dim) for dim in constants["dims"]]
-    ends = itertools.accumulate(dims)
-    pieces = [whole[:, end - dim : end] for end, dim in zip(ends, dims, strict=True)]
-    parts = dict(zip(map(str, constants["names"]), pieces, strict=True))
-    normal, own = parts_of(
-        fit.representations.clips[name][fit.is_normal].astype("float64"), constants
-    )
-    embedding = ops.concatenate([parts[each] for each in own], axis=1)
-    parts["concatenated"] = embedding
-    normal["concatenated"] = np.concatenate([normal[each] for each in own], axis=1)
-
-    def distance(part):
-        layer = ExemplarDistance(len(normal[part]), "cosine")
-        layer.set_exemplars(normal[part])
-        return layer(parts[part])
-
-    if column == "weighted":
-        score = _EQUAL * distance("section") + (1.0 - _EQUAL) * distance("attributes")
-    else:
-        score = distance(column)
-    return score, embedding
+        for name, part in normal.models.terms(epoch).items()
+    }
 
 
-def columns_of(config, distances, section_weight):
-    """The scores of a variant, its answer first.
+def uses_labels(config: "Config") -> bool:
+    """Whether labels of test clips, or what the authors chose by them, decide something."""
+    return config.checkpoint == "oracle" or config.section_weight != "equal"
+
+
+def _candidate(epoch: int, name: str) -> str:
+    """Column of the distance by a part after an epoch, where labels may choose it."""
+    return f"epoch {epoch}: {name}"
+
+
+def columns_of(
+    config: "Config", distances: Mapping[str, Any], section_weight: float
+) -> dict[str, Any]:
+    """The scores of a variant, the main one first.
 
     Args:
-        config: of the system.
-        distances: data frame, distances by part and `concatenated`.
+        distances: name of a part -> term or column.
         section_weight: float in [0, 1], of `weighted` (paper: w_S, w_A is the rest).
 
     Returns:
-        data frame.
+        name -> term or column.
     """
     if config.variant == "disent_cat":
-        weighted = (
-            section_weight * distances["section"] + (1.0 - section_weight) * distances["attributes"]
-        )
-        chosen = distances[["concatenated", "section", "attributes"]]
-        return chosen.assign(weighted=weighted)
+        rest = 1.0 - section_weight
+        weighted = section_weight * distances["section"] + rest * distances["attributes"]
+        names = ("concatenated", "section", "attributes")
+        return {**{name: distances[name] for name in names}, "weighted": weighted}
     if config.variant == "disent_split":
-        return distances[["concatenated", "section"]]
-    return distances[["embedding" if config.variant == "mtl" else "section"]]
+        return {name: distances[name] for name in ("concatenated", "section")}
+    name = "embedding" if config.variant == "mtl" else "section"
+    return {name: distances[name]}
 
 
-def answer_of(config, variant):
-    """Name of the column that is the answer of a variant."""
+def answer_of(config: "Config", variant: str) -> str:
+    """Name of the main score of a variant."""
     names = {
         "disent_cat": "concatenated",
         "disent_wt": "weighted",
@@ -151,43 +110,57 @@ def answer_of(config, variant):
     return name + ORACLE if by_labels else name
 
 
-def _with_labels(config, by_epoch, table):
-    """The columns that labels of development test clips choose, each by itself."""
+def with_labels(config: "Config", columns: pd.DataFrame, table: pd.DataFrame) -> Choice:
+    """The scores that labels of development test clips choose, each by itself, beside the others.
+
+    Args:
+        columns: those of `section_scorer`.
+        table: clip table of one machine type.
+
+    Returns:
+        `Choice`, in which what labels chose has the ending `_oracle`.
+    """
+    epochs = kept_epochs(config)
     machine_type = str(table["machine_type"].iloc[0])
     weights = {
         "equal": [_EQUAL],
         "paper": [PAPER_WEIGHTS.get(machine_type, _EQUAL)],
         "oracle": list(_GRID),
     }[config.section_weight]
-    last = by_epoch[max(by_epoch)]
-    touched = [
-        name
-        for name in columns_of(config, last, _EQUAL)
-        if config.checkpoint == "oracle" or name == "weighted"
-    ]
-    columns, notes = {}, []
-    for name in touched:
+    start = _candidate(epochs[0], "")
+    parts = [name.removeprefix(start) for name in map(str, columns) if name.startswith(start)]
+    by_epoch = {
+        epoch: {part: columns[_candidate(epoch, part)] for part in parts} for epoch in epochs
+    }
+    names = list(columns_of(config, by_epoch[epochs[-1]], _EQUAL))
+    kept, notes = columns[names], []
+    for name in names:
+        if config.checkpoint != "oracle" and name != "weighted":
+            continue
         candidates = {
             (epoch, weight): columns_of(config, distances, weight)[name]
             for epoch, distances in by_epoch.items()
             for weight in (weights if name == "weighted" else weights[:1])
         }
-        epoch, weight = _best(candidates, table) or (max(by_epoch), weights[0])
-        columns[name] = candidates[epoch, weight]
+        epoch, weight = _best(candidates, table) or (epochs[-1], weights[0])
+        kept = kept.assign(**{name + ORACLE: candidates[epoch, weight]})
         of_weight = f", w_S {weight:.2f}" if name == "weighted" else ""
         notes.append(f"{machine_type}: {name}{ORACLE} is of epoch {epoch}{of_weight}")
-    return pd.DataFrame(columns), notes
+    is_oracle = answer_of(config, config.variant).endswith(ORACLE)
+    return Choice(kept, tuple(notes), tuple(reasons(config)) if is_oracle else ())
 
 
-def _best(candidates, table):
+def _best(
+    candidates: dict[tuple[int, float], pd.Series], table: pd.DataFrame
+) -> tuple[int, float] | None:
     """The key whose scores serve the labelled development clips best; None if there are none."""
     rules = rules_for(str(table["dataset"].iloc[0]))
     qualities = {key: development_score(table, each, rules) for key, each in candidates.items()}
     known = {key: quality for key, quality in qualities.items() if quality is not None}
-    return max(known, key=known.get) if known else None
+    return max(known, key=lambda key: known[key]) if known else None
 
 
-def reasons(config):
+def reasons(config: "Config") -> list[str]:
     """What labels of test clips chose, a line each."""
     lines = []
     if config.checkpoint == "oracle":
@@ -197,9 +170,3 @@ def reasons(config):
     if config.section_weight == "paper":
         lines.append("w_S of each machine type (Table 4), by the authors on development labels")
     return lines
-
-
-def _group_scores(distances, constants):
-    """What each classifier has to say of a clip."""
-    groups = zip(constants["groups"], constants["group_parts"], strict=True)
-    return pd.DataFrame({str(group): distances[str(part)] for group, part in groups})

@@ -2,12 +2,18 @@
 
 import dataclasses
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from asdkeras.data.attributes import attribute_groups
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels, section_labels
 from asdkeras.errors import RecipeError
+
+if TYPE_CHECKING:
+    from asdkeras.systems.venkatesh2022 import Config
 
 SECTIONS, DOMAIN = "sections", "domain"
 _DOMAINS = ("source", "target")
@@ -45,20 +51,12 @@ class Tasks:
     embeddings: dict[str, int]
     tasks: tuple[Task, ...]
 
-    def is_shared(self, embedding):
-        """Whether several tasks that have a group read an embedding."""
-        return sum(bool(task.group) for task in self.tasks if task.embedding == embedding) > 1
 
-
-def tasks_of(config, clips):
+def tasks_of(config: "Config", clips: ClipSet) -> Tasks:
     """What a variant learns on the training clips of one machine type.
 
     Args:
         config: has `variant`, `attributes`, `embedding_dim` and `mtl_embedding_dim`.
-        clips: `ClipSet`.
-
-    Returns:
-        `Tasks`.
 
     Raises:
         RecipeError: if there is nothing to tell apart.
@@ -82,7 +80,7 @@ def tasks_of(config, clips):
     return Tasks(embeddings, tuple(tasks))
 
 
-def _sections(table, variant):
+def _sections(table: pd.DataFrame, variant: str) -> Labels:
     names = sorted(set(table["section"]))
     if len(names) < 2:
         raise RecipeError(
@@ -93,7 +91,7 @@ def _sections(table, variant):
     return section_labels(table)
 
 
-def _attributes(table, config):
+def _attributes(table: pd.DataFrame, config: "Config") -> dict[str, Labels]:
     groups = attribute_groups(table, which=config.attributes)
     if not groups:
         raise RecipeError(
@@ -104,7 +102,7 @@ def _attributes(table, config):
     return groups
 
 
-def _domains(table):
+def _domains(table: pd.DataFrame) -> Labels:
     indices = np.full(len(table), -1)
     for index, domain in enumerate(_DOMAINS):
         indices[(table["domain"] == domain).fillna(False).to_numpy(bool)] = index
@@ -116,6 +114,6 @@ def _domains(table):
     return Labels(_DOMAINS, indices.astype("int64"))
 
 
-def _plain(key):
+def _plain(key: str) -> str:
     """An attribute's key as Keras takes it in a name."""
     return re.sub(r"[^A-Za-z0-9.-]", "_", key)

@@ -165,15 +165,12 @@ def test_without_truth_raw_clips_are_counted_all_together(tree):
     assert "No ground truth here" in verification.notes[0]
 
 
-def test_missing_training_clip_shows_in_count_and_number(tree, truth):
+def test_missing_training_clip_shows_in_the_count(tree, truth):
     (tree / "fan" / "train" / train_name("source", 2)).unlink()
 
     verification = check(tree, truth=truth)
 
-    assert found(verification) == [
-        ("count", "fan section 00 train source: 3 normal, expected 4"),
-        ("missing clip", "fan section 00 train source: number 2 missing"),
-    ]
+    assert found(verification) == [("count", "fan section 00 train source: 3 normal, expected 4")]
     assert not verification.is_ok
 
 
@@ -183,7 +180,6 @@ def test_missing_test_clips_show_by_domain_and_label(tree, truth):
 
     assert found(check(tree, truth=truth)) == [
         ("count", "fan section 00 test source: 1 normal, expected 2"),
-        ("missing clip", "fan section 00 test source normal: number 0 missing"),
         ("count", "fan section 00 test target: 0 anomalous, expected 1"),
     ]
 
@@ -197,86 +193,21 @@ def test_missing_evaluation_clip_is_named_by_the_truth(tree, truth):
     ]
 
 
-def test_missing_evaluation_clip_is_numbered_without_truth(tree):
+def test_missing_evaluation_clip_is_counted_without_truth(tree):
     (tree / "bandsaw" / "test" / "section_00_0002.wav").unlink()
 
-    assert found(check(tree)) == [
-        ("count", "bandsaw section 00 test: 5 clips, expected 6"),
-        ("missing clip", "bandsaw section 00 test: number 2 missing"),
-    ]
+    assert found(check(tree)) == [("count", "bandsaw section 00 test: 5 clips, expected 6")]
 
 
-def test_last_clip_may_be_the_one_before_the_first(tree):
-    """Some machine types are numbered from 0, others from 1, so this is all that is known."""
-    for number in (0, 3, 4):
-        (tree / "bandsaw" / "test" / f"section_00_{number:04d}.wav").unlink()
-
-    assert texts(check(tree))[1] == "bandsaw section 00 test: number 3 to 4, 0 or 6 missing"
-
-
-def test_numbers_from_one_show_what_is_missing(tree):
-    for number in reversed(range(6)):
-        old = tree / "bandsaw" / "test" / f"section_00_{number:04d}.wav"
-        old.rename(old.with_name(f"section_00_{number + 1:04d}.wav"))
-    (tree / "bandsaw" / "test" / "section_00_0001.wav").unlink()
-
-    assert texts(check(tree))[1] == "bandsaw section 00 test: number 1 missing"
-
-
-def test_numbers_with_gaps_by_nature_tell_nothing(tree):
-    for number in range(3):
-        old = tree / "bandsaw" / "test" / f"section_00_{number:04d}.wav"
-        old.rename(old.with_name(f"section_00_{number * 7 + 20:04d}.wav"))
-    (tree / "bandsaw" / "test" / "section_00_0004.wav").unlink()
-
-    assert texts(check(tree)) == ["bandsaw section 00 test: 5 clips, expected 6"]
-
-
-def test_clip_too_many_is_named_by_its_number(tree, truth):
+def test_clip_too_many_shows_in_the_count(tree, truth):
     record(tree / "fan" / "train" / train_name("target", 2))
 
     assert found(check(tree, truth=truth), tree) == [
-        ("count", "fan section 00 train target: 3 normal, expected 2"),
-        (
-            "extra clip",
-            f"fan/train/{train_name('target', 2)}: numbered beyond the 2 clips expected",
-        ),
+        ("count", "fan section 00 train target: 3 normal, expected 2")
     ]
 
 
-def test_clip_that_repeats_a_number_is_named(tree, truth):
-    name = train_name("target", 1).replace("vel_6", "vel_7")
-    record(tree / "fan" / "train" / name)
-
-    assert found(check(tree, truth=truth), tree)[1:] == [
-        (
-            "extra clip",
-            f"fan/train/{name}: has the number of {train_name('target', 1)}, one is too many",
-        )
-    ]
-
-
-def test_clips_of_which_some_are_not_too_many_are_not_named(tree, truth):
-    (tree / "fan" / "train" / train_name("target", 1)).unlink()
-    for number in (8, 9):
-        record(tree / "fan" / "train" / train_name("target", number))
-
-    assert texts(check(tree, truth=truth)) == ["fan section 00 train target: 3 normal, expected 2"]
-
-
-def test_clip_too_many_is_named_where_numbers_begin_with_one(tree, truth):
-    for domain, count in (("source", 4), ("target", 2)):
-        for number in reversed(range(count)):
-            old = tree / "fan" / "train" / train_name(domain, number)
-            old.rename(old.with_name(train_name(domain, number + 1)))
-    extra = record(tree / "fan" / "train" / train_name("target", 3))
-
-    places = [each.place for each in check(tree, truth=truth).findings]
-
-    assert places == ["fan section 00 train target", os.fspath(extra)]
-
-
-def test_domains_that_are_counted_together_share_numbers(tree, truth):
+def test_domains_are_counted_together_if_a_clip_does_not_state_its_own(tree, truth):
     old = tree / "fan" / "train" / train_name("source", 3)
     old.rename(old.with_name("section_00_train_normal_0003_vel_6.wav"))
     assert check(tree, truth=truth).is_ok
@@ -301,7 +232,7 @@ def test_clip_in_the_wrong_domain_is_one_too_few_and_one_too_many(tree, truth):
     old = tree / "fan" / "train" / train_name("source", 3)
     old.rename(old.with_name(train_name("target", 2)))
 
-    assert texts(check(tree, truth=truth))[::2] == [
+    assert texts(check(tree, truth=truth)) == [
         "fan section 00 train source: 3 normal, expected 4",
         "fan section 00 train target: 3 normal, expected 2",
     ]
@@ -311,9 +242,9 @@ def test_clip_with_the_wrong_label_is_found_where_the_number_is_right(tree, trut
     old = tree / "fan" / "test" / test_name("source", "normal", 1)
     old.rename(old.with_name(test_name("source", "anomaly", 1)))
 
-    assert texts(check(tree, truth=truth))[0] == (
+    assert texts(check(tree, truth=truth)) == [
         "fan section 00 test source: 1 normal, expected 2; 2 anomalous, expected 1"
-    )
+    ]
 
 
 def test_too_many_of_one_label_is_a_fault_even_if_others_are_unlabeled(tree):
@@ -433,8 +364,7 @@ def test_supplemental_clips_are_counted_together(tmp_path):
     record(root / "BandSealer" / "supplemental" / "section_00_noise_0007_.wav", 2 * LENGTH)
 
     assert texts(check(root, manifest), root) == [
-        "BandSealer section 00 supplemental: 4 clips, expected 3",
-        "BandSealer/supplemental/section_00_noise_0007_.wav: numbered beyond the 3 clips expected",
+        "BandSealer section 00 supplemental: 4 clips, expected 3"
     ]
 
 
@@ -590,16 +520,6 @@ def test_folder_linked_into_itself_is_walked_once(tree, truth):
     assert [each.kind for each in check(tree, truth=truth).findings] == ["unknown file"]
 
 
-def test_unknown_files_are_found_behind_links(tree, truth):
-    (tree / "fan" / "train").rename(tree.parent / "elsewhere")
-    (tree / "fan" / "train").symlink_to(tree.parent / "elsewhere", target_is_directory=True)
-    (tree.parent / "elsewhere" / "notes.txt").touch()
-
-    assert [each.place for each in check(tree, truth=truth).findings] == [
-        os.fspath(tree / "fan" / "train" / "notes.txt")
-    ]
-
-
 def test_machine_folder_may_lie_within_another(tmp_path):
     record(tmp_path / "own" / "train" / "a.wav")
     record(tmp_path / "own" / "press" / "train" / "b.wav")
@@ -624,9 +544,9 @@ def test_contradictions_are_findings(tree, truth):
 
     findings = check(tree, truth=truth).findings
 
-    assert [each.kind for each in findings] == ["count", "missing clip", "contradiction"]
-    assert findings[2].place == os.fspath(tree / "fan" / "test" / old.name)
-    assert findings[2].text.startswith(f"{findings[2].place}: ")
+    assert [each.kind for each in findings] == ["count", "contradiction"]
+    assert findings[1].place == os.fspath(tree / "fan" / "test" / old.name)
+    assert findings[1].text.startswith(f"{findings[1].place}: ")
 
 
 def test_everything_that_is_off_is_listed_by_machine_type_and_path(tree, truth):
@@ -636,13 +556,8 @@ def test_everything_that_is_off_is_listed_by_machine_type_and_path(tree, truth):
     (tree / "bandsaw" / "zzz.txt").touch()
 
     assert [each.kind for each in check(tree, truth=truth).findings] == [
-        *("unknown file", "count", "missing clip", "length", "unusable file")
+        *("unknown file", "count", "length", "unusable file")
     ]
-
-
-def test_truth_of_another_dataset_is_refused(tree):
-    with pytest.raises(ValueError, match=r"must be of dcase2023.*Received: truth of dcase2022"):
-        check(tree, truth=Truth("dcase2022", {}))
 
 
 def test_labeled_evaluation_names_are_joined_too(tree, truth):
@@ -768,7 +683,7 @@ def test_interruption_leaves_the_remaining_files_unread(tree, monkeypatch):
         started.append(path)
         if len(started) > 1:
             is_stopped.wait()
-        return recordings.Recording(None)
+        return recordings.Recording(path)
 
     def shutdown(pool, wait=True, *, cancel_futures=False):
         stop(pool, wait=False, cancel_futures=cancel_futures)
@@ -909,17 +824,14 @@ def test_changed_file_of_a_mini_corpus_is_found_by_decoding(mini, official, kind
 
 
 @pytest.mark.parametrize("key", ["size", "machines", "seed", "sha256"])
-def test_damaged_card_of_a_mini_corpus_is_found_among_others(mini, official, key):
+def test_damaged_card_of_a_mini_corpus_is_refused(mini, official, key):
     card = mini / "mini_corpus.json"
     content = json.loads(card.read_text())
     del content[key]
     card.write_text(json.dumps(content))
-    (mini / "dev_data" / "fan" / "notes.txt").touch()
 
-    findings = check(mini, official).findings
-
-    assert [each.kind for each in findings] == ["damaged card", "unknown file"]
-    assert findings[0].text.count(os.fspath(card)) == 1
+    with pytest.raises(DataError, match=rf"{card}: not the card .* Generate the corpus again"):
+        check(mini, official)
 
 
 def names_by_count(count, year):
@@ -978,6 +890,4 @@ def test_whole_official_tree_is_as_the_manifest_and_the_published_truth_say(
     assert verification.notes == ()
     gone = min(place for place in places if place[1].endswith("test"))
     (root / Path(*gone)).unlink()
-    assert {each.kind for each in check(root, official, truth=truth).findings} == {
-        *("count", "missing clip")
-    }
+    assert "count" in {each.kind for each in check(root, official, truth=truth).findings}

@@ -1,0 +1,74 @@
+"""Clips that a system trains on or represents: rows of a clip table and their audio."""
+
+import dataclasses
+import functools
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from asdkeras.data.store import ClipStore, PadMode
+from asdkeras.dsp.clip_length import Keep
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSet:
+    """Rows of the clip table and the store that has their audio.
+
+    Attributes:
+        table: clip table; its index says where in `store` a clip lies.
+        store: the decoded audio of the whole dataset.
+        seed: int, of the trial; what is drawn once per clip derives from it.
+    """
+
+    table: pd.DataFrame
+    store: ClipStore
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Samples of each clip, int `(len(self),)`."""
+        lengths: npt.NDArray[np.int64] = self.store.lengths[self.table.index.to_numpy()]
+        return lengths
+
+    def read(
+        self, positions: npt.NDArray[np.int64], clip_length: int, keep: Keep
+    ) -> npt.NDArray[np.float32]:
+        """Waveforms of the rows at `positions`, float32 `(len(positions), clip_length)`.
+
+        Where `keep` is `random`, seed and file name decide which window of a clip is read,
+        so it is the same one whenever and in whatever order clips are read.
+        """
+        draws = self._draws[positions] if keep == "random" else None
+        return self.store.read(self.table.index.to_numpy()[positions], clip_length, keep, draws)
+
+    def read_chunks(
+        self,
+        positions: npt.NDArray[np.int64],
+        first_samples: npt.NDArray[np.int64],
+        num_samples: int,
+        clip_length: int,
+        keep: Keep,
+        pad_mode: PadMode,
+    ) -> npt.NDArray[np.float32]:
+        """One part of each row at `positions`, float32 `(len(positions), num_samples)`.
+
+        Part i starts at sample `first_samples[i]` of the clip of `clip_length` samples that
+        `read` would give, and may reach beyond its ends; see `ClipStore.read_part`.
+        """
+        rows = self.table.index.to_numpy()[positions]
+        return self.store.read_part(rows, first_samples, num_samples, clip_length, keep, pad_mode)
+
+    @functools.cached_property
+    def _draws(self) -> npt.NDArray[np.float64]:
+        return np.array([_draw(self.seed, Path(path).name) for path in self.table["path"]])
+
+
+def _draw(seed: int, name: str) -> float:
+    """A number in [0, 1) that depends on nothing but the seed and the name."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53  # As many bits as a float has.

@@ -1,0 +1,123 @@
+"""Scores and thresholds of the clips of a unit: the loop over sections that all systems share."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from asdkeras.experiment.units import Unit
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import OfArrays
+from asdkeras.systems.model_files import Models
+from asdkeras.systems.system import NormalClips, System, domains_of
+
+_SECTION = ["machine_type", "section"]
+
+
+class UnitScores(NamedTuple):
+    """Scores of all clips of a unit.
+
+    Attributes:
+        columns: one row per clip of the table, one column per named score, NaN where a score
+            does not apply; higher is more anomalous.
+        groups: likewise, of groups of what was learned; no columns if a system tells none.
+        thresholds: one per clip.
+        notes: what a reader of the results should know, a line each.
+        oracle: choices that labels of test clips made, a line each.
+    """
+
+    columns: pd.DataFrame
+    groups: pd.DataFrame
+    thresholds: pd.Series
+    notes: tuple[str, ...]
+    oracle: tuple[str, ...]
+
+
+def sections_of(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Machine type and section of each section of a table, in ascending order."""
+    keys = table[_SECTION].drop_duplicates().sort_values(_SECTION)
+    return [(str(one), str(other)) for one, other in keys.itertuples(index=False)]
+
+
+def section_scorer(
+    system: System[object, Models], unit: Unit, machine_type: str, section: str, seed: int
+) -> SectionScorer:
+    """The scorer of one section, fitted to its training clips.
+
+    Args:
+        system: that trained the unit.
+        unit: which the section is of.
+        machine_type: of the section.
+        section: its name.
+        seed: of the trial.
+    """
+    is_training = (unit.table["split"] == "train").to_numpy(bool)
+    rows = np.flatnonzero(is_training & _is_of(unit.table, machine_type, section))
+    normal = NormalClips(
+        machine_type,
+        section,
+        unit.table.iloc[rows],
+        {name: each[rows] for name, each in unit.arrays.items()},
+        np.searchsorted(np.flatnonzero(is_training), rows),
+        unit.models,
+        seed,
+    )
+    return system.section_scorer(normal)
+
+
+def score_unit(
+    system: System[object, Models],
+    unit: Unit,
+    seed: int,
+    on_section: Callable[[str], None] = lambda name: None,
+) -> UnitScores:
+    """Fit the scorer of every section of a unit, score its clips and set thresholds.
+
+    Args:
+        system: that trained the unit.
+        unit: a finished training.
+        seed: of the trial.
+        on_section: called with the name of each section that is scored.
+    """
+    columns: list[pd.DataFrame] = []
+    groups: list[pd.DataFrame] = []
+    scorers: list[SectionScorer] = []
+    table = unit.table
+    for machine_type, section in sections_of(table):
+        rows = np.flatnonzero(_is_of(table, machine_type, section))
+        scorer = section_scorer(system, unit, machine_type, section, seed)
+        clips = OfArrays(
+            {name: each[rows] for name, each in unit.arrays.items()},
+            (table["split"].iloc[rows] == "train").to_numpy(bool),
+            domains_of(table.iloc[rows]),
+        )
+        scores, by_group = scorer.arrays(clips)
+        columns.append(scores.set_axis(table.index[rows]))
+        groups.append(by_group.set_axis(table.index[rows]))
+        scorers.append(scorer)
+        on_section(f"{machine_type}_{section}")
+    choice = system.choose(pd.concat(columns).loc[table.index], table)
+    thresholds = system.thresholds(choice.columns, table, models=unit.models)
+    return UnitScores(
+        choice.columns,
+        pd.concat(groups).loc[table.index],
+        thresholds.values,
+        (*_notes(scorers), *choice.notes, *thresholds.notes),
+        choice.oracle,
+    )
+
+
+def _is_of(table: pd.DataFrame, machine_type: str, section: str) -> np.ndarray:
+    is_here = (table["machine_type"] == machine_type) & (table["section"] == section)
+    return is_here.to_numpy(bool)
+
+
+def _notes(scorers: Sequence[SectionScorer]) -> list[str]:
+    """Notes of all sections, each once, and sums of what is counted."""
+    notes = dict.fromkeys(note for scorer in scorers for note in scorer.notes)
+    counts: dict[str, int] = {}
+    for scorer in scorers:
+        for text, count in scorer.counts.items():
+            counts[text] = counts.get(text, 0) + count
+    return [*notes, *(f"{count} {text}" for text, count in counts.items() if count)]

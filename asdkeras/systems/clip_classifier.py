@@ -1,0 +1,135 @@
+"""Systems that learn to tell classes of whole clips apart, and are scored by their embeddings."""
+
+import abc
+import dataclasses
+import math
+from typing import Generic, Protocol, TypeVar
+
+import keras
+
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.labels import Labels
+from asdkeras.data.pipeline import Mixup, training_batches
+from asdkeras.dsp.clip_length import Keep
+from asdkeras.losses.scale_record import guard_notes, scale_values
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.system import RunContext, System
+
+
+class ClassifierConfig(Protocol):
+    """What the config of a paper has at least."""
+
+    @property
+    def clip_length(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierModels(Models):
+    """What the training of a classifier leaves.
+
+    Attributes:
+        networks: kept epoch -> the classifier after it.
+    """
+
+    networks: dict[int, TrainedNetwork]
+
+
+Config = TypeVar("Config", bound=ClassifierConfig)
+AnyModels = TypeVar("AnyModels", bound=ClassifierModels)
+
+
+class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyModels]):
+    """One network for all machines, trained on waveforms that may be mixed.
+
+    A subclass says `classes`, `build` and `section_scorer`. By default clips are represented by
+    the layer `network` of the classifier after the last epoch.
+
+    Attributes:
+        keep: which part of a longer clip is used.
+    """
+
+    scope = "all"
+
+    @property
+    def keep(self) -> Keep:
+        return "start"
+
+    @property
+    def batch_size(self) -> int:
+        return self.config.batch_size
+
+    @property
+    def kept_epochs(self) -> tuple[int, ...]:
+        """Epochs after which clips are represented, in ascending order."""
+        return (self.config.epochs,)
+
+    @property
+    def mixup(self) -> Mixup:
+        """How training clips are mixed: by default not at all."""
+        return Mixup("waveform", 0.0, "linear")
+
+    @abc.abstractmethod
+    def classes(self, clips: ClipSet, context: RunContext) -> dict[str, Labels]:
+        """Name of each auxiliary task -> classes of the training clips."""
+
+    @abc.abstractmethod
+    def build(
+        self, clips: ClipSet, num_classes: dict[str, int], context: RunContext
+    ) -> keras.Model:
+        """The compiled classifier.
+
+        Its inputs are those of `training_batches`: `waveform` `(batch, clip_length)`, `weight`
+        `(batch, 1)` and `<task>_label` `(batch, classes)`; its outputs are logits by task.
+        """
+
+    def models(
+        self, networks: dict[int, TrainedNetwork], labels: dict[str, Labels], clips: ClipSet
+    ) -> AnyModels:
+        """The record of the trained networks."""
+        rate_hz = clips.store.sample_rate_hz
+        return self.models_class(self.config.clip_length, rate_hz, self.keep, networks)
+
+    def train(self, clips: ClipSet, context: RunContext) -> AnyModels:
+        config = self.config
+        labels = self.classes(clips, context)
+        num_classes = {name: len(each.classes) for name, each in labels.items()}
+        counts = ", ".join(f"{count} {name}" for name, count in num_classes.items())
+        context.say(f"{len(clips)} training clips; {counts}")
+        self.warn_of_lengths(clips, context)
+        networks = context.fit(
+            build=lambda: self.build(clips, num_classes, context),
+            batches=lambda first_epoch: training_batches(
+                clips,
+                config.clip_length,
+                self.keep,
+                labels,
+                batch_size=config.batch_size,
+                mixup=self.mixup,
+                seed=context.seed,
+                first_epoch=first_epoch,
+                epochs=config.epochs,
+            ),
+            epochs=config.epochs,
+            steps_per_epoch=math.ceil(len(clips) / config.batch_size),
+            keep_epochs=self.kept_epochs,
+            watch=scale_values,
+        ).networks
+        for note in guard_notes(networks[config.epochs].model):
+            context.warn(note)
+        return self.models(networks, labels, clips)
+
+    def warn_of_lengths(self, clips: ClipSet, context: RunContext) -> None:
+        """Warn if clips are far from the length that the network takes."""
+        length, longest = self.config.clip_length, clips.lengths().max()
+        if longest <= length / 2:
+            context.warn(
+                f"no training clip is longer than {longest} samples, and all are repeated up to "
+                f"{length}; --set config.clip_length={longest} hears them once"
+            )
+
+    def represent(self, models: AnyModels) -> dict[str, keras.Model]:
+        return {"embedding": models.networks[self.config.epochs].model.get_layer("network")}
