@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import keras
@@ -89,6 +89,7 @@ def section_graphs(
         own = [each for each in map(Section._make, sections_of(unit.table)) if each in sections]
         thresholds = functools.partial(system.thresholds, score=score, models=unit.models)
         limits = _limits(thresholds, columns.loc[unit.table.index], unit.table, own)
+        networks = system.represent(unit.models)
         for section in own:
             # As when a run is scored: threads would show in the last digit.
             with threadpool_limits(1):
@@ -101,7 +102,8 @@ def section_graphs(
                     "labels choose nothing."
                 )
             names = main, score or system.decision_score
-            yield section, _system_graph(system, unit, section, scorer, names, limits[section])
+            inputs = _inputs(system, unit, section)
+            yield section, _system_graph(unit, networks, inputs, scorer, names, limits[section])
 
 
 def _limits(
@@ -119,18 +121,23 @@ def _limits(
     return dict(zip(sections, values[rows.index].astype(float), strict=True))
 
 
+def _inputs(
+    system: System[object, Models], unit: Unit, section: Section
+) -> dict[str, np.generic]:
+    """What networks take beside the waveform, of the clips of a section."""
+    clip = unit.table[section.is_of(unit.table)].iloc[:1]
+    return {name: each[0] for name, each in system.inputs(unit.models, clip).items()}
+
+
 def _system_graph(
-    system: System[object, Models],
     unit: Unit,
-    section: Section,
+    networks: Mapping[str, keras.Model],
+    inputs: Mapping[str, np.generic],
     scorer: SectionScorer,
     names: tuple[str, str],
     threshold: float,
 ) -> SectionGraph:
     """The graph of the main score, with the score that decides; their names in that order."""
-    models = system.represent(unit.models)
-    clip = unit.table[section.is_of(unit.table)].iloc[:1]
-    inputs = {name: each[0] for name, each in system.inputs(unit.models, clip).items()}
     keep = unit.models.keep
     # A random part would depend on the name of a file.
     part = HeardPart(unit.models.clip_length, "start" if keep == "random" else keep)
@@ -143,7 +150,7 @@ def _system_graph(
                 name: ops.cast(zero, str(each.dtype)) + each.item() for name, each in inputs.items()
             }
         tensors: dict[str, keras.KerasTensor] = {}
-        for name, model in models.items():
+        for name, model in networks.items():
             # Anew, for a name of its own: members of an ensemble call theirs alike.
             tensors |= named_outputs(name, keras.Model(model.input, model.output)(given))
         return tensors

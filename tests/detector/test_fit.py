@@ -101,6 +101,7 @@ def test_a_decision_that_compares_another_score_is_refused(fitted):
 
 def test_a_score_that_labels_chose_is_refused(monkeypatch):
     system = SimpleNamespace(
+        represent=lambda models: {},
         main_score="chosen",
         thresholds=lambda columns, table, **options: SimpleNamespace(
             values=pd.Series(0.0, table.index)
