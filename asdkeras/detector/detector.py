@@ -171,6 +171,7 @@ class Detector:
         return detector
 
     def _take(self, run: "RunFiles", machines: Sequence[str] | None = None) -> None:
+        import_keras()
         from asdkeras.detector.fit import fit_machines, metadata_of
 
         self.machines, self._models, self._file, self._scorers = {}, {}, None, {}
