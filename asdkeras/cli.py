@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         4 training diverged, 5 results outside their tolerance, 10 a clip is anomalous and
         `--fail-on-anomaly` was given, 130 interrupted. Anything else raises, and is our bug.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = _arguments(argv)
     try:
         return arguments.handler(arguments) or 0
     except AsdkerasError as error:
@@ -55,6 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return AsdkerasError.exit_code
     return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if getattr(arguments, "clips", None) == [] and not any(word.startswith("-") for word in rest):
+        arguments.clips = rest  # `argparse` takes none that follow an option.
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return arguments
 
 
 def _print_error(error: AsdkerasError) -> None:

@@ -476,6 +476,18 @@ def test_detect_prints_score_threshold_and_decision_of_each_clip(detector, today
     ]
 
 
+def test_detect_takes_options_before_clips(detector, today, capsys):
+    file, clip = detector("fan", "pump"), today / "fan" / "b.wav"
+
+    assert detect(file, "--machine", "pump", clip, "--fail-on-anomaly") == 10
+    assert detect("--csv", file, "--machine", "pump", clip) == 0
+    with pytest.raises(SystemExit, match="2"):
+        detect(file, "--machine", "pump", clip, "--lout")
+    assert "unrecognized arguments" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["list", "everything"])
+
+
 @pytest.mark.parametrize(("name", "code"), [("a", 0), ("b", 10)])
 def test_detect_fails_on_an_anomaly_if_told(detector, today, name, code):
     assert detect(detector("fan"), today / "fan" / f"{name}.wav", "--fail-on-anomaly") == code

@@ -121,9 +121,7 @@ def _limits(
     return dict(zip(sections, values[rows.index].astype(float), strict=True))
 
 
-def _inputs(
-    system: System[object, Models], unit: Unit, section: Section
-) -> dict[str, np.generic]:
+def _inputs(system: System[object, Models], unit: Unit, section: Section) -> dict[str, np.generic]:
     """What networks take beside the waveform, of the clips of a section."""
     clip = unit.table[section.is_of(unit.table)].iloc[:1]
     return {name: each[0] for name, each in system.inputs(unit.models, clip).items()}
