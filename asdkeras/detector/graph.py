@@ -98,8 +98,7 @@ def section_graphs(
             if scorer.scores.get(main) is None:
                 raise RecipeError(
                     f"{run.recipe.system} {run.recipe.variant}: `{main}` was chosen by labels of "
-                    "test clips, and a detector knows none. Take settings of the recipe by which "
-                    "labels choose nothing."
+                    f"test clips, and a detector knows none. Take {system.label_free_settings}."
                 )
             names = main, score or system.decision_score
             inputs = _inputs(system, unit, section)

@@ -39,10 +39,12 @@ class System(abc.ABC, Generic[Config, AnyModels]):
         main_score: name of the score that is compared with the paper.
         decision_score: name of the score that the threshold is compared with.
         published_rows: score -> row of the published tables to compare it with.
+        label_free_settings: what of the recipe to take so that labels choose nothing.
     """
 
     models_class: type[AnyModels]
     scope: Scope = "machine_type"
+    label_free_settings = "settings of the recipe by which labels choose nothing"
 
     def __init__(self, config: Config) -> None:
         self.config = config
