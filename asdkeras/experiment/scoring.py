@@ -21,7 +21,7 @@ class UnitScores(NamedTuple):
     Attributes:
         columns: one row per clip of the table, one column per named score, NaN where a score
             does not apply; higher is more anomalous.
-        groups: likewise, of groups of what was learned; no columns if a system tells none.
+        groups: likewise, of groups of what was learned; no columns if a system has none.
         thresholds: one per clip.
         notes: what a reader of the results should know, a line each.
         oracle: choices that labels of test clips made, a line each.
