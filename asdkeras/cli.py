@@ -508,7 +508,7 @@ def _add_run_command(
 
 
 def _data_list(arguments: argparse.Namespace) -> None:
-    from asdkeras.data.inventory import holding
+    from asdkeras.acquire.inventory import holding
     from asdkeras.data.manifest_file import read_manifest
     from asdkeras.report.datasets import print_datasets
 
@@ -519,8 +519,8 @@ def _data_list(arguments: argparse.Namespace) -> None:
 
 
 def _data_fetch(arguments: argparse.Namespace) -> None:
-    from asdkeras.data.adopt import adopt
-    from asdkeras.data.fetch import fetch
+    from asdkeras.acquire.adopt import adopt
+    from asdkeras.acquire.fetch import fetch
     from asdkeras.data.manifest_file import read_manifest
     from asdkeras.report.datasets import print_adoption
 
@@ -539,7 +539,7 @@ def _data_fetch(arguments: argparse.Namespace) -> None:
 
 
 def _data_adopt(arguments: argparse.Namespace) -> None:
-    from asdkeras.data.adopt import adopt
+    from asdkeras.acquire.adopt import adopt
     from asdkeras.data.manifest_file import read_manifest
     from asdkeras.report.datasets import print_adoption
 
@@ -598,7 +598,7 @@ def _eval(arguments: argparse.Namespace) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> None:
-    from asdkeras.report.scoring import score_submission
+    from asdkeras.report.submission_scores import score_submission
 
     score_submission(
         arguments.folder,
@@ -724,7 +724,7 @@ def _detect(arguments: argparse.Namespace) -> int:
 
 
 def _detect_clips(arguments: argparse.Namespace) -> tuple[bool, list[DataError]]:
-    from asdkeras.detector.decisions import print_decisions
+    from asdkeras.detector.decision_lines import print_decisions
     from asdkeras.detector.detector import Detector
 
     form: Literal["json", "csv", "plain"] = (

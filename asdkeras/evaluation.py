@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from asdkeras.errors import DataError
 from asdkeras.files import write_text
 from asdkeras.metrics.auc import auc, partial_auc
-from asdkeras.metrics.decisions import decision_metrics
+from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
 
 METRICS = ("auc", "pauc", "precision", "recall", "f1")

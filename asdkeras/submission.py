@@ -63,7 +63,7 @@ class Value(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class System:
+class SubmittedSystem:
     """What one system says about test clips.
 
     Attributes:
@@ -158,7 +158,7 @@ def write_submission(
 
 def read_systems(
     root: Path, year: int, machine_types: Collection[str], backend: str | None = None
-) -> tuple[System, ...]:
+) -> tuple[SubmittedSystem, ...]:
     """Read every system whose files lie in or below a folder.
 
     A folder is a system. Folders named like a machine type belong to the folder above.
@@ -243,7 +243,7 @@ def _system_name(root: Path, key: tuple[Path, str], keys: Collection[tuple[Path,
 
 def _read_system(
     name: str, folder: Path, files: list[_File], faults: list[str], backend: str | None
-) -> System:
+) -> SubmittedSystem:
     values: dict[str, list[Value]] = {SCORE: [], DECISION: []}
     faults = list(faults)
     first: dict[tuple[str | None, ...], Path] = {}
@@ -259,7 +259,9 @@ def _read_system(
         faults.extend(bad)
     if first and not any(place[0] == SCORE for place in first):
         faults.append(f"{folder}: decision files, but no score files.")
-    return System(name, folder, tuple(values[SCORE]), tuple(values[DECISION]), tuple(faults))
+    return SubmittedSystem(
+        name, folder, tuple(values[SCORE]), tuple(values[DECISION]), tuple(faults)
+    )
 
 
 def _read_values(

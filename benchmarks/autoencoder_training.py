@@ -25,17 +25,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from asdkeras.batches.pipeline import inference_batches
 from asdkeras.config import build_config, read_recipe
+from asdkeras.corpus.mini import generate
 from asdkeras.data.audio import AudioConfig
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.clips import read_clip_table
-from asdkeras.data.mini import generate
-from asdkeras.data.pipeline import inference_batches
+from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.store import open_store
 from asdkeras.experiment.training import TaskContext, make_repeatable
 from asdkeras.systems import baseline2021
-from asdkeras.systems.baselines import autoencoder
-from asdkeras.systems.baselines.front_end import KEEP, log_mel_model
+from asdkeras.systems.baselines import dense_autoencoder
+from asdkeras.systems.log_mel_front_end import KEEP, log_mel_model
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "baseline2021" / "mini.yaml"
 APPROACHES = ("streamed", "array")
@@ -52,7 +52,7 @@ def clips_of(corpus, copies):
 def train_streamed(config, clips, folder):
     """Seconds of each epoch."""
     with TaskContext(folder, 0, clips.table, "benchmark", clips) as context:
-        autoencoder.train(config.ae, config.front_end, clips, context)
+        dense_autoencoder.train(config.ae, config.front_end, clips, context)
     with (folder / "train.csv").open(encoding="utf-8", newline="") as file:
         return [float(row["seconds"]) for row in csv.DictReader(file)]
 
@@ -82,7 +82,7 @@ def train_array(config, clips, folder):
         def on_epoch_end(self, epoch, logs=None):
             seconds.append(time.monotonic() - self.started)
 
-    autoencoder.compiled(settings, vectors.shape[1]).fit(
+    dense_autoencoder.compiled(settings, vectors.shape[1]).fit(
         vectors,
         vectors,
         batch_size=settings.batch_size,

@@ -26,8 +26,8 @@ import numpy as np
 import soundfile
 from sklearn.metrics import roc_auc_score
 
-from asdkeras.data.mini import generate
-from asdkeras.data.mini_plan import MACHINES, default_machines
+from asdkeras.corpus.mini import generate
+from asdkeras.corpus.mini_plan import MACHINES, default_machines
 from asdkeras.experiment.run import open_run, score
 from asdkeras.score_files import read_trial
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.clips import read_clip_table
+from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.labels import section_labels
 from asdkeras.data.store import open_store
 from benchmarks.store import make_repeatable
@@ -83,8 +83,8 @@ def _rates(batches):
 
 
 def _batches(reader, way, pad_mode, seed, options):
-    from asdkeras.data.chunk_batches import chunk_batches
-    from asdkeras.data.pipeline import Mixup, training_batches
+    from asdkeras.batches.chunk_batches import chunk_batches
+    from asdkeras.batches.pipeline import Mixup, training_batches
 
     labels = {"sections": section_labels(reader.table)}
     shared = {"batch_size": BATCH_SIZE, "seed": seed, "first_epoch": 0, "epochs": 1}

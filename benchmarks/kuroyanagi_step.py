@@ -70,7 +70,7 @@ def _settings(variant):
 
 
 def _autoencoder(variant):
-    from asdkeras.systems.kuroyanagi.autoencoder import training_model
+    from asdkeras.systems.kuroyanagi.conformer import training_model
 
     settings = _settings(variant)
     shape = (1 + _SECONDS * _RATE_HZ // settings.hop_length, settings.num_mel_bins)

@@ -43,7 +43,7 @@ def _options():
 
 def _measure(batch_size, options):
     from asdkeras.experiment.recipe import find_recipe, load_recipe, system_config
-    from asdkeras.systems.nejjar.networks import encoder_of, pretraining_model
+    from asdkeras.systems.nejjar.encoder import encoder_of, pretraining_model
 
     make_repeatable()
     source = find_recipe("nejjar2022", "dcase2022", None)

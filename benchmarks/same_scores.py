@@ -124,7 +124,7 @@ def _sides(work, against):
 def _rows(system, work, options):
     """Title, folder and commands of each run, ensembles after what they are made of."""
     from asdkeras import systems
-    from asdkeras.data.mini import generate
+    from asdkeras.corpus.mini import generate
 
     shared, *more = (part.split() for part in _PLAN[system].split("|"))
     runs = [[name] for name in (systems.variants(system) if system != "together" else ())]

@@ -29,7 +29,7 @@ import numpy as np
 import soundfile
 
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.clips import read_clip_table
+from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.labels import attribute_labels, section_labels
 from asdkeras.data.store import open_store
 from asdkeras.dsp.clip_length import fit_clip_length
@@ -273,7 +273,7 @@ def _labels(table):
 
 
 def _batches(clips, labels, on, options):
-    from asdkeras.data.pipeline import Mixup, training_batches
+    from asdkeras.batches.pipeline import Mixup, training_batches
 
     return training_batches(
         clips,

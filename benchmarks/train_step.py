@@ -104,7 +104,7 @@ def spread(values, unit=1):
 
 def noise_store(folder, num_clips, clip_length):
     """Store of so many clips of noise, and its clip table."""
-    from asdkeras.data.clips import read_clip_table
+    from asdkeras.data.clip_table import read_clip_table
     from asdkeras.data.store import open_store
 
     write_filled_dataset(folder / "data", num_clips=num_clips, clip_length=clip_length)
@@ -115,8 +115,8 @@ def noise_store(folder, num_clips, clip_length):
 def _batches(folder, options):
     import numpy as np
 
+    from asdkeras.batches.pipeline import Mixup, training_batches
     from asdkeras.data.labels import Labels
-    from asdkeras.data.pipeline import Mixup, training_batches
 
     mixed_on, heads = SYSTEMS[options.system]
     store, table = noise_store(folder, 4 * options.batch_size, options.clip_length)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from asdkeras.data.clips import COLUMNS
+from asdkeras.data.clip_table import COLUMNS
 
 
 def clip_table(rows, **shared):

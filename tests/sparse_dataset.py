@@ -17,7 +17,7 @@ import soundfile
 
 from asdkeras.data import shards, store_build
 from asdkeras.data.audio import AudioConfig
-from asdkeras.data.clips import read_clip_table
+from asdkeras.data.clip_table import read_clip_table
 
 RATE_HZ = 16_000
 CONFIG = AudioConfig(RATE_HZ, "mean", "refuse")

@@ -17,7 +17,7 @@ from asdkeras import files
 from asdkeras.cli import main
 from asdkeras.detector.detector import Detector
 from asdkeras.detector.file import save_file
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import DataError
 from tests.report.explained_runs import explained_trial, write_explained_run
 from tests.report.mapped_runs import clip_rows, finished_mapped_run

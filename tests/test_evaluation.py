@@ -18,7 +18,7 @@ from asdkeras.evaluation import (
     write_csv,
 )
 from asdkeras.metrics.official import RULES
-from asdkeras.published.tables import convention
+from asdkeras.published.papers import convention
 from tests.clip_table import clip_table
 
 GOLDEN = Path(__file__).parent / "golden/metrics"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from asdkeras.data import cards, folders, layouts, naming, years
-from asdkeras.data.clips import clip_table, find_clips
+from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Clip, Layout, Problem
 from asdkeras.errors import DataError
 

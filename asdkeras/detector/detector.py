@@ -16,9 +16,9 @@ import pandas as pd
 
 from asdkeras.data.normal_clips import normal_clips
 from asdkeras.detector import stream
-from asdkeras.detector.clips import machine_of, read_clips
+from asdkeras.detector.clip_inputs import machine_of, read_clips
 from asdkeras.detector.file import DetectorFile, save_file
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.pcm import Block, Gap
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.import_keras import import_keras
@@ -58,7 +58,7 @@ class Detector:
         overrides: `key=value` changes of the recipe, such as `config.ae.epochs=20`.
 
     Attributes:
-        machines: name -> `asdkeras.detector.machine.Machine`.
+        machines: name -> `asdkeras.detector.fitted_machine.Machine`.
         story: how it was made: system, variant, recipe, environment, number of training clips,
             how far each graph was from scikit-learn, and what is to be said of the scores.
 
@@ -195,7 +195,7 @@ class Detector:
         """Score and decision of clips, one after the other.
 
         Args:
-            clips: see `asdkeras.detector.clips.read_clips`: paths, folders or arrays.
+            clips: see `asdkeras.detector.clip_inputs.read_clips`: paths, folders or arrays.
             machine: name of the machine they are of; None goes by folder and file name, where
                 the detector knows several.
             resample_up: whether files of a lower sample rate are accepted.

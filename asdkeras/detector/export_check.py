@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import ExportError
 
 TOLERANCE = 1e-4  # Of the score relative to itself or the threshold, whichever is larger.

@@ -12,7 +12,7 @@ import numpy as np
 
 from asdkeras.detector.export_check import Graph, check_agreement
 from asdkeras.detector.export_formats import READERS, WRITERS, as_numpy_function
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import AsdkerasError, DataError, ExportError
 from asdkeras.files import PART_PREFIX, replacing
 

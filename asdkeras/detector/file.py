@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from asdkeras import __version__
 from asdkeras.config import Checked, Count, build_config
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.files import replacing
 

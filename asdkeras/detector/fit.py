@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from asdkeras.config import did_you_mean
 from asdkeras.detector.export_check import generated_clip
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.graph import Section, SectionGraph, section_graphs
-from asdkeras.detector.machine import Machine
 from asdkeras.errors import AsdkerasError, RecipeError
 from asdkeras.experiment.run import RunFiles
-from asdkeras.experiment.scoring import sections_of
+from asdkeras.experiment.unit_scores import sections_of
 from asdkeras.progress import stage
 from asdkeras.score_files import read_metadata
 

@@ -14,12 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.run import RunFiles, is_ensemble, load_units, member_runs, system_of
-from asdkeras.experiment.scoring import section_scorer, sections_of
 from asdkeras.experiment.training import named_outputs
+from asdkeras.experiment.unit_scores import section_scorer, sections_of
 from asdkeras.experiment.units import Unit
 from asdkeras.layers.heard_part import HeardPart
 from asdkeras.score_files import read_metadata, read_trial
-from asdkeras.scorers.ensembles import WEIGHTED, Combination, Method, combine, combine_tensors
+from asdkeras.scorers.combination import WEIGHTED, Combination, Method, combine, combine_tensors
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.section_standardization import section_moments
 from asdkeras.scorers.terms import Floats, OfArrays

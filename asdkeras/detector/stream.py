@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asdkeras.data.audio import Channel
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.live import newest_blocks
-from asdkeras.detector.machine import Machine
 from asdkeras.detector.pcm import Block, Gap, PcmFormat, read_blocks
 from asdkeras.detector.windows import Window, windows_of
 from asdkeras.errors import RecipeError

@@ -19,7 +19,7 @@ from asdkeras.experiment.run_folder import RunFolder, locked
 from asdkeras.files import write_text
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import rules_for
-from asdkeras.scorers.ensembles import WEIGHTED, Combination, Method
+from asdkeras.scorers.combination import WEIGHTED, Combination, Method
 
 if TYPE_CHECKING:
     from asdkeras.systems.system import ThresholdsOf

@@ -19,7 +19,7 @@ from asdkeras.score_files import (
     read_metadata,
     read_trial,
 )
-from asdkeras.scorers.ensembles import Combination, combine_by_section
+from asdkeras.scorers.combination import Combination, combine_by_section
 from asdkeras.scorers.section_standardization import section_moments
 from asdkeras.scorers.thresholds import ThresholdRule
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import RuleSet, rules_for
-from asdkeras.scorers.ensembles import Combination, Method, combine_by_section
+from asdkeras.scorers.combination import Combination, Method, combine_by_section
 
 _NUM_STEPS = 20  # From 0 to 1 by 0.05: how finely the paper with such weights prints them.
 _Floats = NDArray[np.float64]

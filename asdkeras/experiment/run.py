@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from asdkeras import systems
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.clips import clip_table, find_clips
+from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.store import ClipStore
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.dataset import (
@@ -463,7 +463,7 @@ def _score_missing(run: Run, system: "AnySystem") -> None:
 
 
 def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
-    from asdkeras.experiment.scoring import score_unit, sections_of
+    from asdkeras.experiment.unit_scores import score_unit, sections_of
 
     names = iter(range(1, len(sections_of(run.table)) + 1))
     with stage(f"score {run.recipe.variant} seed {seed}") as update:

@@ -17,9 +17,9 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from asdkeras.batches.pipeline import inference_batches, own_errors
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
-from asdkeras.data.pipeline import inference_batches, own_errors
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.files import replacing, write_arrays, write_text
 from asdkeras.losses.finite_training import FiniteTraining

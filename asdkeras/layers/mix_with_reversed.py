@@ -9,7 +9,7 @@ class MixWithReversed(keras.layers.Layer):
     """Each clip of a training batch mixed with the one as far from the other end.
 
     Mixes features that a front end inside the model computes. The weights come from
-    the input pipeline, which mixes the labels with them (`asdkeras.data.mixup`), so that
+    the input pipeline, which mixes the labels with them (`asdkeras.batches.mixup`), so that
     labels and features cannot disagree. Outside training the features pass unchanged.
 
     Call arguments:
@@ -24,5 +24,5 @@ class MixWithReversed(keras.layers.Layer):
         if not training:
             return features
         weight = ops.reshape(weight, (-1, *(1,) * (len(features.shape) - 1)))
-        # As `asdkeras.data.mixup.mix`, but TensorFlow takes many times as long for `[::-1]`.
+        # As `asdkeras.batches.mixup.mix`, but TensorFlow takes many times as long for `[::-1]`.
         return weight * features + (1.0 - weight) * ops.flip(features, axis=0)

@@ -17,7 +17,7 @@ import pandas as pd
 from asdkeras.report.clip_sounds import PageSounds, Sound, SoundFiles, by_importance, find_sounds
 from asdkeras.report.embedding_map import EmbeddingMap
 from asdkeras.report.finished_runs import FinishedRun
-from asdkeras.report.markup import Markup, Section, asset, element
+from asdkeras.report.markup import Markup, PageSection, asset, element
 from asdkeras.report.scored_runs import read_scored_run, recipe_of
 from asdkeras.score_files import clip_columns
 from asdkeras.scorers.section_standardization import section_moments
@@ -143,7 +143,7 @@ def _first(clips: pd.DataFrame, column: str, num_clips: int) -> pd.DataFrame:
 class ClipParts(NamedTuple):
     """What a page takes in: sections, and behind them the data that its script reads."""
 
-    sections: list[Section]
+    sections: list[PageSection]
     data: Markup
 
 
@@ -183,10 +183,10 @@ def clip_parts(
         *_sound_notes(run, shown, sounds, page_sounds, files),
         *cards.of(anomalous),
     ]
-    sections = [Section("Most anomalous clips", parts)]
+    sections = [PageSection("Most anomalous clips", parts)]
     if clips["is_anomalous"][(clips["split"] == "test").to_numpy(bool)].notna().any():
         text = element("p", _WRONG if len(wrong) else _NONE_WRONG, class_="faint")
-        sections.append(Section("Most wrongly judged clips", [text, *cards.of(wrong)]))
+        sections.append(PageSection("Most wrongly judged clips", [text, *cards.of(wrong)]))
     on_marks = {key: each for key, each in sounds.items() if key not in cards.done}
     return ClipParts(sections, _data(run, shown, on_marks))
 

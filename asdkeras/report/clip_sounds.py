@@ -15,7 +15,7 @@ import pandas as pd
 import soundfile
 
 from asdkeras.data.audio import AudioConfig, read_audio, read_header
-from asdkeras.data.clips import find_clips
+from asdkeras.data.clip_table import find_clips
 from asdkeras.errors import DataError
 from asdkeras.progress import stage
 from asdkeras.report.scored_runs import read_environment

@@ -15,7 +15,7 @@ import pandas as pd
 from asdkeras.evaluation import METRICS, evaluate, summarize, write_csv
 from asdkeras.files import write_text
 from asdkeras.metrics.official import RULES, RuleSet, rules_for
-from asdkeras.published import tables as published_tables
+from asdkeras.published import papers as published_tables
 
 DEFAULT_TOLERANCE = 3.0
 """Percentage points where the paper prints no spread: autoencoders and classifiers of ASD differ
@@ -74,8 +74,8 @@ def compare(
 
     Args:
         trials: of one run, by seed; one dataset.
-        published: of `asdkeras.published.tables.load`.
-        contradictions: of `asdkeras.published.tables.contradictions`, of the same paper.
+        published: of `asdkeras.published.papers.load`.
+        contradictions: of `asdkeras.published.papers.contradictions`, of the same paper.
         rules: the paper's convention.
         row: `system_row` of the paper for the same variant.
         tolerance: in percentage points, where the paper prints no standard deviation.

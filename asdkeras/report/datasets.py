@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from asdkeras.data.adopt import Adoption
+from asdkeras.acquire.adopt import Adoption
+from asdkeras.acquire.inventory import Holding, Stock
+from asdkeras.acquire.verification.verify import Verification
 from asdkeras.data.cards import Card
-from asdkeras.data.inventory import Holding, Stock
 from asdkeras.data.manifest import Dataset
-from asdkeras.data.verification.verify import Verification
 from asdkeras.report.terminal import new_grid, print_line
 
 _PARTS = {

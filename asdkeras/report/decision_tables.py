@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.metrics.decisions import decision_metrics
+from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.official import RuleSet
 from asdkeras.report.markup import Markup, table
 from asdkeras.score_files import TrialScores

@@ -24,7 +24,7 @@ class Cell(NamedTuple):
     class_: str | None = None
 
 
-class Section(NamedTuple):
+class PageSection(NamedTuple):
     """A part of a page: its heading, which the table of contents lists, and what follows it."""
 
     title: str
@@ -136,7 +136,10 @@ def line_key(style: str) -> Markup:
 
 
 def framed(
-    title: str, opening: Sequence[Markup], sections: Sequence[Section], closing: Sequence[Markup]
+    title: str,
+    opening: Sequence[Markup],
+    sections: Sequence[PageSection],
+    closing: Sequence[Markup],
 ) -> str:
     """A whole page with its landmarks, table of contents, style sheets and scripts.
 

@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asdkeras.metrics.auc import auc, partial_auc
-from asdkeras.metrics.decisions import decision_metrics
+from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.intervals import official_ci95
 
 YEARS = (2020, 2021, 2022, 2023, 2024)

@@ -13,7 +13,7 @@ from asdkeras.report.comparison_page import board_tables, roc_parts
 from asdkeras.report.embedding_map import Method, Split, embedding_maps
 from asdkeras.report.finished_runs import FinishedRun, find_runs, read_unlabelled_run
 from asdkeras.report.map_panels import map_parts, marks_in_use
-from asdkeras.report.markup import Markup, Section, element, framed
+from asdkeras.report.markup import Markup, PageSection, element, framed
 from asdkeras.report.provenance import command_parts, provenance_parts, report_command
 from asdkeras.report.run_sections import (
     PageRun,
@@ -103,7 +103,7 @@ def _names(runs: Sequence[FinishedRun]) -> list[str]:
     ]
 
 
-def _single(each: PageRun) -> list[Section]:
+def _single(each: PageRun) -> list[PageSection]:
     clips = clip_parts(each.run, each.maps, seed=each.seed)
     sections = _filled(
         {
@@ -117,10 +117,10 @@ def _single(each: PageRun) -> list[Section]:
     )
     last = clips.sections[-1]
     played = [*clips.sections[:-1], last._replace(parts=[*last.parts, clips.data])]
-    return [*sections, *played, Section("How this was made", provenance_parts(each.run))]
+    return [*sections, *played, PageSection("How this was made", provenance_parts(each.run))]
 
 
-def _several(shown: Sequence[PageRun]) -> list[Section]:
+def _several(shown: Sequence[PageRun]) -> list[PageSection]:
     runs = [each.run for each in shown]
     named = [(each.run, each.name) for each in shown]
     side_by_side = [element("p", ON_BOARDS, class_="faint"), *board_tables(runs)]
@@ -128,9 +128,9 @@ def _several(shown: Sequence[PageRun]) -> list[Section]:
     sounds = PageSounds(num_runs=len(shown))
     maps = map_parts([(each.name, each.run.dataset, each.maps) for each in shown])
     return [
-        Section("Side by side", side_by_side),
-        Section("ROC curves", [element("p", _ON_ROC, class_="faint"), *curves]),
-        *(Section(each.name, _of_several(each, sounds)) for each in shown),
+        PageSection("Side by side", side_by_side),
+        PageSection("ROC curves", [element("p", _ON_ROC, class_="faint"), *curves]),
+        *(PageSection(each.name, _of_several(each, sounds)) for each in shown),
         *_filled({"Embedding maps": maps}),
     ]
 
@@ -155,5 +155,5 @@ def _of_several(each: PageRun, sounds: PageSounds) -> list[Markup]:
     return [*opening_parts(each), *folded]
 
 
-def _filled(made: Mapping[str, Sequence[Markup]]) -> list[Section]:
-    return [Section(title, parts) for title, parts in made.items() if parts]
+def _filled(made: Mapping[str, Sequence[Markup]]) -> list[PageSection]:
+    return [PageSection(title, parts) for title, parts in made.items() if parts]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from asdkeras.metrics.official import rules_for
-from asdkeras.published import tables as published
+from asdkeras.published import papers as published
 from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
 from asdkeras.report.scored_runs import read_results
 from asdkeras.score_files import TrialMetadata

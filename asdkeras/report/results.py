@@ -11,7 +11,7 @@ from asdkeras.config import did_you_mean
 from asdkeras.errors import OutsideTolerance, RecipeError
 from asdkeras.evaluation import SUMMARY_COLUMNS, evaluate, summarize, write_csv
 from asdkeras.metrics.official import RuleSet, rules_for
-from asdkeras.published import tables as published
+from asdkeras.published import papers as published
 from asdkeras.report.comparison import (
     COLUMNS,
     DEFAULT_TOLERANCE,
@@ -24,14 +24,14 @@ from asdkeras.report.comparison import (
 )
 from asdkeras.report.explanations import explanations_of, print_fired
 from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, variant_of
-from asdkeras.report.tables import (
+from asdkeras.report.terminal import print_line
+from asdkeras.report.terminal_tables import (
     print_decisions,
     print_named_scores,
     print_results,
     print_skipped,
     print_verdicts,
 )
-from asdkeras.report.terminal import print_line
 
 
 def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:

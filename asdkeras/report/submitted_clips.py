@@ -13,11 +13,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from asdkeras.data import naming
-from asdkeras.data.clips import COLUMNS
+from asdkeras.data.clip_table import COLUMNS
 from asdkeras.data.manifest import ClipCount, Dataset
 from asdkeras.data.truth import Truth
 from asdkeras.metrics.official import RuleSet
-from asdkeras.submission import DECISION, SCORE, System, Value, file_name, shortened
+from asdkeras.submission import DECISION, SCORE, SubmittedSystem, Value, file_name, shortened
 
 _FURTHER_COLUMNS = {"name": "string", "score": "float64", "decision": "boolean", "part": "string"}
 
@@ -59,7 +59,9 @@ class _Place(NamedTuple):
     domain: str | None
 
 
-def parts_of(system: System, rules: RuleSet, machines: Collection[str] | None = None) -> set[str]:
+def parts_of(
+    system: SubmittedSystem, rules: RuleSet, machines: Collection[str] | None = None
+) -> set[str]:
     """Parts of the dataset (`dev`, `eval`) that the clips of a system belong to."""
     return {
         rules.part_of(value.machine_type, parsed.section)
@@ -69,7 +71,7 @@ def parts_of(system: System, rules: RuleSet, machines: Collection[str] | None = 
 
 
 def join_submission(
-    system: System,
+    system: SubmittedSystem,
     dataset: Dataset,
     truth: Truth | None,
     rules: RuleSet,

@@ -25,8 +25,8 @@ import dataclasses
 from typing import Literal
 
 from asdkeras.config import Checked, Percentile
-from asdkeras.systems.baselines.autoencoder import Autoencoder, AutoencoderSystem
-from asdkeras.systems.baselines.front_end import FrontEnd
+from asdkeras.systems.baselines.dense_autoencoder import DenseAutoencoder, DenseAutoencoderSystem
+from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
 from asdkeras.systems.system import AnySystem
 
 
@@ -35,11 +35,11 @@ class Config(Checked):
     """Nothing has a default: the recipe states the reference's values."""
 
     variant: Literal["ae"]
-    front_end: FrontEnd
-    ae: Autoencoder
+    front_end: LogMelFrontEnd
+    ae: DenseAutoencoder
     threshold_percentile: Percentile
 
 
 def create(config: Config) -> AnySystem:
     """The autoencoder."""
-    return AutoencoderSystem(config, "ae2020")
+    return DenseAutoencoderSystem(config, "ae2020")

@@ -35,9 +35,9 @@ import pandas as pd
 
 from asdkeras.config import Checked, Percentile
 from asdkeras.data.splits import has_lone_section
-from asdkeras.systems.baselines.autoencoder import Autoencoder, AutoencoderSystem
-from asdkeras.systems.baselines.front_end import FrontEnd
-from asdkeras.systems.baselines.section_classifier import ClassifierSystem, SectionClassifier
+from asdkeras.systems.baselines.dense_autoencoder import DenseAutoencoder, DenseAutoencoderSystem
+from asdkeras.systems.baselines.section_classifier import SectionClassifier, SectionClassifierSystem
+from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
 from asdkeras.systems.system import AnySystem
 
 
@@ -46,8 +46,8 @@ class Config(Checked):
     """Nothing has a default: the recipe states the reference's values."""
 
     variant: Literal["ae", "mobilenetv2"]
-    front_end: FrontEnd
-    ae: Autoencoder
+    front_end: LogMelFrontEnd
+    ae: DenseAutoencoder
     mobilenetv2: SectionClassifier
     threshold_percentile: Percentile
 
@@ -55,8 +55,8 @@ class Config(Checked):
 def create(config: Config) -> AnySystem:
     """The autoencoder or the classifier."""
     if config.variant == "ae":
-        return AutoencoderSystem(config, "ae2021")
-    return ClassifierSystem(config, "mobilenetv2_2021")
+        return DenseAutoencoderSystem(config, "ae2021")
+    return SectionClassifierSystem(config, "mobilenetv2_2021")
 
 
 def fallback(config: Config, table: pd.DataFrame) -> str:

@@ -43,25 +43,25 @@ import pandas as pd
 from keras import ops
 from numpy.typing import NDArray
 
+from asdkeras.batches.pipeline import num_training_windows, window_batches
 from asdkeras.config import Checked, Percentile
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
-from asdkeras.data.pipeline import num_training_windows, window_batches
 from asdkeras.errors import DataError
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.selective_mahalanobis import SelectiveMahalanobis
 from asdkeras.scorers.terms import Floats, computed, representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
-from asdkeras.systems.baselines import autoencoder
-from asdkeras.systems.baselines.autoencoder import Autoencoder
-from asdkeras.systems.baselines.front_end import FrontEnd
-from asdkeras.systems.baselines.window_training import (
+from asdkeras.systems.baselines import dense_autoencoder
+from asdkeras.systems.baselines.dense_autoencoder import DenseAutoencoder
+from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
+from asdkeras.systems.system import AnySystem, NormalClips, RunContext, System
+from asdkeras.systems.window_training import (
     TrainedOnWindows,
     WindowModels,
     front_end_of,
     held_out,
 )
-from asdkeras.systems.system import AnySystem, NormalClips, RunContext, System
 
 _SCORES = ("mse", "mahalanobis")
 _COVARIANCES = ("covariance_source", "covariance_target")
@@ -85,15 +85,15 @@ class Config(Checked):
     """Nothing has a default: the recipe states the reference's values."""
 
     variant: Literal["mse", "mahalanobis"]
-    front_end: FrontEnd
-    ae: Autoencoder
+    front_end: LogMelFrontEnd
+    ae: DenseAutoencoder
     mahalanobis: Mahalanobis
     threshold_data: Literal["batches", "clips"]
     threshold_percentile: Percentile
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained(WindowModels):
+class CovarianceModels(WindowModels):
     """What training leaves.
 
     Attributes:
@@ -112,10 +112,10 @@ def create(config: Config) -> AnySystem:
     return Baseline2023(config)
 
 
-class Baseline2023(System[Config, Trained]):
+class Baseline2023(System[Config, CovarianceModels]):
     """One network per machine type and section, with the scores `mse` and `mahalanobis`."""
 
-    models_class = Trained
+    models_class = CovarianceModels
     scope = "section"
 
     @property
@@ -130,10 +130,10 @@ class Baseline2023(System[Config, Trained]):
     def is_framewise(self) -> bool:
         return self.config.mahalanobis.form == "framewise"
 
-    def train(self, clips: ClipSet, context: RunContext) -> Trained:
+    def train(self, clips: ClipSet, context: RunContext) -> CovarianceModels:
         """Train the network, then estimate the covariances of its residuals batch by batch."""
         config = self.config
-        trained = autoencoder.train(
+        trained = dense_autoencoder.train(
             config.ae, config.front_end, clips, context, record_batches=True
         )
         covariances = self._checked(
@@ -148,7 +148,9 @@ class Baseline2023(System[Config, Trained]):
             batch_scores = context.once(
                 "batch_scores", lambda: self._batch_scores(covariances, trained, clips, context)
             )
-        return Trained(**vars(trained.models), covariances=covariances, batch_scores=batch_scores)
+        return CovarianceModels(
+            **vars(trained.models), covariances=covariances, batch_scores=batch_scores
+        )
 
     def _estimated_covariances(
         self, trained: TrainedOnWindows, clips: ClipSet, context: RunContext
@@ -228,7 +230,7 @@ class Baseline2023(System[Config, Trained]):
         context: RunContext,
     ) -> dict[str, Floats]:
         """One value per batch, held out ones included, as in the reference."""
-        losses, distances = [*trained.batch_values[autoencoder.RECORDED]], []
+        losses, distances = [*trained.batch_values[dense_autoencoder.RECORDED]], []
         scorer = self._scorer(covariances)
         trained.windows.store.open()
         if covariances:
@@ -249,7 +251,7 @@ class Baseline2023(System[Config, Trained]):
         moments = rows.T @ rows / len(rows) if self.is_framewise else rows.mean(axis=0)
         return scorer.anomaly_score(moments[None])[0]
 
-    def represent(self, models: Trained) -> dict[str, keras.Model]:
+    def represent(self, models: CovarianceModels) -> dict[str, keras.Model]:
         """What both scores of a clip are made of.
 
         For the form `mean_residual` the mean residual and the mean squared residual of every
@@ -258,7 +260,7 @@ class Baseline2023(System[Config, Trained]):
         """
         config = self.config
         front_end = front_end_of(config.front_end, models)
-        residuals = autoencoder.residuals(
+        residuals = dense_autoencoder.residuals(
             models.network.model, front_end.output, config.ae.num_frames
         )
         bands = config.front_end.num_mel_bins
@@ -270,7 +272,7 @@ class Baseline2023(System[Config, Trained]):
             moments = ops.stack(moments, axis=1)
         return {"residual_moments": keras.Model(front_end.input, moments)}
 
-    def section_scorer(self, normal: NormalClips[Trained]) -> SectionScorer:
+    def section_scorer(self, normal: NormalClips[CovarianceModels]) -> SectionScorer:
         moments = representation("residual_moments")
         covariances = normal.models.covariances
         if self.is_framewise:
@@ -294,7 +296,7 @@ class Baseline2023(System[Config, Trained]):
         columns: pd.DataFrame,
         table: pd.DataFrame,
         score: str | None = None,
-        models: Trained | None = None,
+        models: CovarianceModels | None = None,
     ) -> Thresholds:
         if models is not None and self.config.variant in models.batch_scores:
             return self.threshold_rule.same_for_all(models.batch_scores[self.config.variant], table)

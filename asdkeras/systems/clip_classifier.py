@@ -7,9 +7,9 @@ from typing import Generic, Protocol, TypeVar
 
 import keras
 
+from asdkeras.batches.pipeline import Mixup, training_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
-from asdkeras.data.pipeline import Mixup, training_batches
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.losses.scale_record import guard_notes, scale_values
 from asdkeras.systems.model_files import Models, TrainedNetwork
@@ -28,7 +28,7 @@ class ClassifierConfig(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassifierModels(Models):
+class ClipClassifierModels(Models):
     """What the training of a classifier leaves.
 
     Attributes:
@@ -39,7 +39,7 @@ class ClassifierModels(Models):
 
 
 Config = TypeVar("Config", bound=ClassifierConfig)
-AnyModels = TypeVar("AnyModels", bound=ClassifierModels)
+AnyModels = TypeVar("AnyModels", bound=ClipClassifierModels)
 
 
 class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyModels]):

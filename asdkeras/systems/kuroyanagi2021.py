@@ -1,7 +1,7 @@
 """Ensembles of a conformer autoencoder and of classifiers that tell a section from all others.
 
 Paper: Kuroyanagi, Hayashi, Adachi, Yoshimura, Takeda, Toda, "Anomalous Sound Detection with
-    Ensemble of Autoencoder and Binary Classification Approaches", DCASE 2021 Challenge.
+    Ensemble of ConformerAutoencoder and Binary Classification Approaches", DCASE 2021 Challenge.
 Code: none of this paper is public. Where it is silent, older and newer code of the same authors
     decides, called the trace here (github.com/ibkuroyagi: birdclef-2021, commit f4ec03b;
     Serial-OE, commit e981ed6).
@@ -60,10 +60,15 @@ from typing import Any, Literal
 import pandas as pd
 
 from asdkeras.config import Checked, Percentile, require
-from asdkeras.scorers.ensembles import Combination, Method
-from asdkeras.systems.kuroyanagi.autoencoder import ConformerSystem, answer_of
-from asdkeras.systems.kuroyanagi.classifier import ANSWER, ClassifierSystem
-from asdkeras.systems.kuroyanagi.settings import Autoencoder, Classifier, Together, changed
+from asdkeras.scorers.combination import Combination, Method
+from asdkeras.systems.kuroyanagi.classifier import ANSWER, OutlierClassifierSystem
+from asdkeras.systems.kuroyanagi.config_sections import (
+    Classifier,
+    ConformerAutoencoder,
+    Together,
+    changed,
+)
+from asdkeras.systems.kuroyanagi.conformer import ConformerSystem, answer_of
 from asdkeras.systems.system import AnySystem, Ensemble
 
 _AE = ("ae", "ae_short_hop", "ae_few_bands", "ae_few_blocks", "ae_narrow_kernel")
@@ -111,7 +116,7 @@ class Config(Checked):
         "bc_resnext50",
         "bc_efficientnet_b3",
     ]
-    ae: Autoencoder
+    ae: ConformerAutoencoder
     ae_members: dict[str, Any]
     bc: Classifier
     bc_members: dict[str, Any]
@@ -140,7 +145,7 @@ def create(config: Config) -> AnySystem | Ensemble:
         return _ensemble(config)
     settings = settings_of(config)
     if isinstance(settings, Classifier):
-        return ClassifierSystem(config, settings)
+        return OutlierClassifierSystem(config, settings)
     return ConformerSystem(config, settings)
 
 
@@ -153,8 +158,8 @@ def fallback(config: Config, table: pd.DataFrame) -> str:
     return "ae" if config.variant in _BC else config.variant
 
 
-def settings_of(config: Config) -> Autoencoder | Classifier:
-    """`Autoencoder` or `Classifier` of a variant that is trained."""
+def settings_of(config: Config) -> ConformerAutoencoder | Classifier:
+    """`ConformerAutoencoder` or `Classifier` of a variant that is trained."""
     settings = config.bc if config.variant in _BC else config.ae
     changes = {**config.ae_members, **config.bc_members}.get(config.variant, {})
     return changed(settings, changes, config.variant)

@@ -63,12 +63,12 @@ from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_nei
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.baselines.front_end import FrontEnd
-from asdkeras.systems.baselines.window_training import front_end_of
-from asdkeras.systems.nejjar.networks import clip_embedding
-from asdkeras.systems.nejjar.settings import FineTuning, Pretraining, Views
-from asdkeras.systems.nejjar.training import EMBEDDING, PRETRAINED, Encoders, train
+from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
+from asdkeras.systems.nejjar.encoder import clip_embedding
+from asdkeras.systems.nejjar.phases import FineTuning, Pretraining, Views
+from asdkeras.systems.nejjar.two_phases import EMBEDDING, PRETRAINED, Encoders, train
 from asdkeras.systems.system import AnySystem, NormalClips, RunContext, System
+from asdkeras.systems.window_training import front_end_of
 
 _NEAREST = "nearest_neighbor"
 _HALVED = multiple_of(32, "must be a multiple of 32: the network halves windows five times")
@@ -86,7 +86,7 @@ class Config(Checked):
     """
 
     variant: Literal["dgmix", "vicreg", "no_pretraining"]
-    front_end: FrontEnd
+    front_end: LogMelFrontEnd
     num_frames: Annotated[int, _HALVED]
     window_hop: Count
     standardize: bool

@@ -16,7 +16,7 @@ from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.progress import Update
-from asdkeras.scorers.ensembles import WEIGHTED, Combination
+from asdkeras.scorers.combination import WEIGHTED, Combination
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, OfArrays, Term
 from asdkeras.scorers.thresholds import ThresholdRule, Thresholds

@@ -59,14 +59,13 @@ from asdkeras.config import Angle, Checked, Constraint, Count, NotNegative, Posi
 from asdkeras.data.attributes import attribute_groups
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.splits import has_lone_section, source_and_target
-from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.system import AnySystem, Choice, Ensemble, NormalClips, RunContext, System
 from asdkeras.systems.venkatesh.anp import AnpBoot, AttentiveNeuralProcess, section_thresholds
+from asdkeras.systems.venkatesh.disentangled_network import clip_embedder
 from asdkeras.systems.venkatesh.embeddings import Embedders, embedding_of, train
-from asdkeras.systems.venkatesh.front_end import FrontEnd
-from asdkeras.systems.venkatesh.networks import clip_embedder
 from asdkeras.systems.venkatesh.scores import (
     answer_of,
     reasons,
@@ -74,6 +73,7 @@ from asdkeras.systems.venkatesh.scores import (
     uses_labels,
     with_labels,
 )
+from asdkeras.systems.venkatesh.spectrogram import ChunkSpectrogram
 
 _MERGES = ("mean", "std")
 _EQUAL = 0.5
@@ -127,7 +127,7 @@ class Config(Checked):
         "msl_anp",
         "anp_boot",
     ]
-    front_end: FrontEnd
+    front_end: ChunkSpectrogram
     attributes: Literal["all", "shifting"]
     embedding_dim: Count
     mtl_embedding_dim: Count

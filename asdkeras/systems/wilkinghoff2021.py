@@ -44,17 +44,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asdkeras.batches.pipeline import Mixup, inference_batches
 from asdkeras.config import Checked, Count, NotNegative, Percentile, Positive, Probability, require
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels, attribute_labels, section_labels
-from asdkeras.data.pipeline import Mixup, inference_batches
 from asdkeras.data.splits import source_and_target
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.networks.wilkinghoff_resnet import wilkinghoff_resnet
-from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_mixtures import MixtureTerms, SectionMixtures
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import (
@@ -67,7 +67,7 @@ from asdkeras.scorers.terms import (
     unit_length,
 )
 from asdkeras.scorers.thresholds import Thresholds, percentile_threshold
-from asdkeras.systems.clip_classifier import ClassifierModels, ClipClassifier
+from asdkeras.systems.clip_classifier import ClipClassifier, ClipClassifierModels
 from asdkeras.systems.model_files import TrainedNetwork
 from asdkeras.systems.system import AnySystem, Ensemble, NormalClips, RunContext
 
@@ -191,7 +191,7 @@ def create(config: Config) -> AnySystem | Ensemble:
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained(ClassifierModels):
+class TwoHeadModels(ClipClassifierModels):
     """What training leaves.
 
     Attributes:
@@ -207,7 +207,7 @@ class Trained(ClassifierModels):
     attribute_centers: dict[int, Floats]
 
 
-class Wilkinghoff2021(ClipClassifier[Config, Trained]):
+class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
     """One network.
 
     Of its scores, `section`, `attributes`, `target` and `tmax` are the terms of Eq. (2) to (4),
@@ -216,7 +216,7 @@ class Wilkinghoff2021(ClipClassifier[Config, Trained]):
     epochs; `<name>_epoch<n>` are those of one epoch.
     """
 
-    models_class = Trained
+    models_class = TwoHeadModels
     main_score = "combined"
     decision_score = "decision"
     keep = "end"  # The reference keeps the last frames of a longer clip.
@@ -317,7 +317,7 @@ class Wilkinghoff2021(ClipClassifier[Config, Trained]):
 
     def models(
         self, networks: dict[int, TrainedNetwork], labels: dict[str, Labels], clips: ClipSet
-    ) -> Trained:
+    ) -> TwoHeadModels:
         def centers(head: str) -> dict[int, Floats]:
             return {
                 epoch: each.model.get_layer(head).unit_centers()
@@ -326,7 +326,7 @@ class Wilkinghoff2021(ClipClassifier[Config, Trained]):
             }
 
         attributes = attribute_labels(clips.table, self.config.attribute_label)
-        return Trained(
+        return TwoHeadModels(
             clip_length=self.config.clip_length,
             sample_rate_hz=clips.store.sample_rate_hz,
             keep=self.keep,
@@ -337,14 +337,14 @@ class Wilkinghoff2021(ClipClassifier[Config, Trained]):
             attribute_centers=centers("attributes"),
         )
 
-    def represent(self, models: Trained) -> dict[str, keras.Model]:
+    def represent(self, models: TwoHeadModels) -> dict[str, keras.Model]:
         classifiers = {epoch: each.model for epoch, each in models.networks.items()}
         front_end = classifiers[self.config.epochs].get_layer("front_end")
         maximum = keras.Model(front_end.input, keras.ops.max(front_end.output, axis=1))
         embedders = {f"embedding_epoch{n}": _embedder(each) for n, each in classifiers.items()}
         return {**embedders, "temporal_maximum": maximum}
 
-    def section_scorer(self, normal: NormalClips[Trained]) -> SectionScorer:
+    def section_scorer(self, normal: NormalClips[TwoHeadModels]) -> SectionScorer:
         fitted = {epoch: self._mixtures(normal, epoch) for epoch in self.kept_epochs}
         maximum = representation("temporal_maximum")
         by_epoch = {
@@ -365,7 +365,7 @@ class Wilkinghoff2021(ClipClassifier[Config, Trained]):
             counts={"mixtures stopped at the iteration limit and are kept": num_unconverged},
         )
 
-    def _mixtures(self, normal: NormalClips[Trained], epoch: int) -> SectionMixtures:
+    def _mixtures(self, normal: NormalClips[TwoHeadModels], epoch: int) -> SectionMixtures:
         """The mixtures of one section after one epoch."""
         config, models = self.config, normal.models
         label = int(models.sections[normal.positions[0]])
@@ -389,7 +389,7 @@ class Wilkinghoff2021(ClipClassifier[Config, Trained]):
             temporal_maxima=maxima,
         )
 
-    def _notes(self, normal: NormalClips[Trained]) -> tuple[str, ...]:
+    def _notes(self, normal: NormalClips[TwoHeadModels]) -> tuple[str, ...]:
         num_source = np.count_nonzero(source_and_target(normal.table)[0])
         if num_source >= self.config.num_subclusters:
             return ()
@@ -406,7 +406,7 @@ class Wilkinghoff2021(ClipClassifier[Config, Trained]):
         columns: pd.DataFrame,
         table: pd.DataFrame,
         score: str | None = None,
-        models: Trained | None = None,
+        models: TwoHeadModels | None = None,
     ) -> Thresholds:
         """Section 2.6: a percentile of the training clips of section and domain.
 

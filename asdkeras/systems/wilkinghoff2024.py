@@ -56,6 +56,7 @@ from typing import Annotated, Literal
 import keras
 import numpy as np
 
+from asdkeras.batches.pipeline import Mixup
 from asdkeras.config import (
     Angle,
     Checked,
@@ -70,7 +71,6 @@ from asdkeras.config import (
 )
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels, domain_labels
-from asdkeras.data.pipeline import Mixup
 from asdkeras.data.splits import source_and_target
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.losses.ada_proj import AdaProj
@@ -82,12 +82,12 @@ from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.metrics.official import rules_for
 from asdkeras.networks.wilkinghoff_two_branch import two_branch
 from asdkeras.scorers.cluster_means import cluster_means
-from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import representation, scored, smallest, unit_length
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.clip_classifier import ClassifierModels, ClipClassifier
+from asdkeras.systems.clip_classifier import ClipClassifier, ClipClassifierModels
 from asdkeras.systems.system import AnySystem, Ensemble, NormalClips, RunContext
 
 Head = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
@@ -199,14 +199,14 @@ def create(config: Config) -> AnySystem | Ensemble:
     )
 
 
-class Wilkinghoff2024(ClipClassifier[Config, ClassifierModels]):
+class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
     """One network.
 
     Its scores are `source`, the distance to the nearest mean of source clips, `target`, that to
     the nearest target clip, and `combined`, the smaller of both.
     """
 
-    models_class = ClassifierModels
+    models_class = ClipClassifierModels
     main_score = "combined"
 
     @property
@@ -309,7 +309,7 @@ class Wilkinghoff2024(ClipClassifier[Config, ClassifierModels]):
             head = AdaProj(num_classes, config.subspace_dim, **scale)
         return {"classes": (head, MixedCrossEntropy(), 1.0)}
 
-    def section_scorer(self, normal: NormalClips[ClassifierModels]) -> SectionScorer:
+    def section_scorer(self, normal: NormalClips[ClipClassifierModels]) -> SectionScorer:
         config = self.config
         embedding = unit_length(representation("embedding"))
         values = normal.values(embedding)

@@ -10,8 +10,8 @@ FLOORS = [
     {"errors"},
     {"config", "files", "progress", "dsp", "metrics"},
     {"layers", "losses", "optimizers", "data", "published", "submission", "score_files"},
-    {"networks", "scorers"},
-    {"keras_objects"},
+    {"networks", "scorers", "batches", "corpus"},
+    {"keras_objects", "acquire"},
     {"systems"},
     {"experiment", "evaluation"},
     {"detector"},
@@ -22,10 +22,10 @@ FLOORS = [
 FLOOR_OF = {name: height for height, names in enumerate(FLOORS) for name in names}
 MAY_ALSO_IMPORT_ONLY = {
     "evaluation": {"errors", *FLOORS[1], *FLOORS[2]},
-    "report": {"errors", *FLOORS[1], *FLOORS[2], "scorers", "evaluation"},
+    "report": {"errors", *FLOORS[1], *FLOORS[2], "acquire", "scorers", "evaluation"},
 }
 MAY_IMPORT_TENSORFLOW = {
-    *("data/pipeline.py", "experiment/training.py"),
+    *("batches/pipeline.py", "experiment/training.py"),
     "detector/export_formats.py",
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asdkeras.published.tables import contradictions, load
+from asdkeras.published.papers import contradictions, load
 from asdkeras.systems import variants
 
 ROOT = Path(__file__).parents[2]

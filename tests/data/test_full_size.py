@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from asdkeras.data import store_build
-from asdkeras.data.clips import read_clip_table
+from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.store import open_store
 from tests.sparse_dataset import CONFIG, clip_numbers, write_sparse_dataset
 
@@ -20,9 +20,9 @@ STREAM = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from asdkeras.data.clips import read_clip_table
+from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.labels import section_labels
-from asdkeras.data.pipeline import Mixup, training_batches
+from asdkeras.batches.pipeline import Mixup, training_batches
 from asdkeras.data.store import open_store
 from tests.sparse_dataset import CONFIG, clip_numbers
 from benchmarks.store import peak_mib

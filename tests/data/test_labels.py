@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.data.clips import COLUMNS
+from asdkeras.data.clip_table import COLUMNS
 from asdkeras.data.labels import attribute_labels, domain_labels, section_labels
 from asdkeras.errors import DataError
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from asdkeras import files
 from asdkeras.data import shards, store_build
 from asdkeras.data.audio import AudioConfig, read_audio
-from asdkeras.data.clips import read_clip_table
+from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.store import open_store
 from asdkeras.errors import DataError
 from tests.real_data import real_data

@@ -13,7 +13,7 @@ from asdkeras.experiment.recipe import find_recipe, load_recipe
 from asdkeras.experiment.run import RunFiles, member_runs
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
 from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata, read_trial
-from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.system import Ensemble
 from tests.clip_table import clip_table

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
-from asdkeras.data.clips import clip_table, find_clips
-from asdkeras.data.mini import generate
+from asdkeras.corpus.mini import generate
+from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.detector.detector import Detector
 from asdkeras.experiment.run import (
     is_ensemble,
@@ -20,7 +20,7 @@ from asdkeras.experiment.run import (
     score,
     system_of,
 )
-from asdkeras.experiment.scoring import section_scorer, sections_of
+from asdkeras.experiment.unit_scores import section_scorer, sections_of
 from asdkeras.score_files import read_metadata, read_trial
 from asdkeras.scorers.terms import OfArrays
 from tests.recipes.tiny_runs import tiny_runs

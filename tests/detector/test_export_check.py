@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asdkeras.detector.export_check import check_agreement, generated_clip
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import ExportError
 
 _MACHINE = Machine("fan", "fan", "section_00", 1000, 2000, "start", 2.0)

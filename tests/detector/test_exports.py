@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from asdkeras.detector import export_formats, exports
 from asdkeras.detector.exports import FORMATS, export_model, load_exported
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import AsdkerasError, DataError, ExportError
 from asdkeras.layers.gaussian_scores import GaussianScores
 from asdkeras.layers.heard_part import HeardPart

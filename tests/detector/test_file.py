@@ -9,7 +9,7 @@ import pytest
 
 from asdkeras import __version__
 from asdkeras.detector.file import DetectorFile, save_file
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import DataError
 
 FAN = Machine("fan", "fan", "00", 16000, 160000, "start", 0.1 + 0.2)

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from asdkeras.detector.exports import export_model
-from asdkeras.detector.machine import Machine
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.layers.grouped_conv2d import GroupedConv2D

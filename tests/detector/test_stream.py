@@ -17,8 +17,8 @@ import pytest
 import soundfile
 
 from asdkeras.data.audio import AudioConfig, read_audio
+from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.live import newest_blocks
-from asdkeras.detector.machine import Machine
 from asdkeras.detector.pcm import Gap
 from asdkeras.detector.stream import run_stream, score_stream
 from asdkeras.errors import DataError, RecipeError

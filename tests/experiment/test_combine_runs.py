@@ -15,7 +15,7 @@ from asdkeras.errors import RecipeError
 from asdkeras.experiment import combine_runs as module
 from asdkeras.experiment.combine_runs import combine_runs
 from asdkeras.score_files import read_group_scores, read_metadata, read_trial
-from asdkeras.scorers.ensembles import METHODS
+from asdkeras.scorers.combination import METHODS
 from asdkeras.scorers.thresholds import Thresholds
 from tests.report.explained_runs import explained_trial, write_explained_run
 

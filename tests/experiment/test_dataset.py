@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from asdkeras.data.adopt import adopt
-from asdkeras.data.clips import find_clips
+from asdkeras.acquire.adopt import adopt
+from asdkeras.data.clip_table import find_clips
 from asdkeras.data.layouts import read_layout
 from asdkeras.data.manifest import Manifest
 from asdkeras.data.manifest_file import read_manifest

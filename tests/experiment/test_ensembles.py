@@ -18,7 +18,7 @@ from asdkeras.score_files import (
     read_metadata,
     read_trial,
 )
-from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.thresholds import Thresholds
 
 MACHINES = ("fan", "valve")

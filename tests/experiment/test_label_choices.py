@@ -7,7 +7,7 @@ import pytest
 from asdkeras.experiment.label_choices import best_members
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import RULES
-from asdkeras.scorers.ensembles import Combination, combine_by_section
+from asdkeras.scorers.combination import Combination, combine_by_section
 
 NAMES = ("first", "second", "third")
 DOMAINS = [(machine, domain) for machine in ("fan", "valve") for domain in ("source", "target")]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from asdkeras.data.pipeline import Holdout, num_training_windows, window_batches
+from asdkeras.batches.pipeline import Holdout, num_training_windows, window_batches
 from asdkeras.errors import RecipeError, TrainingError
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training

@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.data.pipeline import Holdout, held_out_batches, num_training_windows, window_batches
+from asdkeras.batches.pipeline import (
+    Holdout,
+    held_out_batches,
+    num_training_windows,
+    window_batches,
+)
 from asdkeras.errors import DataError, TrainingError
 from asdkeras.experiment import training
 from asdkeras.experiment.training import TaskContext

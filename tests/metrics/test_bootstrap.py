@@ -12,7 +12,7 @@ from asdkeras.metrics.bootstrap import (
     resampled_metric,
 )
 from asdkeras.metrics.official import RULES
-from asdkeras.published.tables import convention
+from asdkeras.published.papers import convention
 from tests.metrics.labelled import labelled_scores, read_submission
 
 YEARS = pytest.mark.parametrize("year", [2021, 2022])

@@ -9,7 +9,7 @@ from asdkeras.errors import DataError
 from asdkeras.evaluation import evaluate, summarize
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import RULES
-from asdkeras.published.tables import convention, names
+from asdkeras.published.papers import convention, names
 from tests.clip_table import clip_table
 
 DEV, EVAL = ("00", "01", "02"), ("03", "04")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asdkeras.metrics.auc import auc, partial_auc
-from asdkeras.metrics.decisions import decision_metrics
+from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.readings import clips_in_reading
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/metrics/metrics_small.json").read_text())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asdkeras.metrics.official import RULES
-from asdkeras.published.tables import contradictions, load
+from asdkeras.published.papers import contradictions, load
 from asdkeras.report.comparison import Scored, compare, convention_of
 from tests.clip_table import clip_table
 from tests.published.recomputation import BASELINES

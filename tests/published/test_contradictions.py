@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from asdkeras.published.tables import contradictions, names
+from asdkeras.published.papers import contradictions, names
 from tests.published.recomputation import Check, Figure, checks, figures, harmonic
 
 PLACE = (

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from asdkeras.metrics.official import RULES
-from asdkeras.published.tables import convention, names
+from asdkeras.published.papers import convention, names
 
 SAME_CLIPS = {
     "wilkinghoff2021": "dcase2021",

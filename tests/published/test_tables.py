@@ -9,7 +9,7 @@ import pytest
 
 from asdkeras.errors import RecipeError
 from asdkeras.metrics.official import RULES
-from asdkeras.published.tables import COLUMNS, contradictions, convention, load, names
+from asdkeras.published.papers import COLUMNS, contradictions, convention, load, names
 from tests.published.recomputation import BASELINES
 
 # What was compared with the papers, digit by digit. After a correction, compare again, then

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from asdkeras.cli import main
-from asdkeras.data.mini import generate
+from asdkeras.corpus.mini import generate
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from asdkeras import cli, systems
-from asdkeras.data.mini import generate
+from asdkeras.corpus.mini import generate
 from asdkeras.experiment.recipe import find_recipe, load_recipe, recipes_of, system_config
 from asdkeras.systems.system import Ensemble, System
 from tests.recipes.tiny_runs import RECIPES, tiny_runs

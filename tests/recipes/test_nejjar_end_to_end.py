@@ -7,7 +7,7 @@ import pytest
 
 from asdkeras.cli import main
 from asdkeras.experiment.recipe import find_recipe, load_recipe, system_config
-from asdkeras.systems.nejjar.networks import encoder_of
+from asdkeras.systems.nejjar.encoder import encoder_of
 from tests.recipes.toned_machines import write_dataset
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 
 from asdkeras.cli import main
 from asdkeras.metrics.official import RULES
-from asdkeras.published import tables
+from asdkeras.published import papers
 from asdkeras.report.comparison import (
     COLUMNS,
     Scored,
@@ -63,12 +63,12 @@ FIGURE = {
     "rules": "dcase2021",
     "note": "",
 }
-NO_CONTRADICTIONS = pd.DataFrame(columns=list(tables.CONTRADICTION_COLUMNS))
+NO_CONTRADICTIONS = pd.DataFrame(columns=list(papers.CONTRADICTION_COLUMNS))
 
 
 def printed(*figures):
     rows = [{**FIGURE, **figure} for figure in figures or ({},)]
-    return pd.DataFrame(rows).astype(tables.COLUMNS)
+    return pd.DataFrame(rows).astype(papers.COLUMNS)
 
 
 def compared(*figures, trials=None, contradictions=NO_CONTRADICTIONS, rules=None, **options):
@@ -193,7 +193,7 @@ def test_adaproj_is_compared_under_its_own_convention():
     scores = pd.Series([0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 9, 9, 9, 9], dtype=float)
     trials = {0: Scored(table, scores, scores * 0)}
 
-    rows = compared(*figures, trials=trials, rules=tables.convention(ADAPROJ))
+    rows = compared(*figures, trials=trials, rules=papers.convention(ADAPROJ))
     official = compared(*figures, trials=trials, rules=RULES["dcase2022"])
 
     assert rows["ours"].tolist() == [50.0, 75.0]  # Within the domain; all clips.
@@ -283,7 +283,7 @@ def run_folder(tmp_path, scored, system=SYSTEM):
 @pytest.fixture
 def made_run(tmp_path):
     """Every machine type and section of 2021, with scores that are no better than chance."""
-    published = tables.load(SYSTEM)
+    published = papers.load(SYSTEM)
     machine_types = sorted(set(published["machine_type"]) - {"all"})
     return run_folder(tmp_path, trial(sections=("00", "01", "02"), machine_types=machine_types))
 

@@ -5,13 +5,13 @@ import io
 import pytest
 from rich.console import Console
 
-from asdkeras.data.adopt import Adopted, Adoption
+from asdkeras.acquire.adopt import Adopted, Adoption
+from asdkeras.acquire.inventory import Holding, Stock
+from asdkeras.acquire.verification.clip_counts import CountRow
+from asdkeras.acquire.verification.findings import Finding
+from asdkeras.acquire.verification.verify import Verification
 from asdkeras.data.cards import Card
-from asdkeras.data.inventory import Holding, Stock
 from asdkeras.data.manifest_file import read_manifest
-from asdkeras.data.verification.clip_counts import CountRow
-from asdkeras.data.verification.findings import Finding
-from asdkeras.data.verification.verify import Verification
 from asdkeras.report.datasets import print_adoption, print_datasets, print_verification
 
 CARD = Card("dcase2021", "NTT baseline", ("/data/dev/fan", "/data/dev/valve", "/data/eval/fan"))

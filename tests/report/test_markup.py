@@ -3,7 +3,7 @@
 import html
 import re
 
-from asdkeras.report.markup import Cell, Markup, Section, asset, element, framed, joined, table
+from asdkeras.report.markup import Cell, Markup, PageSection, asset, element, framed, joined, table
 
 HOSTILE = "<script>alert(\"1\")</script> & 'x'"
 
@@ -58,7 +58,7 @@ def test_the_foot_of_a_table_is_not_among_its_rows():
     assert "<table><thead>" in made
 
 
-SECTIONS = [Section("One", [element("p", "first")]), Section("Two & more", [])]
+SECTIONS = [PageSection("One", [element("p", "first")]), PageSection("Two & more", [])]
 
 
 def page():

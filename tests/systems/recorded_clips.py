@@ -5,8 +5,8 @@ import pandas as pd
 
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.dsp.clip_length import fit_clip_length
-from asdkeras.experiment.scoring import score_unit
 from asdkeras.experiment.training import Represented, TaskContext, represent
+from asdkeras.experiment.unit_scores import score_unit
 from asdkeras.experiment.units import Unit
 
 RATE_HZ = 16_000

@@ -13,8 +13,8 @@ from scipy import stats
 from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.systems import baseline2020, baseline2021, baseline2022
-from asdkeras.systems.baselines import autoencoder
-from asdkeras.systems.baselines.front_end import heard_length, log_mel_model
+from asdkeras.systems.baselines import dense_autoencoder
+from asdkeras.systems.log_mel_front_end import heard_length, log_mel_model
 from asdkeras.systems.model_files import save_models
 from tests.systems.recorded_clips import (
     RATE_HZ,
@@ -101,7 +101,7 @@ def test_the_last_tenth_of_the_vectors_is_held_out_and_measured(clips, tmp_path)
     config = config_of("baseline2021")
     context = task(tmp_path, clips.table)
 
-    trained = autoencoder.train(config.ae, config.front_end, training_of(clips), context)
+    trained = dense_autoencoder.train(config.ae, config.front_end, training_of(clips), context)
 
     log = pd.read_csv(tmp_path / "train.csv")
     waveforms = clips.store.waveforms[:4]
@@ -117,7 +117,7 @@ def test_the_last_tenth_of_the_vectors_is_held_out_and_measured(clips, tmp_path)
 def test_without_a_held_out_part_nothing_is_measured(clips, tmp_path):
     config = config_of("baseline2021", validation_fraction=0.0)
     context = task(tmp_path, clips.table)
-    autoencoder.train(config.ae, config.front_end, training_of(clips), context)
+    dense_autoencoder.train(config.ae, config.front_end, training_of(clips), context)
     assert "val_loss" not in pd.read_csv(tmp_path / "train.csv")
 
 
@@ -127,13 +127,13 @@ def test_training_lowers_the_error_of_its_vectors(clips, tmp_path):
         config, ae=dataclasses.replace(config.ae, epochs=8, learning_rate=0.01)
     )
     context = task(tmp_path, clips.table)
-    autoencoder.train(config.ae, config.front_end, training_of(clips), context)
+    dense_autoencoder.train(config.ae, config.front_end, training_of(clips), context)
     losses = pd.read_csv(tmp_path / "train.csv")["loss"]
     assert losses.iloc[-1] < 0.9 * losses.iloc[0]
 
 
 def test_the_network_is_that_of_the_fact_sheet(tmp_path):
-    model = autoencoder.compiled(config_of("baseline2021").ae, 640)
+    model = dense_autoencoder.compiled(config_of("baseline2021").ae, 640)
     assert model.count_params() == 269_992
     assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == 267_928
     assert model.optimizer.epsilon == 1e-7
@@ -195,7 +195,7 @@ def test_clips_shorter_than_a_vector_are_refused_in_one_line(tmp_path):
     clips = noisy_clips(table, samples=1600)
     config = config_of("baseline2022")
     with pytest.raises(RecipeError, match=r"`ae\.num_frames`: .* 5 frames .* has 4 \(1600 samples"):
-        autoencoder.train(config.ae, config.front_end, clips, task(tmp_path, table))
+        dense_autoencoder.train(config.ae, config.front_end, clips, task(tmp_path, table))
 
 
 def test_the_front_end_is_a_model_anyone_can_save(tmp_path, clips):

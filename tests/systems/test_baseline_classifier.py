@@ -12,7 +12,7 @@ from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.systems import baseline2021, baseline2022
 from asdkeras.systems.baselines import section_classifier
-from asdkeras.systems.baselines.section_classifier import ClassifierModels, SectionClassifier
+from asdkeras.systems.baselines.section_classifier import SectionClassifier, SectionClassifierModels
 from asdkeras.systems.model_files import save_models
 from tests.systems.recorded_clips import (
     clip_table,
@@ -48,7 +48,7 @@ TABLE = clip_table(
         *[("00", "source", "test", True), ("01", "target", "test", False)],
     ]
 )
-MODELS = ClassifierModels(6400, 16_000, "start", None, sections=("00", "01"))
+MODELS = SectionClassifierModels(6400, 16_000, "start", None, sections=("00", "01"))
 
 
 def posteriors(windows):

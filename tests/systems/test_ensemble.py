@@ -2,7 +2,7 @@
 
 import pytest
 
-from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.combination import Combination
 from asdkeras.systems.system import Ensemble
 
 

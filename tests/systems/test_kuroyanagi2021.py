@@ -13,10 +13,10 @@ from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems import kuroyanagi2021
-from asdkeras.systems.kuroyanagi.autoencoder import ConformerSystem
-from asdkeras.systems.kuroyanagi.classifier import ClassifierSystem
-from asdkeras.systems.kuroyanagi.front_end import log_mel, require_frames
-from asdkeras.systems.kuroyanagi.settings import changed
+from asdkeras.systems.kuroyanagi.classifier import OutlierClassifierSystem
+from asdkeras.systems.kuroyanagi.config_sections import changed
+from asdkeras.systems.kuroyanagi.conformer import ConformerSystem
+from asdkeras.systems.kuroyanagi.log_mel import log_mel, require_frames
 from asdkeras.systems.system import Ensemble
 from tests.systems.naive_log_mel import naive_log_mel
 from tests.systems.recorded_clips import RATE_HZ, clip_table
@@ -281,7 +281,7 @@ def test_every_recipe_makes_a_system_or_ensemble_of_every_variant(recipe):
     for variant in VARIANTS:
         created = kuroyanagi2021.create(config_of(variant, recipe))
 
-        kind = {**dict.fromkeys(AE, ConformerSystem), **dict.fromkeys(BC, ClassifierSystem)}
+        kind = {**dict.fromkeys(AE, ConformerSystem), **dict.fromkeys(BC, OutlierClassifierSystem)}
         assert type(created) is kind.get(variant, Ensemble)
 
 

@@ -18,10 +18,10 @@ from asdkeras.layers.masked_copies import MaskedCopies
 from asdkeras.layers.resumable_dropout import ResumableDropout
 from asdkeras.layers.spec_augment import SpecAugment
 from asdkeras.systems import kuroyanagi2021
-from asdkeras.systems.kuroyanagi import autoencoder
-from asdkeras.systems.kuroyanagi.autoencoder import Conformer, ConformerSystem
+from asdkeras.systems.kuroyanagi import conformer
+from asdkeras.systems.kuroyanagi.config_sections import changed
+from asdkeras.systems.kuroyanagi.conformer import Conformer, ConformerSystem
 from asdkeras.systems.kuroyanagi.gaussian_fits import held_out
-from asdkeras.systems.kuroyanagi.settings import changed
 from asdkeras.systems.model_files import TrainedNetwork, save_models
 from asdkeras.systems.system import Fitted
 from tests.systems.naive_log_mel import naive_log_mel
@@ -178,8 +178,8 @@ class Echo:
 @pytest.fixture(scope="module")
 def echo():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(autoencoder, "conformer_autoencoder", Echo())
-        yield autoencoder.conformer_autoencoder
+        patch.setattr(conformer, "conformer_autoencoder", Echo())
+        yield conformer.conformer_autoencoder
 
 
 @pytest.fixture(scope="module")

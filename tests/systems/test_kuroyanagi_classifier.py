@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asdkeras.batches.outlier_batches import adaptation_batches, outlier_batches
 from asdkeras.config import build_config, read_recipe
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.outlier_batches import adaptation_batches, outlier_batches
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.training import make_repeatable
 from asdkeras.losses.arc_face import ArcFaceCrossEntropy
 from asdkeras.optimizers.one_cycle import OneCycleAdam
 from asdkeras.systems import kuroyanagi2021
 from asdkeras.systems.kuroyanagi import classifier, classifier_models
-from asdkeras.systems.kuroyanagi.classifier import Classifiers, ClassifierSystem
+from asdkeras.systems.kuroyanagi.classifier import Classifiers, OutlierClassifierSystem
 from asdkeras.systems.kuroyanagi.classifier_models import scoring_model, training_model
-from asdkeras.systems.kuroyanagi.settings import changed
+from asdkeras.systems.kuroyanagi.config_sections import changed
 from asdkeras.systems.model_files import TrainedNetwork, save_models
 from asdkeras.systems.system import Fitted
 from tests.systems.naive_log_mel import naive_log_mel
@@ -41,7 +41,7 @@ def small(**changes):
     return changed(CONFIG.bc, {**SMALL, **changes}, "here")
 
 
-system_of = functools.partial(ClassifierSystem, CONFIG)
+system_of = functools.partial(OutlierClassifierSystem, CONFIG)
 
 
 # A fan with two sections among other machines; the index does not count from 0, and test clips

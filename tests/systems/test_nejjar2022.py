@@ -14,17 +14,17 @@ from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.training import make_repeatable
 from asdkeras.systems import nejjar2022
-from asdkeras.systems.baselines.window_training import front_end_of
 from asdkeras.systems.model_files import TrainedNetwork, save_models
-from asdkeras.systems.nejjar import networks
-from asdkeras.systems.nejjar.networks import (
+from asdkeras.systems.nejjar import encoder
+from asdkeras.systems.nejjar.encoder import (
     clip_embedding,
     encoder_of,
     fine_tuning_model,
     pretraining_model,
 )
-from asdkeras.systems.nejjar.training import Encoders
+from asdkeras.systems.nejjar.two_phases import Encoders
 from asdkeras.systems.system import Fitted
+from asdkeras.systems.window_training import front_end_of
 from tests.systems.recorded_clips import (
     RATE_HZ,
     clip_table,
@@ -89,7 +89,7 @@ def shallow(monkeypatch):
         x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
         return keras.layers.Dense(5)(keras.layers.Flatten()(x))
 
-    monkeypatch.setattr(networks, "dgmix_mobilenet_v2", embedding)
+    monkeypatch.setattr(encoder, "dgmix_mobilenet_v2", embedding)
 
 
 def pairs(count=8, seed=0):

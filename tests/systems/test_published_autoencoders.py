@@ -15,8 +15,8 @@ import soundfile
 
 from asdkeras.metrics.auc import auc
 from asdkeras.networks.baseline_autoencoder import baseline_autoencoder
-from asdkeras.systems.baselines.autoencoder import squared_errors
-from asdkeras.systems.baselines.front_end import FrontEnd, log_mel_model
+from asdkeras.systems.baselines.dense_autoencoder import squared_errors
+from asdkeras.systems.log_mel_front_end import LogMelFrontEnd, log_mel_model
 from tests.real_data import real_data
 
 # Largest difference from the published scores, which lie between 8 and 19. The pump of 2021
@@ -49,7 +49,7 @@ def load(path):
 
 def scores(network, paths, pad_mode, floor_by):
     """Our scores of some clips by a network from vectors to vectors."""
-    front_end = FrontEnd(0, 1024, 512, 128, pad_mode, np.finfo("float64").eps, floor_by)
+    front_end = LogMelFrontEnd(0, 1024, 512, 128, pad_mode, np.finfo("float64").eps, floor_by)
     waveforms = np.array([soundfile.read(path, dtype="float32")[0] for path in paths])
     model = squared_errors(network, log_mel_model(front_end, 16_000, waveforms.shape[1]), 5)
     return model.predict_on_batch(waveforms).mean(axis=1, dtype="float64")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.data.mini import generate
+from asdkeras.corpus.mini import generate
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "adding_a_paper.md"

@@ -18,7 +18,7 @@ from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems import venkatesh2022
 from asdkeras.systems.model_files import TrainedNetwork, save_models
 from asdkeras.systems.system import Ensemble, Fitted
-from asdkeras.systems.venkatesh import networks
+from asdkeras.systems.venkatesh import disentangled_network
 from asdkeras.systems.venkatesh.embeddings import Embedders, embedding_of, kept_epochs
 from asdkeras.systems.venkatesh.tasks import tasks_of
 from tests.systems.recorded_clips import (
@@ -83,7 +83,7 @@ def shallow_trunk(monkeypatch):
     trunk = functools.partial(
         mobile_face_net, stem_channels=4, groups=((2, 4, 1, 2), (2, 8, 1, 2)), num_features=12
     )
-    monkeypatch.setattr(networks, "mobile_face_net", trunk)
+    monkeypatch.setattr(disentangled_network, "mobile_face_net", trunk)
 
 
 @pytest.fixture
@@ -333,11 +333,11 @@ def test_all_chunks_of_a_clip_share_what_they_can(untrained):
     ("variant", "parameters"), [("disent_cat", 1_059_584), ("mtl", 928_000 + 131_584)]
 )
 def test_the_network_of_the_paper_has_its_parameters(variant, parameters, monkeypatch):
-    monkeypatch.setattr(networks, "mobile_face_net", mobile_face_net)
+    monkeypatch.setattr(disentangled_network, "mobile_face_net", mobile_face_net)
     config = config_of(variant)
     tasks = tasks_of(config, TRAINING)
 
-    model = networks.classifier(config, tasks, 0.1)
+    model = disentangled_network.classifier(config, tasks, 0.1)
 
     network = model.get_layer("network")
     assert network.input_shape == (None, 32, 1025)
@@ -348,7 +348,7 @@ def test_the_network_of_the_paper_has_its_parameters(variant, parameters, monkey
 def test_a_view_is_all_that_a_classifier_sees_of_a_shared_embedding(variant, untrained):
     _, models, model = untrained(variant)
 
-    views = networks.views(models.readers, model)
+    views = disentangled_network.views(models.readers, model)
 
     expected = {"attribute_vel", "attribute_loc"} | ({"section"} if variant == "mtl" else set())
     assert set(views) == expected
@@ -364,7 +364,7 @@ def test_a_view_is_all_that_a_classifier_sees_of_a_shared_embedding(variant, unt
 def test_an_embedding_of_one_task_is_its_own_view(variant, untrained):
     _, models, model = untrained(variant)
 
-    assert networks.views(models.readers, model) == {}
+    assert disentangled_network.views(models.readers, model) == {}
 
 
 def scored(arrays, table=TABLE, **changes):

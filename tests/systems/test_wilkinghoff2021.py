@@ -10,9 +10,9 @@ from sklearn.mixture import GaussianMixture
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.data.labels import attribute_labels, section_labels
-from asdkeras.published.tables import load
+from asdkeras.published.papers import load
 from asdkeras.scorers import gaussian_mixture
-from asdkeras.scorers.ensembles import Combination
+from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_mixtures import MixtureTerms
 from asdkeras.scorers.terms import OfArrays, representation
 from asdkeras.systems import wilkinghoff2021 as system

@@ -13,8 +13,8 @@ from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.arc_face import ArcFace
 from asdkeras.losses.class_compactness import ClassCompactness
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
-from asdkeras.published.tables import load
-from asdkeras.scorers.ensembles import Combination
+from asdkeras.published.papers import load
+from asdkeras.scorers.combination import Combination
 from asdkeras.systems import variants
 from asdkeras.systems import wilkinghoff2024 as system
 from asdkeras.systems.system import Ensemble, System

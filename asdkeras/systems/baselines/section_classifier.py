@@ -9,10 +9,10 @@ import pandas as pd
 from keras import ops
 from numpy.typing import NDArray
 
+from asdkeras.batches.pipeline import Holdout
 from asdkeras.config import Checked, Count, Fraction, Positive
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import section_labels
-from asdkeras.data.pipeline import Holdout
 from asdkeras.errors import DataError
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.networks.baseline_mobilenet_v2 import baseline_mobilenet_v2
@@ -20,12 +20,12 @@ from asdkeras.scorers.section_posterior import Form, SectionPosterior
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, by_split, computed, representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
-from asdkeras.systems.baselines.window_training import (
+from asdkeras.systems.system import NormalClips, RunContext, System
+from asdkeras.systems.window_training import (
     WindowModels,
     front_end_of,
     train_on_windows,
 )
-from asdkeras.systems.system import NormalClips, RunContext, System
 
 FORMS: tuple[Form, ...] = ("log_odds", "released_2021")
 
@@ -61,7 +61,7 @@ class SectionClassifier(Checked):
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassifierModels(WindowModels):
+class SectionClassifierModels(WindowModels):
     """What training leaves.
 
     Attributes:
@@ -71,14 +71,14 @@ class ClassifierModels(WindowModels):
     sections: tuple[str, ...]
 
 
-class ClassifierSystem(System[Any, ClassifierModels]):
+class SectionClassifierSystem(System[Any, SectionClassifierModels]):
     """The MobileNetV2 of 2021 and 2022, a network per machine type.
 
     Its scores are both forms of the score by the posterior of the clip's own section. The config
     has `front_end`, `mobilenetv2` and `threshold_percentile`.
     """
 
-    models_class = ClassifierModels
+    models_class = SectionClassifierModels
     scope = "machine_type_and_part"
     batch_size = 2  # It reads 250 windows of each clip.
 
@@ -94,7 +94,7 @@ class ClassifierSystem(System[Any, ClassifierModels]):
     def published_rows(self) -> dict[str, str]:
         return dict.fromkeys(FORMS, self._row)
 
-    def train(self, clips: ClipSet, context: RunContext) -> ClassifierModels:
+    def train(self, clips: ClipSet, context: RunContext) -> SectionClassifierModels:
         """Train on windows of all clips.
 
         Raises:
@@ -118,11 +118,11 @@ class ClassifierSystem(System[Any, ClassifierModels]):
             as_vectors=False,
         ).models
         sections = tuple(sorted(set(map(str, clips.table["section"]))))
-        return ClassifierModels(
+        return SectionClassifierModels(
             models.clip_length, models.sample_rate_hz, models.keep, models.network, sections
         )
 
-    def represent(self, models: ClassifierModels) -> dict[str, keras.Model]:
+    def represent(self, models: SectionClassifierModels) -> dict[str, keras.Model]:
         """Posteriors `(clips, windows, sections)`; windows of test clips are closer together."""
         settings = self.config.mobilenetv2
         front_end = front_end_of(self.config.front_end, models)
@@ -132,10 +132,12 @@ class ClassifierSystem(System[Any, ClassifierModels]):
             for split, hop in hops.items()
         }
 
-    def rows(self, models: ClassifierModels, table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+    def rows(
+        self, models: SectionClassifierModels, table: pd.DataFrame
+    ) -> dict[str, NDArray[np.bool_]]:
         return {split: (table["split"] == split).to_numpy(bool) for split in ("train", "test")}
 
-    def section_scorer(self, normal: NormalClips[ClassifierModels]) -> SectionScorer:
+    def section_scorer(self, normal: NormalClips[SectionClassifierModels]) -> SectionScorer:
         section = normal.models.sections.index(normal.section)
         training, test = representation("train"), representation("test")
         scores: dict[str, Term | None] = {}
@@ -154,7 +156,7 @@ class ClassifierSystem(System[Any, ClassifierModels]):
         columns: pd.DataFrame,
         table: pd.DataFrame,
         score: str | None = None,
-        models: ClassifierModels | None = None,
+        models: SectionClassifierModels | None = None,
     ) -> Thresholds:
         settings = self.config.mobilenetv2
         is_same = settings.threshold_score == "scored"

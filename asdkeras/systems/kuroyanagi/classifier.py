@@ -9,32 +9,32 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.outlier_batches import (
+from asdkeras.batches.outlier_batches import (
     Crop,
     OutlierClips,
     adaptation_batches,
     outlier_batches,
 )
+from asdkeras.batches.waveform_noise import Augmentation
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.splits import source_and_target
-from asdkeras.data.waveform_noise import Augmentation
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, Term, by_domain, representation, smallest
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.baselines.front_end import KEEP, heard_length
 from asdkeras.systems.kuroyanagi.classifier_models import (
     scoring_model,
     targets_of,
     training_model,
 )
-from asdkeras.systems.kuroyanagi.front_end import PAD_MODE, require_frames
-from asdkeras.systems.kuroyanagi.settings import (
+from asdkeras.systems.kuroyanagi.config_sections import (
     Adaptation,
     Augmented,
     Classifier,
     domain_thresholds,
 )
+from asdkeras.systems.kuroyanagi.log_mel import PAD_MODE, require_frames
+from asdkeras.systems.log_mel_front_end import KEEP, heard_length
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import NormalClips, RunContext, System, domains_of
 
@@ -58,7 +58,7 @@ class Classifiers(Models):
     deviation: float
 
 
-class ClassifierSystem(System[Any, Classifiers]):
+class OutlierClassifierSystem(System[Any, Classifiers]):
     """A classifier per section, scored by its posterior and the distance to its centroid.
 
     Its scores are `posterior` and `distance` by the model of the clip's domain, and `combined`,

@@ -12,8 +12,8 @@ from asdkeras.losses.double_centroids import DoubleCentroids
 from asdkeras.networks.efficientnet_b3 import efficientnet_b3
 from asdkeras.networks.residual_networks import residual_network
 from asdkeras.optimizers.one_cycle import OneCycleAdam
-from asdkeras.systems.kuroyanagi.front_end import log_mel
-from asdkeras.systems.kuroyanagi.settings import Classifier
+from asdkeras.systems.kuroyanagi.config_sections import Classifier
+from asdkeras.systems.kuroyanagi.log_mel import log_mel
 
 _BACKBONE, _CENTROIDS, _HEAD, _ARC_FACE = "backbone", "centroids", "head", "arc_face"
 

@@ -9,14 +9,14 @@ import pandas as pd
 from keras import ops
 from numpy.typing import NDArray
 
+from asdkeras.batches.pipeline import inference_batches
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.pipeline import inference_batches
 from asdkeras.data.splits import source_and_target
 from asdkeras.scorers.frame_gaussian import FrameGaussian, pool_frames
 from asdkeras.scorers.terms import Floats
-from asdkeras.systems.baselines.front_end import KEEP
-from asdkeras.systems.kuroyanagi.front_end import SOURCE, TARGET
-from asdkeras.systems.kuroyanagi.settings import Autoencoder
+from asdkeras.systems.kuroyanagi.config_sections import ConformerAutoencoder
+from asdkeras.systems.kuroyanagi.log_mel import SOURCE, TARGET
+from asdkeras.systems.log_mel_front_end import KEEP
 from asdkeras.systems.system import RunContext
 
 POOLINGS: tuple[Literal["mean", "maximum", "median"], ...] = ("mean", "maximum", "median")
@@ -60,7 +60,7 @@ def held_out(fraction: float, table: pd.DataFrame, seed: int) -> NDArray[np.bool
 
 
 def fit_gaussians(
-    settings: Autoencoder,
+    settings: ConformerAutoencoder,
     clips: ClipSet,
     is_held_out: NDArray[np.bool_],
     sections: NDArray[np.int32],
@@ -107,7 +107,7 @@ def fit_gaussians(
 
 
 def _groups(
-    settings: Autoencoder,
+    settings: ConformerAutoencoder,
     table: pd.DataFrame,
     is_held_out: NDArray[np.bool_],
     sections: NDArray[np.int32],

@@ -14,9 +14,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from asdkeras.batches.context_batches import context_batches, num_known
 from asdkeras.config import Checked, Constraint, Count, Positive, at_least, multiple_of, require
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.context_batches import context_batches, num_known
 from asdkeras.data.frames import FrameStore
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.layers.in_groups import InGroups
@@ -27,9 +27,9 @@ from asdkeras.networks.attentive_neural_process import attentive_neural_process
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, computed, representation
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.baselines.front_end import (
+from asdkeras.systems.log_mel_front_end import (
     KEEP,
-    FrontEnd,
+    LogMelFrontEnd,
     heard_length,
     log_mel_model,
     require_frames,
@@ -201,7 +201,7 @@ def section_thresholds(config: "Config") -> ThresholdRule:
 
 def _log_mel(config: AttentiveNeuralProcess, clip_length: int, sample_rate_hz: int) -> keras.Model:
     """The front end of the official baseline of 2022."""
-    front_end = FrontEnd(
+    front_end = LogMelFrontEnd(
         clip_length=clip_length,
         window_length=config.window_length,
         hop_length=config.hop_length,

@@ -5,14 +5,14 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from asdkeras.data.chunk_batches import chunk_batches
+from asdkeras.batches.chunk_batches import chunk_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.scorers.nearest_neighbor import require_neighbors
 from asdkeras.scorers.terms import Term, concatenated, representation
-from asdkeras.systems.baselines.front_end import KEEP, heard_length, require_frames
+from asdkeras.systems.log_mel_front_end import KEEP, heard_length, require_frames
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import RunContext
-from asdkeras.systems.venkatesh.networks import classifier, views
+from asdkeras.systems.venkatesh.disentangled_network import classifier, views
 from asdkeras.systems.venkatesh.tasks import tasks_of
 
 if TYPE_CHECKING:

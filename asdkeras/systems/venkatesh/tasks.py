@@ -22,7 +22,7 @@ _NEED_ATTRIBUTES = ("disent_cat", "mtl", "disent_split")
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class ClassifierTask:
     """One classifier.
 
     Attributes:
@@ -49,7 +49,7 @@ class Tasks:
     """
 
     embeddings: dict[str, int]
-    tasks: tuple[Task, ...]
+    tasks: tuple[ClassifierTask, ...]
 
 
 def tasks_of(config: "Config", clips: ClipSet) -> Tasks:
@@ -68,15 +68,15 @@ def tasks_of(config: "Config", clips: ClipSet) -> Tasks:
     shared = "embedding" if variant == "mtl" else "section"
     dim = config.mtl_embedding_dim if variant == "mtl" else config.embedding_dim
     embeddings = {shared: dim}
-    tasks = [Task(SECTIONS, "section", shared, _sections(clips.table, variant))]
+    tasks = [ClassifierTask(SECTIONS, "section", shared, _sections(clips.table, variant))]
     if variant == "adversarial":
-        tasks.append(Task(DOMAIN, "", shared, _domains(clips.table)))
+        tasks.append(ClassifierTask(DOMAIN, "", shared, _domains(clips.table)))
     if variant in _NEED_ATTRIBUTES:
         for key, labels in _attributes(clips.table, config).items():
             name = f"attribute_{_plain(key)}"
             of_key = {"mtl": shared, "disent_split": name}.get(variant, "attributes")
             embeddings.setdefault(of_key, config.embedding_dim)
-            tasks.append(Task(name, name, of_key, labels))
+            tasks.append(ClassifierTask(name, name, of_key, labels))
     return Tasks(embeddings, tuple(tasks))
 
 

@@ -1,0 +1,101 @@
+"""Noise and volume: what a network is not to take for the machine.
+
+Members of an ensemble that heard their clips with and without it err on different clips.
+"""
+
+import dataclasses
+
+from keras import ops
+
+from asdkeras.batches import pipeline
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """How often and how far crops are changed; every crop by draws of its own.
+
+    Attributes:
+        noise_probability: float in [0, 1], chance that a crop has noise added.
+        snr_db: pair of floats, lowest and highest distance of the peak of the noise from that
+            of the crop, dB (fact sheet of the challenge system: 5 to 20).
+        volume_probability: float in [0, 1], chance that a crop is made louder or fainter.
+        gain_db: pair of floats, lowest and highest gain, dB (likewise -10 to 10).
+    """
+
+    noise_probability: float
+    snr_db: tuple[float, float]
+    volume_probability: float
+    gain_db: tuple[float, float]
+
+    def __post_init__(self):
+        for name in ("noise_probability", "volume_probability"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"`{name}` must lie in [0, 1]. Received: {name}={value}")
+        for name in ("snr_db", "gain_db"):
+            lowest, highest = getattr(self, name)
+            if not lowest <= highest:
+                raise ValueError(
+                    f"`{name}` must name the lowest value first. Received: {name}="
+                    f"{(lowest, highest)}"
+                )
+
+
+def augment(waveforms, augmentation, seed):
+    """Add noise to some waveforms and change the volume of some.
+
+    Args:
+        waveforms: float32 `(batch, samples)`.
+        augmentation: `Augmentation`.
+        seed: of the stateless draws, all of which derive from it.
+
+    Returns:
+        float32 `(batch, samples)`.
+    """
+    seeds = pipeline.split_seed(seed, 5)
+    clips = waveforms[:, 0]
+    noise = pipeline.draw_normal(seeds[0], clips, waveforms.shape[1])
+    snr_db = pipeline.draw_uniform(seeds[1], clips, *augmentation.snr_db)
+    gain_db = pipeline.draw_uniform(seeds[2], clips, *augmentation.gain_db)
+    is_noisy = pipeline.draw_uniform(seeds[3], clips) < augmentation.noise_probability
+    is_turned = pipeline.draw_uniform(seeds[4], clips) < augmentation.volume_probability
+    waveforms = ops.where(is_noisy, with_noise(waveforms, noise, snr_db), waveforms)
+    return ops.where(is_turned, with_gain(waveforms, gain_db), waveforms)
+
+
+def with_noise(waveforms, noise, snr_db):
+    """Add noise whose peak lies a given distance below the peak of the waveform.
+
+    Peaks are the largest absolute values, so this is no ratio of powers. Silence, whose peak
+    is 0, stays silent.
+
+    Args:
+        waveforms: float `(batch, samples)`.
+        noise: float `(batch, samples)`, of any scale, no row all zeros.
+        snr_db: float `(batch, 1)`, dB.
+
+    Returns:
+        float `(batch, samples)`.
+    """
+    signal_peak, noise_peak = (
+        ops.max(ops.abs(each), axis=1, keepdims=True) for each in (waveforms, noise)
+    )
+    return waveforms + noise * (signal_peak / (noise_peak * _factor(snr_db)))
+
+
+def with_gain(waveforms, gain_db):
+    """Make waveforms louder or fainter, from their first to their last sample alike.
+
+    Args:
+        waveforms: float `(batch, samples)`.
+        gain_db: float `(batch, 1)`, dB.
+
+    Returns:
+        float `(batch, samples)`.
+    """
+    return waveforms * _factor(gain_db)
+
+
+def _factor(decibels):
+    """The factor of an amplitude."""
+    return ops.power(10.0, decibels / 20.0)

@@ -1,0 +1,162 @@
+"""The autoencoder of the official baselines, trained on vectors of neighboring frames."""
+
+import dataclasses
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from asdkeras.batches.pipeline import Holdout
+from asdkeras.config import Checked, Count, Fraction, Positive
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.layers.frame_windows import FrameWindows
+from asdkeras.losses.batch_squared_error import BatchSquaredError
+from asdkeras.networks.baseline_autoencoder import baseline_autoencoder
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import computed, representation
+from asdkeras.scorers.thresholds import ThresholdRule
+from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
+from asdkeras.systems.system import NormalClips, RunContext, System
+from asdkeras.systems.window_training import (
+    TrainedOnWindows,
+    WindowModels,
+    front_end_of,
+    train_on_windows,
+)
+
+SQUARED_ERROR = "squared_error"
+RECORDED = "batch_squared_error"
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseAutoencoder(Checked):
+    """Network and training.
+
+    Attributes:
+        num_frames: neighboring frames side by side in a vector.
+        validation: `last` holds out the last vectors in the order of the clips, so those of
+            the last section, as Keras' `validation_split` does; `random` any of them. They
+            are measured and select nothing.
+    """
+
+    num_frames: Count
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    adam_epsilon: Positive
+    validation_fraction: Fraction
+    validation: Literal["last", "random"]
+
+
+class DenseAutoencoderSystem(System[Any, WindowModels]):
+    """The autoencoder of 2020 to 2022: a network per machine type, trained on all its sections.
+
+    The config has `front_end`, `ae` and `threshold_percentile`.
+    """
+
+    models_class = WindowModels
+    scope = "machine_type_and_part"
+    main_score = SQUARED_ERROR
+
+    def __init__(self, config: Any, row: str) -> None:
+        super().__init__(config)
+        self._row = row
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {SQUARED_ERROR: self._row}
+
+    def train(self, clips: ClipSet, context: RunContext) -> WindowModels:
+        return train(self.config.ae, self.config.front_end, clips, context).models
+
+    def represent(self, models: WindowModels) -> dict[str, keras.Model]:
+        front_end = front_end_of(self.config.front_end, models)
+        num_frames = self.config.ae.num_frames
+        return {SQUARED_ERROR: squared_errors(models.network.model, front_end, num_frames)}
+
+    def section_scorer(self, normal: NormalClips[WindowModels]) -> SectionScorer:
+        errors = representation(SQUARED_ERROR)
+        mean = computed(lambda xp, values: xp.mean(values, axis=1), errors)
+        return SectionScorer({SQUARED_ERROR: mean}, embedding=errors)
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return ThresholdRule("model", "gamma", self.config.threshold_percentile)
+
+
+def train(
+    config: DenseAutoencoder,
+    front_end: LogMelFrontEnd,
+    clips: ClipSet,
+    context: RunContext,
+    *,
+    record_batches: bool = False,
+) -> TrainedOnWindows:
+    """Train on all vectors of all clips.
+
+    Args:
+        record_batches: bool, whether the mean squared error of each batch of the last epoch is
+            wanted, as the optimizer saw it; then it is in `batch_values`, named `RECORDED`.
+
+    Raises:
+        RecipeError: if clips have fewer frames than a vector.
+    """
+    dimension = config.num_frames * front_end.num_mel_bins
+    return train_on_windows(
+        config,
+        front_end,
+        clips,
+        context,
+        lambda: compiled(config, dimension, record_batches),
+        key="ae",
+        hop=1,
+        holdout=Holdout(config.validation_fraction, config.validation, context.seed),
+        labels=None,
+        as_vectors=True,
+        record=(RECORDED,) if record_batches else (),
+    )
+
+
+def residuals(
+    trained_network: keras.Model, frames: keras.KerasTensor, num_frames: int
+) -> keras.KerasTensor:
+    """What the network cannot reconstruct of every vector of a clip.
+
+    Args:
+        trained_network: model from vectors to vectors.
+        frames: Keras tensor `(batch, frames, bands)`.
+
+    Returns:
+        Keras tensor `(batch, vectors, num_frames, bands)`, input minus reconstruction in dB.
+    """
+    windows = FrameWindows(num_frames)(frames)
+    vectors = ops.reshape(windows, (-1, num_frames * frames.shape[-1]))
+    differences = vectors - trained_network(vectors)
+    return ops.reshape(differences, (-1, *windows.shape[1:]))
+
+
+def squared_errors(
+    trained_network: keras.Model, front_end: keras.Model, num_frames: int
+) -> keras.Model:
+    """Model from waveform to the mean squared error of every vector, `(batch, vectors)`."""
+    differences = residuals(trained_network, front_end.output, num_frames)
+    return keras.Model(front_end.input, ops.mean(ops.square(differences), axis=(2, 3)))
+
+
+def compiled(config: DenseAutoencoder, dimension: int, record_batches: bool = False) -> keras.Model:
+    """The network, ready for training.
+
+    Args:
+        record_batches: bool, whether the error of single batches is logged.
+
+    Returns:
+        model from `(batch, dimension)` to as many values.
+    """
+    vectors = keras.Input((dimension,), name="vectors")
+    model = keras.Model(vectors, baseline_autoencoder(vectors))
+    model.compile(
+        keras.optimizers.Adam(config.learning_rate, epsilon=config.adam_epsilon),
+        "mean_squared_error",
+        metrics=[BatchSquaredError(name=RECORDED)] if record_batches else None,
+    )
+    return model

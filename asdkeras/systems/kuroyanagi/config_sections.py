@@ -1,0 +1,313 @@
+"""What a recipe says of the autoencoder, of the classifier and of their ensembles."""
+
+import dataclasses
+from typing import Annotated, Any, Literal
+
+from asdkeras.config import (
+    Checked,
+    Constraint,
+    Count,
+    Fraction,
+    NaturalNumber,
+    NotNegative,
+    Positive,
+    Probability,
+    at_least,
+    build_config,
+    multiple_of,
+    require,
+)
+from asdkeras.errors import RecipeError
+from asdkeras.scorers.thresholds import ThresholdRule
+
+_EVEN = multiple_of(2, "must be even, so that frames can be centered")
+_HELD_OUT = Constraint(
+    "must lie between 0 and 1: the scorer hears what the network has not",
+    lambda value: 0.0 < value < 1.0,
+)
+_ASCENDING = Constraint(
+    "must be two numbers, the least first",
+    lambda value: len(value) == 2 and value[0] <= value[1],
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Masks(Checked):
+    """What is hidden of the input of the autoencoder, in training and at inference.
+
+    Attributes:
+        min_time_width: frames; every width from here to `time_width` is equally likely.
+        min_band_width: bands, likewise.
+        input_dropout: chance of every single value to be hidden besides.
+    """
+
+    num_time_masks: NaturalNumber
+    min_time_width: NaturalNumber
+    time_width: int
+    num_band_masks: NaturalNumber
+    min_band_width: NaturalNumber
+    band_width: int
+    input_dropout: Fraction
+
+    def check(self) -> None:
+        for name in ("time_width", "band_width"):
+            least = getattr(self, f"min_{name}")
+            require(
+                getattr(self, name) >= least,
+                name,
+                f"must not be below `min_{name}`, {least}",
+                getattr(self, name),
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ConformerAutoencoder(Checked):
+    """A conformer autoencoder of the clips of a machine type, and the scorer behind it.
+
+    Attributes:
+        clip_length: samples of a clip that are heard; 0 for the longest training clip.
+        floor: least magnitude of a mel band.
+        num_copies: of a clip at inference, each with masks of its own.
+        copy_pooling: how the errors of the copies become one.
+        num_blocks: conformer blocks of the encoder, and of the decoder.
+        width: channels.
+        steps: updates.
+        steps_per_save: after so many the training is kept, and a row added to `train.csv`.
+        rate_factor: of the learning rate of the warm-up schedule.
+        held_out_fraction: of the source clips of each section, for the scorer.
+        reg_covar: added to variances of the scorer.
+        target_reg_covar: the same in the target domain, which has three clips.
+        time_pooling: how the scores of the frames become one.
+    """
+
+    clip_length: NaturalNumber
+    window_length: Annotated[int, _EVEN]
+    hop_length: Count
+    num_mel_bins: Count
+    floor: Positive
+    masks: Masks
+    num_copies: Count
+    copy_pooling: Literal["mean", "maximum", "median"]
+    num_blocks: Count
+    width: Count
+    kernel_size: Annotated[
+        int, at_least(1), Constraint("must be odd", lambda value: value % 2 == 1)
+    ]
+    num_heads: Count
+    latent_dim: Count
+    dropout: Fraction
+    steps: int
+    steps_per_save: int
+    batch_size: Count
+    warmup_steps: Count
+    rate_factor: Positive
+    adam_epsilon: Positive
+    held_out_fraction: Annotated[float, _HELD_OUT]
+    reg_covar: Positive
+    target_reg_covar: Positive
+    time_pooling: Literal["mean", "maximum", "median"]
+
+    def check(self) -> None:
+        _require_rounds(self.steps, self.steps_per_save)
+        require(
+            self.width % self.num_heads == 0,
+            "width",
+            f"must be a multiple of `num_heads`, {self.num_heads}",
+            self.width,
+        )
+        require(
+            self.masks.band_width <= self.num_mel_bins,
+            "masks.band_width",
+            f"must not be above `num_mel_bins`, {self.num_mel_bins}",
+            self.masks.band_width,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class DoubleCentroidLoss(Checked):
+    """Deep double-centroids loss on the embeddings.
+
+    Attributes:
+        reading: of a loss whose definition is in a paper that was not at hand, see
+            `asdkeras.losses.double_centroids`.
+        weight: beside the cross-entropy.
+        momentum: of the moving centroids.
+    """
+
+    reading: Literal["two_centroid_deep_sad", "ratio", "normal_centroid"]
+    weight: NotNegative
+    momentum: Fraction
+
+
+@dataclasses.dataclass(frozen=True)
+class ArcFaceLoss(Checked):
+    """A further loss on the embeddings; a weight of 0 leaves it out."""
+
+    weight: NotNegative
+    scale: Positive
+    margin_rad: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmented(Checked):
+    """Noise and volume in training; chances of 0 leave them out.
+
+    Attributes:
+        snr_db: least and largest ratio of the peaks of signal and noise.
+        gain_db: least and largest change of the volume.
+    """
+
+    noise_probability: Probability
+    snr_db: Annotated[tuple[float, float], _ASCENDING]
+    volume_probability: Probability
+    gain_db: Annotated[tuple[float, float], _ASCENDING]
+
+
+@dataclasses.dataclass(frozen=True)
+class Adaptation(Checked):
+    """Fine-tuning of the classifier for the target domain.
+
+    Attributes:
+        num_target: clips of each batch that are of the target domain, or mixed with it.
+        mixup_alpha: weights of mixed clips are drawn from Beta(alpha, alpha).
+    """
+
+    steps: int
+    steps_per_save: int
+    num_target: Count
+    mixup_alpha: Annotated[float, at_least(0.05)]
+
+    def check(self) -> None:
+        _require_rounds(self.steps, self.steps_per_save)
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier(Checked):
+    """A classifier that tells one section from everything else.
+
+    Attributes:
+        clip_length: samples of a clip that are heard; 0 for the longest training clip.
+        floor: least magnitude of a mel band.
+        num_frames: that the network hears at once.
+        num_windows: of so many frames that a clip is scored by.
+        normalization: by whose mean and deviation a waveform is normalized: those of the
+            training clips of its own machine type, or of the machine type of the section.
+        negatives: other clips that are heard: `all`, or those of the `same_dataset`, ToyADMOS
+            or MIMII, by the name of the machine type.
+        width: channels of the first convolution of a ResNet; not read by EfficientNet.
+        dropout: before the last layer.
+        batch_size: half of it are clips of the section.
+        head_rate: largest learning rate of the last layer.
+        network_rate: largest learning rate of all others.
+        posterior_weight: of the posterior in the score; the distance has the rest.
+    """
+
+    clip_length: NaturalNumber
+    window_length: Annotated[int, _EVEN]
+    hop_length: Count
+    num_mel_bins: Annotated[int, at_least(32)]
+    floor: Positive
+    num_frames: Annotated[int, at_least(32)]
+    num_windows: Count
+    normalization: Literal["own_machine", "positive_machine"]
+    negatives: Literal["all", "same_dataset"]
+    augmentation: Augmented
+    backbone: Literal["resnet34", "resnext50_32x4d", "efficientnet_b3"]
+    width: Count
+    dropout: Fraction
+    ddcsad: DoubleCentroidLoss
+    arc_face: ArcFaceLoss
+    batch_size: Annotated[
+        int, multiple_of(2, "must be even: half of a batch are clips of the section")
+    ]
+    steps: int
+    steps_per_save: int
+    head_rate: Positive
+    network_rate: Positive
+    adam_epsilon: Positive
+    adaptation: Adaptation
+    posterior_weight: Probability
+
+    def check(self) -> None:
+        _require_rounds(self.steps, self.steps_per_save)
+        rest = self.batch_size - self.adaptation.num_target
+        require(
+            rest >= 2 and rest % 2 == 0,
+            "adaptation.num_target",
+            f"must leave an even number of the {self.batch_size} clips of a batch",
+            self.adaptation.num_target,
+        )
+        require(
+            self.network_rate <= self.head_rate,
+            "network_rate",
+            f"must not be above `head_rate`, {self.head_rate}",
+            self.network_rate,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Together:
+    """How scores of several models become one.
+
+    Attributes:
+        combine: the method.
+        normalize: by which training clips each member's scores get mean 0 and variance 1.
+        normalize_on: `test` takes the test clips instead; a score then depends on the others.
+        choice: `oracle` lets the labels of development test clips choose how many and which
+            members count and by which method, as in the paper.
+    """
+
+    combine: Literal["mean", "median", "maximum", "rank"]
+    normalize: Literal["section", "section_and_domain"]
+    normalize_on: Literal["train", "test"]
+    choice: Literal["fixed", "oracle"]
+
+
+def domain_thresholds(config: Any) -> ThresholdRule:
+    """The percentile of the gamma distribution of training scores, per section and domain."""
+    return ThresholdRule("section_and_domain", "gamma_restarted", config.threshold_percentile)
+
+
+def changed(settings: Any, changes: Any, where: str) -> Any:
+    """Settings with some fields replaced, checked as those of a recipe are.
+
+    Args:
+        settings: `ConformerAutoencoder` or `Classifier`.
+        changes: name of a field, of a section behind a dot, -> its value.
+        where: which entry of the recipe says so.
+
+    Raises:
+        ValueError: if there is no such field or its value is not good.
+    """
+    content = _as_yaml(settings)
+    require(isinstance(changes, dict), where, "must be a mapping of fields to values", changes)
+    for key, value in changes.items():
+        *sections, name = str(key).split(".")
+        place = content
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        is_known = isinstance(place, dict) and name in place
+        require(is_known, where, "must name fields of what it changes", key)
+        place[name] = value
+    try:
+        return build_config(type(settings), content, where)
+    except RecipeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _as_yaml(settings: Any) -> Any:
+    """Nested mappings and lists, as a recipe has them."""
+    if dataclasses.is_dataclass(settings):
+        names = (field.name for field in dataclasses.fields(settings))
+        return {name: _as_yaml(getattr(settings, name)) for name in names}
+    return list(settings) if isinstance(settings, tuple) else settings
+
+
+def _require_rounds(steps: int, steps_per_save: int) -> None:
+    require(steps_per_save >= 1, "steps_per_save", "must be at least 1", steps_per_save)
+    require(
+        steps >= steps_per_save and steps % steps_per_save == 0,
+        "steps",
+        f"must be a multiple of `steps_per_save`, {steps_per_save}",
+        steps,
+    )

@@ -1,0 +1,337 @@
+"""The first approach: a conformer rebuilds clips that are partly hidden from it."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+from numpy.typing import NDArray
+
+from asdkeras.batches.sequence_batches import sequence_batches
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.frames import FrameStore
+from asdkeras.errors import DataError
+from asdkeras.layers.gaussian_scores import GaussianScores
+from asdkeras.layers.masked_copies import MaskedCopies
+from asdkeras.layers.resumable_dropout import ResumableDropout
+from asdkeras.layers.spec_augment import SpecAugment
+from asdkeras.networks.conformer_autoencoder import conformer_autoencoder
+from asdkeras.optimizers.noam import Noam
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import Floats, by_domain, representation, smallest, with_training_scores
+from asdkeras.scorers.thresholds import ThresholdRule
+from asdkeras.systems.kuroyanagi.config_sections import (
+    ConformerAutoencoder,
+    Masks,
+    domain_thresholds,
+)
+from asdkeras.systems.kuroyanagi.gaussian_fits import POOLINGS, Gaussian, fit_gaussians, held_out
+from asdkeras.systems.kuroyanagi.log_mel import SOURCE, TARGET, log_mel, require_frames
+from asdkeras.systems.log_mel_front_end import KEEP, heard_length
+from asdkeras.systems.model_files import Models, TrainedNetwork
+from asdkeras.systems.system import NormalClips, RunContext, System
+
+ERROR = "absolute_error"
+_DOMAINS = 2
+_CLIPS_AT_ONCE = 16
+_POOL = {"mean": ops.mean, "maximum": ops.max, "median": ops.median}
+
+
+def answer_of(settings: ConformerAutoencoder) -> str:
+    """The column that is the score."""
+    return f"gaussian_{settings.time_pooling}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Conformer(Models):
+    """What training leaves.
+
+    Attributes:
+        network: the autoencoder behind what hides a part of its input.
+        sections: names, in the order of their numbers in the network.
+        mean: float64 `(bands,)`, by which frames are standardized.
+        variance: likewise.
+        gaussian_means: float64 `(sections * 2, bands)`, of the errors of each section in the
+            source domain and in the target domain.
+        gaussian_covariances: float64 `(sections * 2, bands, bands)`.
+        own_positions: int `(fitted clips,)`, training clips that a Gaussian was fitted to.
+        own_scores: float64 `(fitted clips, 3)`, their scores by the other clips of their
+            Gaussian, in each pooling over time.
+        seed: int, of the masks at inference.
+    """
+
+    network: TrainedNetwork
+    sections: tuple[str, ...]
+    mean: Floats
+    variance: Floats
+    gaussian_means: Floats
+    gaussian_covariances: Floats
+    own_positions: NDArray[np.int64]
+    own_scores: Floats
+    seed: int
+
+    @property
+    def gaussians(self) -> list[Gaussian]:
+        """Of the sections in turn, of the source and of the target domain."""
+        pairs = zip(self.gaussian_means, self.gaussian_covariances, strict=True)
+        return [Gaussian(mean, covariance) for mean, covariance in pairs]
+
+
+class ConformerSystem(System[Any, Conformer]):
+    """A conformer autoencoder per machine type, scored by Gaussians of its errors.
+
+    Its scores are what the Gaussian of the section and domain says, `gaussian_<pooling>` over
+    time, and `absolute_error`, the mean of the errors. Of a clip whose domain is unknown the
+    smaller score of both domains counts; a training clip that a Gaussian was fitted to is scored
+    by the other clips of that Gaussian.
+
+    Args:
+        config: has `variant` and `threshold_percentile`.
+    """
+
+    models_class = Conformer
+    batch_size = 4  # Each clip has ten masked copies.
+
+    def __init__(self, config: Any, settings: ConformerAutoencoder) -> None:
+        super().__init__(config)
+        self.settings = settings
+
+    @property
+    def main_score(self) -> str:
+        return answer_of(self.settings)
+
+    @property
+    def published_rows(self) -> dict[str, str]:
+        return {self.main_score: "ae"} if self.config.variant == "ae" else {}
+
+    def train(self, clips: ClipSet, context: RunContext) -> Conformer:
+        """Train on the clips of one machine type, and fit a Gaussian per section and domain.
+
+        Raises:
+            DataError: if test clips are of a section without training clips.
+            RecipeError: if clips are shorter than what is hidden of them.
+        """
+        settings, rate_hz = self.settings, clips.store.sample_rate_hz
+        names = tuple(sorted(set(map(str, clips.table["section"]))))
+        _indices(names, context.table)  # What it refuses shall not wait for training.
+        is_held_out = held_out(settings.held_out_fraction, clips.table, context.seed)
+        learned = dataclasses.replace(clips, table=clips.table[~is_held_out])
+        clip_length = heard_length(settings, clips, context, "ae")
+        require_frames(settings.masks.time_width, settings, clip_length, "ae")
+        front_end = _front_end(settings, clip_length, rate_hz)
+        frames = context.store_frames(front_end, learned, clip_length, KEEP, _CLIPS_AT_ONCE)
+        context.say(
+            f"{len(learned)} training clips and {len(clips) - len(learned)} held out, "
+            f"{frames.num_frames} frames, {len(names)} sections"
+        )
+        moments = context.once(
+            "moments", lambda: dict(zip(("mean", "variance"), frames.moments(), strict=True))
+        )
+        standardize = _standardization(front_end, **moments)
+        network = _trained_network(settings, frames, standardize, learned, names, context)
+        errors = _error_model(settings, front_end, standardize, network.model, context.seed)
+        gaussians = context.once(
+            "gaussians",
+            lambda: fit_gaussians(
+                settings, clips, is_held_out, _indices(names, clips.table), errors, context
+            ),
+        )
+        return Conformer(
+            clip_length, rate_hz, KEEP, network, names, **moments, **gaussians, seed=context.seed
+        )
+
+    def represent(self, models: Conformer) -> dict[str, keras.Model]:
+        """`scores`, what each Gaussian says in each pooling; the mean `error`; `embedding`.
+
+        `(clips, sections * 2, 3)`, `(clips,)` and, the mean error of each band,
+        `(clips, bands)`.
+        """
+        front_end = _front_end(self.settings, models.clip_length, models.sample_rate_hz)
+        standardize = _standardization(front_end, models.mean, models.variance)
+        errors = _error_model(
+            self.settings, front_end, standardize, models.network.model, models.seed
+        )
+        return {"conformer": _score_model(errors, models.gaussians)}
+
+    def inputs(self, models: Conformer, table: pd.DataFrame) -> dict[str, NDArray[np.int32]]:
+        return {"section": _indices(models.sections, table)}
+
+    def section_scorer(self, normal: NormalClips[Conformer]) -> SectionScorer:
+        models = normal.models
+        first = models.sections.index(normal.section) * _DOMAINS
+        own = np.full((int(normal.positions.max()) + 1, len(POOLINGS)), np.nan)
+        is_here = models.own_positions < len(own)
+        own[models.own_positions[is_here]] = models.own_scores[is_here]
+        scores = {}
+        for number, pooling in enumerate(POOLINGS):
+            source, target = (
+                representation("scores_conformer")[:, first + domain, number]
+                for domain in (SOURCE, TARGET)
+            )
+            term = by_domain(source, target, smallest(source, target), training_is_source=True)
+            known = own[normal.positions, number]
+            scores[f"gaussian_{pooling}"] = with_training_scores(term, known)
+        scores[ERROR] = representation("error_conformer")
+        return SectionScorer(scores, representation("embedding_conformer"))
+
+    def named_scores(self, columns: Sequence[str]) -> tuple[str, ...]:
+        return (self.main_score, *(name for name in columns if name != self.main_score))
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        return domain_thresholds(self.config)
+
+
+def _front_end(
+    settings: ConformerAutoencoder, clip_length: int, sample_rate_hz: int
+) -> keras.Model:
+    """Model from waveforms to frames."""
+    waveform = keras.Input((clip_length,), name="waveform")
+    return keras.Model(waveform, log_mel(waveform, settings, sample_rate_hz))
+
+
+def _standardization(
+    front_end: keras.Model, mean: Floats, variance: Floats
+) -> keras.layers.Normalization:
+    standardize = keras.layers.Normalization(axis=-1, mean=mean, variance=variance)
+    standardize.build((None, *front_end.output_shape[1:]))  # Before any graph calls it.
+    return standardize
+
+
+def _trained_network(
+    settings: ConformerAutoencoder,
+    frames: FrameStore,
+    standardize: keras.layers.Normalization,
+    clips: ClipSet,
+    names: Sequence[str],
+    context: RunContext,
+) -> TrainedNetwork:
+    """The network behind what hides a part of its input; the clips are those of the frames."""
+    sections = _indices(names, clips.table)
+    rounds = settings.steps // settings.steps_per_save
+    shape = (frames.num_frames, frames.num_bands)
+
+    def clean_and_wanted(
+        inputs: dict[str, keras.KerasTensor], clean: keras.KerasTensor
+    ) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor]:
+        clean = standardize(clean)
+        return {**inputs, "frames": clean}, clean
+
+    fitted = context.fit(
+        build=lambda: training_model(settings, shape, len(names)),
+        batches=lambda first_round: sequence_batches(
+            frames.windows(frames.num_frames, 1),
+            sections,
+            batch_size=settings.batch_size,
+            seed=context.seed,
+            first_step=first_round * settings.steps_per_save,
+            steps=settings.steps,
+        ).map(clean_and_wanted),
+        epochs=rounds,
+        steps_per_epoch=settings.steps_per_save,
+        watch=lambda model: {"learning_rate": float(model.optimizer.learning_rate)},
+    )
+    return fitted.networks[rounds]
+
+
+def training_model(
+    settings: ConformerAutoencoder, shape: tuple[int, int], num_sections: int
+) -> keras.Model:
+    """The network behind what hides a part of its input, ready for training.
+
+    Args:
+        shape: frames and bands of a clip.
+
+    Returns:
+        model from `frames`, standardized, and `section` to the frames rebuilt.
+    """
+    inputs = {
+        "frames": keras.Input(shape, name="frames"),
+        "section": keras.Input((), name="section", dtype="int32"),
+    }
+    outputs = conformer_autoencoder(
+        inputs["frames"],
+        inputs["section"],
+        num_sections=num_sections,
+        num_blocks=settings.num_blocks,
+        width=settings.width,
+        kernel_size=settings.kernel_size,
+        num_heads=settings.num_heads,
+        latent_dim=settings.latent_dim,
+        dropout=settings.dropout,
+    )
+    network = keras.Model(inputs, outputs, name="autoencoder")
+    masks = settings.masks
+    hidden = SpecAugment(**_numbers(masks), fill="zero")(inputs["frames"])
+    hidden = ResumableDropout(masks.input_dropout)(hidden)
+    model = keras.Model(inputs, network({**inputs, "frames": hidden}))
+    schedule = Noam(settings.width, settings.warmup_steps, settings.rate_factor)
+    model.compile(
+        keras.optimizers.Adam(schedule, epsilon=settings.adam_epsilon), "mean_absolute_error"
+    )
+    return model
+
+
+def _numbers(masks: Masks) -> dict[str, int]:
+    """Fields of `Masks` that `SpecAugment` and `MaskedCopies` have, too."""
+    return {n: each for n, each in dataclasses.asdict(masks).items() if n != "input_dropout"}
+
+
+def _error_model(
+    settings: ConformerAutoencoder,
+    front_end: keras.Model,
+    standardize: keras.layers.Normalization,
+    trained: keras.Model,
+    seed: int,
+) -> keras.Model:
+    """From `waveform` and `section` to what the network rebuilds wrongly of masked copies.
+
+    Absolute errors against the clean frames, pooled over the copies: `(batch, frames, bands)`.
+    """
+    section = keras.Input((), name="section", dtype="int32")
+    clean = standardize(front_end.output)
+    copies = MaskedCopies(
+        settings.num_copies,
+        **_numbers(settings.masks),
+        dropout=settings.masks.input_dropout,
+        seed=seed,
+    )(clean)
+    rebuilt = trained.get_layer("autoencoder")(
+        {
+            "frames": ops.reshape(copies, (-1, *clean.shape[1:])),
+            "section": ops.repeat(section, settings.num_copies),
+        }
+    )
+    rebuilt = ops.reshape(rebuilt, (-1, *copies.shape[1:]))
+    errors = _POOL[settings.copy_pooling](ops.abs(rebuilt - clean[:, None]), axis=1)
+    return keras.Model({"waveform": front_end.input, "section": section}, errors)
+
+
+def _score_model(errors: keras.Model, gaussians: list[Gaussian]) -> keras.Model:
+    layer = GaussianScores(len(gaussians))
+    outputs = {
+        "scores": layer(errors.output),
+        "error": ops.mean(errors.output, axis=(1, 2)),
+        "embedding": ops.mean(errors.output, axis=1),
+    }
+    layer.set_gaussians(gaussians)
+    return keras.Model(errors.input, outputs)
+
+
+def _indices(names: Sequence[str], table: pd.DataFrame) -> NDArray[np.int32]:
+    """Which of the sections each clip is of, int32 `(clips,)`.
+
+    Raises:
+        DataError: if a clip is of none.
+    """
+    indices = pd.Index(names).get_indexer(pd.Index(table["section"])).astype("int32")
+    if (indices < 0).any():
+        clip = table.iloc[int(np.argmin(indices))]
+        raise DataError(
+            f"{clip['path']}: section {clip['section']} of {clip['machine_type']} has no training "
+            "clips. Leave its clips out, or add normal ones."
+        )
+    return indices

@@ -1,0 +1,85 @@
+"""Decisions: what is printed of each clip, and when."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from asdkeras.detector.decision_lines import COLUMNS, print_decisions
+
+SCORE = 0.1 + 0.2  # 0.30000000000000004
+ROWS = [
+    {
+        "clip": 'plant, "2"/a b.wav',
+        "machine": "fan_00",
+        "anomaly_score": SCORE,
+        "threshold": 12345.678,
+        "is_anomalous": False,
+        "embedding": object(),
+    },
+    {
+        "clip": "Werk/ü.wav",
+        "machine": "fan_00",
+        "anomaly_score": 20000.0,
+        "threshold": 12345.678,
+        "is_anomalous": True,
+        "embedding": object(),
+    },
+]
+
+
+def printed(form, rows=ROWS):
+    out = io.StringIO()
+    print_decisions(rows, form, out)
+    return out.getvalue()
+
+
+def test_plain_lines_have_four_digits_and_aligned_columns():
+    heading, normal, anomalous = printed("plain").splitlines()
+
+    assert heading.split() == ["score", "threshold", "decision", "machine", "clip"]
+    assert normal.split(maxsplit=4) == ["0.3", "1.235e+04", "normal", "fan_00", ROWS[0]["clip"]]
+    assert anomalous.split() == ["2e+04", "1.235e+04", "anomalous", "fan_00", "Werk/ü.wav"]
+    assert heading.index("clip") == normal.index("plant") == anomalous.index("Werk")
+
+
+def test_json_lines_have_all_digits():
+    objects = [json.loads(line) for line in printed("json").splitlines()]
+
+    assert objects == [{name: row[name] for name in COLUMNS} for row in ROWS]
+    assert objects[0]["anomaly_score"] == SCORE
+
+
+def test_csv_has_all_digits_and_takes_any_name():
+    heading, *lines = csv.reader(printed("csv").splitlines())
+
+    assert heading == list(COLUMNS)
+    assert lines == [
+        [ROWS[0]["clip"], "fan_00", "0.30000000000000004", "12345.678", "false"],
+        ["Werk/ü.wav", "fan_00", "20000.0", "12345.678", "true"],
+    ]
+
+
+def test_of_no_clip_nothing_is_printed():
+    assert printed("plain", []) == printed("csv", []) == printed("json", []) == ""
+
+
+@pytest.mark.parametrize(("rows", "any_anomalous"), [(ROWS, True), (ROWS[:1], False), ([], False)])
+@pytest.mark.parametrize("order", [1, -1])
+def test_it_says_whether_any_clip_is_anomalous(rows, any_anomalous, order):
+    assert print_decisions(rows[::order], "plain", io.StringIO()) is any_anomalous
+
+
+def test_a_line_is_out_before_the_next_clip_is_asked_for():
+    received = io.BytesIO()  # By a pipe, which gets nothing before it is flushed.
+
+    def rows():
+        yield ROWS[1]
+        assert ROWS[1]["clip"] in received.getvalue().decode("utf-8")
+        yield ROWS[1]
+
+    out = io.TextIOWrapper(received, "utf-8")
+    print_decisions(rows(), "plain", out)
+
+    assert len(received.getvalue().splitlines()) == 3
