@@ -509,7 +509,7 @@ def _add_run_command(
 
 def _data_list(arguments: argparse.Namespace) -> None:
     from asdkeras.acquire.inventory import holding
-    from asdkeras.data.manifest_file import read_manifest
+    from asdkeras.data.manifest import read_manifest
     from asdkeras.report.datasets import print_datasets
 
     manifest = read_manifest(arguments.manifest)
@@ -521,7 +521,7 @@ def _data_list(arguments: argparse.Namespace) -> None:
 def _data_fetch(arguments: argparse.Namespace) -> None:
     from asdkeras.acquire.adopt import adopt
     from asdkeras.acquire.fetch import fetch
-    from asdkeras.data.manifest_file import read_manifest
+    from asdkeras.data.manifest import read_manifest
     from asdkeras.report.datasets import print_adoption
 
     manifest = read_manifest(arguments.manifest)
@@ -540,7 +540,7 @@ def _data_fetch(arguments: argparse.Namespace) -> None:
 
 def _data_adopt(arguments: argparse.Namespace) -> None:
     from asdkeras.acquire.adopt import adopt
-    from asdkeras.data.manifest_file import read_manifest
+    from asdkeras.data.manifest import read_manifest
     from asdkeras.report.datasets import print_adoption
 
     manifest = read_manifest(arguments.manifest)
@@ -548,7 +548,7 @@ def _data_adopt(arguments: argparse.Namespace) -> None:
 
 
 def _data_verify(arguments: argparse.Namespace) -> None:
-    from asdkeras.data.manifest_file import read_manifest
+    from asdkeras.data.manifest import read_manifest
     from asdkeras.experiment.dataset import verified
     from asdkeras.report.datasets import print_verification
 

@@ -1,6 +1,7 @@
 """Scores and decisions become metrics and their means."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,7 +114,11 @@ def summarize(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
     ]
     rows: list[dict[str, object]] = []
     for (part, seed), group in metrics.assign(part=parts).groupby(["part", "seed"]):
-        rows.extend({"part": part, "seed": seed, **row} for row in _means(group, rules))
+        of_machines: list[dict[str, object]] = []
+        for machine_type, own in group.groupby("machine_type"):
+            of_machines += _domain_means(own, rules, str(machine_type))
+        of_all = _domain_means(group, rules, "all", pd.DataFrame(of_machines))
+        rows += ({"part": part, "seed": seed, **row} for row in (*of_machines, *of_all))
     by_seed = pd.DataFrame(rows, columns=["part", "seed", *SUMMARY_COLUMNS[1:5], "n_sections"])
 
     keys = list(SUMMARY_COLUMNS[:4])
@@ -134,22 +139,18 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 def _test_clips(
     table: pd.DataFrame, anomaly_scores: ArrayLike, decisions: ArrayLike | None
 ) -> pd.DataFrame:
+    clips = table[["path", "machine_type", "section", "domain", "is_anomalous"]]
     scores = np.asarray(anomaly_scores, dtype="float64")
-    if scores.shape != (len(table),):
-        raise ValueError(
-            f"`anomaly_scores` must have one value per clip of the table, {len(table)}. "
-            f"Received: shape {scores.shape}"
-        )
-    columns = ["path", "machine_type", "section", "domain", "is_anomalous"]
-    clips = table[columns].assign(score=scores)
+    given = {"score": ("anomaly_scores", scores)}
     if decisions is not None:
-        flags = np.asarray(decisions)
-        if flags.shape != scores.shape:
+        given["decision"] = ("decisions", np.asarray(decisions))
+    for column, (name, values) in given.items():
+        if values.shape != (len(table),):
             raise ValueError(
-                f"`decisions` must have one value per clip of the table, {len(table)}. "
-                f"Received: shape {flags.shape}"
+                f"`{name}` must have one value per clip of the table, {len(table)}. "
+                f"Received: shape {values.shape}"
             )
-        clips = clips.assign(decision=flags)
+        clips = clips.assign(**{column: values})
     return clips[(table["split"] == "test").to_numpy(dtype=bool)]
 
 
@@ -194,15 +195,6 @@ def _section_rows(clips: pd.DataFrame, rules: RuleSet) -> Iterator[dict[str, obj
         }
 
 
-def _means(metrics: pd.DataFrame, rules: RuleSet) -> Iterator[dict[str, object]]:
-    """The summary of one part and seed, without those columns."""
-    of_machines: list[dict[str, object]] = []
-    for machine_type, group in metrics.groupby("machine_type"):
-        of_machines.extend(_domain_means(group, rules, str(machine_type)))
-    yield from of_machines
-    yield from _domain_means(metrics, rules, "all", pd.DataFrame(of_machines))
-
-
 def _domain_means(
     metrics: pd.DataFrame,
     rules: RuleSet,
@@ -228,7 +220,16 @@ def _domain_means(
             }
     for domain in domains:
         if rules.has_joint_mean(machine_type, domain):
-            yield _joint_mean(metrics, rules, machine_type, domain)
+            wanted_by = {name: rules.averaged_rows(name, domain) for name in ("auc", "pauc")}
+            counted = [
+                metrics.loc[metrics["domain"].isin(wanted), name]
+                for name, wanted in wanted_by.items()
+            ]
+            yield {
+                **{"machine_type": machine_type, "domain": domain, "metric": "official_score"},
+                "value": rules.average(pd.concat(counted)),
+                "n_sections": _num_sections(metrics, sum(wanted_by.values(), ())),
+            }
 
 
 def _average(metric: str, values: "pd.Series[float]", rules: RuleSet) -> float:
@@ -239,23 +240,9 @@ def _average(metric: str, values: "pd.Series[float]", rules: RuleSet) -> float:
     return rules.average(values)
 
 
-def _joint_mean(
-    metrics: pd.DataFrame, rules: RuleSet, machine_type: str, domain: str
-) -> dict[str, object]:
-    """AUC and pAUC averaged together."""
-    wanted = {metric: rules.averaged_rows(metric, domain) for metric in ("auc", "pauc")}
-    counted = [metrics.loc[metrics["domain"].isin(rows), name] for name, rows in wanted.items()]
-    return {
-        **{"machine_type": machine_type, "domain": domain, "metric": "official_score"},
-        "value": rules.average(pd.concat(counted)),
-        "n_sections": _num_sections(metrics, (*wanted["auc"], *wanted["pauc"])),
-    }
-
-
 def _spread(values: "pd.Series[float]", rules: RuleSet) -> float:
-    if len(values) < 2:
-        return float("nan")
-    return float(values.std(ddof=rules.trial_ddof, skipna=False))
+    # Of one seed, there is none, whatever the divisor.
+    return float(values.std(ddof=rules.trial_ddof, skipna=False)) if len(values) > 1 else math.nan
 
 
 def _num_sections(metrics: pd.DataFrame, domains: tuple[str, ...]) -> int:

@@ -8,7 +8,6 @@ And ASDKit's `<machine type>/test_score.csv`, which hold one column per backend.
 
 import csv
 import dataclasses
-import io
 import math
 import os
 import re
@@ -40,6 +39,7 @@ _LONG = re.compile(
 _MEANT_AS_ONE = re.compile(r"(?:anomaly.?score|decision.?result).*\.csv", re.IGNORECASE)
 _ASDKIT_FILE = "test_score.csv"
 _ASDKIT_PREFIX = "AS-"
+_HEADER = "line 1 is a header, and these files have none"
 
 
 class Value(NamedTuple):
@@ -149,7 +149,10 @@ def write_submission(
         for kind, column in ((SCORE, "score"), (DECISION, "decision")):
             name = file_name(kind, dataset, machine_type, section, domain)
             _refuse_duplicates(name, clips["name"])
-            texts[name] = _csv_text(clips["name"].tolist(), clips[column].tolist())
+            # Floats are written so that reading them gives the same number again.
+            texts[name] = clips[["name", column]].to_csv(
+                header=False, index=False, lineterminator="\n"
+            )
 
     for name in sorted(texts):
         write_text(Path(folder) / name, texts[name])
@@ -186,8 +189,7 @@ def read_systems(
     for path in sorted(root.rglob("*.csv")):
         folder = path.parent.parent if path.parent.name in machine_types else path.parent
         file = _recognized(path)
-        fault = _name_fault(path, file, year, machine_types)
-        if fault:
+        if fault := _name_fault(path, file, year, machine_types):
             faults[folder].append(fault)
         elif file:
             files[folder, file.tag].append(file)
@@ -248,16 +250,15 @@ def _read_system(
     faults = list(faults)
     first: dict[tuple[str | None, ...], Path] = {}
     for file in files:
-        place = file[1:5]
-        if place in first:
-            faults.append(f"{file.path}: is about the same section as {first[place]}.")
+        earlier = first.setdefault(file[1:5], file.path)
+        if earlier != file.path:
+            faults.append(f"{file.path}: is about the same section as {earlier}.")
             continue
-        first[place] = file.path
         lines = _asdkit_lines(file, backend) if file.section is None else _lines(file.path)
         read, bad = _read_values(file, lines)
-        values[file.kind].extend(read)
-        faults.extend(bad)
-    if first and not any(place[0] == SCORE for place in first):
+        values[file.kind] += read
+        faults += bad
+    if files and not any(file.kind == SCORE for file in files):
         faults.append(f"{folder}: decision files, but no score files.")
     return SubmittedSystem(
         name, folder, tuple(values[SCORE]), tuple(values[DECISION]), tuple(faults)
@@ -272,14 +273,12 @@ def _read_values(
     faults: dict[str, list[str]] = defaultdict(list)
     try:
         for number, line in lines:
-            fault = _line_fault(file.kind, number, line)
-            if fault:
-                received = ",".join(line[1:]) if len(line) == 2 else ",".join(line)
-                who = line[0] if len(line) == 2 and fault != _HEADER else f"line {number}"
-                faults[fault].append(f"{who} ({received!r})")
-                continue
-            clip, value = line
-            values.append(Value(str(file.path), *file[2:5], clip, float(value)))
+            if fault := _line_fault(file.kind, number, line):
+                has_name = len(line) == 2 and fault != _HEADER
+                who = line[0] if has_name else f"line {number}"
+                faults[fault].append(f"{who} ({','.join(line[1:] if len(line) == 2 else line)!r})")
+            else:
+                values.append(Value(str(file.path), *file[2:5], line[0], float(line[1])))
     except DataError as error:
         return [], [str(error)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -290,9 +289,6 @@ def _read_values(
         f"{file.path}: {fault}" + (f". Received: {shortened(found)}" if found else "")
         for fault, found in faults.items()
     ]
-
-
-_HEADER = "line 1 is a header, and these files have none"
 
 
 def _line_fault(kind: str, number: int, line: list[str]) -> str | None:
@@ -388,10 +384,3 @@ def _refuse_duplicates(where: str, names: "pd.Series[str]") -> None:
             f"{where}: a clip name may stand once per file. {len(twice)} stand twice: "
             f"{shortened(twice)}. Rename the clips or remove the copies."
         )
-
-
-def _csv_text(names: list[str], values: list[float] | list[int]) -> str:
-    buffer = io.StringIO(newline="")
-    # csv writes floats with repr, so reading them gives the same number again.
-    csv.writer(buffer, lineterminator="\n").writerows(zip(names, values, strict=True))
-    return buffer.getvalue()

@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import soundfile
 
-from asdkeras.data import shards, store_build
+from asdkeras.data import shards
+from asdkeras.data import store as store_module
 from asdkeras.data.audio import AudioConfig
 from asdkeras.data.clip_table import read_clip_table
 
@@ -47,7 +48,7 @@ def write_sparse_dataset(data, store, *, clips_per_section=1000, clip_length=160
     table = read_clip_table(data)
     if table["path"].tolist() != [str(path) for path in paths]:
         raise RuntimeError("the clip table has an order of its own: clip numbers would be wrong.")
-    _write_store(store_build.store_folder(table["path"], CONFIG, store), paths, clip_length)
+    _write_store(store_module.store_folder(table["path"], CONFIG, store), paths, clip_length)
 
 
 def clip_numbers(waveforms):

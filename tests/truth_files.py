@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 
 from asdkeras.data.layouts import Clip
-from asdkeras.data.manifest import Dataset, TruthFile, TruthSource
-from asdkeras.data.manifest_file import read_manifest
+from asdkeras.data.manifest import Dataset, TruthFile, TruthSource, read_manifest
 from asdkeras.data.truth import read_truth as read_pinned_truth
 from tests.real_data import real_data
 

@@ -7,15 +7,15 @@ Nothing is moved, renamed or written among them. What is found is kept on a card
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from asdkeras.acquire.inventory import Stock, take_stock
 from asdkeras.data import folders, layouts, naming, years
-from asdkeras.data.cards import Card, write_card
 from asdkeras.data.manifest import Manifest
-from asdkeras.data.places import truth_folder
+from asdkeras.data.places import Card, truth_folder, write_card
 from asdkeras.errors import DataError
 from asdkeras.files import replacing
 
@@ -136,29 +136,26 @@ def adopt_truth(root: Path, manifest: Manifest) -> tuple[dict[str, int], list[st
         how many files were found per dataset, and lines about files that are named like
         ground truth but are not what was published.
     """
-    published = [
-        (dataset.name, file)
-        for dataset in manifest.datasets.values()
-        for source in dataset.truth
-        for file in source.files
-    ]
-    file_names = {os.path.basename(file.name) for _, file in published}
-    counts: dict[str, int] = {}
+    published: dict[str, list[tuple[str, str]]] = {}
+    for dataset in manifest.datasets.values():
+        for file in (file for source in dataset.truth for file in source.files):
+            published.setdefault(file.sha256, []).append((dataset.name, file.name))
+    file_names = {os.path.basename(name) for own in published.values() for _, name in own}
+    counts: Counter[str] = Counter()
     odd = []
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = sorted(
             name for name in subfolders if name not in folders.FOLDERS and name[0] != "."
         )
-        for path in (os.path.join(folder, name) for name in sorted(names) if name in file_names):
-            content = Path(path).read_bytes()
-            digest = hashlib.sha256(content).hexdigest()
-            matches = [(name, file) for name, file in published if file.sha256 == digest]
-            for dataset_name, file in matches:
-                target = truth_folder(dataset_name) / file.name
+        for path in (Path(folder, name) for name in sorted(names) if name in file_names):
+            content = path.read_bytes()
+            matches = published.get(hashlib.sha256(content).hexdigest(), ())
+            for dataset_name, file_name in matches:
+                target = truth_folder(dataset_name) / file_name
                 if not target.exists():
                     with replacing(target) as temporary:
                         temporary.write_bytes(content)
-                counts[dataset_name] = counts.get(dataset_name, 0) + 1
+                counts[dataset_name] += 1
             if not matches:
                 odd.append(
                     f"{path}: named like published ground truth, but not the same. Not used."

@@ -10,35 +10,51 @@ import hashlib
 import json
 import multiprocessing
 import os
-import random
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
-import urllib3.exceptions
+import requests.adapters
+import urllib3
 
 import asdkeras
 from asdkeras.errors import DataError
 
-_ATTEMPTS = 6  # In a row that bring no new byte.
-_BACKOFF_S = 1.0  # After the first of them; then twice as long each time.
+_PASSING = (408, 425, 429, *range(500, 600))
 _LONGEST_WAIT_S = 60.0
 _TIMEOUTS_S = (10.0, 30.0)  # For a connection, and without a byte.
-_HEADERS = {
-    "User-Agent": f"asdkeras/{asdkeras.__version__}",
-    "Accept-Encoding": "identity",  # Sizes and ranges shall mean the file itself.
-}
-_PASSING = frozenset({408, 425, 429, *range(500, 600)})
+_AGAIN = "Give the same command again to go on."
 _ADVICE = {
+    **dict.fromkeys(_PASSING, _AGAIN),
     401: "It is closed to the public: look at its page.",
     403: "It is closed to the public or to this network: look at its page.",
     404: "The record may have moved: look at its page.",
     410: "It was withdrawn: look at its page.",
 }
+
+
+class _Retry(urllib3.Retry):
+    """Asks no server again whose certificate is not trusted, and waits for none too long."""
+
+    def increment(self, *arguments: Any, **options: Any) -> "_Retry":
+        if "CERTIFICATE_VERIFY_FAILED" in str(options.get("error")):
+            raise options["error"]
+        return super().increment(*arguments, **options)
+
+    def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+        wait = response.headers.get("Retry-After", "")
+        return min(float(wait), _LONGEST_WAIT_S) if wait.isdecimal() else None
+
+
+# For each request, and for bodies in a row that break before a new byte: 0, 2, 4, 8 and 16 s
+# apart, spread, so that not all downloads come back at once to a busy server.
+_RETRIES = _Retry(
+    5, status_forcelist=_PASSING, raise_on_status=False, backoff_factor=1, backoff_jitter=1
+)
 
 
 class Download(NamedTuple):
@@ -61,8 +77,8 @@ def download_all(
     downloads: Sequence[Download],
     *,
     jobs: int,
-    on_progress: Callable[[int, int], None] | None = None,
-    on_done: Callable[[Download], None] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_done: Callable[[Download], None] = lambda download: None,
 ) -> list[str]:
     """Bring files into place, several at a time; what is in place and right, stays.
 
@@ -84,13 +100,11 @@ def download_all(
     """
     stop = threading.Event()
     transfers = [_Transfer(download, stop) for download in downloads]
-    reasons = {}
 
     def report() -> None:
-        if on_progress:
-            done = [transfer.num_bytes for transfer in transfers]
-            total = sum(map(max, done, (transfer.total for transfer in transfers)))
-            on_progress(sum(done), total)
+        done = [transfer.num_bytes for transfer in transfers]
+        total = sum(map(max, done, (transfer.total for transfer in transfers)))
+        on_progress(sum(done), total)
 
     report()
     # Its threads are daemons: one that waits for a silent server does not delay the exit.
@@ -100,16 +114,14 @@ def download_all(
             num_open = len(transfers)
             while num_open:
                 with contextlib.suppress(multiprocessing.TimeoutError):
-                    download, reason = results.next(timeout=0.1)
+                    transfer = results.next(timeout=0.1)
                     num_open -= 1
-                    if reason:
-                        reasons[download] = reason
-                    elif on_done:
-                        on_done(download)
+                    if not transfer.fault:
+                        on_done(transfer.download)
                 report()
         finally:
             stop.set()
-    return [reasons[download] for download in downloads if download in reasons]
+    return [transfer.fault for transfer in transfers if transfer.fault]
 
 
 def read_json(url: str) -> Any:
@@ -119,12 +131,12 @@ def read_json(url: str) -> Any:
         DataError: if it cannot be had or is no JSON.
     """
 
-    def attempt() -> bytes:
+    def read() -> bytes:
         with _get(url) as response:
-            return b"".join(_chunks(response))
+            return bytes(response.raw.read())
 
     try:
-        content = _persist(attempt, threading.Event())
+        content = _unbroken(read)
         return json.loads(content)
     except _Refusal as refusal:
         raise DataError(f"{url}: {refusal}") from refusal
@@ -133,14 +145,6 @@ def read_json(url: str) -> Any:
             f"{url}: the answer is no JSON. Received: {content[:60]!r}. Check the address, and "
             "whether the network asks for a login first."
         ) from error
-
-
-class _Setback(Exception):
-    """What may go better another time, after the seconds that the server asks for."""
-
-    def __init__(self, reason: str, wait_s: float = 0) -> None:
-        super().__init__(reason)
-        self.wait_s = wait_s
 
 
 class _Refusal(Exception):
@@ -152,34 +156,35 @@ class _Transfer:
 
     def __init__(self, download: Download, stop: threading.Event) -> None:
         self.download = download
-        self.stop = stop
-        self.part = download.path.with_name(f"{download.path.name}.part")
-        self.num_bytes = self.part.stat().st_size if self.part.exists() else 0
+        self.fault = ""
+        self._stop = stop
+        self._part = download.path.with_name(f"{download.path.name}.part")
+        self.num_bytes = self._part.stat().st_size if self._part.exists() else 0
         self.total = download.size or 0
 
-    def run(self) -> tuple[Download, str]:
-        """Bring the file into place; the text is the reason why not, else empty."""
+    def run(self) -> "_Transfer":
+        """Bring the file into place; `fault` says why not."""
         try:
             self._bring()
         except _Refusal as refusal:
-            return self.download, f"{self.download.url}: {refusal}"
+            self.fault = f"{self.download.url}: {refusal}"
         except OSError as error:
-            error.filename = error.filename or str(self.part)  # A full disk does not say where.
+            error.filename = error.filename or str(self._part)  # A full disk does not say where.
             raise
-        return self.download, ""
+        return self
 
     def _bring(self) -> None:
         path, expected = self.download.path, self.download.digest
         if path.exists() and _digest(path, expected) == expected:
             self.num_bytes = self.total = path.stat().st_size
-            self.part.unlink(missing_ok=True)
+            self._part.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(2):  # The part may be one of another file.
-            _persist(self._continue, self.stop, lambda: self.num_bytes)
-            received = _digest(self.part, expected)
+            _unbroken(self._continue, lambda: self.num_bytes)
+            received = _digest(self._part, expected)
             if received == expected:
-                os.replace(self.part, path)
+                os.replace(self._part, path)
                 return
             self._forget()
         raise _Refusal(
@@ -191,6 +196,7 @@ class _Transfer:
         """Ask once for what is missing."""
         if self.num_bytes and self.num_bytes == self.download.size:
             return
+        self._check_stop()
         with _get(self.download.url, self.num_bytes) as response:
             if response.status_code == 416:
                 return  # Whole, or no part of this file: the checksum decides.
@@ -199,34 +205,46 @@ class _Transfer:
             sent = response.headers.get("Content-Range", "")
             if self.num_bytes and not sent.startswith(f"bytes {self.num_bytes}-"):
                 self._forget()
-                raise _Setback(f"the server sends another range: `{sent}`")
+                raise urllib3.exceptions.ProtocolError(f"the server sends another range: `{sent}`")
             if self.download.size is None:
                 self.total = self.num_bytes + (response.raw.length_remaining or 0)
-            with self.part.open("ab" if self.num_bytes else "wb") as file:
-                for chunk in _chunks(response):
-                    if self.stop.is_set():
-                        raise _Refusal("stopped")
+            with self._part.open("ab" if self.num_bytes else "wb") as file:
+                # What has come and no more: of a larger read that breaks off, nothing is left.
+                while chunk := response.raw.read1(1 << 18):
+                    self._check_stop()
                     file.write(chunk)
                     file.flush()  # Else a later process may find less than this one counted.
                     self.num_bytes += len(chunk)
 
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise _Refusal("stopped")
+
     def _forget(self) -> None:
-        self.part.unlink(missing_ok=True)
+        self._part.unlink(missing_ok=True)
         self.num_bytes = 0
 
 
 def _get(url: str, start: int = 0) -> requests.Response:
-    """Ask once; the answer has a body worth reading, or status 416 if `start` is not 0."""
-    headers = _HEADERS | ({"Range": f"bytes={start}-"} if start else {})
+    """An answer with a body worth reading, or status 416 if `start` is not 0."""
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=_RETRIES))
+    headers = {
+        "User-Agent": f"asdkeras/{asdkeras.__version__}",
+        "Accept-Encoding": "identity",  # Sizes and ranges shall mean the file itself.
+        **({"Range": f"bytes={start}-"} if start else {}),
+    }
     try:
-        response = requests.get(url, headers=headers, stream=True, timeout=_TIMEOUTS_S)
+        response = session.get(url, headers=headers, stream=True, timeout=_TIMEOUTS_S)
     except (requests.ConnectionError, requests.Timeout) as error:
+        fault = f"no connection: {_cause(error)}. {_AGAIN}"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise _Refusal(
+            fault = (
                 "the certificate of the server is not trusted. Set the clock, or name the "
                 "certificates of a proxy on the way in $REQUESTS_CA_BUNDLE."
-            ) from error
-        raise _Setback(f"no connection: {_cause(error)}") from error
+            )
+        raise _Refusal(fault) from error
     except (requests.RequestException, ValueError) as error:  # Some faults of addresses.
         raise _Refusal(f"{_cause(error)}. Check the address.") from error
     status = response.status_code
@@ -234,50 +252,27 @@ def _get(url: str, start: int = 0) -> requests.Response:
         return response
     response.close()
     answer = f"the server answers {status} {response.reason}".rstrip()
-    if status in _PASSING:
-        wait = response.headers.get("Retry-After", "")
-        raise _Setback(answer, float(wait) if wait.isdecimal() else 0)
     raise _Refusal(f"{answer}. {_ADVICE.get(status, 'Look at its page.')}")
 
 
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    try:
-        # What has come and no more: of a larger read that breaks off, nothing is left.
-        while chunk := response.raw.read1(1 << 18):
-            yield chunk
-    except urllib3.exceptions.HTTPError as error:
-        raise _Setback(f"the connection broke: {_cause(error)}") from error
+def _unbroken(read: Callable[[], Any], progress: Callable[[], int] = lambda: 0) -> Any:
+    """Read bodies until one ends as it should, or too many in a row bring nothing new.
 
-
-def _persist(
-    attempt: Callable[[], Any], stop: threading.Event, progress: Callable[[], int] = lambda: 0
-) -> Any:
-    """Repeat an attempt until it succeeds, or brings nothing new too often.
-
-    `urllib3.Retry` would repeat a request that fails, but not a body that breaks off.
+    The adapter of `requests` repeats a request that fails, but not a body that breaks off.
     """
-    num_vain, most = 0, progress()
+    retries, most = _RETRIES, progress()
     while True:
         try:
-            return attempt()
-        except _Setback as setback:
+            return read()
+        except urllib3.exceptions.HTTPError as error:
             # The most so far: else a server without ranges that breaks off is asked for ever.
-            num_vain = 0 if progress() > most else num_vain + 1
-            most = max(most, progress())
-            if num_vain >= _ATTEMPTS:
-                raise _Refusal(
-                    f"{setback}, {num_vain} times in a row. Give the same command again to go on."
-                ) from setback
-            if setback.wait_s > _LONGEST_WAIT_S:
-                raise _Refusal(
-                    f"{setback}, and asks to wait for {setback.wait_s:.0f} s. Give the same "
-                    "command again after that."
-                ) from setback
-            backoff_s = min(_BACKOFF_S * 2.0 ** max(0, num_vain - 1), _LONGEST_WAIT_S)
-            # Spread, so that not all downloads come back at once to a busy server.
-            wait_s = max(setback.wait_s, backoff_s * random.uniform(0.5, 1))
-        if stop.wait(wait_s):
-            raise _Refusal("stopped")
+            if progress() > most:
+                retries, most = _RETRIES, progress()
+            elif retries.total == 0:
+                raise _Refusal(f"the connection broke: {_cause(error)}. {_AGAIN}") from error
+            else:
+                retries = retries.increment("GET", error=error)
+        retries.sleep()
 
 
 def _cause(error: BaseException) -> str:

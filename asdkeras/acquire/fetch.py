@@ -331,9 +331,7 @@ def _selected(
 def _download_truth(dataset: Dataset, role: str, jobs: int) -> list[str]:
     wanted = [
         Download(file.url, truth_folder(dataset.name) / file.name, f"sha256:{file.sha256}", None)
-        for source in dataset.truth
-        for file in source.files
-        if source.role == role
+        for file in dataset.truth_files(role)
     ]
     return download_all(wanted, jobs=jobs)
 

@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from asdkeras.data.cards import Card, known_cards, read_card
 from asdkeras.data.layouts import Clip, read_layout
 from asdkeras.data.manifest import Archive, Dataset, Part, archive_part
-from asdkeras.data.places import truth_folder
+from asdkeras.data.places import Card, known_cards, read_card, truth_folder
 from asdkeras.data.truth import read_truth
 from asdkeras.errors import DataError
 
@@ -64,31 +63,25 @@ def holding(dataset: Dataset) -> Holding:
 
 def take_stock(dataset: Dataset, clips: Iterable[Clip]) -> tuple[Stock, ...]:
     """Count the clips of each archive of a dataset, in the order of the manifest."""
-    parts = {(count.machine_type, count.section): count.part for count in dataset.clip_counts}
-    found: Counter[_Group] = Counter()
-    for clip in clips:
-        if part := parts.get((clip.machine_type, clip.section)):
-            place = (clip.machine_type, clip.section, clip.split)
-            found[archive_part(part, clip.split), *place] += 1
+    found = Counter(
+        (archive_part(part, clip.split), clip.machine_type, clip.section, clip.split)
+        for clip in clips
+        if (part := dataset.parts.get((clip.machine_type, clip.section)))
+    )
     known: Counter[_Group] = Counter()
     unknown: set[_Group] = set()
     for count in dataset.clip_counts:
-        group = (
-            archive_part(count.part, count.split),
-            *(count.machine_type, count.section, count.split),
-        )
+        kind = archive_part(count.part, count.split)
+        group = (kind, count.machine_type, count.section, count.split)
         known[group] += (count.normal or 0) + (count.anomalous or 0)
         if count.normal is None:
             unknown.add(group)
     stocks = []
     for archive in dataset.archives:
-        prefix = (archive.part, archive.machine_type)
-        own = {group for group in known if group[:2] == prefix}
-        stock = Stock(
-            archive,
-            num_clips=sum(found[group] for group in found if group[:2] == prefix),
-            num_expected=None if unknown & own else sum(known[group] for group in own),
-            is_whole=bool(own) and all(found[g] >= known[g] + (g in unknown) for g in own),
-        )
-        stocks.append(stock)
+        place = (archive.part, archive.machine_type)
+        own = {group for group in known if group[:2] == place}
+        num_expected = None if unknown & own else sum(known[group] for group in own)
+        is_whole = bool(own) and all(found[g] >= known[g] + (g in unknown) for g in own)
+        num_clips = sum(number for group, number in found.items() if group[:2] == place)
+        stocks.append(Stock(archive, num_clips, num_expected, is_whole))
     return tuple(stocks)

@@ -1,17 +1,19 @@
 """Zip archives of recordings: unpacked beside what is there, and never over it."""
 
+import contextlib
 import lzma
 import shutil
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from asdkeras.errors import DataError
 from asdkeras.files import replacing
 
 _NUM_LISTED = 10
+_CHUNK_BYTES = 1 << 20
 # What the zip library raises where bytes are not as announced, or cannot be read.
 _DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 
@@ -33,24 +35,41 @@ def unpack(archive: Path, target: Path) -> dict[str, int]:
             different files are in the way. Nothing is written then, except if damage
             shows only in the bytes of a file: files before that one are in place.
     """
+    with _reading(archive):
+        content = zipfile.ZipFile(archive)
+    with content:
+        members = [member for member in content.infolist() if _is_wanted(member)]
+        missing = _missing(archive, target, members)
+        _check_disk(archive, target, missing)
+        for member in missing:
+            with replacing(target / member.filename) as temporary, temporary.open("wb") as file:
+                for chunk in _chunks(archive, content, member):
+                    file.write(chunk)
+    return Counter(str(PurePosixPath(member.filename).parent) for member in members)
+
+
+@contextlib.contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    """Say of an archive that cannot be read which it is, why, and what to do."""
     try:
-        with zipfile.ZipFile(archive) as content:
-            members = [member for member in content.infolist() if _is_wanted(member)]
-            missing = _missing(archive, target, members)
-            _check_disk(archive, target, missing)
-            for member in missing:
-                with (
-                    replacing(target / member.filename) as temporary,
-                    content.open(member) as packed,
-                    temporary.open("wb") as file,
-                ):
-                    shutil.copyfileobj(packed, file)
+        yield
     except _DAMAGES as error:
         raise DataError(
             f"{archive}: damaged, or no zip archive: {str(error) or 'it is cut off'}. Remove the "
             "archive and download it again."
         ) from error
-    return Counter(str(PurePosixPath(member.filename).parent) for member in members)
+    except OSError as error:
+        raise DataError(
+            f"{archive}: cannot be read: {error.strerror or error}. Check the disk and the rights, "
+            "or remove the archive and download it again."
+        ) from error
+
+
+def _chunks(archive: Path, content: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The bytes of a member; what goes wrong where they are written is not of the archive."""
+    with _reading(archive), content.open(member) as packed:
+        while chunk := packed.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def _is_wanted(member: zipfile.ZipInfo) -> bool:

@@ -1,7 +1,7 @@
 """The mini corpus: generated recordings of machines in the official layout of a DCASE year.
 
 It is there so that everything runs, and methods differ, before anybody has downloaded
-gigabytes. Each machine type is a small physical model (`data/machines/`), attributes drive
+gigabytes. Each machine type is a small physical model (`corpus/machines/`), attributes drive
 the physics, the target domain changes them, and anomalies are faults of that machine with a
 severity. Its numbers are not those of the papers and cannot be compared with them.
 
@@ -16,6 +16,7 @@ the numbers.
 
 import concurrent.futures
 import difflib
+import functools
 import hashlib
 import json
 import os
@@ -36,10 +37,10 @@ from asdkeras.corpus.mini_plan import (
     default_machines,
     plan,
 )
+from asdkeras.data.years import CARD
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.files import PART_PREFIX, replacing, write_text
 
-CARD_NAME = "mini_corpus.json"
 FORMAT_VERSION = 1
 _UNFINISHED_NAME = "mini_corpus.unfinished.json"
 _WAV_HEADER_BYTES = 44
@@ -52,7 +53,7 @@ def generate(
     size: Size,
     seed: int,
     machines: Sequence[str] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     workers: int | None = None,
 ) -> Path:
     """Write a mini corpus, or what is missing of it.
@@ -89,13 +90,19 @@ def generate(
     tables = attribute_files(year, clips)
     _check_folder(out, parameters, {clip.path for clip in clips} | set(tables))
     missing = [clip for clip in clips if not _is_complete(out, clip)]
-    if not missing and (out / CARD_NAME).exists() and all((out / name).exists() for name in tables):
+    if not missing and (out / CARD).exists() and all((out / name).exists() for name in tables):
         return out
     write_text(out / _UNFINISHED_NAME, json.dumps(parameters))
-    _record_all(out, year, seed, missing, len(clips), on_progress, workers)
+    # Threads suffice, because array arithmetic runs outside the interpreter's lock, and unlike
+    # processes they work in any script and beside TensorFlow.
+    with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        record_one = functools.partial(_record_one, out, year, seed)
+        # An interruption drops the iterator of `map`, which cancels what has not begun.
+        for number, _ in enumerate(pool.map(record_one, missing), start=1):
+            on_progress(len(clips) - len(missing) + number, len(clips))
     for name, text in tables.items():
         write_text(out / name, text)
-    write_text(out / CARD_NAME, _card(out, parameters, clips, sorted(tables)))
+    write_text(out / CARD, _card(out, parameters, clips, sorted(tables)))
     (out / _UNFINISHED_NAME).unlink()
     return out
 
@@ -141,7 +148,7 @@ def _check_folder(out: Path, parameters: dict[str, Any], known: set[str]) -> Non
     """Raise unless the folder is free or holds this very corpus; sweep away half-written files."""
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file, a mini corpus needs a folder. Name another one.")
-    cards = [out / name for name in (CARD_NAME, _UNFINISHED_NAME) if (out / name).exists()]
+    cards = [out / name for name in (CARD, _UNFINISHED_NAME) if (out / name).exists()]
     if not cards:
         if out.exists() and any(out.iterdir()):
             raise DataError(
@@ -151,8 +158,8 @@ def _check_folder(out: Path, parameters: dict[str, Any], known: set[str]) -> Non
         return
     for card in cards:
         try:
-            found = json.loads(card.read_text(encoding="utf-8"))
-            present = {key: found.get(key) for key in parameters}
+            content = json.loads(card.read_text(encoding="utf-8"))
+            present = {key: content.get(key) for key in parameters}
         except (ValueError, AttributeError) as error:
             raise DataError(
                 f"{card}: is not the card of a mini corpus. Name another folder or delete this one."
@@ -164,50 +171,19 @@ def _check_folder(out: Path, parameters: dict[str, Any], known: set[str]) -> Non
             )
     for debris in out.rglob(f"{PART_PREFIX}*"):
         debris.unlink(missing_ok=True)
-    foreign = sorted({_relative(out, p) for p in out.rglob("*") if p.is_file()} - known)
-    foreign = [name for name in foreign if name.endswith((".wav", ".csv"))]
+    files = [each for each in out.rglob("*") if each.suffix in (".wav", ".csv") and each.is_file()]
+    foreign = sorted(path for path in files if path.relative_to(out).as_posix() not in known)
     if foreign:
         raise DataError(
-            f"{out / foreign[0]}: is one of {len(foreign)} file(s) that do not belong to this mini "
+            f"{foreign[0]}: is one of {len(foreign)} file(s) that do not belong to this mini "
             "corpus but would be read with it. Move them elsewhere, or name another folder."
         )
-
-
-def _relative(out: Path, path: Path) -> str:
-    return path.relative_to(out).as_posix()
 
 
 def _is_complete(out: Path, clip: PlannedClip) -> bool:
     """Whether the file is there; it is written in one step, so its size settles the rest."""
     path = out / clip.path
     return path.is_file() and path.stat().st_size == _WAV_HEADER_BYTES + 2 * clip.scene.length
-
-
-def _record_all(
-    out: Path,
-    year: int,
-    seed: int,
-    missing: Sequence[PlannedClip],
-    total: int,
-    on_progress: Callable[[int, int], None] | None,
-    workers: int | None,
-) -> None:
-    """Write the missing clips.
-
-    Threads suffice, because array arithmetic runs outside the interpreter's lock, and unlike
-    processes they work in any script and beside TensorFlow.
-    """
-    done = total - len(missing)
-    with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        pending = [pool.submit(_record_one, out, year, seed, clip) for clip in missing]
-        try:
-            for finished in concurrent.futures.as_completed(pending):
-                finished.result()
-                done += 1
-                if on_progress is not None:
-                    on_progress(done, total)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _record_one(out: Path, year: int, seed: int, clip: PlannedClip) -> None:

@@ -1,29 +1,19 @@
 """What a generated mini corpus consists of: every clip's file name and scene, year by year."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from asdkeras.corpus.machines.acoustics import SAMPLE_RATE_HZ
 from asdkeras.corpus.machines.exact import Draws
 from asdkeras.corpus.machines.machine import attribute_text
 from asdkeras.corpus.machines.recording import Scene, machine_model
+from asdkeras.data import years
 
 Size: TypeAlias = Literal["mini", "tiny"]
 
-_DEV_MACHINES_2023 = ("ToyCar", "ToyTrain", "bearing", "fan", "gearbox", "slider", "valve")
-MACHINES: Mapping[int, tuple[str, ...]] = {
-    2020: ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"),
-    2021: ("ToyCar", "ToyTrain", "fan", "gearbox", "pump", "slider", "valve"),
-    2022: _DEV_MACHINES_2023,
-    2023: _DEV_MACHINES_2023,
-    2024: _DEV_MACHINES_2023,
-    2025: _DEV_MACHINES_2023,
-}
-WITHHELD: Mapping[int, tuple[str, ...]] = {
-    2024: ("ToyTrain", "gearbox", "slider"),
-    2025: ("ToyTrain", "bearing", "slider"),
-}
+# Of the development sets; those of 2022 stay until 2025.
+MACHINES = {year: tuple(sorted(years.MACHINE_TYPES[min(year, 2022)])) for year in range(2020, 2026)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,9 +61,9 @@ def default_machines(year: int, size: Size) -> tuple[str, ...]:
     Years of one section per machine get more machines, so that the number of clips and of
     things to tell apart stays.
     """
-    if size == "tiny":
-        return ("fan", "valve") if year < 2023 else ("fan", "slider", "valve")
-    if year < 2023:
+    if size == "tiny" and year < 2023:
+        return ("fan", "valve")
+    if size == "tiny" or year < 2023:
         return ("fan", "slider", "valve")
     return ("ToyTrain", "bearing", "fan", "gearbox", "slider", "valve")
 
@@ -100,7 +90,7 @@ def attribute_files(year: int, clips: Sequence[PlannedClip]) -> dict[str, str]:
             continue
         root, machine_type, folder, name = clip.path.split("/")
         path = f"{root}/{machine_type}/attributes_{clip.scene.section}.csv"
-        pairs = () if machine_type in WITHHELD.get(year, ()) else clip.scene.attributes
+        pairs = () if machine_type in years.WITHHELD.get(year, ()) else clip.scene.attributes
         header = "".join(f",d{n}p,d{n}v" for n in range(1, len(pairs) + 1))
         toy = machine_type.startswith("Toy")
         shown = name.removesuffix(".wav") if toy else f"{machine_type}/{folder}/{name}"
@@ -172,7 +162,7 @@ def _supplemental(
 ) -> Iterator[PlannedClip]:
     """Clips of 2025 in which the machine stands still, or the factory does."""
     machine_type, index, section = place
-    hears = "noise" if machine_type in WITHHELD[year] else "machine"
+    hears = "noise" if machine_type in years.WITHHELD[year] else "machine"
     conditions = machine_model(machine_type).ATTRIBUTES[index]["source"]
     draws = Draws(seed, "gain", year, machine_type, section, "supplemental")
     length = _clip_length(year, machine_type, amount)
@@ -198,7 +188,7 @@ def _path(year: int, scene: Scene, words: tuple[str, str, str, int]) -> str:
         return f"dev_data/{machine_type}/{split}/{label}_id_{section}_{number:08d}.wav"
     folder = f"{domain}_test" if year == 2021 and split == "test" else split
     text = "_" + attribute_text(scene.attributes)
-    if machine_type in WITHHELD.get(year, ()):
+    if machine_type in years.WITHHELD.get(year, ()):
         text = "_noAttribute"
     elif year == 2021 and split == "test":
         text = ""

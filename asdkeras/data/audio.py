@@ -13,6 +13,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from asdkeras.config import Checked, Count
 from asdkeras.errors import DataError
 
 INT16_SCALE = 1.0 / 32768.0
@@ -28,7 +29,7 @@ Channel = Literal["mean", 0, 1, 2, 3, 4, 5, 6, 7]
 
 
 @dataclasses.dataclass(frozen=True)
-class AudioConfig:
+class AudioConfig(Checked):
     """How files become waveforms.
 
     Attributes:
@@ -40,15 +41,9 @@ class AudioConfig:
             tell apart than the machine.
     """
 
-    sample_rate_hz: int
+    sample_rate_hz: Count
     channel: Channel
     mixed_rates: Literal["refuse", "resample"]
-
-    def __post_init__(self) -> None:
-        if self.sample_rate_hz < 1:
-            raise ValueError(
-                f"`sample_rate_hz` must be at least 1. Received: {self.sample_rate_hz}"
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,10 +133,10 @@ def check_rates(
     Raises:
         DataError: if a machine type has several rates and `mixed_rates` is `refuse`.
     """
-    counts: dict[str, Counter[int]] = {}
+    counts: dict[str, dict[int, int]] = {}
     pairs = Counter(zip(machine_types, sample_rates_hz, strict=True))
     for (machine_type, rate), count in sorted(pairs.items()):
-        counts.setdefault(machine_type, Counter())[rate] = count
+        counts.setdefault(machine_type, {})[rate] = count
     texts = {
         machine_type: ", ".join(f"{count} clips at {rate} Hz" for rate, count in rates.items())
         for machine_type, rates in counts.items()

@@ -12,6 +12,7 @@
 | attributes | string or NA | the attribute text, whole |
 """
 
+import csv
 import difflib
 import os
 from collections import Counter
@@ -21,9 +22,9 @@ from typing import Literal
 
 import pandas as pd
 
-from asdkeras.data import cards, clip_csv, layouts, years
-from asdkeras.data.released import with_released_attributes
-from asdkeras.data.truth import Truth, join
+from asdkeras.config import did_you_mean
+from asdkeras.data import layouts, places, years
+from asdkeras.data.truth import Truth, join, with_released_attributes
 from asdkeras.errors import DataError
 
 COLUMNS = {
@@ -37,6 +38,10 @@ COLUMNS = {
     "attributes": "string",
 }
 _SPLITS = ("train", "test", "supplemental")
+_REQUIRED = ("path", "machine_type", "split")
+_CSV_COLUMNS = (*_REQUIRED, "section", "domain", "is_anomalous", "attributes")
+_LABELS = {"": None, "0": False, "false": False, "1": True, "true": True}
+_VALUES = {"split": _SPLITS, "domain": ("", "source", "target")}
 
 
 def read_clip_table(data: Path, machines: Sequence[str] | None = None) -> pd.DataFrame:
@@ -49,27 +54,115 @@ def find_clips(data: Path) -> layouts.Layout:
 
     Args:
         data: folder in an official or a plain layout (`layouts.py`), the card of an
-            adopted dataset (`cards.py`), or a CSV file (`clip_csv.py`).
+            adopted dataset (`places.py`), or a CSV file (`read_clip_csv`).
 
     Raises:
         DataError: if the folder is missing or holds no clips, or several datasets.
     """
     data = Path(data)
-    if data.is_dir() or cards.is_card(data):
+    if data.is_dir() or places.is_card(data):
         return layouts.read_layout(data)
     if data.is_file():
         if data.suffix.lower() != ".csv":
             raise DataError(
                 f"{data}: not a dataset. Name a folder of clips, or a CSV file that lists them."
             )
-        return layouts.Layout(years.own_name(data.stem), clip_csv.read_clip_csv(data), [], ())
+        return layouts.Layout(years.own_name(data.stem), read_clip_csv(data), [], ())
     siblings = sorted(path.name for path in data.parent.glob("*")) if data.parent.is_dir() else []
-    names = [*siblings, *cards.known_cards()] if data.name == str(data) else siblings
+    names = [*siblings, *places.known_cards()] if data.name == str(data) else siblings
     near = difflib.get_close_matches(data.name, names, n=1)
     hint = f"Did you mean {data.parent / near[0]}?" if near else "Check the path."
     if year := next(iter(years.years_of(str(data))), None):
         hint = f"Get it with `asdkeras data fetch {year} --to DIR`, or `asdkeras data adopt DIR`."
     raise DataError(f"{data}: no such folder. {hint}")
+
+
+def read_clip_csv(path: Path) -> list[layouts.Clip]:
+    """Read a CSV file with one line per clip.
+
+    Paths are relative to the folder of the CSV file. `section` is "00" if the column or the
+    field is empty; empty `domain`, `is_anomalous` and `attributes` mean unknown, except
+    that training clips are normal.
+
+    Raises:
+        DataError: on an unknown, missing or doubled column, a value no column takes, or
+            files that are not there; all lines at fault are listed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        header, *lines = csv.reader(text.splitlines(), strict=True) if text.strip() else [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a readable CSV file in UTF-8: {error}.") from error
+    _check_header(path, header)
+    clips: list[layouts.Clip] = []
+    faults: list[str] = []
+    for number, fields in enumerate(lines, start=2):
+        if not any(fields):
+            continue
+        if len(fields) != len(header):
+            faults.append(f"line {number}: {len(fields)} fields, the header has {len(header)}")
+            continue
+        row = dict(zip(header, (field.strip() for field in fields), strict=True))
+        if fault := _fault_of_line(row):
+            faults.append(f"line {number}: {fault}")
+            continue
+        label = _LABELS[row.get("is_anomalous", "").lower()]
+        clip = layouts.Clip(
+            path=os.path.join(path.parent, row["path"]),
+            machine_type=row["machine_type"],
+            section=row.get("section", "").zfill(2),
+            domain=row.get("domain") or None,
+            split=row["split"],
+            is_anomalous=False if row["split"] == "train" else label,
+            attributes=row.get("attributes") or None,
+        )
+        clips.append(clip)
+    faults += [f"{clip.path}: no such file" for clip in clips if not os.path.isfile(clip.path)]
+    if faults:
+        raise DataError(
+            f"{path}: {len(faults)} of {len(lines)} lines cannot be used. Correct them:"
+            + "".join(f"\n  {fault}" for fault in faults)
+        )
+    if not clips:
+        raise DataError(f"{path}: lists no clips. Add one line per clip below the header.")
+    return clips
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    for name in header:
+        if name not in _CSV_COLUMNS:
+            hint = did_you_mean(name, _CSV_COLUMNS) or f" Known: {', '.join(_CSV_COLUMNS)}."
+            raise DataError(f"{path}: unknown column `{name}`.{hint}")
+    if doubled := sorted({name for name in header if header.count(name) > 1}):
+        raise DataError(f"{path}: the column `{doubled[0]}` is there twice. Remove one.")
+    if missing := [name for name in _REQUIRED if name not in header]:
+        raise DataError(
+            f"{path}: missing {', '.join(f'`{name}`' for name in missing)}. The first line names "
+            f"the columns: {', '.join(_REQUIRED)} and, if known, {', '.join(_CSV_COLUMNS[3:])}. "
+            f"Received: {', '.join(header) or 'an empty file'}"
+        )
+
+
+def _fault_of_line(row: dict[str, str]) -> str | None:
+    for name in _REQUIRED:
+        if not row[name]:
+            return f"`{name}` is empty"
+    for name, allowed in _VALUES.items():
+        if row.get(name, allowed[0]) not in allowed:
+            values = ", ".join(value or "empty" for value in allowed)
+            return f"`{name}` must be one of {values}. Received: {row[name]!r}"
+    if set(row["machine_type"]) & set("/\\") or row["machine_type"].startswith("."):
+        # Run folders and score files are named after it.
+        return f"`machine_type` must do as a folder name. Received: {row['machine_type']!r}"
+    section = row.get("section", "")
+    if section and not (section.isascii() and section.isdigit() and len(section) <= 2):
+        return f"`section` must be a number from 0 to 99. Received: {section!r}"
+    label = row.get("is_anomalous", "").lower()
+    if label not in _LABELS:
+        return f"`is_anomalous` must be 0, 1, true, false or empty. Received: {label!r}"
+    if row["split"] == "train" and _LABELS[label]:
+        return "an anomalous training clip; training clips must be normal"
+    return None
 
 
 def clip_table(
@@ -89,7 +182,7 @@ def clip_table(
         machines: machine types (`slider`) or sections of them (`slider_00`) to read; all
             if None. Nothing is asked of the others.
         truth: ground truth of the evaluation set, if it is known.
-        released: attributes withheld by the challenge and released later (`released.py`).
+        released: attributes withheld by the challenge and released later, as `truth.py` reads them.
         supplemental: `normal` makes supplemental clips that hold a machine and nothing
             else training clips; `apart` leaves them alone. Noise never is one.
 
@@ -102,30 +195,22 @@ def clip_table(
             of a section without training clips, or if files contradict their folder, each
             other or the ground truth. All at fault are named.
     """
-    clips, problems, notes = layout.clips, layout.problems, layout.notes
     if truth is not None:
-        clips, more_problems, more_notes = join(clips, truth)
-        problems = [*problems, *more_problems]
-        notes = tuple(note for note in notes if not note.endswith(layouts.CONFLICT)) + more_notes
-    clips = _selected(data, clips, machines)
+        layout = join(layouts.without_conflict_note(layout), truth)
+    clips, notes = _selected(data, layout.clips, machines), layout.notes
     machine_types = {clip.machine_type for clip in clips}
     if released is not None:
-        filled = with_released_attributes(clips, released)
-        changed = [new.machine_type for new, old in zip(filled, clips, strict=True) if new != old]
-        names = f" of {', '.join(sorted(set(changed)))}" if changed else ""
-        notes += (
-            "attributes that the challenge withheld are filled in for "
-            f"{len(changed)} clips{names}: results are not first-shot.",
-        )
-        clips = filled
+        clips, note = _with_released(clips, released)
+        notes += (note,)
     if supplemental == "normal":
         # Clips with a machine in them and nothing else.
         is_clean = [clip.split == "supplemental" and clip.is_anomalous is False for clip in clips]
         pairs = zip(clips, is_clean, strict=True)
         clips = [clip._replace(split="train") if clean else clip for clip, clean in pairs]
         notes += (f"{sum(is_clean)} supplemental clips are training clips.",)
-    faults = [each.text for each in problems if each.machine_type in machine_types or not clips]
-    if faults:
+    if faults := [
+        each.text for each in layout.problems if each.machine_type in machine_types or not clips
+    ]:
         raise DataError(
             f"{data}: {len(faults)} files contradict their folder or each other. Move or remove "
             "them, or name a folder with one copy of the dataset:"
@@ -137,6 +222,18 @@ def clip_table(
     table = table.assign(dataset=layout.dataset)[[*COLUMNS]].astype(COLUMNS)
     _check_unique(table)
     return table, notes + _unlabeled(clips, layout.dataset)
+
+
+def _with_released(
+    clips: list[layouts.Clip], released: Mapping[str, Mapping[str, str]]
+) -> tuple[list[layouts.Clip], str]:
+    filled = with_released_attributes(clips, released)
+    changed = [new.machine_type for new, old in zip(filled, clips, strict=True) if new != old]
+    names = f" of {', '.join(sorted(set(changed)))}" if changed else ""
+    return filled, (
+        "attributes that the challenge withheld are filled in for "
+        f"{len(changed)} clips{names}: results are not first-shot."
+    )
 
 
 def _check_unique(table: pd.DataFrame) -> None:
@@ -168,10 +265,9 @@ def _selected(
     sections = {f"{clip.machine_type}_{clip.section}" for clip in clips}
     for name in machines:
         if name not in known | sections:
-            near = difflib.get_close_matches(name, known | sections, n=1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
             raise DataError(
-                f"{data}: no machine type `{name}`.{hint} There are: {', '.join(sorted(known))}."
+                f"{data}: no machine type `{name}`.{did_you_mean(name, known | sections)} "
+                f"There are: {', '.join(sorted(known))}."
             )
     return [
         clip

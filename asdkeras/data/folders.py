@@ -4,6 +4,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from asdkeras.data import naming
 from asdkeras.errors import DataError
@@ -126,32 +127,28 @@ def _without_copies(
 
 
 def _walk(
-    folder: str, seen: set[tuple[int, int]], broken: list[str]
+    top: str, seen: set[tuple[int, int]], broken: list[str]
 ) -> Iterator[tuple[str, list[str]]]:
     """Folders and the audio file names in them, each folder once however it is linked."""
-    names: list[str] = []
-    subfolders: list[tuple[bool, str]] = []
-    try:
+
+    def refuse(error: OSError) -> NoReturn:
+        place = f"{error.filename}: cannot be read: {error.strerror}."
+        raise DataError(f"{place} Check its rights.") from error
+
+    for folder, subfolders, names in os.walk(top, onerror=refuse, followlinks=True):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
-            return
+            subfolders.clear()
+            continue
         seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    subfolders.append((entry.is_symlink(), entry.path))
-                elif naming.is_audio_name(entry.name):
-                    names.append(entry.name)
-                    if entry.is_symlink() and not os.path.exists(entry.path):
-                        broken.append(entry.path)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror}. Check its rights.") from error
-    yield folder, names
-    # Real folders before links, so that a linked copy of a folder is the one left out.
-    for _, path in sorted(subfolders):
-        yield from _walk(path, seen, broken)
+        # Real folders before links, so that a linked copy of a folder is the one left out.
+        order = sorted((os.path.islink(os.path.join(folder, name)), name) for name in subfolders)
+        subfolders[:] = [name for _, name in order if not name.startswith(".")]
+        own = [name for name in names if naming.is_audio_name(name)]
+        for path in (os.path.join(folder, name) for name in own):
+            if os.path.islink(path) and not os.path.exists(path):
+                broken.append(path)
+        yield folder, own
 
 
 def _nothing_found(root: Path, elsewhere: dict[str, int]) -> str:

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from asdkeras.data import cards, folders, naming, years
+from asdkeras.data import folders, naming, places, years
 
 ANOMALOUS_TRAINING = "named anomalous, lies among the training clips, which must be normal"
 """What is said of a training clip that its name calls anomalous."""
-CONFLICT = (
+_CONFLICT = (
     ". They come from a published list that contradicts the tables the 2022 challenge scored with."
 )
-"""How the note about labels ends that are ignored for want of the tables."""
 PLAIN = naming.ClipName(2021, "00", None, None, None, "", None)
 """What a file name says that follows no official grammar."""
 
@@ -67,12 +66,12 @@ def read_layout(data: Path) -> Layout:
     """Find all machine types of a dataset and read their file names.
 
     Args:
-        data: a folder, or the card of an adopted dataset (`cards.py`).
+        data: a folder, or the card of an adopted dataset (`places.py`).
 
     Raises:
         DataError: if there is no machine type, or if several datasets lie here.
     """
-    card = cards.read_card(data) if cards.is_card(data) else None
+    card = places.read_card(data) if places.is_card(data) else None
     within = card.machine_folders if card else None
     machines, notes = folders.find_machine_folders(data, within)
     paths = [machine.path for machine in machines]
@@ -174,13 +173,19 @@ def _without_conflict_of_2022(clips: list[Clip]) -> tuple[list[Clip], tuple[str,
     machine_types = ", ".join(sorted({clip.machine_type for clip in wrong}))
     note = (
         f"{len(wrong)} test clips of {machine_types}, sections 03 to 05: labels, domains and "
-        f"attributes in these names are ignored{CONFLICT}"
+        f"attributes in these names are ignored{_CONFLICT}"
     )
     kept = [
         clip._replace(domain=None, is_anomalous=None, attributes=None) if clip in wrong else clip
         for clip in clips
     ]
     return kept, (note,)
+
+
+def without_conflict_note(layout: Layout) -> Layout:
+    """The layout without the note about ignored labels of 2022, where they do not matter."""
+    notes = tuple(note for note in layout.notes if not note.endswith(_CONFLICT))
+    return dataclasses.replace(layout, notes=notes)
 
 
 def _each_once(clips: list[Clip], problems: list[Problem]) -> list[Clip]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asdkeras.data import cards, folders, layouts, naming, years
+from asdkeras.data import folders, layouts, naming, places, years
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Clip, Layout, Problem
 from asdkeras.errors import DataError
@@ -50,7 +50,7 @@ def normal_clips(
     """
     data = Path(data)
     if not data.exists():
-        data = cards.known_cards().get(str(data), data)
+        data = places.known_cards().get(str(data), data)
     layout = _plain_layout(data) if data.is_dir() else None
     if layout is None:
         layout = _training_clips(find_clips(data))
@@ -74,31 +74,23 @@ def machine_name(folder: str) -> str:
 def _training_clips(layout: Layout) -> Layout:
     """A dataset without its test clips, except where a machine type has nothing else."""
     trained = {clip.machine_type for clip in layout.clips if clip.split == "train"}
-    clips = [
-        clip
-        for clip in layout.clips
-        if clip.split == "train" or clip.machine_type not in trained  # To be refused.
-    ]
-    notes = tuple(note for note in layout.notes if not note.endswith(layouts.CONFLICT))
-    return dataclasses.replace(layout, clips=clips, notes=notes)
+    # Test clips of a machine type that has no others stay, to be refused.
+    clips = [c for c in layout.clips if c.split == "train" or c.machine_type not in trained]
+    return dataclasses.replace(layouts.without_conflict_note(layout), clips=clips)
 
 
 def _plain_layout(root: Path) -> Layout | None:
     """Clips of folders without `train` or `test`; None if there are such folders below."""
     files = folders.audio_files(root)
-    if any(
-        os.path.basename(folder) in folders.FOLDERS for folder in files.keys() - {os.fspath(root)}
-    ):
+    below = files.keys() - {os.fspath(root)}
+    if any(os.path.basename(folder) in folders.FOLDERS for folder in below):
         return None
     if not files:
         what = "holds no WAV or FLAC file" if any(root.iterdir()) else "is empty"
         raise DataError(f"{root}: {what}. {_WAY_OUT}")
     # A folder below another one with clips belongs to that machine, and is not read.
-    own = [
-        folder
-        for folder in sorted(files)
-        if not any(folder.startswith(other + os.sep) for other in files)
-    ]
+    tops = tuple(folder + os.sep for folder in files)
+    own = [folder for folder in sorted(files) if not folder.startswith(tops)]
     _check_folders(root, own)
     clips: list[Clip] = []
     problems: list[Problem] = []
@@ -151,13 +143,8 @@ def _clips_of(folder: str, file_names: Sequence[str], problems: list[Problem]) -
 
 def _other_files(folder: str) -> str:
     """A note about files of a folder that are no audio; empty if there are none."""
-    others = sorted(
-        entry.name
-        for entry in os.scandir(folder)
-        if entry.is_file()
-        and not entry.name.startswith(".")
-        and not naming.is_audio_name(entry.name)
-    )
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+    others = [name for name in names if name[0] != "." and not naming.is_audio_name(name)]
     if not others:
         return ""
     more = ", ..." if len(others) > 3 else ""

@@ -7,8 +7,11 @@ touched stays resident.
 """
 
 import hashlib
+import itertools
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -17,13 +20,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from asdkeras.data import shards
-from asdkeras.data.audio import INT16_SCALE, AudioConfig, Samples
-from asdkeras.data.store_build import BuiltStore, build_store
+from asdkeras.data.audio import (
+    INT16_SCALE,
+    AudioConfig,
+    AudioHeader,
+    Samples,
+    check_rates,
+    read_header,
+    read_samples,
+)
 from asdkeras.data.store_moments import clip_moments, joined
 from asdkeras.dsp.clip_length import Keep, fit_clip_length
 from asdkeras.errors import DataError
 
 PadMode = Literal["constant", "reflect"]
+
+_FORMAT = 1  # Raise it when stored samples change their meaning.
+_BYTES_PER_SAMPLE = 4  # At most.
 
 
 class ClipStore:
@@ -37,18 +50,25 @@ class ClipStore:
         notes: lines for the user, such as which machine types were resampled.
     """
 
-    def __init__(self, built: BuiltStore, sample_rate_hz: int) -> None:
-        self.lengths = np.array([entry.length for entry in built.entries], np.int64)
+    def __init__(
+        self,
+        folder: Path,
+        bounds: Sequence[int],
+        entries: Sequence[shards.Entry],
+        sample_rate_hz: int,
+        notes: tuple[str, ...],
+    ) -> None:
+        self.lengths = np.array([entry.length for entry in entries], np.int64)
         self.sample_rate_hz = sample_rate_hz
         content = hashlib.sha256(str(sample_rate_hz).encode())
-        for entry in built.entries:
+        for entry in entries:
             content.update(entry.digest.encode())
         self.fingerprint = content.hexdigest()
-        self.notes = built.notes
-        self._folder = built.folder
-        self._shards = np.repeat(np.arange(len(built.bounds) - 1), np.diff(built.bounds))
-        self._offsets = np.array([entry.offset for entry in built.entries], np.int64)
-        self._is_int16 = np.array([entry.dtype == "int16" for entry in built.entries])
+        self.notes = notes
+        self._folder = folder
+        self._shards = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+        self._offsets = np.array([entry.offset for entry in entries], np.int64)
+        self._is_int16 = np.array([entry.dtype == "int16" for entry in entries])
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -196,12 +216,22 @@ class ClipStore:
         return samples
 
 
+def store_folder(paths: Sequence[str], config: AudioConfig, folder: Path) -> Path:
+    """Where in the cache folder the store of some files is.
+
+    What is done about mixed rates does not matter: it changes no sample.
+    """
+    settings = [_FORMAT, config.sample_rate_hz, config.channel]
+    content = json.dumps([settings, [os.path.abspath(path) for path in paths]])
+    return folder / hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
 def open_store(
     table: pd.DataFrame,
     config: AudioConfig,
     folder: Path,
     *,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     num_threads: int | None = None,
 ) -> ClipStore:
     """Open the store of a clip table; decode what is not there yet or has changed.
@@ -222,15 +252,114 @@ def open_store(
     """
     if len(table) == 0:
         raise ValueError("a clip store needs a clip table with at least one row.")
-    built = build_store(
-        [str(path) for path in table["path"]],
-        table["machine_type"].tolist(),
-        config,
-        folder,
-        on_progress=on_progress or (lambda done, total: None),
-        num_threads=num_threads or min(8, os.cpu_count() or 1),
+    paths = [str(path) for path in table["path"]]
+    folder = store_folder(paths, config, folder)
+    bounds = shards.read_plan(folder, len(paths))
+    known = _fresh_entries(folder, bounds, paths)
+    with ThreadPoolExecutor(num_threads or min(8, os.cpu_count() or 1)) as executor:
+        missing = [clip for clip in range(len(paths)) if clip not in known]
+        headers = _headers(executor, paths, missing)
+        rates = {clip: entry.rate_hz for clip, entry in known.items()}
+        rates |= {clip: header.sample_rate_hz for clip, header in headers.items()}
+        machine_types = table["machine_type"].iloc[[*rates]].tolist()
+        notes = check_rates(machine_types, [*rates.values()], config)
+        bounds = bounds or _plan(folder, len(paths), headers, config.sample_rate_hz)
+        faults: list[str] = []
+        done = itertools.count(len(known) + 1)
+        for shard, clips in _shards_of(bounds):
+            if clips.start in known:
+                continue
+            decoded = []
+            for result in executor.map(lambda clip: _decoded(paths[clip], config), clips):
+                if isinstance(result, DataError):
+                    faults.append(str(result))
+                else:
+                    decoded.append(result)
+                on_progress(next(done), len(paths))
+            if len(decoded) == len(clips):
+                entries = shards.write_shard(folder, shard, clips, decoded)
+                known.update(zip(clips, entries, strict=True))
+    if faults:
+        raise DataError(
+            f"{len(faults)} of {len(paths)} clips cannot be used:"
+            + "".join(f"\n  {fault}" for fault in faults)
+        )
+    entries = [known[clip] for clip in range(len(paths))]
+    return ClipStore(folder, bounds, entries, config.sample_rate_hz, notes)
+
+
+def _shards_of(bounds: Sequence[int]) -> Iterator[tuple[int, range]]:
+    """Numbers of all shards, and the clips each holds."""
+    return enumerate(itertools.starmap(range, itertools.pairwise(bounds)))
+
+
+def _plan(
+    folder: Path, num_clips: int, headers: Mapping[int, AudioHeader], sample_rate_hz: int
+) -> list[int]:
+    """The bounds of new shards, chosen once: later changes of files do not move them."""
+    num_bytes = [0] * num_clips
+    for clip, header in headers.items():
+        num_samples = int(header.length / header.sample_rate_hz * sample_rate_hz)
+        num_bytes[clip] = num_samples * _BYTES_PER_SAMPLE
+    bounds = shards.split_into_shards(num_bytes)
+    shards.write_plan(folder, bounds)
+    return bounds
+
+
+def _fresh_entries(
+    folder: Path, bounds: Sequence[int], paths: Sequence[str]
+) -> dict[int, shards.Entry]:
+    """Entries of all clips whose whole shard is there and whose files are unchanged."""
+    known: dict[int, shards.Entry] = {}
+    for shard, clips in _shards_of(bounds):
+        entries = shards.read_index(folder, shard, clips)
+        if entries and all(map(_is_fresh, paths[clips.start : clips.stop], entries)):
+            known.update(zip(clips, entries, strict=True))
+    return known
+
+
+def _is_fresh(path: str, entry: shards.Entry) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
+
+
+def _headers(
+    executor: Executor, paths: Sequence[str], clips: Sequence[int]
+) -> dict[int, AudioHeader]:
+    """Headers of files that have one; the others are named when they are decoded."""
+
+    def header(clip: int) -> AudioHeader | None:
+        try:
+            return read_header(Path(paths[clip]))
+        except DataError:
+            return None
+
+    pairs = zip(clips, executor.map(header, clips), strict=True)
+    return {clip: header for clip, header in pairs if header}
+
+
+def _decoded(path: str, config: AudioConfig) -> tuple[shards.Entry, Samples] | DataError:
+    try:
+        rate_hz = read_header(Path(path)).sample_rate_hz
+        status = os.stat(path)  # Before reading: a change in between shows at the next call.
+        samples = read_samples(Path(path), config)
+    except OSError as error:
+        return DataError(f"{path}: cannot be opened: {error.strerror}. Check the path.")
+    except DataError as error:
+        return error
+    entry = shards.Entry(
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        rate_hz=rate_hz,
+        dtype=samples.dtype.name,
+        offset=0,
+        length=len(samples),
+        digest=shards.digest_of(samples),
     )
-    return ClipStore(built, config.sample_rate_hz)
+    return entry, samples
 
 
 def _mirrored(first: int, num_samples: int, clip_length: int) -> npt.NDArray[np.int64]:

@@ -9,17 +9,30 @@ labeled names but which clip is meant. Trees of such names come in two forms: na
 list, or by ASDKit's version of it, which mends the label and puts the raw index back. A
 name may stand for one clip in one form and for another clip in the other, so that a tree
 is looked at as a whole.
+
+For some machine types of 2024 and 2025 the challenge withheld the attributes, the names say
+`noAttribute`, and the organizers released them afterwards. Systems that use these are not
+first-shot, so they are not read unless asked for.
+
+The manifest pins the content of published files by a digest, so a file that is as published
+has only lines as they are described here.
 """
 
+import dataclasses
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from asdkeras.data import naming, truth_tables, years
-from asdkeras.data.layouts import Clip, Problem
+from asdkeras.data import naming, years
+from asdkeras.data.layouts import Clip, Layout, Problem
 from asdkeras.data.manifest import Dataset, TruthFile
+from asdkeras.errors import DataError
 
+_VALUES = {"0": False, "0.0": False, "1": True, "1.0": True}
+_CORRESPONDENCE = ["source_file_name", "target_file_name"]
+_AGAIN = "Delete it and fetch it again."
 _DOMAINS = {False: "source", True: "target"}
 _CONDITIONS = {False: "normal", True: "anomaly"}
 
@@ -35,7 +48,7 @@ class TruthRow(NamedTuple):
         domain: source or target; None in 2020.
         is_anomalous: whether the clip is anomalous.
         attributes: attribute text; None where there is none, where the challenge withheld
-            it (`released.py` has it), and for a disputed machine type.
+            it (`released_attributes` has it), and for a disputed machine type.
     """
 
     name: str
@@ -44,20 +57,6 @@ class TruthRow(NamedTuple):
     domain: str | None
     is_anomalous: bool
     attributes: str | None
-
-
-class Joined(NamedTuple):
-    """Clips with the truth filled in, files that fit none of it, and lines for the user.
-
-    Attributes:
-        clips: without evaluation clips that have a problem.
-        problems: unknown names, and files that are the same clip as another.
-        notes: one line each.
-    """
-
-    clips: list[Clip]
-    problems: list[Problem]
-    notes: tuple[str, ...]
 
 
 class Truth:
@@ -127,32 +126,33 @@ def read_truth(dataset: Dataset, folder: Path) -> Truth | None:
         DataError: if a file is not as published.
     """
     for role in ("primary", "alternate"):
-        sources = [source for source in dataset.truth if source.role == role]
-        files = [file for source in sources for file in source.files]
+        files = dataset.truth_files(role)
         if files and all((folder / file.name).is_file() for file in files):
             return _read_truth(dataset, folder, files)
     return None
 
 
-def join(clips: Sequence[Clip], truth: Truth) -> Joined:
+def join(layout: Layout, truth: Truth) -> Layout:
     """Fill in what is known about the test clips of the evaluation set, by file name.
 
     Args:
-        clips: of one dataset; training, development and supplemental clips stay as they
-            are.
-        truth: of the same dataset.
+        layout: of the same dataset as the truth; training, development and supplemental clips
+            stay as they are.
+        truth: what is known.
 
     Returns:
         the clips in the same order. Domain, label and attributes of evaluation clips are
-        those of the truth, whatever their names or folders say.
+        those of the truth, whatever their names or folders say. Clips of unknown names, and
+        those that are the same clip as another, are problems instead.
     """
+    clips = layout.clips
     known = {(name, row.section) for name in truth.machine_types for row in truth.rows(name)}
     evaluation: dict[str, list[int]] = {}
     for index, clip in enumerate(clips):
         if clip.split == "test" and (clip.machine_type, clip.section) in known:
             evaluation.setdefault(clip.machine_type, []).append(index)
     joined: list[Clip | None] = list(clips)
-    problems: list[Problem] = []
+    problems = list(layout.problems)
     found: list[tuple[Clip, TruthRow]] = []
     for machine_type, indices in evaluation.items():
         unknown = f"the ground truth of {truth.dataset} knows no clip of this name"
@@ -174,24 +174,147 @@ def join(clips: Sequence[Clip], truth: Truth) -> Joined:
                     domain=row.domain, is_anomalous=row.is_anomalous, attributes=row.attributes
                 )
     kept = [clip for clip in joined if clip is not None]
-    return Joined(kept, problems, _notes(found, truth))
+    notes = layout.notes + _notes(found, truth)
+    return dataclasses.replace(layout, clips=kept, problems=problems, notes=notes)
+
+
+def _read_tables(
+    folder: Path, files: Iterable[TruthFile]
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, bool]], dict[str, dict[str, bool]]]:
+    """Labeled names, labels and target domains, by machine type and raw file name.
+
+    A list has lines `raw,labeled[,label or name with attributes]`, where labeled names may
+    lack `.wav`. If it is about several machine types, a line of one field begins each. A
+    table has lines `raw,value`, with values like `1`, `0` or `1.0`.
+    """
+    listed: dict[str, dict[str, str]] = {}
+    labels: dict[str, dict[str, bool]] = {}
+    domains: dict[str, dict[str, bool]] = {}
+    for file in files:
+        machine_type = str(file.machine_type)
+        for fields in _lines(folder / file.name, file.sha256):
+            if file.kind != "names":
+                values = labels if file.kind == "labels" else domains
+                values.setdefault(machine_type, {})[fields[0]] = _VALUES[fields[1]]
+            elif len(fields) == 1:
+                machine_type = fields[0]
+            else:
+                labeled = fields[1] if naming.is_audio_name(fields[1]) else f"{fields[1]}.wav"
+                listed.setdefault(machine_type, {})[fields[0]] = labeled
+    return listed, labels, domains
+
+
+def read_correspondence(path: Path) -> dict[str, str]:
+    """Read released attributes: `attributes_00_{train,test}_correspondence.csv`.
+
+    Args:
+        path: CSV file with the header `source_file_name,target_file_name`. The source
+            name carries the attributes, the target name is the distributed one; their
+            indices may differ.
+
+    Returns:
+        attributes of each distributed file name.
+
+    Raises:
+        DataError: on another header, or a line that is not of this form.
+    """
+    header, *lines = _lines(path) or [[]]
+    if header != _CORRESPONDENCE:
+        raise DataError(f"{path}: the first line must be `{','.join(_CORRESPONDENCE)}`.")
+    attributes: dict[str, str] = {}
+    for fields in lines:
+        source, target = map(naming.parse_name, fields) if len(fields) == 2 else (None, None)
+        if source is None or source.attributes is None or target is None:
+            raise DataError(
+                f"{path}: each line must be a file name with attributes and the distributed file "
+                f"name. Received: {','.join(fields)}. {_AGAIN}"
+            )
+        attributes[fields[1]] = source.attributes
+    return attributes
+
+
+def released_attributes(dataset: Dataset, folder: Path) -> dict[str, dict[str, str]]:
+    """Read which attributes a challenge withheld and its organizers released afterwards.
+
+    Args:
+        dataset: says which files there are.
+        folder: holds them, by their `name`.
+
+    Returns:
+        per machine type, the attributes of each distributed file name and, as far as the
+        ground truth is there, of each labeled name of an evaluation clip.
+
+    Raises:
+        DataError: if a file is missing or not as published.
+    """
+    released: dict[str, dict[str, str]] = {}
+    for file in dataset.truth_files("released_attributes"):
+        attributes = released.setdefault(str(file.machine_type), {})
+        rows = _lines(folder / file.name, file.sha256)
+        if rows[0] == _CORRESPONDENCE:
+            attributes |= read_correspondence(folder / file.name)
+            continue
+        for raw, _, labeled_name in rows:  # The third field is the name with attributes.
+            name = naming.parse_name(labeled_name)
+            if name and name.attributes:
+                attributes[raw] = name.attributes
+    truth = read_truth(dataset, folder)
+    if truth is None:
+        return released
+    for machine_type in years.WITHHELD.get(dataset.year, set()) & set(truth.machine_types):
+        attributes = released.setdefault(machine_type, {})
+        for row in truth.rows(machine_type):
+            text = attributes.get(row.name) or _parsed(row.labeled_name).attributes
+            if text is not None:
+                attributes[row.name] = attributes[row.labeled_name] = text
+    return released
+
+
+def with_released_attributes(
+    clips: Iterable[Clip], released: Mapping[str, Mapping[str, str]]
+) -> list[Clip]:
+    """Fill in released attributes, by file name, where a clip has none.
+
+    Args:
+        clips: of one dataset.
+        released: per machine type, the attributes of each distributed file name.
+    """
+    by_key = {
+        machine_type: {naming.clip_key(name): text for name, text in attributes.items()}
+        for machine_type, attributes in released.items()
+    }
+    return [
+        clip._replace(attributes=names.get(naming.clip_key(os.path.basename(clip.path))))
+        if clip.attributes is None and (names := by_key.get(clip.machine_type)) is not None
+        else clip
+        for clip in clips
+    ]
+
+
+def _lines(path: Path, sha256: str | None = None) -> list[list[str]]:
+    try:
+        content = path.read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a readable table: {error}. {_AGAIN}") from error
+    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(f"{path}: not as published. {_AGAIN}")
+    return [[field.strip() for field in line.split(",")] for line in lines if line.strip()]
 
 
 def _read_truth(dataset: Dataset, folder: Path, files: Sequence[TruthFile]) -> Truth:
-    listed, labels, domains = truth_tables.read_tables(folder, files)
-    rows = {
-        name: _rows(
-            listed.get(name) or _labeled_names(labels[name]), labels.get(name), domains.get(name)
-        )
-        for name in listed.keys() | labels.keys()
-    }
-    for name in years.WITHHELD.get(dataset.year, set()) & rows.keys():
+    listed, labels, domains = _read_tables(folder, files)
+    rows = {}
+    for name in listed.keys() | labels.keys():
+        names = listed.get(name) or _labeled_names(labels[name])
+        rows[name] = _truth_rows(names, labels.get(name), domains.get(name))
         # The lists of names were published after the challenge, and tell what it withheld.
-        rows[name] = [row._replace(attributes=None) for row in rows[name]]
+        if name in years.WITHHELD.get(dataset.year, ()) or any(map(_is_contradicted, rows[name])):
+            rows[name] = [row._replace(attributes=None) for row in rows[name]]
     return Truth(dataset.name, rows)
 
 
-def _rows(
+def _truth_rows(
     labeled_names: Mapping[str, str],
     labels: Mapping[str, bool] | None,
     domains: Mapping[str, bool] | None,
@@ -204,27 +327,22 @@ def _rows(
         is_anomalous = labels[name] if labels else bool(labeled.is_anomalous)
         fields = (labeled.section, domain, is_anomalous, labeled.attributes)
         rows.append(TruthRow(name, labeled_name, *fields))
-    if any(map(_is_contradicted, rows)):
-        return [row._replace(attributes=None) for row in rows]
     return rows
 
 
 def _labeled_names(labels: Mapping[str, bool]) -> dict[str, str]:
     """Labeled names of clips of 2021, whose raw names lack nothing but the label."""
-    names = {}
-    for name, is_anomalous in labels.items():
-        raw = _parsed(name)
-        condition = _CONDITIONS[is_anomalous]
-        names[name] = f"section_{raw.section}_{raw.domain}_test_{condition}_{raw.counter}.wav"
-    return names
+    return {name: _with_label(_parsed(name), labels[name], _parsed(name)) for name in labels}
 
 
 def _mended_name(row: TruthRow) -> str:
     """The labeled name with the label of the row and the raw index."""
-    raw, listed = _parsed(row.name), _parsed(row.labeled_name)
-    condition = _CONDITIONS[row.is_anomalous]
-    stem = f"section_{row.section}_{listed.domain}_test_{condition}_{raw.counter}"
-    return f"{stem}_{listed.attributes}.wav" if listed.attributes else f"{stem}.wav"
+    return _with_label(_parsed(row.labeled_name), row.is_anomalous, _parsed(row.name))
+
+
+def _with_label(name: naming.ClipName, is_anomalous: bool, counted: naming.ClipName) -> str:
+    words = ["section", name.section, name.domain, "test", _CONDITIONS[is_anomalous]]
+    return "_".join(filter(None, [*words, counted.counter, name.attributes])) + ".wav"
 
 
 def _parsed(name: str) -> naming.ClipName:

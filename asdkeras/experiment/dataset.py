@@ -6,20 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from asdkeras.acquire.verification.verify import Verification, verify
+from asdkeras.acquire.verify import Verification, verify
 from asdkeras.corpus.mini import generate
 from asdkeras.corpus.mini_plan import Size
 from asdkeras.data.audio import AudioConfig
-from asdkeras.data.cards import known_cards
 from asdkeras.data.clip_table import find_clips
 from asdkeras.data.layouts import Layout
-from asdkeras.data.manifest import Manifest
-from asdkeras.data.manifest_file import read_manifest
-from asdkeras.data.places import cache_folder, truth_folder
-from asdkeras.data.released import released_attributes
+from asdkeras.data.manifest import Manifest, read_manifest
+from asdkeras.data.places import cache_folder, known_cards, truth_folder
 from asdkeras.data.store import ClipStore, open_store
-from asdkeras.data.truth import Truth, read_truth
-from asdkeras.data.truth_tables import read_correspondence
+from asdkeras.data.truth import Truth, read_correspondence, read_truth, released_attributes
 from asdkeras.data.years import WITHHELD, years_of
 from asdkeras.errors import DataError
 from asdkeras.progress import say, stage

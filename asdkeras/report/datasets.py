@@ -9,9 +9,9 @@ from rich.text import Text
 
 from asdkeras.acquire.adopt import Adoption
 from asdkeras.acquire.inventory import Holding, Stock
-from asdkeras.acquire.verification.verify import Verification
-from asdkeras.data.cards import Card
+from asdkeras.acquire.verify import Verification
 from asdkeras.data.manifest import Dataset
+from asdkeras.data.places import Card
 from asdkeras.report.terminal import new_grid, print_line
 
 _PARTS = {

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.data.attributes import attribute_pairs
+from asdkeras.data.labels import attribute_pairs
 from asdkeras.report.clip_section import clip_keys
 from asdkeras.report.clip_vectors import natural_key
 from asdkeras.report.embedding_map import EmbeddingMap

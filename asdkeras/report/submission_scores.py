@@ -8,8 +8,7 @@ from rich.console import Console
 
 from asdkeras.acquire.adopt import adopt_truth
 from asdkeras.data import years
-from asdkeras.data.manifest import Dataset, Manifest
-from asdkeras.data.manifest_file import read_manifest
+from asdkeras.data.manifest import Dataset, Manifest, read_manifest
 from asdkeras.data.places import truth_folder as cached_truth
 from asdkeras.data.truth import Truth, read_truth
 from asdkeras.errors import DataError, RecipeError

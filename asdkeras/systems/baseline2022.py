@@ -28,7 +28,7 @@ from typing import Literal
 import pandas as pd
 
 from asdkeras.config import Checked, Percentile
-from asdkeras.data.splits import has_lone_section
+from asdkeras.data.labels import has_lone_section
 from asdkeras.systems.baselines.dense_autoencoder import DenseAutoencoder, DenseAutoencoderSystem
 from asdkeras.systems.baselines.section_classifier import SectionClassifier, SectionClassifierSystem
 from asdkeras.systems.log_mel_front_end import LogMelFrontEnd

@@ -58,7 +58,7 @@ from asdkeras.config import (
     require,
 )
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.splits import has_lone_section
+from asdkeras.data.labels import has_lone_section
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, representation, scored

@@ -56,9 +56,8 @@ import keras
 import pandas as pd
 
 from asdkeras.config import Angle, Checked, Constraint, Count, NotNegative, Positive, require
-from asdkeras.data.attributes import attribute_groups
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.splits import has_lone_section, source_and_target
+from asdkeras.data.labels import attribute_groups, has_lone_section, source_and_target
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.thresholds import ThresholdRule

@@ -47,8 +47,7 @@ from numpy.typing import NDArray
 from asdkeras.batches.pipeline import Mixup, inference_batches
 from asdkeras.config import Checked, Count, NotNegative, Percentile, Positive, Probability, require
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.labels import Labels, attribute_labels, section_labels
-from asdkeras.data.splits import source_and_target
+from asdkeras.data.labels import Labels, attribute_labels, section_labels, source_and_target
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy

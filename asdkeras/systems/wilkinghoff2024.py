@@ -70,8 +70,7 @@ from asdkeras.config import (
     require,
 )
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.labels import Labels, domain_labels
-from asdkeras.data.splits import source_and_target
+from asdkeras.data.labels import Labels, domain_labels, source_and_target
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.arc_face import ArcFace, ArcFaceCrossEntropy

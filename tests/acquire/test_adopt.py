@@ -8,11 +8,9 @@ import pytest
 
 from asdkeras.acquire.adopt import adopt, find_datasets
 from asdkeras.corpus.mini import generate
-from asdkeras.data.cards import known_cards, read_card
 from asdkeras.data.layouts import read_layout
-from asdkeras.data.manifest import Manifest
-from asdkeras.data.manifest_file import read_manifest
-from asdkeras.data.places import truth_folder
+from asdkeras.data.manifest import Manifest, read_manifest
+from asdkeras.data.places import known_cards, read_card, truth_folder
 from asdkeras.data.truth import read_truth
 from asdkeras.errors import DataError
 from tests.data.trees import DEV_2023, EVAL_TEST_2023, make, make_2023

@@ -14,9 +14,8 @@ import yaml
 from asdkeras.acquire import download
 from asdkeras.acquire.fetch import fetch, fetch_truth
 from asdkeras.cli import main
-from asdkeras.data.cards import known_cards
-from asdkeras.data.manifest_file import read_manifest
-from asdkeras.data.places import truth_folder
+from asdkeras.data.manifest import read_manifest
+from asdkeras.data.places import known_cards, truth_folder
 from asdkeras.errors import DataError, RecipeError
 from tests.acquire.http_server import Answer, Content, Server
 
@@ -65,8 +64,7 @@ def sha256(content):
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(download, "_ATTEMPTS", 2)
-    monkeypatch.setattr(download, "_BACKOFF_S", 0)
+    monkeypatch.setattr(download, "_RETRIES", download._RETRIES.new(total=1, backoff_factor=0))
     monkeypatch.setenv("ASDKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 

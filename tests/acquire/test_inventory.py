@@ -4,7 +4,7 @@ import pytest
 
 from asdkeras.acquire.inventory import take_stock
 from asdkeras.data.layouts import Clip
-from asdkeras.data.manifest_file import read_manifest
+from asdkeras.data.manifest import read_manifest
 
 
 def clips(dataset, *, without=None):

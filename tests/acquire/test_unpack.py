@@ -1,6 +1,9 @@
 """Unpacking: all of an archive or a reason, and never a byte outside or over another file."""
 
 import collections
+import contextlib
+import errno
+import pathlib
 import random
 import shutil
 import stat
@@ -11,6 +14,7 @@ import zlib
 
 import pytest
 
+from asdkeras.acquire import unpack as unpack_module
 from asdkeras.acquire.unpack import unpack
 from asdkeras.errors import DataError
 
@@ -112,27 +116,25 @@ def test_what_is_missing_is_added(archive, target):
 
 def test_an_interrupted_unpacking_leaves_whole_files_and_goes_on(archive, target, monkeypatch):
     pack(archive, USUAL)
-    really_copy = shutil.copyfileobj
-    num_copied = 0
+    really_read = zipfile.ZipExtFile.read
+    read_names = []
 
-    def copy(packed, file):
-        nonlocal num_copied
-        num_copied += 1
-        if num_copied == 2:
-            file.write(b"half")
+    def read(packed, size):
+        read_names.append(packed.name)
+        if len(set(read_names)) == 2:
             raise KeyboardInterrupt
-        really_copy(packed, file)
+        return really_read(packed, size)
 
-    monkeypatch.setattr(shutil, "copyfileobj", copy)
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
 
     with pytest.raises(KeyboardInterrupt):
         unpack(archive, target)
     assert files_in(target).items() <= USUAL.items()
     assert len(files_in(target)) == 1
 
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", really_read)
     unpack(archive, target)
     assert files_in(target) == USUAL
-    assert num_copied == 2 + 3
 
 
 def test_files_may_be_read_by_whom_the_umask_lets(archive, target):
@@ -386,3 +388,46 @@ def test_a_member_of_another_size_than_announced_is_not_written(archive, target)
         unpack(archive, target)
 
     assert files_in(target) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "cannot be read: Input/output error. Check"),
+        (EOFError(), "damaged, or no zip archive: it is cut off. Remove the archive"),
+        (zlib.error("Error -3"), "damaged, or no zip archive: Error -3. Remove the archive"),
+        (zipfile.BadZipFile("Bad CRC-32"), "damaged, or no zip archive: Bad CRC-32. Remove"),
+    ],
+)
+def test_a_read_that_fails_half_way_is_one_line_about_the_archive(
+    archive, target, monkeypatch, error, told
+):
+    def read(packed, size):
+        raise error
+
+    pack(archive, USUAL)
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
+
+    with pytest.raises(DataError) as failure:
+        unpack(archive, target)
+
+    assert str(failure.value).startswith(f"{archive}: {told}")
+    assert "download it again." in str(failure.value)
+    assert "\n" not in str(failure.value)
+    assert files_in(target) == {}
+
+
+def test_an_archive_that_cannot_be_opened_is_told(archive, target):
+    archive.mkdir()
+
+    with pytest.raises(DataError, match=r"dev_fan.zip: cannot be read: Is a directory. Check"):
+        unpack(archive, target)
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(archive, target, monkeypatch):
+    full = contextlib.nullcontext(pathlib.Path("/dev/full"))
+    pack(archive, {"a": CLIP})
+    monkeypatch.setattr(unpack_module, "replacing", lambda path: full)
+
+    with pytest.raises(OSError, match="No space left"):
+        unpack(archive, target)

@@ -7,8 +7,7 @@ from collections import Counter
 
 import pytest
 
-from asdkeras.data.manifest import archive_part
-from asdkeras.data.manifest_file import read_manifest
+from asdkeras.data.manifest import archive_part, read_manifest
 from asdkeras.data.years import MACHINE_TYPES, WITHHELD
 from asdkeras.metrics.official import RULES
 from tests.real_data import real_data

@@ -19,7 +19,7 @@ LIGHT = [
     "acquire.adopt",
     "acquire.download",
     "acquire.fetch",
-    "acquire.verification.verify",
+    "acquire.verify",
     "corpus.mini",
     "data.audio",
     "data.clip_table",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asdkeras.data import store_build
+from asdkeras.data import store as store_module
 from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.store import open_store
 from tests.sparse_dataset import CONFIG, clip_numbers, write_sparse_dataset
@@ -53,7 +53,7 @@ def test_the_sparse_store_is_the_one_open_store_makes(tmp_path):
     open_store(table, CONFIG, tmp_path / "made")
 
     made, sparse = (
-        store_build.store_folder(table["path"], CONFIG, tmp_path / name)
+        store_module.store_folder(table["path"], CONFIG, tmp_path / name)
         for name in ("made", "store")
     )
     names = sorted(path.name for path in made.iterdir())

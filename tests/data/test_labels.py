@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 
 from asdkeras.data.clip_table import COLUMNS
-from asdkeras.data.labels import attribute_labels, domain_labels, section_labels
+from asdkeras.data.labels import (
+    attribute_labels,
+    domain_labels,
+    section_labels,
+    source_and_target,
+)
 from asdkeras.errors import DataError
 
 ROWS = [
@@ -147,3 +152,14 @@ def test_extra_classes_do_not_make_up_for_a_single_class():
     rows = [DOMAIN_ROWS[1], DOMAIN_ROWS[3], DOMAIN_ROWS[7]]
     with pytest.raises(DataError, match=r"2 classes.*Received: fan_00_m-n_W_source\..*`domain`"):
         domain_labels(domain_table(rows), extra=np.array([False, False, True]))
+
+
+def test_training_clips_are_source_clips_unless_they_are_of_the_target_domain():
+    rows = [("train", "source"), ("train", "target"), ("train", pd.NA)]
+    rows += [("test", "source"), ("test", "target"), ("supplemental", pd.NA)]
+    table = pd.DataFrame(rows, columns=["split", "domain"]).astype("string")
+
+    is_source, is_target = source_and_target(table)
+
+    assert is_source.tolist() == [True, False, True, False, False, False]
+    assert is_target.tolist() == [False, True, False, False, False, False]

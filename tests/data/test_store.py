@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asdkeras import files
-from asdkeras.data import shards, store_build
+from asdkeras.data import shards
+from asdkeras.data import store as store_module
 from asdkeras.data.audio import AudioConfig, read_audio
 from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.store import open_store
@@ -36,13 +37,13 @@ def small_shards(monkeypatch):
 def decoded(monkeypatch):
     """Names of the files decoded, in any order."""
     names = []
-    read_samples = store_build.read_samples
+    read_samples = store_module.read_samples
 
     def noting(path, config):
         names.append(path.name)
         return read_samples(path, config)
 
-    monkeypatch.setattr(store_build, "read_samples", noting)
+    monkeypatch.setattr(store_module, "read_samples", noting)
     return names
 
 

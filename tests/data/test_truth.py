@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from asdkeras.data.layouts import read_layout
+from asdkeras.data import truth as module
+from asdkeras.data.layouts import Layout, read_layout
 from asdkeras.data.manifest import Dataset
-from asdkeras.data.truth import Truth, TruthRow, join
+from asdkeras.data.truth import Truth, TruthRow
 from asdkeras.errors import DataError
 from tests.truth_files import clip, dataset, pinned, publish, read_pinned_truth, read_truth, write
 
@@ -63,6 +64,10 @@ TABLES_2022 = {
     ),
 }
 FILES_2022 = [(*name.split("_"), f"{name}.csv") for name in TABLES_2022]
+
+
+def join(clips, truth):
+    return module.join(Layout(truth.dataset, list(clips), [], ()), truth)
 
 
 def truth_of(folder, year):

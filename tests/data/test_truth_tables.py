@@ -2,7 +2,8 @@
 
 import pytest
 
-from asdkeras.data.truth_tables import read_attributes, read_correspondence, read_tables
+from asdkeras.data.truth import _read_tables as read_tables
+from asdkeras.data.truth import read_correspondence, released_attributes
 from asdkeras.errors import DataError
 from tests.truth_files import dataset, pinned
 
@@ -30,14 +31,14 @@ def files(folder, *files):
 def test_list_is_read_per_machine_type_in_any_order(table, end, mark):
     path = table(mark + end.join(["valve", FAN, "fan", OTHER_FAN, FAN, ""]) + end)
 
-    tables = read_tables(path.parent, files(path.parent, ("names", None, path.name)))
+    listed, *_ = read_tables(path.parent, files(path.parent, ("names", None, path.name)))
 
-    assert {name: [*lines] for name, lines in tables.listed.items()} == {
+    assert {name: [*lines] for name, lines in listed.items()} == {
         "valve": ["section_03_0000.wav"],
         "fan": ["section_03_0001.wav", "section_03_0000.wav"],
     }
     labeled_name = "section_03_target_test_anomaly_0007_m-n_W.wav"
-    assert tables.listed["fan"]["section_03_0001.wav"] == labeled_name
+    assert listed["fan"]["section_03_0001.wav"] == labeled_name
 
 
 @pytest.mark.parametrize(
@@ -62,17 +63,17 @@ def test_list_is_read_per_machine_type_in_any_order(table, end, mark):
 def test_file_of_one_machine_type_may_leave_the_ending_out(table, line, labeled_name):
     folder = table(line).parent
 
-    tables = read_tables(folder, files(folder, ("names", "RoboticArm", "table.csv")))
+    listed, *_ = read_tables(folder, files(folder, ("names", "RoboticArm", "table.csv")))
 
-    assert tables.listed == {"RoboticArm": {line.split(",")[0]: labeled_name}}
+    assert listed == {"RoboticArm": {line.split(",")[0]: labeled_name}}
 
 
 def test_values_are_zero_and_one_in_any_form(table):
     path = table("section_03_0000.wav,1\r\nsection_03_0001.wav, 0.0\r\nsection_03_0002.wav,1.0\r\n")
 
-    tables = read_tables(path.parent, files(path.parent, ("labels", "fan", path.name)))
+    _, labels, _ = read_tables(path.parent, files(path.parent, ("labels", "fan", path.name)))
 
-    assert tables.labels["fan"] == {
+    assert labels["fan"] == {
         "section_03_0000.wav": True,
         "section_03_0001.wav": False,
         "section_03_0002.wav": True,
@@ -109,9 +110,10 @@ def test_correspondence_gives_attributes_to_distributed_names(table):
         "section_00_source_train_normal_0003_noAttribute.wav",
     ]
     path = table("\r\n".join(lines))
-    (file,) = files(path.parent, ("attributes", "ToyPet", path.name))
+    released = ("released_attributes", ("attributes", "ToyPet", path.name))
+    content = pinned(dataset(2025, released), path.parent)
 
-    assert read_attributes(path.parent, file) == read_correspondence(path)
+    assert released_attributes(content, path.parent) == {"ToyPet": read_correspondence(path)}
     assert read_correspondence(path) == {
         "section_00_source_test_anomaly_0021_noAttribute.wav": "car_B1_spd_7_mic_1",
         "section_00_0095.wav": "ac_0.03_",
@@ -145,10 +147,12 @@ def test_tables_of_one_machine_type_are_joined(table):
     folder = table(first, "a.csv").parent
     table(second, "b.csv")
 
-    tables = read_tables(folder, files(folder, *(("labels", "fan", f"{n}.csv") for n in "ab")))
+    listed, labels, domains = read_tables(
+        folder, files(folder, *(("labels", "fan", f"{n}.csv") for n in "ab"))
+    )
 
-    assert (tables.listed, tables.domains) == ({}, {})
-    assert list(tables.labels["fan"].values()) == [False, True]
+    assert (listed, domains) == ({}, {})
+    assert list(labels["fan"].values()) == [False, True]
 
 
 def test_labels_and_domains_are_kept_apart(table):
@@ -156,7 +160,7 @@ def test_labels_and_domains_are_kept_apart(table):
     table(VALUES.replace(",1", ",0"), "d.csv")
     both = files(folder, ("labels", "fan", "l.csv"), ("domains", "fan", "d.csv"))
 
-    tables = read_tables(folder, both)
+    _, labels, domains = read_tables(folder, both)
 
-    assert tables.labels["fan"]["section_03_0001.wav"]
-    assert not tables.domains["fan"]["section_03_0001.wav"]
+    assert labels["fan"]["section_03_0001.wav"]
+    assert not domains["fan"]["section_03_0001.wav"]

@@ -7,8 +7,7 @@ import pytest
 from asdkeras.acquire.adopt import adopt
 from asdkeras.data.clip_table import find_clips
 from asdkeras.data.layouts import read_layout
-from asdkeras.data.manifest import Manifest
-from asdkeras.data.manifest_file import read_manifest
+from asdkeras.data.manifest import Manifest, read_manifest
 from asdkeras.data.places import truth_folder
 from asdkeras.errors import DataError
 from asdkeras.experiment.dataset import find_data, known_released, known_truth

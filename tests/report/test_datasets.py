@@ -7,11 +7,9 @@ from rich.console import Console
 
 from asdkeras.acquire.adopt import Adopted, Adoption
 from asdkeras.acquire.inventory import Holding, Stock
-from asdkeras.acquire.verification.clip_counts import CountRow
-from asdkeras.acquire.verification.findings import Finding
-from asdkeras.acquire.verification.verify import Verification
-from asdkeras.data.cards import Card
-from asdkeras.data.manifest_file import read_manifest
+from asdkeras.acquire.verify import CountRow, Finding, Verification
+from asdkeras.data.manifest import read_manifest
+from asdkeras.data.places import Card
 from asdkeras.report.datasets import print_adoption, print_datasets, print_verification
 
 CARD = Card("dcase2021", "NTT baseline", ("/data/dev/fan", "/data/dev/valve", "/data/eval/fan"))
@@ -86,10 +84,10 @@ def test_adoption_says_what_is_here_missing_incomplete_and_odd(dataset):
 
 def test_verification_shows_counts_and_every_finding():
     rows = (
-        CountRow("fan", "00", "train", "source", 990, 0, 0, 990, 0, True),
-        CountRow("fan", "00", "test", "target", 49, 50, 0, 50, 50, False),
-        CountRow("pump", "03", "test", None, 0, 0, 200, 100, 100, True),
-        CountRow("pump", "03", "train", "source", 1008, 0, 0, None, 0, None),
+        CountRow("fan", "00", "train", "source", 990, 0, 0, 990, 0),
+        CountRow("fan", "00", "test", "target", 49, 50, 0, 50, 50),
+        CountRow("pump", "03", "test", None, 0, 0, 200, 100, 100),
+        CountRow("pump", "03", "train", "source", 1008, 0, 0, None, 0),
     )
     findings = tuple(Finding("count", "fan", f"finding {number}") for number in range(60))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import re
 from collections.abc import Mapping
 from types import ModuleType
 
@@ -11,18 +12,6 @@ import numpy.typing as npt
 from asdkeras.corpus.machines.acoustics import factory, microphone, room
 from asdkeras.corpus.machines.exact import Draws, FloatArray, at_level, convolve, from_decibels
 from asdkeras.corpus.machines.machine import Attributes, Moment
-
-MODULES = {
-    "ToyCar": "toy_car",
-    "ToyConveyor": "toy_conveyor",
-    "ToyTrain": "toy_train",
-    "bearing": "bearing",
-    "fan": "fan",
-    "gearbox": "gearbox",
-    "pump": "pump",
-    "slider": "slider",
-    "valve": "valve",
-}
 
 _MACHINE_LEVEL = 0.035  # Of full scale: peaks of clicks stay below 1 after 16 bits.
 _GAIN_DB = 4.0  # Distance of the microphone, drawn for each clip within +- this.
@@ -35,7 +24,7 @@ class Scene:
     """What is heard in one clip.
 
     Attributes:
-        machine_type: one of `MODULES`.
+        machine_type: such as `ToyCar`, which is in the module `toy_car`.
         section: two digits; each is another machine of its type.
         attributes: operating condition, pairs of name and value.
         fault: index into the faults of the machine, or -1 for none.
@@ -55,7 +44,8 @@ class Scene:
 
 def machine_model(machine_type: str) -> ModuleType:
     """The module of a machine type; it has the members of `machine.MachineModel`."""
-    return importlib.import_module(f"asdkeras.corpus.machines.{MODULES[machine_type]}")
+    module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", machine_type).lower()
+    return importlib.import_module(f"asdkeras.corpus.machines.{module}")
 
 
 def record(scene: Scene, seed: int, identity: str) -> npt.NDArray[np.int16]:

@@ -17,7 +17,7 @@ from asdkeras.batches.outlier_batches import (
 )
 from asdkeras.batches.waveform_noise import Augmentation
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.splits import source_and_target
+from asdkeras.data.labels import source_and_target
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, Term, by_domain, representation, smallest

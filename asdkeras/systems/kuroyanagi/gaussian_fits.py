@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from asdkeras.batches.pipeline import inference_batches
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.splits import source_and_target
+from asdkeras.data.labels import source_and_target
 from asdkeras.scorers.frame_gaussian import FrameGaussian, pool_frames
 from asdkeras.scorers.terms import Floats
 from asdkeras.systems.kuroyanagi.config_sections import ConformerAutoencoder

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from asdkeras.data.attributes import attribute_groups
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.labels import Labels, section_labels
+from asdkeras.data.labels import Labels, attribute_groups, section_labels
 from asdkeras.errors import RecipeError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asdkeras.data.attributes import attribute_groups, attribute_pairs
+from asdkeras.data.labels import attribute_groups, attribute_pairs
 from asdkeras.data.naming import parse_name
 from tests.real_data import real_data
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from asdkeras.data import naming, released
-from asdkeras.data.released import with_released_attributes
+from asdkeras.data import naming, truth
+from asdkeras.data.truth import with_released_attributes
 from asdkeras.errors import DataError
 from tests.truth_files import clip, dataset, pinned, publish, write
 
@@ -41,7 +41,7 @@ TEXT_PET = "ToyPet\nsection_00_0000.wav,section_00_target_test_anomaly_0031_id_B
 
 
 def released_attributes(content, folder):
-    return released.released_attributes(pinned(content, folder), folder)
+    return truth.released_attributes(pinned(content, folder), folder)
 
 
 @pytest.fixture(scope="module")
