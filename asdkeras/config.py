@@ -43,14 +43,32 @@ _StrictLoader.add_implicit_resolver(
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """Return the mapping in a recipe file.
+    """Return the mapping in a recipe file, complete.
+
+    A file with `based_on: NAME.yaml` states the recipe of that file, relative to its own folder,
+    and what differs, under keys as of `--set`: `config.epochs: 40`.
 
     Raises:
-        RecipeError: if the file cannot be read, is no YAML, names a key twice, or is
-            not a mapping.
+        RecipeError: if a file cannot be read, is no YAML, names a key twice, is not a mapping, is
+            based on one that is itself based on another, or changes what is not in there.
     """
+    path = Path(path)
+    content = _read_mapping(path)
+    if "based_on" not in content:
+        return content
+    base = path.parent / str(content.pop("based_on"))
+    recipe = _read_mapping(base)
+    if "based_on" in recipe:
+        raise RecipeError(f"{path}: `based_on` must name a complete recipe. Received: {base}")
+    for name, value in content.items():
+        section, key = _known_place(recipe, str(name), str(path))
+        section[key] = value
+    return recipe
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        content = parse_yaml(Path(path).read_text(encoding="utf-8"), str(path))
+        content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: the recipe cannot be read: {error}") from error
     if not isinstance(content, dict):
@@ -71,15 +89,10 @@ def with_overrides(recipe: Mapping[str, Any], overrides: Iterable[str]) -> dict[
     result = copy.deepcopy(dict(recipe))
     for text in overrides:
         name, equals, value = text.partition("=")
-        *sections, key = name.strip().split(".")
         if not equals:
             raise RecipeError(f"--set takes KEY=VALUE, such as config.epochs=3. Received: {text!r}")
-        target: Any = result
-        for section in sections:
-            target = target.get(section) if isinstance(target, dict) else None
-        if not isinstance(target, dict) or key not in target:
-            raise RecipeError(f"--set: unknown key `{name}`.{_hint(name, _keys(result))}")
-        target[key] = parse_yaml(value, f"--set {name}")
+        section, key = _known_place(result, name, "--set")
+        section[key] = parse_yaml(value, f"--set {name}")
     return result
 
 
@@ -116,6 +129,15 @@ def build_config(config_class: Any, values: Any, where: str) -> Any:
         return config_class(**checked)
     except ValueError as error:
         raise RecipeError(f"{where}: {error}") from error
+
+
+def place_of(recipe: dict[str, Any], name: str) -> tuple[dict[str, Any] | None, str]:
+    """The section of a recipe that a dotted name lies in, None if there is no such key; the key."""
+    *sections, key = name.split(".")
+    section: Any = recipe
+    for each in sections:
+        section = section.get(each) if isinstance(section, dict) else None
+    return section if isinstance(section, dict) and key in section else None, key
 
 
 def parse_yaml(text: str, where: str) -> Any:
@@ -167,10 +189,31 @@ class Constraint:
     Attributes:
         rule: as in `require`.
         holds: whether a value is good.
+        show: what of the value the message has.
     """
 
     rule: str
-    holds: Callable[[Any], bool]
+    holds: Callable[..., bool]
+    show: Callable[[Any], object] = repr
+
+    def check(self, name: str, section: Any) -> None:
+        """Refuse the value of a field, by `require`."""
+        value = getattr(section, name)
+        require(value is None or self.holds(value), name, self.rule, self.show(value))
+
+
+class Relation(Constraint):
+    """A constraint by other fields of the section, which have passed those of their own.
+
+    Attributes:
+        rule: `{0.name}` in it stands for the value of a field.
+        holds: whether a value is good, given value and section.
+    """
+
+    def check(self, name: str, section: Any) -> None:
+        value = getattr(section, name)
+        rule = self.rule.format(section)
+        require(value is None or self.holds(value, section), name, rule, self.show(value))
 
 
 def at_least(least: float, why: str = "") -> Constraint:
@@ -187,6 +230,35 @@ def form(pattern: str, wanted: str) -> Constraint:
 def multiple_of(factor: int, rule: str) -> Constraint:
     """Whole numbers above 0 that a factor divides."""
     return Constraint(rule, lambda value: value > 0 and value % factor == 0)
+
+
+def multiple_of_field(name: str) -> Relation:
+    """Whole numbers above 0 that the value of a field divides."""
+    return Relation(
+        f"must be a multiple of `{name}`, {{0.{name}}}",
+        lambda value, section: value > 0 and value % getattr(section, name) == 0,
+    )
+
+
+def above_field(name: str) -> Relation:
+    """Numbers above that of a field."""
+    return Relation(f"must exceed `{name}`", lambda value, section: value > getattr(section, name))
+
+
+def at_least_field(name: str) -> Relation:
+    """Numbers from that of a field on."""
+    return Relation(
+        f"must not be below `{name}`, {{0.{name}}}",
+        lambda value, section: value >= getattr(section, name),
+    )
+
+
+def at_most_field(name: str) -> Relation:
+    """Numbers up to that of a field."""
+    return Relation(
+        f"must not be above `{name}`, {{0.{name}}}",
+        lambda value, section: value <= getattr(section, name),
+    )
 
 
 Count = Annotated[int, at_least(1)]
@@ -209,20 +281,26 @@ class Checked:
     """
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(typing.cast(Any, type(self))).items():
-            for constraint in getattr(hint, "__metadata__", ()):
-                value = getattr(self, name)
-                holds = value is None or constraint.holds(value)
-                require(holds, name, constraint.rule, repr(value))
+        hints = _hints(typing.cast(Any, type(self)))
+        constraints = [(n, each) for n in hints for each in getattr(hints[n], "__metadata__", ())]
+        for name, constraint in sorted(constraints, key=lambda pair: isinstance(pair[1], Relation)):
+            constraint.check(name, self)
         self.check()
 
     def check(self) -> None:
-        """Refuse values that do not fit each other, by `require`."""
+        """Refuse values that do not fit those of other sections, by `require`."""
 
 
 @functools.cache
 def _hints(config_class: Any) -> dict[str, Any]:
     return typing.get_type_hints(config_class, include_extras=True)
+
+
+def _known_place(recipe: dict[str, Any], name: str, where: str) -> tuple[dict[str, Any], str]:
+    section, key = place_of(recipe, name.strip())
+    if section is None:
+        raise RecipeError(f"{where}: unknown key `{name}`.{_hint(name, _keys(recipe))}")
+    return section, key
 
 
 def _keys(recipe: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -163,7 +163,7 @@ def test_an_unknown_recipe_is_answered_with_those_there_are(factory, tmp_path, c
 
 def test_a_recipe_of_another_system_is_refused(factory, tmp_path, capsys):
     recipe = tmp_path / "mine.yaml"
-    text = Path("recipes/wilkinghoff2021/folder.yaml").read_text(encoding="utf-8")
+    text = Path("recipes/wilkinghoff2021/mini.yaml").read_text(encoding="utf-8")
     recipe.write_text(text.replace("system: wilkinghoff2021", "system: another2020"))
 
     code, error = failure(capsys, *evaluate(factory, tmp_path, "--recipe", recipe))

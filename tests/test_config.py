@@ -5,7 +5,19 @@ from typing import Annotated, Literal
 
 import pytest
 
-from asdkeras.config import Checked, build_config, form, read_recipe, with_overrides
+from asdkeras.config import (
+    Checked,
+    Constraint,
+    Count,
+    above_field,
+    at_least_field,
+    at_most_field,
+    build_config,
+    form,
+    multiple_of_field,
+    read_recipe,
+    with_overrides,
+)
 from asdkeras.errors import RecipeError
 
 
@@ -102,6 +114,43 @@ def test_a_wrong_row_is_refused_with_its_place(change, message):
         build_config(Listed, {"rows": [], "code": None, **change}, "here")
 
 
+@dataclasses.dataclass(frozen=True)
+class Related(Checked):
+    """The fields that others go by stand behind them, and are checked before."""
+
+    width: Annotated[Count, multiple_of_field("num_heads")] = 4
+    ceiling: Annotated[float, above_field("floor")] = 2.0
+    widest: Annotated[int, at_least_field("narrowest")] = 3
+    slow: Annotated[float, at_most_field("fast")] = 0.5
+    shares: Annotated[
+        tuple[float, ...], Constraint("must name shares", lambda value: bool(value), show=list)
+    ] = (0.5,)
+    num_heads: Count = 2
+    floor: float = 1.0
+    narrowest: int = 3
+    fast: float = 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 5}, "`width` must be a multiple of `num_heads`, 2. Received: 5"),
+        ({"width": 0}, "`width` must be at least 1. Received: 0"),
+        ({"num_heads": 0}, "`num_heads` must be at least 1. Received: 0"),
+        ({"ceiling": 1.0}, "`ceiling` must exceed `floor`. Received: 1.0"),
+        ({"widest": 2}, "`widest` must not be below `narrowest`, 3. Received: 2"),
+        ({"slow": 0.6}, "`slow` must not be above `fast`, 0.5. Received: 0.6"),
+        ({"shares": []}, "`shares` must name shares. Received: []"),
+    ],
+)
+def test_values_that_do_not_fit_another_field_are_refused(change, message):
+    assert build_config(Related, {}, "here") == Related()
+    with pytest.raises(RecipeError) as caught:
+        build_config(Related, change, "here")
+
+    assert str(caught.value) == f"here: {message}"
+
+
 def test_missing_keys_are_all_named():
     values = {key: VALUES[key] for key in VALUES if key not in ("epochs", "weight")}
 
@@ -134,6 +183,56 @@ def test_a_broken_file_is_refused_with_its_line(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RecipeError, match=r"none\.yaml: the recipe cannot be read"):
         read_recipe(tmp_path / "none.yaml")
+
+
+BASE = "seeds: [0]\nconfig: {epochs: 3, rates: {a: 1}, ae: {width: 2}}\n"
+
+
+def based(tmp_path, text, base=BASE):
+    (tmp_path / "base.yaml").write_text(base, encoding="utf-8")
+    return write(tmp_path, f"based_on: base.yaml\n{text}")
+
+
+def test_a_recipe_based_on_another_is_that_one_but_for_what_it_says(tmp_path, monkeypatch):
+    text = "seeds: [7]\nconfig.rates: {}\nconfig.ae.width: 1e-3\n"
+    path = based(tmp_path, text)
+    monkeypatch.chdir("/")
+
+    assert read_recipe(path) == {
+        "seeds": [7],
+        "config": {"epochs": 3, "rates": {}, "ae": {"width": 0.001}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("config.epoch: 5\n", r"recipe\.yaml: unknown key `config\.epoch`\. Did you mean"),
+        ("config.ae.rates: 5\n", r"recipe\.yaml: unknown key `config\.ae\.rates`"),
+        ("new: 5\n", r"recipe\.yaml: unknown key `new`\. Known: seeds, config\.epochs"),
+        ("based_on: other.yaml\n", r"recipe\.yaml, line 2: key `based_on` stands twice"),
+    ],
+)
+def test_a_recipe_changes_only_what_is_in_its_base(tmp_path, text, message):
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(based(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("based_on: recipe.yaml\n", r"recipe\.yaml: `based_on` must name a complete recipe"),
+        ("- 1\n", r"base\.yaml: a recipe is a mapping"),
+    ],
+)
+def test_the_base_of_a_recipe_is_a_complete_one(tmp_path, base, message):
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(based(tmp_path, "", base))
+
+
+def test_a_missing_base_is_named(tmp_path):
+    with pytest.raises(RecipeError, match=r"none\.yaml: the recipe cannot be read"):
+        read_recipe(write(tmp_path, "based_on: none.yaml\n"))
 
 
 def test_overrides_change_a_copy():

@@ -10,17 +10,15 @@ from asdkeras.dsp.spectrograms import decibels, magnitude_spectrogram, power_spe
 
 _WINDOWS = ("symmetric", "periodic")
 _FLOORS_BY = ("maximum", "addition")
-_SPECTROGRAMS = {"power": power_spectrogram, "magnitude": magnitude_spectrogram}
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
 class LogMelSpectrogram(keras.layers.Layer):
     """Power in bands of Slaney's mel scale, in dB, as `librosa` computes it.
 
-    Hann window, centered frames, squared magnitude, triangular bands of equal area, and the
-    logarithm of what exceeds a floor. Some systems sum up magnitudes in the bands instead;
-    where they take `log10` of them, it is a tenth of what comes here. Always computed in
-    float32: half precision overflows in the squares and underflows at the floor.
+    Hann window, centered frames, squared magnitude, triangular bands of equal area from 0 to
+    half the sample rate, and the logarithm of what exceeds a floor. Always computed in float32:
+    half precision overflows in the squares and underflows at the floor.
 
     Precision (on a CPU, against librosa in float64): call a band full when all of its bins
     are as loud as the loudest bin of its frame. Levels are within 1e-4 dB down to 40 dB
@@ -34,37 +32,32 @@ class LogMelSpectrogram(keras.layers.Layer):
         window_length: int, samples, even; also the length of the transform.
         hop_length: int, samples.
         num_mel_bins: int.
-        band_hz: pair of floats, lower edge of the first and upper edge of the last
-            band. None means 0 to half the sample rate.
         window: `symmetric` ends in zeros on both sides (`numpy.hanning`), `periodic`
             on the left only (the default of librosa).
-        pad_mode: `reflect` or `constant`, what lies beyond the ends of the waveform; not
-            read unless frames are centered.
+        pad_mode: `reflect` or `constant`, what lies beyond the ends of the waveform: frames
+            centered on the hops begin half a window before it. None is for pieces of a longer
+            clip: the first frame starts at the first sample, and samples behind the last
+            whole frame are left out.
         floor: float above 0, in the unit of the bands: a band without power lies at
             `10 log10(floor)`. The DCASE baselines have `numpy.finfo(float).eps`.
         floor_by: `maximum` for `10 log10(max(power, floor))`, in the DCASE baselines from
             2021 on, `addition` for `10 log10(power + floor)`, in that of 2020.
-        of: `power` or `magnitude`, what the bands sum up: squared magnitudes of the Fourier
-            transform, or these magnitudes themselves, whose levels are about half as far
-            apart.
-        centered: bool. Frames centered on the hops begin half a window before the clip. False
-            is for pieces of a longer clip: the first frame starts at the first sample, and
-            samples behind the last whole frame are left out.
 
     Attributes:
         window_values: ndarray `(window_length,)`.
         mel_filters: ndarray `(window_length // 2 + 1, num_mel_bins)`.
 
     Input shape: `(batch, samples)`.
-    Output shape: `(batch, 1 + samples // hop_length, num_mel_bins)`; not centered
+    Output shape: `(batch, 1 + samples // hop_length, num_mel_bins)`; not padded
         `(batch, 1 + (samples - window_length) // hop_length, num_mel_bins)`.
 
     Raises:
-        ValueError: if `window_length` is odd, `window`, `pad_mode`, `floor_by` or `of`
-            unknown, `floor` not above 0 or the band not inside 0 to half the sample rate;
-            when called, if a waveform is too short to be mirrored, or, not centered, for one
-            frame.
+        ValueError: if `window_length` is odd, `window`, `pad_mode` or `floor_by` unknown or
+            `floor` not above 0; when called, if a waveform is too short to be mirrored, or,
+            not padded, for one frame.
     """
+
+    spectrogram = staticmethod(power_spectrogram)
 
     def __init__(
         self,
@@ -72,13 +65,10 @@ class LogMelSpectrogram(keras.layers.Layer):
         window_length=1024,
         hop_length=512,
         num_mel_bins=128,
-        band_hz=None,
         window="symmetric",
         pad_mode="reflect",
         floor=1e-10,
         floor_by="maximum",
-        of="power",
-        centered=True,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
@@ -92,9 +82,9 @@ class LogMelSpectrogram(keras.layers.Layer):
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
         if window not in _WINDOWS:
             raise ValueError(f"`window` must be one of {_WINDOWS}. Received: window={window!r}")
-        if pad_mode not in ("reflect", "constant"):
+        if pad_mode not in ("reflect", "constant", None):
             raise ValueError(
-                f"`pad_mode` must be `reflect` or `constant`. Received: pad_mode={pad_mode!r}"
+                f"`pad_mode` must be `reflect`, `constant` or None. Received: pad_mode={pad_mode!r}"
             )
         if not floor > 0:
             raise ValueError(f"`floor` must be above 0. Received: floor={floor}")
@@ -102,44 +92,35 @@ class LogMelSpectrogram(keras.layers.Layer):
             raise ValueError(
                 f"`floor_by` must be one of {_FLOORS_BY}. Received: floor_by={floor_by!r}"
             )
-        if of not in _SPECTROGRAMS:
-            raise ValueError(f"`of` must be one of {tuple(_SPECTROGRAMS)}. Received: of={of!r}")
-        lower_hz, upper_hz = band_hz or (0.0, sample_rate_hz / 2)
-        if not 0 <= lower_hz < upper_hz <= sample_rate_hz / 2:
-            raise ValueError(
-                f"`band_hz` must ascend within 0 to {sample_rate_hz / 2} Hz, half the sample "
-                f"rate. Received: band_hz={band_hz}"
-            )
         self.sample_rate_hz = sample_rate_hz
         self.window_length = window_length
         self.hop_length = hop_length
         self.num_mel_bins = num_mel_bins
-        self.band_hz = band_hz
         self.window = window
         self.pad_mode = pad_mode
         self.floor = floor
         self.floor_by = floor_by
-        self.of = of
-        self.centered = centered
         self.window_values = hann(window_length, sym=window == "symmetric").astype("float32")
         self.mel_filters = np.ascontiguousarray(
-            librosa.filters.mel(
-                sr=sample_rate_hz,
-                n_fft=window_length,
-                n_mels=num_mel_bins,
-                fmin=lower_hz,
-                fmax=upper_hz,
-            ).T
+            librosa.filters.mel(sr=sample_rate_hz, n_fft=window_length, n_mels=num_mel_bins).T
         )
 
     def call(self, waveforms):
-        spectrogram = _SPECTROGRAMS[self.of](
-            ops.cast(waveforms, "float32"),
-            self.window_values,
-            self.hop_length,
-            self.pad_mode if self.centered else None,
+        spectrogram = self.spectrogram(
+            ops.cast(waveforms, "float32"), self.window_values, self.hop_length, self.pad_mode
         )
         bands = ops.matmul(spectrogram, self.mel_filters)
         if self.floor_by == "addition":
             return decibels(bands + self.floor)
         return decibels(ops.maximum(bands, self.floor))
+
+
+@keras.saving.register_keras_serializable(package="asdkeras")
+class LogMelMagnitudes(LogMelSpectrogram):
+    """The same of magnitudes: bands sum up these and not their squares.
+
+    Their levels are about half as far apart. Where a system takes `log10` of the bands, it is a
+    tenth of what comes here.
+    """
+
+    spectrogram = staticmethod(magnitude_spectrogram)

@@ -27,12 +27,10 @@ class MaskedCopies(keras.layers.Layer):
     Args:
         num_copies: int, at least 1.
         num_time_masks: int, at least 0, per copy.
-        time_width: int, frames. Width of the widest time mask.
+        time_width: as in `SpecAugment`, frames.
         num_band_masks: int, at least 0, per copy.
-        band_width: int, bands. Width of the widest band mask.
+        band_width: as in `SpecAugment`, bands.
         dropout: float in [0, 1). Share of the values that is lost.
-        min_time_width: int, from 0 to `time_width`, frames. Width of the narrowest time mask.
-        min_band_width: int, from 0 to `band_width`, bands. Width of the narrowest band mask.
         seed: int, not negative. Of all the masks.
 
     Call arguments:
@@ -62,8 +60,6 @@ class MaskedCopies(keras.layers.Layer):
         num_band_masks,
         band_width,
         dropout,
-        min_time_width=0,
-        min_band_width=0,
         seed=0,
         **kwargs,
     ):
@@ -83,8 +79,6 @@ class MaskedCopies(keras.layers.Layer):
         self.num_band_masks = num_band_masks
         self.band_width = band_width
         self.dropout = dropout
-        self.min_time_width = min_time_width
-        self.min_band_width = min_band_width
         self.seed = seed
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self._masking(seed)  # It refuses what it cannot draw, now and not when first called.
@@ -119,8 +113,6 @@ class MaskedCopies(keras.layers.Layer):
             self.band_width,
             fill="zero",
             seed=seed,
-            min_time_width=self.min_time_width,
-            min_band_width=self.min_band_width,
             dtype="float32",
         )
 

@@ -12,7 +12,7 @@ from asdkeras.layers.gaussian_scores import add_standard_normals, score_at_mean,
 class MixtureScore(keras.layers.Layer):
     """Negative log-likelihood of an embedding and the closest component of a mixture.
 
-    What `closest_component_score` computes, as part of a model that is saved whole:
+    What `GaussianMixtureScorer` computes, as part of a model that is saved whole:
 
         -max_k [log w_k + log N(x; m_k, C_k)]
             = min_k [offset_k + |W_k' (x - m_k)|^2 / 2],    W_k W_k' = inverse of C_k

@@ -20,14 +20,13 @@ class SpecAugment(keras.layers.Layer):
 
     Args:
         num_time_masks: int, at least 0 (paper: m_T).
-        time_width: int, at least 0, frames. Width of the widest time mask (paper: T).
+        time_width: int, at least 0, frames. Width of the widest time mask (paper: T), the
+            narrowest has 0; or both, the narrowest first.
         num_band_masks: int, at least 0 (paper: m_F).
-        band_width: int, at least 0, bands. Width of the widest band mask (paper: F).
+        band_width: int, at least 0, bands. Width of the widest band mask (paper: F), or that
+            of the narrowest and of the widest.
         fill: str. What hides: `mean`, of the example before it is masked, or `zero`.
         seed: int, or None for draws that differ from run to run.
-        at_inference: bool. Whether it also hides outside training.
-        min_time_width: int, from 0 to `time_width`, frames. Width of the narrowest time mask.
-        min_band_width: int, from 0 to `band_width`, bands. Width of the narrowest band mask.
 
     Call arguments:
         spectrograms: float, `(batch, frames, bands)`, frames and bands fixed, any scale.
@@ -54,22 +53,19 @@ class SpecAugment(keras.layers.Layer):
         band_width,
         fill="mean",
         seed=None,
-        at_inference=False,
-        min_time_width=0,
-        min_band_width=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_not_negative(
-            num_time_masks=num_time_masks,
-            time_width=time_width,
-            num_band_masks=num_band_masks,
-            band_width=band_width,
-            min_time_width=min_time_width,
-            min_band_width=min_band_width,
-        )
-        _check_order("time", min_time_width, time_width)
-        _check_order("band", min_band_width, band_width)
+        for name, value in (("num_time_masks", num_time_masks), ("num_band_masks", num_band_masks)):
+            if value < 0:
+                raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+        for name, value in (("time_width", time_width), ("band_width", band_width)):
+            narrowest, widest = _range(value)
+            if not 0 <= narrowest <= widest:
+                raise ValueError(
+                    f"`{name}` must be a width from 0 on, or two, the narrowest first. "
+                    f"Received: {name}={value}"
+                )
         if fill not in ("mean", "zero"):
             raise ValueError(f"`fill` must be 'mean' or 'zero'. Received: fill={fill!r}")
         self.num_time_masks = num_time_masks
@@ -78,9 +74,6 @@ class SpecAugment(keras.layers.Layer):
         self.band_width = band_width
         self.fill = fill
         self.seed = seed
-        self.at_inference = at_inference
-        self.min_time_width = min_time_width
-        self.min_band_width = min_band_width
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self._generator = keras.random.SeedGenerator(seed)
 
@@ -93,7 +86,7 @@ class SpecAugment(keras.layers.Layer):
             )
         axes = (("time_width", self.time_width, frames), ("band_width", self.band_width, bands))
         for name, width, length in axes:
-            if width > length:
+            if _range(width)[1] > length:
                 raise ValueError(
                     f"`{name}` must not be above the length of its axis, {length}, because every "
                     f"mask lies inside. Received: {name}={width}"
@@ -103,19 +96,18 @@ class SpecAugment(keras.layers.Layer):
         return input_shape
 
     def call(self, spectrograms, training=False):
-        if not (training or self.at_inference):
+        if not training:
             return spectrograms
         num_examples = ops.shape(spectrograms)[0]
         _, frames, bands = spectrograms.shape
-        time_widths = (self.min_time_width, self.time_width)
-        band_widths = (self.min_band_width, self.band_width)
-        hidden_frames = self._hidden(num_examples, frames, self.num_time_masks, *time_widths)
-        hidden_bands = self._hidden(num_examples, bands, self.num_band_masks, *band_widths)
+        hidden_frames = self._hidden(num_examples, frames, self.num_time_masks, self.time_width)
+        hidden_bands = self._hidden(num_examples, bands, self.num_band_masks, self.band_width)
         hidden = ops.logical_or(hidden_frames[:, :, None], hidden_bands[:, None, :])
         return ops.where(hidden, self._filling(spectrograms), spectrograms)
 
-    def _hidden(self, num_examples, length, num_masks, narrowest, widest):
+    def _hidden(self, num_examples, length, num_masks, width):
         """Bool, `(num_examples, length)`: what any of the masks along an axis hides."""
+        narrowest, widest = _range(width)
         shape = (num_examples, num_masks, 1)
         widths = narrowest + self._integers_below(widest - narrowest + 1, shape)
         starts = self._integers_below(length + 1 - widths, shape)
@@ -142,15 +134,6 @@ class SpecAugment(keras.layers.Layer):
         self._generator.state.assign(store["generator"])
 
 
-def _check_not_negative(**numbers):
-    for name, value in numbers.items():
-        if value < 0:
-            raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
-
-
-def _check_order(axis, narrowest, widest):
-    if narrowest > widest:
-        raise ValueError(
-            f"`min_{axis}_width` must not be above `{axis}_width`, for no mask would be left. "
-            f"Received: min_{axis}_width={narrowest}, {axis}_width={widest}"
-        )
+def _range(width):
+    """The narrowest and the widest mask."""
+    return (0, width) if isinstance(width, int) else width

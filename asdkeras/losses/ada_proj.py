@@ -10,11 +10,8 @@ from asdkeras.losses.adaptive_scale import (
     angles_of,
     batch_mean_of_sums,
     capped_median,
-    check_choice,
 )
 from asdkeras.losses.cosines import unit_vectors
-
-_SCALE_UPDATES = ("guarded", "reference", "fixed")
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -73,6 +70,9 @@ class AdaProj(AdaptiveScaleHead):
         2024.
     """
 
+    _per_class = "subspace_dimension"
+    _scale_updates = ("guarded", "reference", "fixed")
+
     def __init__(
         self,
         num_classes,
@@ -92,12 +92,6 @@ class AdaProj(AdaptiveScaleHead):
             scale_ceiling,
             **kwargs,
         )
-        if subspace_dimension < 1:
-            raise ValueError(
-                "AdaProj needs `subspace_dimension` of at least 1. "
-                f"Received: subspace_dimension={subspace_dimension}"
-            )
-        check_choice("scale_update", scale_update, _SCALE_UPDATES)
         self.subspace_dimension = subspace_dimension
 
     def build(self, embeddings_shape, labels_shape=None):

@@ -5,11 +5,14 @@ import math
 import keras
 from keras import ops
 
-from asdkeras.losses.cosines import unit_vectors
+from asdkeras.losses.cosines import add_centers, unit_vectors
 
 
 class AdaptiveScaleHead(keras.layers.Layer):
     """Centers by class, and a scale that follows the batch; a subclass says how.
+
+    A subclass says how its argument `centers_per_class` is called, and what `scale_update` may
+    be.
 
     Args:
         num_classes: int, at least 2.
@@ -54,19 +57,22 @@ class AdaptiveScaleHead(keras.layers.Layer):
         self.scale_update = scale_update
         self.scale_floor = scale_floor
         self.scale_ceiling = scale_ceiling
+        if centers_per_class < 1:
+            raise ValueError(
+                f"{type(self).__name__} needs `{self._per_class}` of at least 1. "
+                f"Received: {self._per_class}={centers_per_class}"
+            )
+        if scale_update not in self._scale_updates:
+            raise ValueError(
+                f"`scale_update` must be one of {self._scale_updates}. "
+                f"Received: scale_update={scale_update!r}"
+            )
         self._centers_per_class = centers_per_class
 
     def _build_weights(self, dim, start):
         if self.scale_update != "reference":
             start = min(max(start, self.scale_floor), self.scale_ceiling)
-        self.centers = self.add_weight(
-            name="centers",
-            shape=(dim, self.num_classes * self._centers_per_class),
-            initializer="glorot_uniform",
-            dtype="float32",
-            autocast=False,
-            trainable=self.trainable_centers,
-        )
+        self.centers = add_centers(self, dim, self.num_classes * self._centers_per_class)
         self.scale = self._scalar("scale", start)
         self.scale_clamped = self._scalar("scale_clamped", 0.0)
 
@@ -105,16 +111,6 @@ class AdaptiveScaleHead(keras.layers.Layer):
         centers = ops.transpose(unit_vectors(self.centers, axis=0))
         shape = (self.num_classes, self._centers_per_class, -1)
         return ops.convert_to_numpy(ops.reshape(centers, shape))
-
-
-def check_choice(name, value, choices):
-    """Refuse a value that is none of the choices.
-
-    Raises:
-        ValueError: if so.
-    """
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {choices}. Received: {name}={value!r}")
 
 
 def batch_mean_of_sums(exponents):

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from asdkeras.losses.cosines import cosines_to_centers
+from asdkeras.losses.cosines import add_centers, cosines_to_centers
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -52,14 +52,7 @@ class ArcFace(keras.layers.Layer):
         self.trainable_centers = trainable_centers
 
     def build(self, embeddings_shape, labels_shape=None):
-        self.centers = self.add_weight(
-            name="centers",
-            shape=(embeddings_shape[-1], self.num_classes),
-            initializer="glorot_uniform",
-            dtype="float32",
-            autocast=False,
-            trainable=self.trainable_centers,
-        )
+        self.centers = add_centers(self, embeddings_shape[-1], self.num_classes)
 
     def call(self, embeddings, labels=None, training=False):
         embeddings = ops.cast(embeddings, "float32")

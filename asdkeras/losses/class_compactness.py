@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from asdkeras.losses.cosines import unit_vectors
+from asdkeras.losses.cosines import add_centers, unit_vectors
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -58,14 +58,7 @@ class ClassCompactness(keras.layers.Layer):
         self.trainable_centers = trainable_centers
 
     def build(self, embeddings_shape, labels_shape=None):
-        self.centers = self.add_weight(
-            name="centers",
-            shape=(embeddings_shape[-1], self.num_classes),
-            initializer="glorot_uniform",
-            dtype="float32",
-            autocast=False,
-            trainable=self.trainable_centers,
-        )
+        self.centers = add_centers(self, embeddings_shape[-1], self.num_classes)
 
     def call(self, embeddings, labels=None, training=False):
         embeddings = ops.cast(embeddings, "float32")

@@ -30,3 +30,24 @@ def cosines_to_centers(embeddings, centers, num_classes):
     """
     cosines = ops.matmul(unit_vectors(embeddings, axis=-1), unit_vectors(centers, axis=0))
     return ops.reshape(cosines, (-1, num_classes, centers.shape[-1] // num_classes))
+
+
+def add_centers(layer, dim, num_centers):
+    """Add the weight `centers` to a layer being built; its `trainable_centers` says if it trains.
+
+    Args:
+        layer: Keras layer.
+        dim: int, of the embeddings.
+        num_centers: int.
+
+    Returns:
+        The weight, float32, `(dim, num_centers)`.
+    """
+    return layer.add_weight(
+        name="centers",
+        shape=(dim, num_centers),
+        initializer="glorot_uniform",
+        dtype="float32",
+        autocast=False,
+        trainable=layer.trainable_centers,
+    )

@@ -10,11 +10,8 @@ from asdkeras.losses.adaptive_scale import (
     angles_of,
     batch_mean_of_sums,
     capped_median,
-    check_choice,
 )
 from asdkeras.losses.cosines import cosines_to_centers
-
-_SCALE_UPDATES = ("guarded", "reference", "adacos2019", "fixed")
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -66,6 +63,9 @@ class SubClusterAdaCos(AdaptiveScaleHead):
         Detection", IJCNN 2021. Zhang et al., "AdaCos", CVPR 2019.
     """
 
+    _per_class = "num_subclusters"
+    _scale_updates = ("guarded", "reference", "adacos2019", "fixed")
+
     def __init__(
         self,
         num_classes,
@@ -85,12 +85,6 @@ class SubClusterAdaCos(AdaptiveScaleHead):
             scale_ceiling,
             **kwargs,
         )
-        if num_subclusters < 1:
-            raise ValueError(
-                "SubClusterAdaCos needs `num_subclusters` of at least 1. "
-                f"Received: num_subclusters={num_subclusters}"
-            )
-        check_choice("scale_update", scale_update, _SCALE_UPDATES)
         self.num_subclusters = num_subclusters
 
     def build(self, embeddings_shape, labels_shape=None):

@@ -13,10 +13,8 @@ def conformer_autoencoder(
     num_sections,
     num_blocks=4,
     width=144,
-    kernel_size=31,
-    num_heads=4,
     latent_dim=64,
-    dropout=0.1,
+    block=conformer_block,
 ):
     """Reconstruct a spectrogram from a few numbers per frame and the section of the clip.
 
@@ -37,19 +35,16 @@ def conformer_autoencoder(
         num_sections: int, at least 1.
         num_blocks: int, at least 1, of the encoder and of the decoder each. The code of the
             trace has 8 as its default and 4 in its configurations.
-        width: int, units per frame in the blocks, a multiple of `num_heads`.
-        kernel_size: int, frames, odd.
-        num_heads: int.
+        width: int, units per frame in the blocks.
         latent_dim: int, at least 1. The default of the trace is 32, its configurations
             have 64.
-        dropout: float in [0, 1), in the blocks.
+        block: function of frames and `name`, `conformer_block` with arguments of its own.
 
     Returns:
         float, `(batch, frames, bands)`, the reconstruction.
 
     Raises:
-        ValueError: if a number is below 1, `width` no multiple of `num_heads` or
-            `kernel_size` even.
+        ValueError: if a number is below 1, and what the blocks raise.
 
     References:
         Kuroyanagi et al., "Anomalous Sound Detection with Ensemble of Autoencoder and Binary
@@ -61,16 +56,14 @@ def conformer_autoencoder(
     for argument, size in sizes.items():
         if size < 1:
             raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={size}")
-    block = {"kernel_size": kernel_size, "num_heads": num_heads, "dropout": dropout}
-
     x = layers.Dense(width, name="input")(frames)
     for number in range(num_blocks):
-        x = conformer_block(x, name=f"encoder_{number}", **block)
+        x = block(x, name=f"encoder_{number}")
     latent = layers.Dense(latent_dim, activation="relu", name="latent")(x)
     latent = latent + _section_vector(sections, num_sections, latent_dim)
     x = layers.Dense(width, name="expansion")(latent)
     for number in range(num_blocks):
-        x = conformer_block(x, name=f"decoder_{number}", **block)
+        x = block(x, name=f"decoder_{number}")
     return layers.Dense(frames.shape[-1], name="reconstruction")(x)
 
 

@@ -5,8 +5,6 @@ import math
 import keras
 from keras import ops
 
-from asdkeras.optimizers.half_cosines import check_cycle, half_cosines
-
 
 @keras.saving.register_keras_serializable(package="asdkeras")
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
@@ -50,7 +48,16 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         ):
             if not 0.0 < value < math.inf:
                 raise ValueError(f"`{name}` must be above 0 and finite. Received: {name}={value}")
-        check_cycle(total_steps, warmup_fraction)
+        if total_steps < 2:
+            raise ValueError(
+                "`total_steps` must be at least 2: a cycle has a first and a last step. "
+                f"Received: total_steps={total_steps}"
+            )
+        if not 0.0 <= warmup_fraction < 1.0:
+            raise ValueError(
+                "`warmup_fraction` must lie in [0, 1): the rate has to fall again. "
+                f"Received: warmup_fraction={warmup_fraction}"
+            )
         self.peak = peak
         self.total_steps = total_steps
         self.warmup_fraction = warmup_fraction
@@ -60,7 +67,18 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         first = self.peak / self.start_divisor
         last = first / self.end_divisor
-        return half_cosines(step, (first, self.peak, last), self.total_steps, self.warmup_fraction)
+        return self.half_cosines(step, first, self.peak, last)
+
+    def half_cosines(self, step, first, middle, last):
+        """From the first of three values to the second at the peak, and on to the third."""
+        step, end = ops.cast(step, "float32"), self.total_steps - 1
+        rise_end = self.warmup_fraction * self.total_steps - 1
+        step = ops.minimum(step, float(end))
+        value = _half_cosine(step, middle, last, rise_end, end)
+        if rise_end > 0:
+            rising = _half_cosine(step, first, middle, 0.0, rise_end)
+            value = ops.where(step <= rise_end, rising, value)
+        return value
 
     def get_config(self):
         return {
@@ -83,7 +101,7 @@ class OneCycleAdam(keras.optimizers.Optimizer):
         v = beta_2 * v + (1 - beta_2) * g^2
         p = p - rate * (m / (1 - beta_1^(s + 1))) / (sqrt(v / (1 - beta_2^(s + 1))) + epsilon)
 
-    `rate` follows `OneCycle`; outside the layer `fast` it is `slow_rate_ratio` times that.
+    `rate` follows the cycle; outside the layer `fast` it is `slow_rate_ratio` times that.
     `beta_1` runs from the upper to the lower end of its range while the rate goes up, and
     back while it goes down. The bias of `m` is corrected as if the `beta_1` of the step had
     been that of all steps, as in PyTorch. `epsilon` is added to the corrected root, where
@@ -93,17 +111,13 @@ class OneCycleAdam(keras.optimizers.Optimizer):
     loaded goes on as if it had not stopped. `learning_rate` is that of the layer `fast`.
 
     Args:
-        peak: float above 0, the highest rate of the layer `fast`. Kuroyanagi 2021 has 1e-3.
-        total_steps: int, at least 2. Updates of the whole training.
+        learning_rate: `OneCycle`, of the layer `fast`. Kuroyanagi 2021 has a peak of 1e-3.
         slow_rate_ratio: float, not negative. Rate of all other layers over that of `fast`;
             0 freezes them. 0.5 there.
         fast: str, name of a layer: variables whose path has it as a component.
         beta_1_range: two floats in [0, 1), lower and upper end.
         beta_2: float in [0, 1).
         epsilon: float, not negative.
-        warmup_fraction: as in `OneCycle`.
-        start_divisor: as in `OneCycle`.
-        end_divisor: as in `OneCycle`.
         name: str.
 
     Raises:
@@ -116,23 +130,23 @@ class OneCycleAdam(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        peak,
-        total_steps,
+        learning_rate,
         *,
         slow_rate_ratio=0.5,
         fast="head",
         beta_1_range=(0.85, 0.95),
         beta_2=0.999,
         epsilon=1e-8,
-        warmup_fraction=0.3,
-        start_divisor=25.0,
-        end_divisor=1e4,
         name="one_cycle_adam",
     ):
+        if not isinstance(learning_rate, OneCycle):
+            raise ValueError(
+                "`learning_rate` must be a `OneCycle`, whose steps the momentum follows. "
+                f"Received: learning_rate={learning_rate}"
+            )
         _check_adam(slow_rate_ratio, beta_1_range, beta_2, epsilon)
-        cycle = OneCycle(peak, total_steps, warmup_fraction, start_divisor, end_divisor)
-        super().__init__(learning_rate=cycle, name=name)
-        self.cycle = cycle
+        super().__init__(learning_rate, name=name)
+        self.cycle = learning_rate
         self.slow_rate_ratio = slow_rate_ratio
         self.fast = fast
         self.beta_1_range = tuple(beta_1_range)
@@ -183,7 +197,7 @@ class OneCycleAdam(keras.optimizers.Optimizer):
 
     def get_config(self):
         return {
-            **self.cycle.get_config(),
+            "learning_rate": keras.optimizers.schedules.serialize(self.cycle),
             "slow_rate_ratio": self.slow_rate_ratio,
             "fast": self.fast,
             "beta_1_range": list(self.beta_1_range),  # Keras does not restore tuples here.
@@ -195,9 +209,7 @@ class OneCycleAdam(keras.optimizers.Optimizer):
     def _new_share(self):
         """1 - beta_1 of the next update: the part of its gradient in the mean."""
         least, most = (1.0 - beta for beta in reversed(self.beta_1_range))
-        cycle = self.cycle
-        values = (least, most, least)
-        return half_cosines(self.iterations, values, cycle.total_steps, cycle.warmup_fraction)
+        return self.cycle.half_cosines(self.iterations, least, most, least)
 
     def _shares(self):
         """That, and by what the bias of mean and square is corrected: 1 - beta^step."""
@@ -206,6 +218,14 @@ class OneCycleAdam(keras.optimizers.Optimizer):
         num_steps = ops.cast(self.iterations + 1, "float32")
         mean_share = -ops.expm1(num_steps * ops.log1p(-new_share))
         return new_share, mean_share, -ops.expm1(num_steps * math.log(self.beta_2))
+
+
+def _half_cosine(step, first, last, start, end):
+    # Squared sines, for 1 + cos would lose the small end of the curve in float32.
+    quarter_turn = 0.5 * math.pi / (end - start)
+    weight_of_first = ops.square(ops.sin(quarter_turn * (end - step)))
+    weight_of_last = ops.square(ops.sin(quarter_turn * (step - start)))
+    return first * weight_of_first + last * weight_of_last
 
 
 def _check_adam(slow_rate_ratio, beta_1_range, beta_2, epsilon):

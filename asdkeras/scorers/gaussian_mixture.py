@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_array
 
 from asdkeras.layers.mixture_score import MixtureScore
-from asdkeras.scorers.gaussians import closest_component_score
+from asdkeras.scorers.gaussians import log_likelihoods
 from asdkeras.scorers.terms import Floats
 
 _TARGET_MODELS = ("gmm", "closed_form")
@@ -26,12 +26,22 @@ class _Mixture(BaseEstimator):
     covariances_: Floats
 
     def anomaly_score(self, embeddings: Any) -> Floats:
-        """Higher is more anomalous. ndarray `(clips,)`."""
+        """`-max_k [log pi_k + log N(x; mu_k, Sigma_k)]`, higher is more anomalous.
+
+        `log pi_k` is left out unless weights of components count.
+
+        Args:
+            embeddings: float, `(clips, dim)`.
+
+        Returns:
+            float64, `(clips,)`.
+        """
         self._require_fit()
         embeddings = check_array(embeddings, dtype=np.float64)
-        return closest_component_score(
-            embeddings, self.weights_, self.means_, self.covariances_, self.component_weights
-        )
+        likelihoods = log_likelihoods(embeddings, self.means_, self.covariances_)
+        if self.component_weights:
+            likelihoods = likelihoods + np.log(self.weights_)
+        return -likelihoods.max(axis=1)
 
     def layer(self) -> MixtureScore:
         """`anomaly_score` as a Keras layer."""

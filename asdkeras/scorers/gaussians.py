@@ -29,28 +29,3 @@ def _log_likelihood(embeddings: Floats, mean: Floats, lower: Floats) -> Floats:
     whitened = solve_triangular(lower, (embeddings - mean).T, lower=True, check_finite=False)
     log_determinant = 2.0 * np.log(np.diagonal(lower)).sum()
     return -0.5 * (len(mean) * np.log(2.0 * np.pi) + log_determinant + (whitened**2).sum(axis=0))
-
-
-def closest_component_score(
-    embeddings: Floats,
-    weights: Floats,
-    means: Floats,
-    covariances: Floats,
-    component_weights: bool = True,
-) -> Floats:
-    """`-max_k [log pi_k + log N(x; mu_k, Sigma_k)]`.
-
-    Args:
-        embeddings: float64, `(clips, dim)`.
-        weights: float64, `(components,)`, sum to 1 (paper: pi).
-        means: float64, `(components, dim)`.
-        covariances: float64, `(components, dim, dim)`.
-        component_weights: bool. False leaves `log pi_k` out.
-
-    Returns:
-        float64, `(clips,)`, higher is more anomalous.
-    """
-    likelihoods = log_likelihoods(embeddings, means, covariances)
-    if component_weights:
-        likelihoods = likelihoods + np.log(weights)
-    return -likelihoods.max(axis=1)

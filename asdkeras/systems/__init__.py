@@ -1,10 +1,11 @@
 """One file per paper; the file name is the name a recipe uses. A folder is what several share.
 
-A system is a module whose name has a year, `<author><year>`. It defines `Config`, a frozen
-dataclass with a field `variant`, and `create(config)`, which returns a `System` or an `Ensemble`
-(`systems/system.py`). It may define `fallback(config, table)`, which names the variant that a
-detector is made of where the training clips in `table` have nothing that the variant of `config`
-could learn to tell apart.
+A system is a module whose name has a year: `<author><year>`, and a letter or the method behind it
+where that is taken, such as `wilkinghoff2024ssl`. Small letters and digits alone: a module that is
+named otherwise is no system. It defines `Config`, a frozen dataclass with a field `variant`, and
+`create(config)`, which returns a `System` or an `Ensemble` (`systems/system.py`). It may define
+`fallback(config, table)`, which names the variant that a detector is made of where the training
+clips in `table` have nothing that the variant of `config` could learn to tell apart.
 """
 
 import ast
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from asdkeras.systems.system import Ensemble, System
 
 
+_NAME = re.compile(r"[a-z]+\d{4}[a-z0-9]*")
+
+
 def names() -> list[str]:
     """Names of all systems, sorted."""
     modules = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
-    return sorted(name for name in modules if re.search(r"\d{4}", name))
+    return sorted(name for name in modules if _NAME.fullmatch(name))
 
 
 def check(name: str) -> None:

@@ -55,11 +55,11 @@ Where the paper is silent:
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 
-from asdkeras.config import Checked, Percentile, require
+from asdkeras.config import Checked, Constraint, Percentile
 from asdkeras.scorers.combination import Combination, Method
 from asdkeras.systems.kuroyanagi.classifier import ANSWER, OutlierClassifierSystem
 from asdkeras.systems.kuroyanagi.config_sections import (
@@ -86,6 +86,15 @@ _METHODS: tuple[Method, ...] = ("mean", "median", "maximum", "rank")
 _BEST_AE = (3, 5, 10, 20)  # Section 3.1: N was selected from these.
 _BEST_BC = (2,)
 _TOGETHER = "anomaly_score"
+
+
+def _entries_for(names: tuple[str, ...]) -> Constraint:
+    """Mappings that have an entry for each of these, and no other."""
+    return Constraint(
+        f"must have an entry for each of {', '.join(names)}",
+        lambda value: set(value) == set(names),
+        show=lambda value: ", ".join(map(str, value)) or "none",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,26 +126,17 @@ class Config(Checked):
         "bc_efficientnet_b3",
     ]
     ae: ConformerAutoencoder
-    ae_members: dict[str, Any]
+    ae_members: Annotated[dict[str, Any], _entries_for(_AE[1:])]
     bc: Classifier
-    bc_members: dict[str, Any]
+    bc_members: Annotated[dict[str, Any], _entries_for(_BC[1:])]
     together: Together
     threshold_percentile: Percentile
 
     def check(self) -> None:
-        for key, names, settings in (
-            ("ae_members", _AE, self.ae),
-            ("bc_members", _BC, self.bc),
-        ):
-            changes = getattr(self, key)
-            require(
-                set(changes) == set(names[1:]),
-                key,
-                f"must have an entry for each of {', '.join(names[1:])}",
-                ", ".join(map(str, changes)) or "none",
-            )
-            for name, each in changes.items():
-                changed(settings, each, f"{key}.{name}")
+        for name, each in self.ae_members.items():
+            changed(self.ae, each, f"ae_members.{name}")
+        for name, each in self.bc_members.items():
+            changed(self.bc, each, f"bc_members.{name}")
 
 
 def create(config: Config) -> AnySystem | Ensemble:

@@ -37,7 +37,7 @@ Table 3 are the scores `section`, `attributes` and `target` of `all_40`.
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
@@ -45,7 +45,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asdkeras.batches.pipeline import Mixup, inference_batches
-from asdkeras.config import Checked, Count, NotNegative, Percentile, Positive, Probability, require
+from asdkeras.config import (
+    Checked,
+    Constraint,
+    Count,
+    NotNegative,
+    Percentile,
+    Positive,
+    Probability,
+    Relation,
+    above_field,
+)
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels, attribute_labels, section_labels, source_and_target
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
@@ -85,6 +95,21 @@ _HEADS = {"two_heads": ("sections", "attributes"), "one_head": ("sections",)}
 _SUBCLUSTERS = (1, 2, 4, 8, 16)
 _SMALLEST_VARIANCE = 1e-6  # In dB squared: a band that varies less carries no sound.
 
+_KNOWN_SUBCLUSTERS = Constraint(
+    f"must name some of {list(_SUBCLUSTERS)}",
+    lambda value: bool(value) and {*value} <= {*_SUBCLUSTERS},
+    show=list,
+)
+_LONGER_THAN_HALF_A_WINDOW = Relation(
+    "must exceed half a window of {0.window_length} samples",
+    lambda value, config: value > config.window_length // 2,
+)
+_TRAINED_EPOCHS = Relation(
+    "must name epochs between 1 and {0.epochs}",
+    lambda value, config: bool(value) and all(1 <= epoch <= config.epochs for epoch in value),
+    show=list,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Config(Checked):
@@ -106,8 +131,8 @@ class Config(Checked):
         "all_40",
         "selected_20",
     ]
-    ensemble_subclusters: tuple[int, ...]
-    clip_length: Count
+    ensemble_subclusters: Annotated[tuple[int, ...], _KNOWN_SUBCLUSTERS]
+    clip_length: Annotated[Count, _LONGER_THAN_HALF_A_WINDOW]
     window_length: Count
     hop_length: Count
     num_mel_bins: Count
@@ -117,11 +142,11 @@ class Config(Checked):
     mixup_labels: Literal["linear", "max"]
     scale_update: Literal["guarded", "reference", "adacos2019", "fixed"]
     scale_floor: Positive
-    scale_ceiling: float
+    scale_ceiling: Annotated[float, above_field("scale_floor")]
     loss_form: Literal["log", "reference"]
     trainable_centers: bool
     epochs: Count
-    keep_epochs: tuple[int, ...]
+    keep_epochs: Annotated[tuple[int, ...], _TRAINED_EPOCHS]
     batch_size: Count
     learning_rate: Positive
     weight_decay: NotNegative
@@ -130,32 +155,6 @@ class Config(Checked):
     target_model: Literal["gmm", "closed_form"]
     tmax_machines: tuple[str, ...]
     threshold_percentile: Percentile
-
-    def check(self) -> None:
-        require(
-            self.clip_length > self.window_length // 2,
-            "clip_length",
-            f"must exceed half a window of {self.window_length} samples",
-            self.clip_length,
-        )
-        require(
-            self.scale_ceiling > self.scale_floor,
-            "scale_ceiling",
-            "must exceed `scale_floor`",
-            self.scale_ceiling,
-        )
-        require(
-            bool(self.keep_epochs) and all(1 <= e <= self.epochs for e in self.keep_epochs),
-            "keep_epochs",
-            f"must name epochs between 1 and {self.epochs}",
-            list(self.keep_epochs),
-        )
-        require(
-            bool(self.ensemble_subclusters) and {*self.ensemble_subclusters} <= {*_SUBCLUSTERS},
-            "ensemble_subclusters",
-            f"must name some of {list(_SUBCLUSTERS)}",
-            list(self.ensemble_subclusters),
-        )
 
     @property
     def heads(self) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ from asdkeras.config import (
     Percentile,
     Positive,
     Probability,
+    above_field,
     at_least,
     multiple_of,
     require,
@@ -136,7 +137,7 @@ class Config(Checked):
     trainable_centers: bool
     scale_update: Literal["guarded", "reference", "adacos2019", "fixed"]
     scale_floor: Positive
-    scale_ceiling: float
+    scale_ceiling: Annotated[float, above_field("scale_floor")]
     cce_weight: NotNegative
     normalize_compactness: bool
     arcface_scale: Positive
@@ -168,12 +169,6 @@ class Config(Checked):
             "scale_update",
             f"may be `adacos2019` for {' and '.join(_ADACOS)} alone",
             f"adacos2019 for {self.variant}",
-        )
-        require(
-            self.scale_ceiling > self.scale_floor,
-            "scale_ceiling",
-            "must exceed `scale_floor`",
-            self.scale_ceiling,
         )
 
     @property

@@ -6,15 +6,15 @@ import pytest
 import tensorflow as tf
 
 from asdkeras.layers.frame_windows import FrameWindows
-from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
+from asdkeras.layers.log_mel_spectrogram import LogMelMagnitudes, LogMelSpectrogram
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
 from asdkeras.layers.magnitude_spectrum import MagnitudeSpectrum
 
 SAMPLES = 400
 
 
-def log_mel(**arguments):
-    return LogMelSpectrogram(8000, window_length=64, hop_length=32, num_mel_bins=8, **arguments)
+def log_mel(layer_class=LogMelSpectrogram, **arguments):
+    return layer_class(8000, window_length=64, hop_length=32, num_mel_bins=8, **arguments)
 
 
 def windows_of_log_mel(**arguments):
@@ -24,7 +24,7 @@ def windows_of_log_mel(**arguments):
 FRONT_ENDS = {
     "log_mel": log_mel,
     "log_mel_above_an_added_floor": lambda **more: log_mel(floor_by="addition", **more),
-    "log_mel_of_magnitudes": lambda **more: log_mel(of="magnitude", centered=False, **more),
+    "log_mel_of_magnitudes": lambda **more: log_mel(LogMelMagnitudes, pad_mode=None, **more),
     "windows_of_log_mel": windows_of_log_mel,
     "magnitude_spectrogram": lambda **more: MagnitudeSpectrogram(64, 32, **more),
     "magnitude_spectrum": MagnitudeSpectrum,

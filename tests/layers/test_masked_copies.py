@@ -71,8 +71,8 @@ def hidden_places(hidden):
 @pytest.mark.parametrize(
     ("arguments", "axis"),
     [
-        ({"time_width": 3, "min_time_width": 3, "num_time_masks": 1, "num_band_masks": 0}, 0),
-        ({"band_width": 3, "min_band_width": 3, "num_time_masks": 0, "num_band_masks": 1}, 1),
+        ({"time_width": (3, 3), "num_time_masks": 1, "num_band_masks": 0}, 0),
+        ({"band_width": (3, 3), "num_time_masks": 0, "num_band_masks": 1}, 1),
     ],
 )
 def test_masks_hide_neighbors_along_their_axis(arguments, axis):
@@ -91,8 +91,8 @@ def test_masks_hide_neighbors_along_their_axis(arguments, axis):
 @pytest.mark.parametrize(
     ("arguments", "axis"),
     [
-        ({"num_time_masks": 4, "num_band_masks": 0, "time_width": 1, "min_time_width": 1}, 0),
-        ({"num_time_masks": 0, "num_band_masks": 4, "band_width": 1, "min_band_width": 1}, 1),
+        ({"num_time_masks": 4, "num_band_masks": 0, "time_width": (1, 1)}, 0),
+        ({"num_time_masks": 0, "num_band_masks": 4, "band_width": (1, 1)}, 1),
     ],
 )
 def test_there_are_as_many_masks_as_asked_for(arguments, axis):
@@ -208,8 +208,8 @@ def test_layer_contract(spectrograms):
         ({"dropout": 1.0}, r"`dropout` must lie in \[0, 1\).*Received: dropout=1.0"),
         ({"dropout": -0.1}, r"`dropout` must lie in \[0, 1\).*Received: dropout=-0.1"),
         ({"seed": -1}, r"`seed` must not be negative\. Received: seed=-1"),
-        ({"time_width": -1}, r"`time_width` must not be negative\. Received: time_width=-1"),
-        ({"min_band_width": 6}, r"`min_band_width` must not be above `band_width`"),
+        ({"time_width": -1}, r"`time_width` must be a width from 0 on.*Received: time_width=-1"),
+        ({"band_width": (6, 5)}, r"the narrowest first\. Received: band_width=\(6, 5\)"),
     ],
 )
 def test_wrong_numbers_are_refused_when_the_layer_is_made(arguments, message):

@@ -1,23 +1,28 @@
 """The conformer autoencoder: the recorded one, the definition, sizes, and the section."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
 from asdkeras.networks.conformer_autoencoder import conformer_autoencoder
+from asdkeras.networks.conformer_block import conformer_block
 from tests.golden import load_golden
 from tests.networks.conformer_weights import block_by_definition, disturb, fill_block
 from tests.networks.released import count
 
-SMALL = {"num_sections": 3, "num_blocks": 2, "width": 8, "kernel_size": 3, "num_heads": 2}
-SMALL["latent_dim"] = 5
+SMALL = {"num_sections": 3, "num_blocks": 2, "width": 8, "latent_dim": 5}
 FRAMES = np.random.default_rng(0).normal(size=(2, 7, 6)).astype("float32")
 SECTIONS = np.array([2, 0], "int32")
 
 
-def network(bands=6, length=None, **arguments):
+def network(bands=6, length=None, kernel_size=3, num_heads=2, dropout=0.1, **arguments):
     frames, sections = keras.Input((length, bands)), keras.Input((), dtype="int32")
-    output = conformer_autoencoder(frames, sections, **SMALL | arguments)
+    block = functools.partial(
+        conformer_block, kernel_size=kernel_size, num_heads=num_heads, dropout=dropout
+    )
+    output = conformer_autoencoder(frames, sections, **SMALL | arguments, block=block)
     return keras.Model([frames, sections], output)
 
 

@@ -36,7 +36,7 @@ def test_the_rates_are_those_of_pytorch(total, table, column, peak):
 
 @pytest.mark.parametrize(("total", "table"), RECORDED)
 def test_beta_1_and_both_rates_of_the_optimizer_are_those_of_pytorch(total, table):
-    optimizer = OneCycleAdam(1e-3, total)
+    optimizer = OneCycleAdam(OneCycle(1e-3, total))
     for step, (_, rate, beta_1) in table.items():
         optimizer.iterations.assign(int(step))
         assert float(optimizer.beta_1) == pytest.approx(beta_1, rel=1e-6)
@@ -108,7 +108,7 @@ def adam_by_definition(start, gradients, rates, betas, beta_2, epsilon):
 )
 def test_ten_steps_of_both_rates_are_the_definition(arguments):
     total, peak = 10, 0.5
-    optimizer, variables = OneCycleAdam(peak, total, **arguments), named_variables()
+    optimizer, variables = OneCycleAdam(OneCycle(peak, total), **arguments), named_variables()
     start = [np.array(variable) for variable in variables]
     low, high = arguments.get("beta_1_range", (0.85, 0.95))
     rates = [cycle_by_definition(s, peak / 25, peak, peak / 25e4, total, 0.3) for s in range(total)]
@@ -138,7 +138,7 @@ def test_the_layer_that_learns_fast_is_a_whole_part_of_the_path():
     names = ["head", "model", "header", "ahead"]
     variables = named_variables([(name, (2,)) for name in names])
     start = [np.array(variable) for variable in variables]
-    optimizer = OneCycleAdam(0.1, 10, slow_rate_ratio=0.0)
+    optimizer = OneCycleAdam(OneCycle(0.1, 10), slow_rate_ratio=0.0)
 
     optimizer.apply([keras.ops.ones((2,))] * 4, variables)
 
@@ -151,7 +151,7 @@ def test_a_layer_inside_a_model_inside_a_model_learns_fast():
     inner = keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(1, name="out")])
     model = keras.Model(features, inner(keras.layers.Dense(3)(features)))
     start = [np.array(weight) for weight in model.weights]
-    optimizer = OneCycleAdam(0.1, 10, slow_rate_ratio=0.0, fast="out")
+    optimizer = OneCycleAdam(OneCycle(0.1, 10), slow_rate_ratio=0.0, fast="out")
 
     optimizer.apply([keras.ops.ones(w.shape) for w in model.weights], model.weights)
 
@@ -162,7 +162,7 @@ def test_a_layer_inside_a_model_inside_a_model_learns_fast():
 def test_a_network_without_the_fast_layer_is_refused():
     variables = named_variables([("trunk", (2,)), ("header", (2,))])
     with pytest.raises(ValueError, match=r"no variable.*fast='head'.*'header/kernel'.*Name the"):
-        OneCycleAdam(0.1, 10).build(variables)
+        OneCycleAdam(OneCycle(0.1, 10)).build(variables)
 
 
 def model_with(optimizer, run_eagerly=True):
@@ -183,7 +183,9 @@ def train(model, steps):
 
 
 def test_a_loaded_training_goes_on_as_if_it_had_not_stopped(tmp_path):
-    through, stopped = (model_with(OneCycleAdam(0.1, 6, beta_1_range=(0.1, 0.9))) for _ in "ab")
+    through, stopped = (
+        model_with(OneCycleAdam(OneCycle(0.1, 6), beta_1_range=(0.1, 0.9))) for _ in "ab"
+    )
     train(through, range(6))
     train(stopped, range(3))
     stopped.save(tmp_path / "model.keras")
@@ -198,15 +200,15 @@ def test_a_loaded_training_goes_on_as_if_it_had_not_stopped(tmp_path):
 
 
 def test_a_traced_training_is_the_eager_one():
-    eager = model_with(OneCycleAdam(0.1, 6))
-    traced = model_with(OneCycleAdam(0.1, 6), run_eagerly=False)
+    eager = model_with(OneCycleAdam(OneCycle(0.1, 6)))
+    traced = model_with(OneCycleAdam(OneCycle(0.1, 6)), run_eagerly=False)
     assert train(traced, range(6)) == pytest.approx(train(eager, range(6)), rel=1e-5)
 
 
 def test_half_precision_weights_are_updated_in_float32():
     with keras.name_scope("head"):
         weights = keras.Variable(np.ones((2,), "float16"), dtype="float16")
-    optimizer = OneCycleAdam(0.5, 10, start_divisor=1.0)
+    optimizer = OneCycleAdam(OneCycle(0.5, 10, start_divisor=1.0))
     optimizer.apply([keras.ops.full((2,), 1e-2, dtype="float16")], [weights])
     # The squared gradient and epsilon are almost 0 in float16; the first step is the rate.
     np.testing.assert_allclose(weights, [0.5, 0.5], rtol=1e-3)  # float16 has 11 bits
@@ -214,35 +216,34 @@ def test_half_precision_weights_are_updated_in_float32():
 
 def test_the_config_holds_every_argument():
     optimizer = OneCycleAdam(
-        0.3,
-        7,
+        OneCycle(0.3, 7, warmup_fraction=0.6, start_divisor=8.0, end_divisor=9.0),
         slow_rate_ratio=0.2,
         fast="out",
         beta_1_range=(0.1, 0.2),
         beta_2=0.4,
         epsilon=0.5,
-        warmup_fraction=0.6,
-        start_divisor=8.0,
-        end_divisor=9.0,
         name="mine",
     )
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert copy.get_config() == optimizer.get_config()
-    assert copy.get_config() == {
-        "peak": 0.3,
-        "total_steps": 7,
+    config = copy.get_config()
+    assert config.pop("learning_rate") == keras.optimizers.schedules.serialize(optimizer.cycle)
+    assert config == {
         "slow_rate_ratio": 0.2,
         "fast": "out",
         "beta_1_range": [0.1, 0.2],
         "beta_2": 0.4,
         "epsilon": 0.5,
-        "warmup_fraction": 0.6,
-        "start_divisor": 8.0,
-        "end_divisor": 9.0,
         "name": "mine",
     }
     assert copy.beta_1_range == (0.1, 0.2)
-    assert copy.cycle.get_config() == optimizer.cycle.get_config()
+    assert copy.cycle.get_config() == {
+        "peak": 0.3,
+        "total_steps": 7,
+        "warmup_fraction": 0.6,
+        "start_divisor": 8.0,
+        "end_divisor": 9.0,
+    }
 
 
 def test_the_schedule_survives_its_config():
@@ -261,6 +262,17 @@ def test_the_schedule_survives_its_config():
         ({"warmup_fraction": -0.1}, r"in \[0, 1\).*Received: warmup_fraction=-0.1"),
         ({"start_divisor": 0.0}, r"`start_divisor` must be above 0.*start_divisor=0.0"),
         ({"end_divisor": -1.0}, r"`end_divisor` must be above 0.*end_divisor=-1.0"),
+    ],
+)
+def test_what_makes_no_cycle_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        OneCycle(**{"peak": 1e-3, "total_steps": 100, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rate": 0.1}, r"must be a `OneCycle`.*Received: learning_rate=0.1"),
         ({"slow_rate_ratio": -0.5}, r"not be negative. Received: slow_rate_ratio=-0.5"),
         ({"beta_1_range": (0.95, 0.85)}, r"the lower first.*Received: beta_1_range=\(0.95, 0.85"),
         ({"beta_1_range": (0.85, 1.0)}, r"in \[0, 1\).*Received: beta_1_range=\(0.85, 1.0"),
@@ -270,4 +282,4 @@ def test_the_schedule_survives_its_config():
 )
 def test_what_makes_no_sense_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        OneCycleAdam(**{"peak": 1e-3, "total_steps": 100, **arguments})
+        OneCycleAdam(**{"learning_rate": OneCycle(1e-3, 100), **arguments})

@@ -55,6 +55,34 @@ def test_the_head_of_a_recipe_states_a_command_that_leads_to_it(path, monkeypatc
     assert find_recipe(arguments.system, dataset, arguments.recipe).resolve() == path
 
 
+OF_ONES_OWN = {
+    "baseline2020": ("dcase2020", {}),
+    "baseline2021": ("dcase2021", {"config.mobilenetv2.learning_rate": 0.0001}),
+    "baseline2022": ("dcase2022", {"config.mobilenetv2.learning_rate": 0.0001}),
+    "baseline2023": ("dcase2023", {"config.threshold_data": "clips"}),
+    "kuroyanagi2021": ("dcase2021", {}),
+    "nejjar2022": (
+        "dcase2022",
+        {"config.pretraining.batch_size": 64, "config.pretraining.learning_rate": 0.05},
+    ),
+    "venkatesh2022": ("dcase2022", {"config.machine_learning_rates": {}}),
+    "wilkinghoff2021": (
+        "dcase2021",
+        {"config.epochs": 40, "config.keep_epochs": [10, 20, 30, 40]},
+    ),
+    "wilkinghoff2024": ("dcase2022", {"seeds": [0]}),
+}
+
+
+@pytest.mark.parametrize("system", OF_ONES_OWN)
+def test_recordings_of_ones_own_take_the_recipe_of_the_paper_but_for_few_values(system):
+    base, differing = OF_ONES_OWN[system]
+    shipped = recipes_of(system)
+    overrides = [f"{key}={value}" for key, value in {"dataset": "folder", **differing}.items()]
+
+    assert load_recipe(shipped["folder"]) == load_recipe(shipped[base], overrides=overrides)
+
+
 def test_recipes_are_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 

@@ -37,6 +37,19 @@ def test_fit_takes_its_options_from_the_paper():
     assert ours.n_components_ == 4
 
 
+@pytest.mark.parametrize(
+    ("component_weights", "key"),
+    [(True, "gmm_score_max_weighted"), (False, "gmm_score_max_unweighted")],
+)
+def test_score_is_that_of_the_reference(component_weights, key):
+    golden = load_golden("wilkinghoff_backend/backend")
+    scorer = GaussianMixtureScorer(len(golden["gmm_means"]), component_weights=component_weights)
+    scorer.weights_, scorer.means_ = golden["gmm_weights"], golden["gmm_means"]
+    scorer.covariances_ = golden["gmm_covs"]
+
+    np.testing.assert_allclose(scorer.anomaly_score(golden["test"]), golden[key], rtol=1e-8)
+
+
 def test_start_of_the_means_matters():
     embeddings = unit_clips(60)
     by_kmeans = GaussianMixtureScorer(4).fit(embeddings)

@@ -1,10 +1,9 @@
-"""Log-likelihoods against SciPy, scores against the reference's."""
+"""Log-likelihoods against SciPy and the reference."""
 
 import numpy as np
-import pytest
 from scipy.stats import multivariate_normal
 
-from asdkeras.scorers.gaussians import closest_component_score, log_likelihoods
+from asdkeras.scorers.gaussians import log_likelihoods
 from tests.golden import load_golden
 
 
@@ -21,24 +20,6 @@ def test_log_likelihoods_are_those_of_the_density():
         np.testing.assert_allclose(
             likelihoods[:, component], density.logpdf(embeddings), rtol=1e-10
         )
-
-
-@pytest.mark.parametrize(
-    ("component_weights", "key"),
-    [(True, "gmm_score_max_weighted"), (False, "gmm_score_max_unweighted")],
-)
-def test_score_is_that_of_the_reference(component_weights, key):
-    golden = load_golden("wilkinghoff_backend/backend")
-
-    score = closest_component_score(
-        golden["test"],
-        golden["gmm_weights"],
-        golden["gmm_means"],
-        golden["gmm_covs"],
-        component_weights,
-    )
-
-    np.testing.assert_allclose(score, golden[key], rtol=1e-8)
 
 
 def test_weighted_likelihoods_of_all_components_add_up_to_that_of_the_mixture():

@@ -163,8 +163,8 @@ class Echo:
     def __init__(self):
         self.sizes = {}
 
-    def __call__(self, frames, sections, **sizes):
-        self.sizes = sizes
+    def __call__(self, frames, sections, block, **sizes):
+        sizes = self.sizes = {**sizes, **block.keywords}
         vectors = keras.layers.Embedding(
             sizes["num_sections"],
             frames.shape[-1],
@@ -286,8 +286,8 @@ def test_network_and_masks_are_those_of_the_recipe_in_training_and_at_inference(
     copies = copies_of(settings, models)
 
     for layer in (hiding[SpecAugment], copies):
-        assert (layer.num_time_masks, layer.min_time_width, layer.time_width) == (50, 1, 5)
-        assert (layer.num_band_masks, layer.min_band_width, layer.band_width) == (5, 0, 10)
+        assert (layer.num_time_masks, layer.time_width) == (50, (1, 5))
+        assert (layer.num_band_masks, layer.band_width) == (5, (0, 10))
     assert hiding[SpecAugment].fill == "zero"
     assert hiding[ResumableDropout].rate == copies.dropout == 0.2
     assert copies.num_copies == 10

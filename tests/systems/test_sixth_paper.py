@@ -37,10 +37,7 @@ def files_of_the_page():
     """Path -> content of every file that the page shows."""
     text = PAGE.read_text(encoding="utf-8")
     shown = re.findall(r"^`([\w/.]+)`\n\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    files = dict(shown)
-    mini = files[f"recipes/{NAME}/mini.yaml"]
-    files[f"recipes/{NAME}/folder.yaml"] = mini.replace("dataset: mini", "dataset: folder")
-    return files
+    return dict(shown)
 
 
 @pytest.fixture(scope="module")

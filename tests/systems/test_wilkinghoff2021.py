@@ -147,7 +147,7 @@ def scored(config, scale=1.0, num_subclusters=2):
     }
     arrays["temporal_maximum"] = rng.normal(size=(len(table), 4)).astype("float32")
     training = table[table["split"] == "train"]
-    models = system.Trained(
+    models = system.TwoHeadModels(
         clip_length=4096,
         sample_rate_hz=16_000,
         keep="end",

@@ -11,7 +11,7 @@ from asdkeras.losses.arc_face import ArcFace, ArcFaceCrossEntropy
 from asdkeras.losses.double_centroids import DoubleCentroids
 from asdkeras.networks.efficientnet_b3 import efficientnet_b3
 from asdkeras.networks.residual_networks import residual_network
-from asdkeras.optimizers.one_cycle import OneCycleAdam
+from asdkeras.optimizers.one_cycle import OneCycle, OneCycleAdam
 from asdkeras.systems.kuroyanagi.config_sections import Classifier
 from asdkeras.systems.kuroyanagi.log_mel import log_mel
 
@@ -53,8 +53,7 @@ def training_model(
         weights[_ARC_FACE] = face.weight
     model = keras.Model({"waveform": waveform, "label": label}, outputs)
     optimizer = OneCycleAdam(
-        settings.head_rate,
-        steps,
+        OneCycle(settings.head_rate, steps),
         slow_rate_ratio=settings.network_rate / settings.head_rate,
         fast=_HEAD,
         epsilon=settings.adam_epsilon,

@@ -13,8 +13,12 @@ from asdkeras.config import (
     Positive,
     Probability,
     at_least,
+    at_least_field,
+    at_most_field,
     build_config,
     multiple_of,
+    multiple_of_field,
+    place_of,
     require,
 )
 from asdkeras.errors import RecipeError
@@ -25,6 +29,7 @@ _HELD_OUT = Constraint(
     "must lie between 0 and 1: the scorer hears what the network has not",
     lambda value: 0.0 < value < 1.0,
 )
+Rounds = Annotated[int, multiple_of_field("steps_per_save")]
 _ASCENDING = Constraint(
     "must be two numbers, the least first",
     lambda value: len(value) == 2 and value[0] <= value[1],
@@ -43,21 +48,11 @@ class Masks(Checked):
 
     num_time_masks: NaturalNumber
     min_time_width: NaturalNumber
-    time_width: int
+    time_width: Annotated[int, at_least_field("min_time_width")]
     num_band_masks: NaturalNumber
     min_band_width: NaturalNumber
-    band_width: int
+    band_width: Annotated[int, at_least_field("min_band_width")]
     input_dropout: Fraction
-
-    def check(self) -> None:
-        for name in ("time_width", "band_width"):
-            least = getattr(self, f"min_{name}")
-            require(
-                getattr(self, name) >= least,
-                name,
-                f"must not be below `min_{name}`, {least}",
-                getattr(self, name),
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,15 +84,15 @@ class ConformerAutoencoder(Checked):
     num_copies: Count
     copy_pooling: Literal["mean", "maximum", "median"]
     num_blocks: Count
-    width: Count
+    width: Annotated[Count, multiple_of_field("num_heads")]
     kernel_size: Annotated[
         int, at_least(1), Constraint("must be odd", lambda value: value % 2 == 1)
     ]
     num_heads: Count
     latent_dim: Count
     dropout: Fraction
-    steps: int
-    steps_per_save: int
+    steps: Rounds
+    steps_per_save: Count
     batch_size: Count
     warmup_steps: Count
     rate_factor: Positive
@@ -108,13 +103,6 @@ class ConformerAutoencoder(Checked):
     time_pooling: Literal["mean", "maximum", "median"]
 
     def check(self) -> None:
-        _require_rounds(self.steps, self.steps_per_save)
-        require(
-            self.width % self.num_heads == 0,
-            "width",
-            f"must be a multiple of `num_heads`, {self.num_heads}",
-            self.width,
-        )
         require(
             self.masks.band_width <= self.num_mel_bins,
             "masks.band_width",
@@ -172,13 +160,10 @@ class Adaptation(Checked):
         mixup_alpha: weights of mixed clips are drawn from Beta(alpha, alpha).
     """
 
-    steps: int
-    steps_per_save: int
+    steps: Rounds
+    steps_per_save: Count
     num_target: Count
     mixup_alpha: Annotated[float, at_least(0.05)]
-
-    def check(self) -> None:
-        _require_rounds(self.steps, self.steps_per_save)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,28 +205,21 @@ class Classifier(Checked):
     batch_size: Annotated[
         int, multiple_of(2, "must be even: half of a batch are clips of the section")
     ]
-    steps: int
-    steps_per_save: int
+    steps: Rounds
+    steps_per_save: Count
     head_rate: Positive
-    network_rate: Positive
+    network_rate: Annotated[Positive, at_most_field("head_rate")]
     adam_epsilon: Positive
     adaptation: Adaptation
     posterior_weight: Probability
 
     def check(self) -> None:
-        _require_rounds(self.steps, self.steps_per_save)
         rest = self.batch_size - self.adaptation.num_target
         require(
             rest >= 2 and rest % 2 == 0,
             "adaptation.num_target",
             f"must leave an even number of the {self.batch_size} clips of a batch",
             self.adaptation.num_target,
-        )
-        require(
-            self.network_rate <= self.head_rate,
-            "network_rate",
-            f"must not be above `head_rate`, {self.head_rate}",
-            self.network_rate,
         )
 
 
@@ -282,12 +260,9 @@ def changed(settings: Any, changes: Any, where: str) -> Any:
     content = _as_yaml(settings)
     require(isinstance(changes, dict), where, "must be a mapping of fields to values", changes)
     for key, value in changes.items():
-        *sections, name = str(key).split(".")
-        place = content
-        for section in sections:
-            place = place.get(section) if isinstance(place, dict) else None
-        is_known = isinstance(place, dict) and name in place
-        require(is_known, where, "must name fields of what it changes", key)
+        place, name = place_of(content, str(key))
+        if place is None:
+            raise ValueError(f"`{where}` must name fields of what it changes. Received: {key}")
         place[name] = value
     try:
         return build_config(type(settings), content, where)
@@ -301,13 +276,3 @@ def _as_yaml(settings: Any) -> Any:
         names = (field.name for field in dataclasses.fields(settings))
         return {name: _as_yaml(getattr(settings, name)) for name in names}
     return list(settings) if isinstance(settings, tuple) else settings
-
-
-def _require_rounds(steps: int, steps_per_save: int) -> None:
-    require(steps_per_save >= 1, "steps_per_save", "must be at least 1", steps_per_save)
-    require(
-        steps >= steps_per_save and steps % steps_per_save == 0,
-        "steps",
-        f"must be a multiple of `steps_per_save`, {steps_per_save}",
-        steps,
-    )

@@ -1,6 +1,7 @@
 """The first approach: a conformer rebuilds clips that are partly hidden from it."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from asdkeras.layers.masked_copies import MaskedCopies
 from asdkeras.layers.resumable_dropout import ResumableDropout
 from asdkeras.layers.spec_augment import SpecAugment
 from asdkeras.networks.conformer_autoencoder import conformer_autoencoder
+from asdkeras.networks.conformer_block import conformer_block
 from asdkeras.optimizers.noam import Noam
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, by_domain, representation, smallest, with_training_scores
@@ -258,15 +260,17 @@ def training_model(
         num_sections=num_sections,
         num_blocks=settings.num_blocks,
         width=settings.width,
-        kernel_size=settings.kernel_size,
-        num_heads=settings.num_heads,
         latent_dim=settings.latent_dim,
-        dropout=settings.dropout,
+        block=functools.partial(
+            conformer_block,
+            kernel_size=settings.kernel_size,
+            num_heads=settings.num_heads,
+            dropout=settings.dropout,
+        ),
     )
     network = keras.Model(inputs, outputs, name="autoencoder")
-    masks = settings.masks
-    hidden = SpecAugment(**_numbers(masks), fill="zero")(inputs["frames"])
-    hidden = ResumableDropout(masks.input_dropout)(hidden)
+    hidden = SpecAugment(**_masks(settings.masks), fill="zero")(inputs["frames"])
+    hidden = ResumableDropout(settings.masks.input_dropout)(hidden)
     model = keras.Model(inputs, network({**inputs, "frames": hidden}))
     schedule = Noam(settings.width, settings.warmup_steps, settings.rate_factor)
     model.compile(
@@ -275,9 +279,14 @@ def training_model(
     return model
 
 
-def _numbers(masks: Masks) -> dict[str, int]:
-    """Fields of `Masks` that `SpecAugment` and `MaskedCopies` have, too."""
-    return {n: each for n, each in dataclasses.asdict(masks).items() if n != "input_dropout"}
+def _masks(masks: Masks) -> dict[str, Any]:
+    """Arguments of `SpecAugment` and of `MaskedCopies`."""
+    return {
+        "num_time_masks": masks.num_time_masks,
+        "time_width": (masks.min_time_width, masks.time_width),
+        "num_band_masks": masks.num_band_masks,
+        "band_width": (masks.min_band_width, masks.band_width),
+    }
 
 
 def _error_model(
@@ -295,7 +304,7 @@ def _error_model(
     clean = standardize(front_end.output)
     copies = MaskedCopies(
         settings.num_copies,
-        **_numbers(settings.masks),
+        **_masks(settings.masks),
         dropout=settings.masks.input_dropout,
         seed=seed,
     )(clean)

@@ -5,7 +5,7 @@ from typing import Final
 import keras
 
 from asdkeras.errors import RecipeError
-from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
+from asdkeras.layers.log_mel_spectrogram import LogMelMagnitudes
 from asdkeras.systems.kuroyanagi.config_sections import Classifier, ConformerAutoencoder
 
 PAD_MODE: Final = "reflect"
@@ -29,16 +29,14 @@ def log_mel(
     Returns:
         KerasTensor `(batch, frames, bands)`.
     """
-    decibels = LogMelSpectrogram(
+    decibels = LogMelMagnitudes(
         sample_rate_hz,
         window_length=settings.window_length,
         hop_length=settings.hop_length,
         num_mel_bins=settings.num_mel_bins,
         window="periodic",
-        pad_mode=PAD_MODE,
+        pad_mode=PAD_MODE if centered else None,
         floor=settings.floor,
-        of="magnitude",
-        centered=centered,
     )(waveform)
     return keras.layers.Rescaling(0.1)(decibels)
 

@@ -1,9 +1,30 @@
 """What a recipe says of the two phases of training."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
-from asdkeras.config import Checked, Count, Fraction, NaturalNumber, NotNegative, Positive, require
+from asdkeras.config import (
+    Checked,
+    Constraint,
+    Count,
+    Fraction,
+    NaturalNumber,
+    NotNegative,
+    Positive,
+    Relation,
+)
+
+_BEFORE_THE_END = Relation(
+    "must lie in [0, {0.epochs}), below `epochs`",
+    lambda value, phase: 0 <= value < phase.epochs,
+)
+_NONE_NEGATIVE = Constraint(
+    "must not be negative", lambda value: all(weight >= 0.0 for weight in value), show=list
+)
+_INTO_PARTS = Relation(
+    "must divide `batch_size`, {0.batch_size}, into parts of 2 windows or more",
+    lambda value, phase: phase.batch_size % value == 0 and phase.part_size >= 2,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,38 +50,18 @@ class Pretraining(Checked):
     """
 
     epochs: Count
-    warmup_epochs: int
+    warmup_epochs: Annotated[int, _BEFORE_THE_END]
     batch_size: Count
-    accumulation_steps: Count
+    accumulation_steps: Annotated[Count, _INTO_PARTS]
     learning_rate: Positive
     end_learning_rate: NotNegative
     weight_decay: NotNegative
     momentum: Fraction
     trust_coefficient: Positive
-    weights: tuple[float, float, float]
+    weights: Annotated[tuple[float, float, float], _NONE_NEGATIVE]
     form: Literal["released", "printed"]
     expander_dim: Count
     expander: Literal["released", "printed"]
-
-    def check(self) -> None:
-        require(
-            0.0 <= self.warmup_epochs < self.epochs,
-            "warmup_epochs",
-            f"must lie in [0, {self.epochs}), below `epochs`",
-            self.warmup_epochs,
-        )
-        require(
-            all(weight >= 0.0 for weight in self.weights),
-            "weights",
-            "must not be negative",
-            list(self.weights),
-        )
-        require(
-            self.batch_size % self.accumulation_steps == 0 and self.part_size >= 2,
-            "accumulation_steps",
-            f"must divide `batch_size`, {self.batch_size}, into parts of 2 windows or more",
-            self.accumulation_steps,
-        )
 
     @property
     def part_size(self) -> int:

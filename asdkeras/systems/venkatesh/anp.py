@@ -15,7 +15,15 @@ import numpy as np
 from keras import ops
 
 from asdkeras.batches.context_batches import context_batches, num_known
-from asdkeras.config import Checked, Constraint, Count, Positive, at_least, multiple_of, require
+from asdkeras.config import (
+    Checked,
+    Constraint,
+    Count,
+    Positive,
+    at_least,
+    multiple_of,
+    multiple_of_field,
+)
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
 from asdkeras.layers.frame_windows import FrameWindows
@@ -44,6 +52,11 @@ SCORE = "negative_log_likelihood"
 _CLIPS_AT_ONCE = 16
 _EVEN = multiple_of(2, "must be even, so that frames can be centered")
 _SHARE = Constraint("must lie between 0 and 1", lambda value: 0.0 < value < 1.0)
+_SHARES = Constraint(
+    "must name shares between 0 and 1",
+    lambda value: bool(value) and all(0.0 < share < 1.0 for share in value),
+    show=list,
+)
 _FLOOR = float(np.finfo(float).eps)
 _SMALLEST_VARIANCE = 1e-6  # In dB squared: a band that varies less carries no sound.
 _PARTITIONS = (  # Context and what is predicted from it.
@@ -82,33 +95,19 @@ class AttentiveNeuralProcess(Checked):
     """
 
     num_mel_bins: Annotated[int, at_least(2)]
-    window_length: Annotated[int, at_least(1), _EVEN]
+    window_length: Annotated[Count, _EVEN]
     hop_length: Count
     num_frames: Annotated[int, at_least(2)]
     test_hop: Count
-    width: Count
+    width: Annotated[Count, multiple_of_field("num_heads")]
     num_heads: Count
-    context_fractions: tuple[float, ...]
+    context_fractions: Annotated[tuple[float, ...], _SHARES]
     epochs: Count
     batch_size: Count
     learning_rate: Positive
     score: Literal["boot", "max"]
     boot_context: Annotated[float, _SHARE]
     windows_at_once: Count
-
-    def check(self) -> None:
-        require(
-            self.width % self.num_heads == 0,
-            "width",
-            f"must be a multiple of `num_heads`, {self.num_heads}",
-            self.width,
-        )
-        require(
-            bool(self.context_fractions) and all(0.0 < f < 1.0 for f in self.context_fractions),
-            "context_fractions",
-            "must name shares between 0 and 1",
-            list(self.context_fractions),
-        )
 
     @property
     def num_points(self) -> int:
