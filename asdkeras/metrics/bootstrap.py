@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from asdkeras.metrics.auc import auc, partial_auc
+from asdkeras.metrics.auc import auc, checked_clips, partial_auc, standardized
 from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
-from asdkeras.metrics.roc import checked_clips, standardized
 from asdkeras.metrics.sections import step_areas
 
 
@@ -76,28 +75,18 @@ def bootstrap_official_score(
             f"`domains` and `sections` must have one value per clip, {len(scores)}. "
             f"Received: shapes {in_domains.shape} and {in_sections.shape}"
         )
-    if not rules.has_joint_mean("all", "all"):
-        raise ValueError(f"the rules {rules.name} have no official score to put an interval on.")
-    if num_resamples < 2 or not 0.0 < confidence < 1.0:
-        raise ValueError(
-            "an interval needs at least 2 resamples and a confidence in (0, 1). "
-            f"Received: num_resamples={num_resamples}, confidence={confidence}"
-        )
+    _refuse_unfit(rules, num_resamples, confidence)
+    terms, resampled = [], []
     rng = np.random.default_rng(seed)
-    terms: list[float] = []
-    resampled: list[NDArray[np.float64]] = []
     for section in np.unique(in_sections):
         clips = np.flatnonzero(in_sections == section)
         clips = clips[np.argsort(-scores[clips], kind="stable")]
-        strata = np.stack([in_domains[clips] == "target", anomalous[clips]])
+        of_section = scores[clips], anomalous[clips], in_domains[clips]
+        strata = np.stack([of_section[2] == "target", of_section[1]])
         counts = resample_counts(strata, num_resamples, rng)
-        for domain, metric in _terms(rules):
-            mask = compared_clips(rules, domain, anomalous[clips], in_domains[clips])
-            _refuse_one_kind(anomalous[clips][mask], f"section {section}, domain {domain}")
-            ranked = scores[clips][mask], anomalous[clips][mask]
-            terms.append(auc(*ranked) if metric == "auc" else partial_auc(*ranked, MAX_FPR))
-            resampled.append(resampled_metric(*ranked, counts[:, mask], metric))
-
+        for term, of_resamples in _terms(*of_section, counts, rules, str(section)):
+            terms.append(term)
+            resampled.append(of_resamples)
     averages = np.array([rules.average(values) for values in np.stack(resampled, axis=1)])
     tail = (1.0 - confidence) / 2.0
     lower, upper = np.quantile(averages, (tail, 1.0 - tail))
@@ -141,17 +130,36 @@ def resampled_metric(
     return areas if metric == "auc" else standardized(areas, MAX_FPR)
 
 
-def _terms(rules: RuleSet) -> Iterator[tuple[str, str]]:
-    """Row and metric of everything in one section that the official score averages."""
+def _refuse_unfit(rules: RuleSet, num_resamples: int, confidence: float) -> None:
+    if not rules.has_joint_mean("all", "all"):
+        raise ValueError(f"the rules {rules.name} have no official score to put an interval on.")
+    if num_resamples < 2 or not 0.0 < confidence < 1.0:
+        raise ValueError(
+            "an interval needs at least 2 resamples and a confidence in (0, 1). "
+            f"Received: num_resamples={num_resamples}, confidence={confidence}"
+        )
+
+
+def _terms(
+    scores: NDArray[np.float64],
+    anomalous: NDArray[np.bool_],
+    domains: NDArray[np.str_],
+    counts: NDArray[np.int64],
+    rules: RuleSet,
+    section: str,
+) -> Iterator[tuple[float, NDArray[np.float64]]]:
+    """Every metric of one section that the official score averages, and those of resamples."""
     for metric in ("auc", "pauc"):
         for domain in rules.domains_of(metric):
-            yield domain, metric
-
-
-def _refuse_one_kind(labels: NDArray[np.bool_], place: str) -> None:
-    num_anomalous = int(labels.sum())
-    if num_anomalous in (0, len(labels)):
-        raise ValueError(
-            f"{place}: the official score needs normal and anomalous clips. Received: "
-            f"{len(labels) - num_anomalous} normal and {num_anomalous} anomalous"
-        )
+            mask = compared_clips(rules, domain, anomalous, domains)
+            labels = anomalous[mask]
+            num_anomalous = int(labels.sum())
+            if num_anomalous in (0, len(labels)):
+                raise ValueError(
+                    f"section {section}, domain {domain}: the official score needs normal and "
+                    f"anomalous clips. Received: {len(labels) - num_anomalous} normal and "
+                    f"{num_anomalous} anomalous"
+                )
+            ranked = scores[mask], labels
+            term = auc(*ranked) if metric == "auc" else partial_auc(*ranked, MAX_FPR)
+            yield term, resampled_metric(*ranked, counts[:, mask], metric)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from asdkeras.metrics.roc import (
+from asdkeras.metrics.auc import (
     Counts,
     area_under,
     checked_clips,
@@ -91,8 +91,11 @@ def pooled_intervals(
     """
     without_one = leave_one_out(anomaly_scores, is_anomalous, max_fpr)
     curve = roc_counts(anomaly_scores, is_anomalous)
-    auc = _jackknife_half_width(area_under(*curve), without_one.auc)
-    pauc = _jackknife_half_width(partial_area_under(*curve, max_fpr), without_one.pauc)
+    values = (area_under(*curve), partial_area_under(*curve, max_fpr))
+    auc, pauc = (
+        _half_width(len(others) * value - (len(others) - 1) * others)
+        for value, others in zip(values, without_one, strict=True)
+    )
     printed = [_half_width(values) for values in without_one]
     return PooledIntervals(float(np.mean(printed)), float(np.mean([auc, pauc])), auc, pauc)
 
@@ -142,8 +145,3 @@ def _half_width(values: NDArray[np.float64]) -> float:
     return float(
         quantile * np.sqrt(np.sum((values - np.mean(values)) ** 2) / (count * (count - 1)))
     )
-
-
-def _jackknife_half_width(value: float, without_one: NDArray[np.float64]) -> float:
-    count = len(without_one)
-    return _half_width(count * value - (count - 1) * without_one)

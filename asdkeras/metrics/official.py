@@ -10,18 +10,21 @@ per section over all clips. Results of the two kinds must not be compared.
 import dataclasses
 import re
 import sys
-from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asdkeras.errors import DataError
-from asdkeras.metrics.readings import Reading, clips_in_reading
 
 MAX_FPR = 0.1
 
 Part = Literal["dev", "eval"]
+
+Reading = Literal["within", "mixed", "all"]
+"""Which anomalies a domain's normal clips meet: those of their own domain, or of both; or `all`,
+which forgets domains. Papers and years differ in it, and figures of two readings must not be
+compared."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +120,49 @@ def harmonic_mean(values: ArrayLike) -> float:
     return float(len(floored) / np.sum(1.0 / floored))
 
 
+def clips_in_reading(
+    reading: Reading,
+    domain: str,
+    is_anomalous: NDArray[np.bool_],
+    domains: NDArray[np.str_],
+) -> NDArray[np.bool_]:
+    """The clips of one section that a metric of a domain is taken from.
+
+    Args:
+        reading: `within`, `mixed` or `all`.
+        domain: `source` or `target`; not read for `all`.
+        is_anomalous: bool, `(clips,)`.
+        domains: text, `(clips,)`, `source` or `target`; not read for `all`.
+
+    Returns:
+        bool, `(clips,)`, for scores and decisions alike.
+
+    Raises:
+        ValueError: if there is no such reading or domain, or a clip has another domain.
+
+    Examples:
+        >>> is_anomalous = np.array([False, True, False, True])
+        >>> domains = np.array(["source", "source", "target", "target"])
+        >>> clips_in_reading("within", "source", is_anomalous, domains).tolist()
+        [True, True, False, False]
+        >>> clips_in_reading("mixed", "source", is_anomalous, domains).tolist()
+        [True, True, False, True]
+        >>> clips_in_reading("all", "source", is_anomalous, domains).tolist()
+        [True, True, True, True]
+    """
+    if reading not in ("within", "mixed", "all"):
+        raise ValueError(
+            f"`reading` must be `within`, `mixed` or `all`. Received: reading={reading!r}"
+        )
+    if reading == "all":
+        return np.ones(len(is_anomalous), dtype=bool)
+    unknown = sorted({domain, *np.unique(domains).tolist()} - {"source", "target"})
+    if unknown:
+        raise ValueError(f"a domain must be `source` or `target`. Received: {unknown}")
+    of_domain: NDArray[np.bool_] = np.asarray(domains == domain, dtype=bool)
+    return of_domain | is_anomalous if reading == "mixed" else of_domain
+
+
 def compared_clips(
     rules: RuleSet, domain: str, is_anomalous: NDArray[np.bool_], domains: NDArray[np.str_]
 ) -> NDArray[np.bool_]:
@@ -188,51 +234,32 @@ def _checked_values(values: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def _without_domains(name: str, evaluation: Iterable[tuple[str, str]]) -> RuleSet:
-    return RuleSet(
-        name=name,
-        rows=("all",),
-        auc_domains=("all",),
-        pauc_domains=("all",),
-        decision_domains=("all",),
-        anomalies="own",
-        mean="arithmetic",
-        evaluation=frozenset(evaluation),
-    )
-
-
-def _own_anomalies(name: str, evaluation: Iterable[tuple[str, str]]) -> RuleSet:
-    return RuleSet(
-        name=name,
-        rows=("source", "target"),
-        auc_domains=("source", "target"),
-        pauc_domains=("source", "target"),
-        decision_domains=("source", "target"),
-        anomalies="own",
-        mean="harmonic",
-        evaluation=frozenset(evaluation),
-        joint_mean="official",
-    )
-
-
-def _anomalies_of_both(name: str, evaluation: Iterable[tuple[str, str]]) -> RuleSet:
-    return RuleSet(
-        name=name,
-        rows=("source", "target", "all"),
-        auc_domains=("source", "target"),
-        pauc_domains=("all",),
-        decision_domains=("source", "target"),
-        anomalies="both",
-        mean="harmonic",
-        evaluation=frozenset(evaluation),
-        joint_mean="official",
-    )
-
-
 def _machines(names: str) -> list[tuple[str, str]]:
     return [(name, "*") for name in names.split()]
 
 
+_PLAIN = RuleSet(
+    name="plain",
+    rows=("all",),
+    auc_domains=("all",),
+    pauc_domains=("all",),
+    decision_domains=("all",),
+    anomalies="own",
+    mean="arithmetic",
+    evaluation=frozenset(),
+)
+_BY_DOMAIN = dataclasses.replace(
+    _PLAIN,
+    rows=("source", "target"),
+    auc_domains=("source", "target"),
+    pauc_domains=("source", "target"),
+    decision_domains=("source", "target"),
+    mean="harmonic",
+    joint_mean="official",
+)
+_FROM_2022 = dataclasses.replace(
+    _BY_DOMAIN, rows=("source", "target", "all"), pauc_domains=("all",), anomalies="both"
+)
 _ODD_IDS = [
     (machine_type, section)
     for machine_type in ("fan", "pump", "slider", "valve")
@@ -242,25 +269,28 @@ _TOY_IDS = [("ToyCar", f"0{n}") for n in (5, 6, 7)] + [("ToyConveyor", f"0{n}") 
 _LATE_SECTIONS = [("*", "03"), ("*", "04"), ("*", "05")]
 
 RULES: dict[str, RuleSet] = {
-    rules.name: rules
-    for rules in (
-        _without_domains("plain", []),
-        _without_domains("dcase2020", _ODD_IDS + _TOY_IDS),
-        _own_anomalies("dcase2021", _LATE_SECTIONS),
-        _anomalies_of_both("dcase2022", _LATE_SECTIONS),
-        _anomalies_of_both(
+    name: dataclasses.replace(rules, name=name, evaluation=frozenset(evaluation))
+    for name, rules, evaluation in (
+        ("plain", _PLAIN, []),
+        ("dcase2020", _PLAIN, _ODD_IDS + _TOY_IDS),
+        ("dcase2021", _BY_DOMAIN, _LATE_SECTIONS),
+        ("dcase2022", _FROM_2022, _LATE_SECTIONS),
+        (
             "dcase2023",
+            _FROM_2022,
             _machines("bandsaw grinder shaker ToyDrone ToyNscale ToyTank Vacuum"),
         ),
-        _anomalies_of_both(
+        (
             "dcase2024",
+            _FROM_2022,
             _machines(
                 "3DPrinter AirCompressor BrushlessMotor HairDryer HoveringDrone "
                 "RoboticArm Scanner ToothBrush ToyCircuit"
             ),
         ),
-        _anomalies_of_both(
+        (
             "dcase2025",
+            _FROM_2022,
             _machines(
                 "AutoTrash BandSealer CoffeeGrinder HomeCamera Polisher ScrewFeeder ToyPet ToyRCCar"
             ),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from asdkeras.metrics.roc import checked_clips, checked_max_fpr, standardized
+from asdkeras.metrics.auc import checked_clips, checked_max_fpr, standardized
 
 
 class SectionMetrics(NamedTuple):

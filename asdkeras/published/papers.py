@@ -7,47 +7,34 @@ FIELD: VALUE}`, with fields of `asdkeras.metrics.official.RuleSet`.
 """
 
 import dataclasses
-import difflib
 import functools
 from importlib import resources
 
 import pandas as pd
 
-from asdkeras.config import parse_yaml
+from asdkeras.config import did_you_mean, parse_yaml
 from asdkeras.errors import RecipeError
 from asdkeras.metrics.official import RULES, RuleSet
 
+_NUMBERS = {
+    **{"percent": "float64", "percent_sd": "float64", "n_sections": "int64"},
+    **{"printed": "float64", "recomputed": "float64"},
+}
+
 COLUMNS = {
-    "table": "string",
-    "dataset": "string",
-    "part": "string",
-    "machine_type": "string",
-    "section": "string",
-    "domain": "string",
-    "system_row": "string",
-    "metric": "string",
-    "average": "string",
-    "percent": "float64",
-    "percent_sd": "float64",
-    "n_sections": "int64",
-    "rules": "string",
-    "note": "string",
+    name: _NUMBERS.get(name, "string")
+    for name in (
+        *("table", "dataset", "part", "machine_type", "section", "domain", "system_row"),
+        *("metric", "average", "percent", "percent_sd", "n_sections", "rules", "note"),
+    )
 }
 
 CONTRADICTION_COLUMNS = {
-    "system": "string",
-    "table": "string",
-    "dataset": "string",
-    "part": "string",
-    "machine_type": "string",
-    "domain": "string",
-    "system_row": "string",
-    "metric": "string",
-    "average": "string",
-    "parts": "string",
-    "printed": "float64",
-    "recomputed": "float64",
-    "reason": "string",
+    name: _NUMBERS.get(name, "string")
+    for name in (
+        *("system", "table", "dataset", "part", "machine_type", "domain", "system_row"),
+        *("metric", "average", "parts", "printed", "recomputed", "reason"),
+    )
 }
 
 _CONTRADICTIONS = "contradictions"
@@ -89,10 +76,9 @@ def load(system: str) -> pd.DataFrame:
         RecipeError: if there is no table of that name.
     """
     if system not in names():
-        guess = difflib.get_close_matches(system, names(), n=1)
-        hint = f" Did you mean `{guess[0]}`?" if guess else ""
         raise RecipeError(
-            f"no published tables of a system `{system}`.{hint} There are: {', '.join(names())}"
+            f"no published tables of a system `{system}`.{did_you_mean(system, names())} "
+            f"There are: {', '.join(names())}"
         )
     return _read(system, COLUMNS)
 

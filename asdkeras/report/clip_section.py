@@ -101,7 +101,8 @@ def most_anomalous(clips: pd.DataFrame, num_clips: int) -> pd.DataFrame:
         clips: of `judged_clips`.
         num_clips: how many of a machine type at most.
     """
-    return _first(_judged(clips), "margin", num_clips)
+    ranked = _judged(clips).sort_values(["machine_type", "margin"], ascending=[True, False])
+    return ranked.groupby("machine_type").head(num_clips)
 
 
 def most_wrongly_judged(clips: pd.DataFrame, num_clips: int) -> pd.DataFrame:
@@ -120,10 +121,10 @@ def most_wrongly_judged(clips: pd.DataFrame, num_clips: int) -> pd.DataFrame:
     labels = judged["is_anomalous"]
     is_wrong = labels.notna() & (labels.fillna(False) != judged["is_decided_anomalous"])
     wrong = judged[is_wrong.to_numpy(bool)]
-    is_missed = wrong["is_anomalous"].to_numpy(bool)
-    wrong = wrong.assign(distance=wrong["margin"].abs())
-    chosen = [_first(part, "distance", num_clips) for part in (wrong[is_missed], wrong[~is_missed])]
-    return pd.concat(chosen).sort_values("machine_type", kind="stable").drop(columns="distance")
+    order = wrong.assign(distance=-wrong["margin"].abs())
+    keys = ["machine_type", "is_decided_anomalous"]
+    ranked = wrong.loc[order.sort_values([*keys, "distance"]).index]
+    return ranked.groupby(keys).head(num_clips)
 
 
 def _judged(clips: pd.DataFrame) -> pd.DataFrame:
@@ -131,20 +132,6 @@ def _judged(clips: pd.DataFrame) -> pd.DataFrame:
     is_judged = (clips["split"] == "test") & np.isfinite(clips["margin"])
     judged: pd.DataFrame = clips[is_judged.to_numpy(bool)]
     return judged
-
-
-def _first(clips: pd.DataFrame, column: str, num_clips: int) -> pd.DataFrame:
-    """Those of each machine type with the largest values; of equal ones the first."""
-    ranked = clips.sort_values(column, ascending=False, kind="stable")
-    first = ranked.groupby("machine_type").head(num_clips)
-    return first.sort_values("machine_type", kind="stable")
-
-
-class ClipParts(NamedTuple):
-    """What a page takes in: sections, and behind them the data that its script reads."""
-
-    sections: list[PageSection]
-    data: Markup
 
 
 def clip_parts(
@@ -155,7 +142,7 @@ def clip_parts(
     num_clips: int = NUM_CLIPS,
     page_sounds: PageSounds | None = None,
     level: int = 2,
-) -> ClipParts:
+) -> tuple[list[PageSection], Markup]:
     """The clips of a run that are worth hearing, with their sounds.
 
     Args:
@@ -166,6 +153,9 @@ def clip_parts(
         page_sounds: what the page has of sounds, one for all runs of a page; None is a page
             of this run alone. The sounds of cards come before those of marks.
         level: of the headings, 2 for `h2`.
+
+    Returns:
+        the sections, and what stands behind them: the data that the script of the page reads.
     """
     clips = judged_clips(run, seed)
     anomalous = most_anomalous(clips, num_clips)
@@ -188,7 +178,7 @@ def clip_parts(
         text = element("p", _WRONG if len(wrong) else _NONE_WRONG, class_="faint")
         sections.append(PageSection("Most wrongly judged clips", [text, *cards.of(wrong)]))
     on_marks = {key: each for key, each in sounds.items() if key not in cards.done}
-    return ClipParts(sections, _data(run, shown, on_marks))
+    return sections, _data(run, shown, on_marks)
 
 
 def _sound_notes(

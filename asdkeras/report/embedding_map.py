@@ -6,6 +6,9 @@ near whom; distances between groups, their sizes, and the axes mean nothing.
 
 import errno
 import hashlib
+import re
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,9 +20,14 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from asdkeras.config import did_you_mean
+from asdkeras.errors import DataError, RecipeError
 from asdkeras.evaluation import write_csv
+from asdkeras.metrics.official import rules_for
 from asdkeras.progress import stage
-from asdkeras.report.clip_vectors import ClipVectors, read_clip_vectors
+from asdkeras.report.comparison import with_parts
+from asdkeras.report.scored_runs import SETS, recipe_of, refuse_unknown_trial
+from asdkeras.score_files import read_trial, trial_folders
 
 Method = Literal["tsne", "pca"]
 Split = Literal["train", "test"]
@@ -58,6 +66,27 @@ class EmbeddingMap(NamedTuple):
     num_without: int
 
 
+_PREFIX = "clips/"
+
+
+class ClipVectors(NamedTuple):
+    """The clips of one machine type as one model sees them.
+
+    Attributes:
+        title: the machine type, and where it has several models which of them.
+        array: name of the array the vectors come from.
+        table: clip table of all clips that have a vector; `path` is the name of the file alone.
+        vectors: float64, `(clips, dim)`, finite.
+        num_without: number of clips of this model that have no such vector.
+    """
+
+    title: str
+    array: str
+    table: pd.DataFrame
+    vectors: NDArray[np.float64]
+    num_without: int
+
+
 def embedding_maps(
     run: Path,
     *,
@@ -74,7 +103,7 @@ def embedding_maps(
     Args:
         run: folder of a run that is scored.
         seed: of the trial.
-        array: as in `asdkeras.report.clip_vectors.read_clip_vectors`.
+        array: as in `asdkeras.report.embedding_map.read_clip_vectors`.
         split: clips of this split alone; None takes all in one map.
         method: `tsne`, or `pca` for the two directions of largest variance.
 
@@ -197,3 +226,121 @@ def _write_cache(path: Path, known: dict[str, _Points]) -> None:
     except OSError as error:  # A run that may be read only can still be looked at.
         if error.errno not in (errno.EACCES, errno.EROFS):
             raise
+
+
+def read_clip_vectors(run: Path, *, seed: int, array: str | None = None) -> list[ClipVectors]:
+    """Read the representations of a trial, machine type by machine type.
+
+    Models that cover several machine types give one result for each. A machine type that has
+    several models (one per section, or one for the development and one for the evaluation
+    set) gives one result per model: vectors of different models have nothing in common.
+
+    Args:
+        run: folder of a run that is scored.
+        seed: of the trial.
+        array: name of the array; None takes `embedding`, else the last that begins so, else
+            the first. Its first axis is clips; a second of three or more is averaged over.
+
+    Returns:
+        one result per model and machine type, in the order of the clip table. None at all
+        if the run has no models of its own, because it is an ensemble. Clips whose vector is
+        not finite are left out: an array may be of training clips, or test clips, alone.
+
+    Raises:
+        RecipeError: if the folder is not that of a scored run, or has no such trial or array.
+        DataError: if a file is damaged, or does not fit the clip table.
+    """
+    seeds = [int(each) for each in recipe_of(run)["seeds"]]
+    refuse_unknown_trial(run, seed, seeds)
+    table = read_trial(next(iter(trial_folders(run, seeds).values()))).table
+    results: list[ClipVectors] = []
+    known_arrays: list[str] = []
+    for suffix, path, rows in _units(run, seed, table):
+        names, name, vectors = _read_vectors(path, array, len(rows))
+        known_arrays += names
+        if vectors is not None:
+            is_there = np.isfinite(vectors).all(axis=1)
+            for machine_type in dict.fromkeys(rows["machine_type"]):
+                is_of_type = (rows["machine_type"] == machine_type).to_numpy(bool)
+                kept, num_without = is_of_type & is_there, int((is_of_type & ~is_there).sum())
+                if kept.any():
+                    title = f"{machine_type}{suffix}"
+                    each = ClipVectors(title, name, rows[kept], vectors[kept], num_without)
+                    results.append(each)
+    if array is not None and not results:
+        names = list(dict.fromkeys(known_arrays))
+        there_are = f"There are: {', '.join(names)}" if names else "It has no arrays of its own"
+        raise RecipeError(f"{run}: no array `{array}`.{did_you_mean(array, names)} {there_are}.")
+    return results
+
+
+def natural_key(text: str) -> list[tuple[int, str]]:
+    """Key to sort texts by, numbers in them by their size: `epoch9` before `epoch10`."""
+    words = re.split(r"(\d+)", text)
+    return [(int(word) if number % 2 else 0, word) for number, word in enumerate(words)]
+
+
+def _units(run: Path, seed: int, table: pd.DataFrame) -> list[tuple[str, Path, pd.DataFrame]]:
+    """What each model covers: an ending for titles, the file of its vectors, its clips.
+
+    A run folder does not say whether there is one model of all clips, or one for each machine
+    type, each set of it, or each section, but names of models follow from the clip table, and a
+    run that is scored has all of them.
+    """
+    machine_types = table["machine_type"]
+    scopes = [[("all", "", table)]]
+    scopes.append([(str(n), "", rows) for n, rows in table.groupby("machine_type", sort=False)])
+    parts = with_parts(table, rules_for(str(table["dataset"].iloc[0])))["part"]
+    of_sections = "section " + table["section"].astype(str)
+    for keys, titles in ((parts, parts.map(SETS)), (table["section"], of_sections)):
+        num_models = keys.groupby(machine_types).nunique()
+        scopes.append(
+            [
+                (
+                    f"{name}_{key}",
+                    f", {titles[rows.index[0]]}" if num_models[str(name)] > 1 else "",
+                    rows,
+                )
+                for (name, key), rows in table.groupby([machine_types, keys], sort=False)
+            ]
+        )
+    for scope in scopes:
+        units = [
+            (suffix, run / name / f"seed{seed}" / "representations.npz", rows)
+            for name, suffix, rows in scope
+        ]
+        if all(path.is_file() for _, path, _ in units):
+            return units
+    return []
+
+
+def _read_vectors(
+    path: Path, array: str | None, num_clips: int
+) -> tuple[list[str], str, NDArray[np.float64] | None]:
+    """The arrays of a file, which one is read, and that one as one vector per clip."""
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            names = [name.removeprefix(_PREFIX) for name in arrays if name.startswith(_PREFIX)]
+            name = _default_array(names) if array is None else array
+            if name not in names:
+                return names, name, None
+            content = np.asarray(arrays[f"{_PREFIX}{name}"], np.float64)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: is damaged. Delete the folder {path.parent} and finish the run with "
+            "`asdkeras train`."
+        ) from error
+    if content.ndim == 0 or len(content) != num_clips:
+        raise DataError(
+            f"{path}: `{name}` has the shape {content.shape}, the clip table {num_clips} rows. "
+            "These are not of the same run."
+        )
+    content = content.mean(axis=1) if content.ndim >= 3 else content
+    return names, name, content.reshape(num_clips, -1)
+
+
+def _default_array(names: Sequence[str]) -> str:
+    embeddings = [name for name in names if name.startswith("embedding")]
+    if "embedding" in embeddings:
+        return "embedding"
+    return max(embeddings, key=natural_key) if embeddings else names[0]

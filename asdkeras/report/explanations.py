@@ -119,14 +119,11 @@ def group_names(explanations: pd.DataFrame) -> list[str]:
     return [name.removeprefix("group_") for name in columns if name.startswith("group_")]
 
 
-def print_fired(explanations: pd.DataFrame, *, console: Console | None = None) -> None:
+def print_fired(explanations: pd.DataFrame, console: Console) -> None:
     """Print for each section what fired in the test clips that were decided anomalous.
 
-    Args:
-        explanations: of `explanations_of`; the clips of several trials are counted together.
-        console: default standard output.
+    `explanations` are of `explanations_of`; the clips of several trials are counted together.
     """
-    console = console or Console()
     num_trials = explanations["seed"].nunique()
     trials = f", {num_trials} trials together" if num_trials > 1 else ""
     title = f"what fired in clips decided anomalous: first (at all){trials}"

@@ -1,11 +1,11 @@
-"""Runs as they lie on disk: which are finished, what they are called, what their results say."""
+"""Finished runs as they lie on disk: their names, their results, and what the paper prints."""
 
 import dataclasses
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -13,14 +13,36 @@ from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import SUMMARY_COLUMNS
 from asdkeras.metrics.official import RuleSet, rules_for
-from asdkeras.report.comparison import with_parts
-from asdkeras.report.paper_figures import Place, Printed, printed_figures
+from asdkeras.published import papers as published
+from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike, with_parts
 from asdkeras.report.scored_runs import read_results, variant_of
-from asdkeras.score_files import read_metadata, read_oracle
+from asdkeras.score_files import TrialMetadata, read_metadata, read_oracle
 
 Measured = frozenset[tuple[str, str, str, int, int]]
 
 _NO_LABELS = "its clips have no labels, so there are no metrics"
+
+
+Place = tuple[str, ...]
+"""Part, machine type, section, domain and metric; `all` where it is a mean."""
+
+
+class Printed(NamedTuple):
+    """A figure of the paper.
+
+    Attributes:
+        published: percent.
+        tolerance: percentage points.
+        verdict: of `asdkeras.report.comparison.compare`.
+        note: why, if that is not obvious.
+        is_comparable: whether it may stand beside ours.
+    """
+
+    published: float
+    tolerance: float
+    verdict: str
+    note: str
+    is_comparable: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,17 +131,14 @@ def _runs_at(place: Path) -> list[Path]:
             f"{place}: no such folder. Name runs, or folders below which runs lie; "
             "`asdkeras eval` makes them."
         )
-    folders = sorted(_walk(place))
-    if not folders:
-        raise RecipeError(f"{place}: no run lies here or below. `asdkeras eval` makes them.")
-    return folders
-
-
-def _walk(place: Path) -> Iterator[Path]:
+    folders = []
     for folder, below, files in os.walk(place):
         if "recipe.yaml" in files:
             below.clear()  # A run may hold many files, but no runs.
-            yield Path(folder)
+            folders.append(Path(folder))
+    if not folders:
+        raise RecipeError(f"{place}: no run lies here or below. `asdkeras eval` makes them.")
+    return sorted(folders)
 
 
 def _missing(folder: Path, recipe: dict[str, Any]) -> str:
@@ -179,10 +198,67 @@ def _of_machine_types(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
         rows.append((*keys, value, group["section"].nunique()))
     by_seed = pd.DataFrame(rows, columns=["part", "machine_type", "seed", "value", "n_sections"])
     summary = by_seed.groupby(["part", "machine_type"], as_index=False).agg(
-        mean=("value", "mean"),
+        value=("value", "mean"),
         standard_deviation=("value", lambda values: values.std(ddof=rules.trial_ddof)),
         n_seeds=("seed", "nunique"),
         n_sections=("n_sections", "min"),
     )
     summary = summary.assign(domain="all", metric="official_score")
-    return summary.rename(columns={"mean": "value"})[list(SUMMARY_COLUMNS)]
+    return summary[list(SUMMARY_COLUMNS)]
+
+
+def read_comparison(run: Path) -> pd.DataFrame | None:
+    """`compare.csv` of a run; None if there is none."""
+    path = run / "compare.csv"
+    return read_results(path) if path.is_file() else None
+
+
+def printed_figures(
+    folder: Path, system: str, dataset: str, metadata: TrialMetadata
+) -> dict[Place, Printed]:
+    """The figures that the system's own paper prints of a run's variant, means and sections.
+
+    `compare.csv` may also hold the last comparison with another paper or another row; those
+    figures are left out. Of a place with several figures one that is comparable counts.
+
+    Args:
+        folder: of the run.
+        system: of the run.
+        dataset: of the run.
+        metadata: of its first trial.
+    """
+    comparison = read_comparison(folder) if system in published.names() else None
+    if comparison is None:
+        return {}
+    answer = metadata.main_score
+    own = published.load(system)
+    own = own[own["system_row"] == metadata.published_rows.get(answer, "")]
+    known = set(own[[*PLACE, "percent"]].itertuples(index=False, name=None))
+    rules = rules_for(dataset)
+    is_alike = read_alike(convention_of(system, dataset), rules)
+    found: dict[Place, Printed] = {}
+    for _, row in comparison[comparison["score"] == answer].iterrows():
+        place = tuple(row[name] for name in PLACE)
+        if (*place, row["published"]) in known:
+            is_of_kind = is_alike and row["average"] in ("", rules.mean)
+            is_comparable = is_of_kind and row["verdict"] in MEASURED
+            if place not in found or (is_comparable and not found[place].is_comparable):
+                texts = (row["verdict"], row["note"])
+                found[place] = Printed(row["published"], row["tolerance"], *texts, is_comparable)
+    return found
+
+
+def shade(difference: float, tolerance: float) -> str | None:
+    """The class of a cell by how far ours is from the paper: `up1` to `up3`, `down1` to `down3`.
+
+    Args:
+        difference: ours minus published, percentage points.
+        tolerance: 1 stands for within, 2 for within twice as much, 3 for the rest.
+
+    Returns:
+        None if there is no difference to two digits, or none is known.
+    """
+    if math.isnan(difference) or round(difference, 2) == 0.0:
+        return None
+    size = abs(difference) / tolerance if tolerance else math.inf
+    return f"{'up' if difference > 0 else 'down'}{1 if size <= 1 else 2 if size <= 2 else 3}"

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from asdkeras.data.labels import attribute_pairs
 from asdkeras.report.clip_section import clip_keys
-from asdkeras.report.clip_vectors import natural_key
-from asdkeras.report.embedding_map import EmbeddingMap
+from asdkeras.report.embedding_map import EmbeddingMap, natural_key
 from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend
 
 MAX_VALUES = 10

@@ -1,6 +1,7 @@
 """HTML and SVG that cannot be broken by the names in it: every text is escaped, once."""
 
 import html
+import math
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import NamedTuple
@@ -29,6 +30,26 @@ class PageSection(NamedTuple):
 
     title: str
     parts: Sequence[Markup]
+
+
+class Axis(NamedTuple):
+    """Values to places in a drawing; if there is but one value, it lies in the middle."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+    is_log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value lies."""
+        if self.low == self.high:
+            share = 0.5
+        elif self.is_log:
+            share = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return float(self.begin + share * (self.end - self.begin))
 
 
 def asset(name: str) -> Markup:

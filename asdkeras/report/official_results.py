@@ -16,11 +16,11 @@ and nttcslab/dcase2024_task2_evaluator @b5d17f6.
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from asdkeras.metrics.auc import auc, partial_auc
 from asdkeras.metrics.decision_metrics import decision_metrics
@@ -93,23 +93,26 @@ def _lines_of_2021(clips: pd.DataFrame) -> Iterator[_Line]:
                 rows[domain].append([*_areas(group), *_decided(group)])
                 yield [section, domain, *rows[domain][-1]]
             by_domain[domain].extend(rows[domain])
-        every.extend(rows["source"] + rows["target"])
-        yield from _mean_lines_of_2021("", rows["source"] + rows["target"], rows)
+        of_both = rows["source"] + rows["target"]
+        every.extend(of_both)
+        yield from _mean_lines("", {"": of_both, **rows}, _harmonic_mean_of_2021)
     yield ["", "", *_METRICS]
-    yield from _mean_lines_of_2021(_OVER_ALL, every, by_domain)
+    yield from _mean_lines(_OVER_ALL, {"": every, **by_domain}, _harmonic_mean_of_2021)
     # The sum runs over the table line by line, as theirs does.
     yield ["official score", "", float(_harmonic_mean_of_2021(np.array(every)[:, :2], None))]
     yield []
 
 
-def _mean_lines_of_2021(
-    over: str, every: list[list[float]], by_domain: dict[str, list[list[float]]]
+def _mean_lines(
+    over: str,
+    rows: Mapping[str, ArrayLike],
+    harmonic_mean: Callable[[_Values, int], _Values],
 ) -> Iterator[_Line]:
-    yield ["arithmetic mean" + over, "", *np.mean(np.array(every), axis=0).tolist()]
-    means = {"": every, **{f"{domain} ": rows for domain, rows in by_domain.items()}}
-    for name, rows in means.items():
-        mean = _harmonic_mean_of_2021(np.array(rows), 0)
-        yield [f"{name}harmonic mean{over}", "", *mean.tolist()]
+    """Means of five metrics over all rows, which stand under no name, and over each domain."""
+    yield ["arithmetic mean" + over, "", *np.mean(np.asarray(rows[""]), axis=0).tolist()]
+    for domain, of_domain in rows.items():
+        name = f"{domain} harmonic mean{over}".lstrip()
+        yield [name, "", *harmonic_mean(np.asarray(of_domain), 0).tolist()]
     yield []
 
 
@@ -126,9 +129,9 @@ def _lines_from_2022(year: int, clips: pd.DataFrame) -> Iterator[_Line]:
         yield ["", "", *_METRICS]
         # Meant as the number of sections; 2022 halves it once too often.
         num_source = len(rows) // 2 if year == 2022 else len(rows)
-        yield from _mean_lines_from_2022("", _performance(rows), num_source)
+        yield from _mean_lines("", _performance(rows, num_source), _harmonic_mean)
     yield ["", "", *_METRICS]
-    yield from _mean_lines_from_2022(_OVER_ALL, _performance(every), len(every))
+    yield from _mean_lines(_OVER_ALL, _performance(every, len(every)), _harmonic_mean)
     terms = np.array(every)[:, 1:4].T.ravel()
     yield ["official score", "", float(_harmonic_mean(terms, None))]
     ci95 = official_ci95(clips["score"].to_numpy(), clips["is_anomalous"].to_numpy(dtype=bool))
@@ -148,26 +151,16 @@ def _row_from_2022(clips: pd.DataFrame) -> list[float]:
     return [area, *areas, partial_area, *by_metric]
 
 
-def _performance(rows: Sequence[Sequence[float]]) -> _Values:
-    """Five metrics, each of all source domains, then of all target domains; pAUC has none."""
+def _performance(rows: Sequence[Sequence[float]], num_source: int) -> dict[str, _Values]:
+    """Five metrics of all source domains, then of all target domains; pAUC has none."""
     columns = dict(zip(_COLUMNS_FROM_2022, np.array(rows).T, strict=True))
     both = [
         [columns.get(f"{metric} ({domain})", columns["pAUC"]) for domain in ("source", "target")]
         for metric in _METRICS
     ]
-    return np.array([np.concatenate(of_metric) for of_metric in both])
-
-
-def _mean_lines_from_2022(over: str, performance: _Values, num_source: int) -> Iterator[_Line]:
-    yield ["arithmetic mean" + over, "", *np.mean(performance, axis=1).tolist()]
-    means = {
-        "": performance,
-        "source ": performance[:, :num_source],
-        "target ": performance[:, num_source:],
-    }
-    for name, values in means.items():
-        yield [f"{name}harmonic mean{over}", "", *_harmonic_mean(values, 1).tolist()]
-    yield []
+    # Transposed, not copied: the order of the sums, and so their last digits, is theirs.
+    every = np.array([np.concatenate(of_metric) for of_metric in both]).T
+    return {"": every, "source": every[:num_source], "target": every[num_source:]}
 
 
 def _areas(clips: pd.DataFrame) -> list[float]:

@@ -1,35 +1,63 @@
 """The report of runs: one HTML file that needs no network and no other file."""
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.files import write_text
+from asdkeras.report import page_tables, roc_panels, score_histograms, training_curves
 from asdkeras.report.clip_section import clip_parts
 from asdkeras.report.clip_sounds import PageSounds
-from asdkeras.report.comparison_page import HOW_TO_READ as ON_BOARDS
-from asdkeras.report.comparison_page import board_tables, roc_parts
-from asdkeras.report.embedding_map import Method, Split, embedding_maps
-from asdkeras.report.finished_runs import FinishedRun, find_runs, read_unlabelled_run
+from asdkeras.report.comparison import DEFAULT_TOLERANCE
+from asdkeras.report.embedding_map import EmbeddingMap, Method, Split, embedding_maps
+from asdkeras.report.finished_runs import (
+    FinishedRun,
+    Printed,
+    find_runs,
+    read_unlabelled_run,
+    shade,
+)
 from asdkeras.report.map_panels import map_parts, marks_in_use
 from asdkeras.report.markup import Markup, PageSection, element, framed
 from asdkeras.report.provenance import command_parts, provenance_parts, report_command
-from asdkeras.report.run_sections import (
-    PageRun,
-    curve_parts,
-    decision_parts,
-    opening_parts,
-    read_page_run,
-    result_parts,
-    score_parts,
-    training_parts,
+from asdkeras.report.scored_runs import SETS, ScoredRun, read_scored_run
+from asdkeras.report.side_by_side import (
+    METRIC_NAMES,
+    ON_BOARDS,
+    board_tables,
+    count_of,
+    headline_metric,
 )
 
 _ON_ROC = (
     "Each line is the mean over sections and domains of a run, as the AUC beside it is. The shaded "
     "part, false positive rates up to 0.1, is that of the pAUC."
 )
+_ON_CURVES = (
+    "The shaded part, false positive rates up to 0.1, is that of the pAUC. Figures are in percent."
+)
+_NO_LABELS = "The test clips have no labels: there are decisions, but no figures of their quality."
+_ON_MEANS = (
+    "Curves of a machine type are means over its sections, and so are their figures: arithmetic "
+    "ones, whatever the rules of the dataset say of its tables."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _PageRun:
+    """A run and all that its page shows of it; clips, scores and maps are of one trial."""
+
+    run: FinishedRun
+    name: str  # System and variant, and where it lies if others share them.
+    scores: ScoredRun
+    curves: Sequence[roc_panels.SectionRoc]
+    maps: Sequence[EmbeddingMap]
+    seed: int
 
 
 def write_report(
@@ -48,7 +76,7 @@ def write_report(
             has a page of its own, if it is named alone.
         out: file to write; None is `report.html` of the run, if there is but one.
         array: whose map is drawn; None chooses for each run, see
-            `asdkeras.report.clip_vectors.read_clip_vectors`.
+            `asdkeras.report.embedding_map.read_clip_vectors`.
         seed: of the trial whose map, scores and clips are shown; None takes the first.
         split: whose clips are drawn; None takes all.
         method: of the maps.
@@ -69,10 +97,12 @@ def write_report(
         raise RecipeError(f"--out: the file must end in .html. Received: {out}")
     shown = []
     for run, name in zip(runs, _names(runs), strict=True):
-        first = read_recipe(run.folder / "recipe.yaml")["seeds"][0]
-        of_trial = int(first) if seed is None else seed
+        seeds = read_recipe(run.folder / "recipe.yaml")["seeds"]
+        of_trial = int(seeds[0]) if seed is None else seed
         maps = embedding_maps(run.folder, seed=of_trial, array=array, split=split, method=method)
-        shown.append(read_page_run(run, name, maps, of_trial))
+        scores = read_scored_run(run.folder, seeds)
+        curves = roc_panels.section_curves(scores.of(scores.main_score), run.rules)
+        shown.append(_PageRun(run, name, scores, curves, maps, of_trial))
     options = {
         "out": out if len(runs) > 1 else None,  # A page says the same wherever it lies.
         **{"array": array, "seed": seed, "split": split},
@@ -81,17 +111,12 @@ def write_report(
     opening = [marks_in_use()]
     for folder, reason in others.items():
         opening.append(element("p", f"{folder}: {reason}", class_="warn"))
-    if len(shown) == 1:
-        title, sections = shown[0].name, _single(shown[0])
-        opening += opening_parts(shown[0])
-    else:
-        title, sections = f"{len(shown)} runs side by side", _several(shown)
     closing = [
         element("p", "This page was made by"),
         command_parts(report_command(places, options)),
     ]
     out = runs[0].folder / "report.html" if out is None else out
-    write_text(out, framed(title, opening, sections, closing))
+    write_text(out, _page(shown, opening, closing))
     return out
 
 
@@ -103,48 +128,49 @@ def _names(runs: Sequence[FinishedRun]) -> list[str]:
     ]
 
 
-def _single(each: PageRun) -> list[PageSection]:
-    clips = clip_parts(each.run, each.maps, seed=each.seed)
-    sections = _filled(
-        {
-            "Results": result_parts(each),
-            "ROC curves": curve_parts(each),
-            "Scores": score_parts(each),
-            "Decisions": decision_parts(each),
-            "Training": training_parts(each.run, "h3"),
-            "Embedding maps": map_parts([(each.name, each.run.dataset, each.maps)]),
-        }
-    )
-    last = clips.sections[-1]
-    played = [*clips.sections[:-1], last._replace(parts=[*last.parts, clips.data])]
-    return [*sections, *played, PageSection("How this was made", provenance_parts(each.run))]
-
-
-def _several(shown: Sequence[PageRun]) -> list[PageSection]:
-    runs = [each.run for each in shown]
-    named = [(each.run, each.name) for each in shown]
-    side_by_side = [element("p", ON_BOARDS, class_="faint"), *board_tables(runs)]
-    curves = roc_parts(named, {each.name: each.curves for each in shown})
-    sounds = PageSounds(num_runs=len(shown))
+def _page(shown: Sequence[_PageRun], opening: list[Markup], closing: list[Markup]) -> str:
+    """The page of one run, or that of several."""
     maps = map_parts([(each.name, each.run.dataset, each.maps) for each in shown])
-    return [
-        PageSection("Side by side", side_by_side),
+    if len(shown) == 1:
+        (each,) = shown
+        return framed(each.name, [*opening, *_opening_parts(each)], _single(each, maps), closing)
+    sounds = PageSounds(num_runs=len(shown))
+    boards = board_tables([each.run for each in shown])
+    curves = roc_panels.roc_parts([(each.name, each.run, each.curves) for each in shown])
+    sections = [
+        PageSection("Side by side", [element("p", ON_BOARDS, class_="faint"), *boards]),
         PageSection("ROC curves", [element("p", _ON_ROC, class_="faint"), *curves]),
         *(PageSection(each.name, _of_several(each, sounds)) for each in shown),
         *_filled({"Embedding maps": maps}),
     ]
+    return framed(f"{len(shown)} runs side by side", opening, sections, closing)
 
 
-def _of_several(each: PageRun, sounds: PageSounds) -> list[Markup]:
+def _single(each: _PageRun, maps: Sequence[Markup]) -> list[PageSection]:
+    clips, data = clip_parts(each.run, each.maps, seed=each.seed)
+    sections = {
+        "Results": _result_parts(each),
+        "ROC curves": _curve_parts(each),
+        "Scores": _score_parts(each),
+        "Decisions": _decision_parts(each),
+        "Training": training_curves.training_parts(each.run.folder, "h3"),
+        "Embedding maps": maps,
+        **dict(clips),
+    }
+    sections[clips[-1].title] = [*clips[-1].parts, data]
+    return _filled({**sections, "How this was made": provenance_parts(each.run)})
+
+
+def _of_several(each: _PageRun, sounds: PageSounds) -> list[Markup]:
     """One run on a page of several: what is long is folded."""
-    clips = clip_parts(each.run, each.maps, seed=each.seed, page_sounds=sounds, level=4)
-    played = (element("section", element("h4", title), *parts) for title, parts in clips.sections)
+    clips, data = clip_parts(each.run, each.maps, seed=each.seed, page_sounds=sounds, level=4)
+    played = (element("section", element("h4", title), *parts) for title, parts in clips)
     sections = _filled(
         {
-            "Results": result_parts(each),
-            "Decisions": decision_parts(each),
-            "Training": training_parts(each.run, "h4"),
-            "Clips": [*played, clips.data],
+            "Results": _result_parts(each),
+            "Decisions": _decision_parts(each),
+            "Training": training_curves.training_parts(each.run.folder, "h4"),
+            "Clips": [*played, data],
             "How it was made": provenance_parts(each.run),
         }
     )
@@ -152,8 +178,127 @@ def _of_several(each: PageRun, sounds: PageSounds) -> list[Markup]:
         element("details", element("summary", element("h3", title)), *parts, class_="part")
         for title, parts in sections
     )
-    return [*opening_parts(each), *folded]
+    return [*_opening_parts(each), *folded]
 
 
 def _filled(made: Mapping[str, Sequence[Markup]]) -> list[PageSection]:
     return [PageSection(title, parts) for title, parts in made.items() if parts]
+
+
+def headlines(run: FinishedRun) -> list[tuple[str, str, str, str, str | None]]:
+    """The one figure of each part of the dataset that a page begins with.
+
+    Returns:
+        of each part: what the figure is; the figure in percent; number of trials and their
+        spread; what the paper prints, the difference and what it means, empty if it prints
+        none; how far both are apart, see `asdkeras.report.finished_runs.shade`.
+    """
+    metric = headline_metric(run.rules)
+    name = METRIC_NAMES[metric] if metric == "official_score" else f"mean {METRIC_NAMES[metric]}"
+    means = run.means
+    means = means[(means["machine_type"] == "all") & (means["domain"] == "all")]
+    found = []
+    for _, mean in means[means["metric"] == metric].iterrows():
+        part = str(mean["part"])
+        place = "" if run.rules.name == "plain" else f", {SETS[part]}"
+        beside = count_of(int(mean["n_seeds"]), "trial")
+        if not math.isnan(mean["standard_deviation"]):
+            beside = f"± {100.0 * mean['standard_deviation']:.2f} over {beside}"
+        paper = _paper(mean, run.printed.get((part, "all", "all", "all", metric)))
+        found.append((f"{name}{place}", page_tables.percent(mean["value"]), beside, *paper))
+    return found
+
+
+def _paper(mean: pd.Series, printed: Printed | None) -> tuple[str, str | None]:
+    """What is said of the paper beside a headline, and its color."""
+    if math.isnan(mean["published"]):
+        if printed is None or printed.is_comparable:
+            return "", None
+        return f"published {printed.published:.2f}, {printed.verdict}: {printed.note}", None
+    difference = 100.0 * (mean["value"] - mean["published"])
+    tolerance = DEFAULT_TOLERANCE if printed is None else printed.tolerance
+    side = "within" if abs(difference) <= tolerance else "outside"
+    verdict = f"{side} the tolerance of {tolerance:.2f}"
+    if printed is not None and printed.verdict == "contradicted":
+        verdict = f"which contradicts its own table ({printed.note})"
+    published = f"published {100.0 * mean['published']:.2f}"
+    return f"{published}, ours {difference:+.2f}, {verdict}", shade(difference, tolerance)
+
+
+def _opening_parts(each: _PageRun) -> list[Markup]:
+    """The headline, and what must be known beside it."""
+    figures = []
+    for what, figure, beside, paper, color in headlines(each.run):
+        style = f"paper {color or ''}".strip()
+        parts = [element("span", what), element("b", figure), element("span", beside)]
+        parts += [element("span", paper, class_=style)] if paper else []
+        figures.append(element("div", *parts, class_="headline"))
+    lines = [] if each.run.measured else [_NO_LABELS]
+    lines += [f"Oracle, labels of test clips had a say: {line}" for line in each.run.oracle]
+    lines += [f"Note: {note}" for note in each.scores.notes]
+    return [
+        element("div", *figures, class_="headlines"),
+        *(element("p", line, class_="warn") for line in lines),
+    ]
+
+
+def _result_parts(each: _PageRun) -> list[Markup]:
+    """Means, sections, named scores, and the paper figure by figure."""
+    paper = page_tables.paper_table(each.run)
+    has_paper = any(figure.is_comparable for figure in each.run.printed.values())
+    return [
+        *([element("p", page_tables.ON_TABLES, class_="faint")] if has_paper else []),
+        *page_tables.result_tables(each.run),
+        *page_tables.section_tables(each.run),
+        *page_tables.named_score_tables(each.run, each.scores.named),
+        *([] if paper is None else [paper]),
+    ]
+
+
+def _curve_parts(each: _PageRun) -> list[Markup]:
+    """ROC curves of machine types; where they have several sections, those as well."""
+    if not each.curves:
+        return []
+    texts = [_ON_CURVES]
+    if len(each.scores.trials) > 1:
+        texts.append("Sections have a line for each trial; figures are means.")
+    by_section = element("div", *roc_panels.section_panels(each.curves), class_="panels roc")
+    if len({roc.machine_type for roc in each.curves}) == len(each.curves):
+        return [element("p", " ".join(texts), class_="faint"), by_section]
+    parts = roc_panels.by_part(each.curves, each.run.rules)
+    made = [element("p", " ".join([*texts, _ON_MEANS]), class_="faint")]
+    for part, rocs in parts.items():
+        if len(parts) > 1:
+            made.append(element("h3", SETS[part].capitalize()))
+        made.append(element("div", *roc_panels.machine_panels(rocs), class_="panels roc"))
+    summary = element("summary", f"ROC curves of {len(each.curves)} sections")
+    return [*made, element("details", summary, by_section)]
+
+
+def _score_parts(each: _PageRun) -> list[Markup]:
+    """Histograms of the scores of one trial, machine type by machine type."""
+    scores = each.scores
+    has_threshold = scores.decision_score == scores.main_score
+    texts = [score_histograms.HOW_TO_READ]
+    if len(scores.trials) > 1:
+        texts.append(f"Drawn is the trial of seed {each.seed}, one of {len(scores.trials)}.")
+    if not has_threshold:
+        texts.append(
+            f"No threshold is drawn: decisions are made by another score, {scores.decision_score}."
+        )
+    panels = score_histograms.score_panels(
+        scores.trial_of(each.seed), scores.main_score, has_threshold=has_threshold
+    )
+    boxed = element("div", *panels, class_="panels roomy")
+    return [element("p", " ".join(texts), class_="faint"), boxed]
+
+
+def _decision_parts(each: _PageRun) -> list[Markup]:
+    """Precision, recall and F1 with the counts behind them; of clips without labels, flags."""
+    trials, dataset = each.scores.trials, each.run.dataset
+    mark = ", oracle" if each.run.oracle else ""
+    made = page_tables.decision_table(trials, each.run.rules, f"{dataset}, decisions{mark}")
+    caption = f"{dataset}, test clips without labels that were flagged{mark}"
+    flags = page_tables.flag_table(trials, caption)
+    parts = [element("p", page_tables.ON_DECISIONS, class_="faint"), made] if made else []
+    return [*parts, flags] if flags else parts

@@ -1,26 +1,34 @@
-"""The results of a run as tables of a page: what its CSV files hold, in percent."""
+"""The results and decisions of a run as tables of a page, in percent."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from asdkeras.evaluation import METRICS
+from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.official import RuleSet
-from asdkeras.report.boards import METRIC_NAMES, count_of, heading
 from asdkeras.report.comparison import DEFAULT_TOLERANCE, MEASURED, PLACE, with_parts
-from asdkeras.report.finished_runs import FinishedRun
+from asdkeras.report.finished_runs import FinishedRun, Printed, read_comparison, shade
 from asdkeras.report.markup import Cell, Markup, element, table
-from asdkeras.report.paper_figures import Printed, read_comparison, shade
 from asdkeras.report.scored_runs import SETS, read_results
+from asdkeras.report.side_by_side import METRIC_NAMES, count_of, heading
+from asdkeras.score_files import TrialScores
 
 _OF_MEANS = ("auc", "pauc", "f1", "official_score")
 
-HOW_TO_READ = (
+ON_TABLES = (
     "Difference: ours minus published, in percentage points; behind it what is published. "
     "Blue: ours is higher; orange: ours is lower; palest within the tolerance, darker "
     "within twice as much, darkest beyond."
+)
+ON_DECISIONS = (
+    "TP: anomalous and flagged; FP: normal, but flagged; FN: anomalous, but not flagged; TN: "
+    "normal and not flagged. Precision is TP / (TP + FP), recall TP / (TP + FN), F1 their "
+    "harmonic mean, in percent."
 )
 
 
@@ -192,3 +200,100 @@ def _section_figure(values: "pd.Series[float]", rules: RuleSet, paper: Printed |
     if paper is None or not paper.is_comparable:
         return _Figure(mean, float(spread))
     return _Figure(mean, float(spread), paper.published / 100.0, paper.tolerance)
+
+
+def decision_table(
+    trials: Mapping[int, TrialScores], rules: RuleSet, caption: str
+) -> Markup | None:
+    """Counts and metrics of the decisions on labelled test clips.
+
+    Args:
+        trials: of a run, by seed; the same clips in each.
+        rules: of the dataset; one row of the table for each of their rows.
+        caption: what the table is of.
+
+    Returns:
+        None if no test clip is labelled. Of several trials the means.
+    """
+    clips, decisions, thresholds = _of_test_clips(trials, is_labelled=True)
+    rows = []
+    for names, members in clips.groupby(["machine_type", "section"]):
+        for domain in rules.rows:
+            row = members if domain == "all" else members[members["domain"] == domain]
+            if len(row):
+                places = row.index.to_numpy()
+                figures = _figures(row, decisions[:, places])
+                rows.append([*map(str, names), domain, _limits(thresholds[:, places]), *figures])
+    return _decisions(
+        ["TP", "FP", "FN", "TN", "precision", "recall", "F1"], rows, caption, len(trials)
+    )
+
+
+def flag_table(trials: Mapping[int, TrialScores], caption: str) -> Markup | None:
+    """How many of the test clips without labels were flagged, section by section.
+
+    Args:
+        trials: of a run, by seed; the same clips in each.
+        caption: what the table is of.
+
+    Returns:
+        None if all test clips are labelled. Of several trials the means.
+    """
+    clips, decisions, thresholds = _of_test_clips(trials, is_labelled=False)
+    clips = clips.assign(domain=clips["domain"].fillna("not known"))
+    num_digits = 1 if len(trials) > 1 else 0
+    rows = []
+    for names, members in clips.groupby(["machine_type", "section", "domain"]):
+        places = members.index.to_numpy()
+        flagged = float(decisions[:, places].sum(axis=1).mean())
+        share = 100.0 * flagged / len(places)
+        counts = [str(len(places)), f"{flagged:.{num_digits}f}", f"{share:.2f}"]
+        rows.append([*map(str, names), _limits(thresholds[:, places]), *counts])
+    return _decisions(["clips", "flagged", "percent"], rows, caption, len(trials))
+
+
+def _decisions(
+    figures: Sequence[str], rows: Sequence[Sequence[str]], caption: str, num_trials: int
+) -> Markup | None:
+    if not rows:
+        return None
+    headings = ["machine type", "section", "domain", "threshold", *figures]
+    of_trials = f", means over {num_trials} trials" if num_trials > 1 else ""
+    return table(headings, rows, num_names=3, caption=f"{caption}{of_trials}")
+
+
+def _of_test_clips(
+    trials: Mapping[int, TrialScores], is_labelled: bool
+) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArray[np.float64]]:
+    """Test clips with or without a label; their decisions and thresholds, `(trials, clips)`."""
+    first = next(iter(trials.values())).table
+    is_used = (first["split"] == "test") & (first["is_anomalous"].notna() == is_labelled)
+    rows = np.flatnonzero(is_used.to_numpy(dtype=bool))
+    return (
+        first.iloc[rows].reset_index(drop=True),
+        np.array([trial.decisions.to_numpy()[rows] == 1 for trial in trials.values()]),
+        np.array([trial.thresholds.to_numpy(np.float64)[rows] for trial in trials.values()]),
+    )
+
+
+def _figures(row: pd.DataFrame, decisions: NDArray[np.bool_]) -> list[str]:
+    truth = row["is_anomalous"].to_numpy(dtype=bool)
+    counts = np.array(
+        [[(f & truth).sum(), (f & ~truth).sum(), (~f & truth).sum(), (~f & ~truth).sum()]
+         for f in decisions]
+    )  # fmt: skip
+    metrics = np.mean([decision_metrics(flags, truth) for flags in decisions], axis=0)
+    num_digits = 1 if len(decisions) > 1 else 0  # A mean of several counts is no whole number.
+    return [
+        *(f"{count:.{num_digits}f}" for count in counts.mean(axis=0)),
+        *(f"{100.0 * value:.2f}" for value in metrics),
+    ]
+
+
+def _limits(thresholds: NDArray[np.float64]) -> str:
+    """The threshold; where it is not the same for all clips and trials, from where to where."""
+    known = thresholds[~np.isnan(thresholds)]
+    if not len(known):
+        return ""
+    low, high = f"{known.min():.4g}", f"{known.max():.4g}"
+    return low if low == high else f"{low} to {high}"

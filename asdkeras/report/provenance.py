@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
         words += ["--variant", str(config["variant"])]
     words += ["--data", str(environment.get("data", "DIR"))]
     source = _source_of(folder / "recipe.yaml", system)
-    changes = None if source is None else _changes(read_recipe(source), recipe)
+    before = {} if source is None else read_recipe(source)
+    changes = _changes(before, recipe) if before.keys() == recipe.keys() else None
     if source is None or changes is None:
         words += ["--recipe", str(folder / "recipe.yaml")]
     else:
@@ -121,28 +122,24 @@ def _recipes() -> Path:
     return inside if inside.is_dir() else package.parent / "recipes"
 
 
-def _changes(before: Any, now: Any) -> list[str] | None:
+def _changes(
+    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
+) -> list[str] | None:
     """What `--set` must change; None if that cannot be said, because the keys are others."""
-    if before.keys() != now.keys():
-        return None
     changes: list[str] = []
-    for key, old, new in _differing(before, now, ""):
-        if isinstance(old, dict) != isinstance(new, dict):
-            return None
-        if key != "config.variant":
-            changes.append(f"{key}={_flow(new)}")
-    return changes
-
-
-def _differing(
-    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str
-) -> Iterator[tuple[str, Any, Any]]:
     for key, new in now.items():
-        old = before[key]
+        old, name = before[key], f"{prefix}{key}"
         if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
-            yield from _differing(old, new, f"{prefix}{key}.")
+            below = _changes(old, new, f"{name}.")
+            if below is None:
+                return None
+            changes += below
         elif old != new:
-            yield f"{prefix}{key}", old, new
+            if isinstance(old, dict) != isinstance(new, dict):
+                return None
+            if name != "config.variant":
+                changes.append(f"{name}={_flow(new)}")
+    return changes
 
 
 def _flow(value: object) -> str:

@@ -24,9 +24,9 @@ from asdkeras.report.comparison import (
 )
 from asdkeras.report.explanations import explanations_of, print_fired
 from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, variant_of
-from asdkeras.report.terminal import print_line
-from asdkeras.report.terminal_tables import (
+from asdkeras.report.terminal import (
     print_decisions,
+    print_line,
     print_named_scores,
     print_results,
     print_skipped,
@@ -60,16 +60,16 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     console = Console()
     if metrics.empty:
         first = scores.trial_of(None)
-        print_decisions(first.table, first.decisions, console=console)
+        print_decisions(first.table, first.decisions, console)
     else:
         _conclude_metrics(run, system, scores, metrics, console)
-        print_skipped(evaluations[0].skipped, console=console)
+        print_skipped(evaluations[0].skipped, console)
     explanations = explanations_of(scores)
     if explanations is None:
         (run / "explanations.csv").unlink(missing_ok=True)
     else:
         write_csv(run / "explanations.csv", explanations)
-        print_fired(explanations, console=console)
+        print_fired(explanations, console)
     _print_oracle(scores, console)
     for note in scores.notes:
         print_line(console, f"note: {note}", "yellow")
@@ -139,8 +139,9 @@ def compare_run(
     comparison = _compared(scores, system, _wanted_rows(run, scores, row, score), tolerance)
     title = f"{_title(run, recipe['system'], scores)}, against {system}"
     write_comparison(run, comparison, title, scores.oracle)
-    print_verdicts(comparison, title=title)
-    _print_oracle(scores, Console())
+    console = Console()
+    print_verdicts(comparison, title=title, console=console)
+    _print_oracle(scores, console)
     print(run / "compare.md")
     met = is_met(comparison)
     if met is None:

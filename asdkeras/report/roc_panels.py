@@ -10,15 +10,28 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
-from asdkeras.metrics.roc import area_under, partial_area_under, roc_counts
+from asdkeras.metrics.auc import area_under, partial_area_under, roc_counts
+from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips, rules_for
 from asdkeras.report.comparison import Scored
-from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend, line_key
+from asdkeras.report.finished_runs import FinishedRun
+from asdkeras.report.markup import (
+    NUM_COLORS,
+    Axis,
+    Markup,
+    drawing,
+    element,
+    figure,
+    legend,
+    line_key,
+)
+from asdkeras.report.scored_runs import SETS
 
 MAX_POINTS = 200
 """Of one line; more cannot be seen."""
 
-_SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = 240, 30, 8, 8, 32
+_SIZE = 240  # Of a drawing, in its own units.
+_ACROSS = Axis(0.0, 1.0, 30.0, _SIZE - 8.0)
+_UPWARDS = Axis(0.0, 1.0, _SIZE - 32.0, 8.0)
 _GRID = np.unique(np.concatenate([np.linspace(0.0, MAX_FPR, 41), np.linspace(MAX_FPR, 1.0, 91)]))
 
 Points = NDArray[np.float64]
@@ -125,6 +138,25 @@ def run_panels(runs: Sequence[tuple[str, Sequence[SectionRoc]]], rules: RuleSet)
     return panels
 
 
+def roc_parts(runs: Sequence[tuple[str, FinishedRun, Sequence[SectionRoc]]]) -> list[Markup]:
+    """The ROC curves of all runs, a drawing for each machine type of each set of clips.
+
+    Args:
+        runs: name, run and curves.
+    """
+    groups: dict[tuple[str, str], list[tuple[str, Sequence[SectionRoc]]]] = {}
+    for name, run, curves in runs:
+        for part, rocs in by_part(curves, run.rules).items():
+            groups.setdefault((run.dataset, part), []).append((name, rocs))
+    parts = []
+    for (dataset, part), members in groups.items():
+        if len(groups) > 1:
+            parts.append(element("h3", f"{dataset}, {SETS[part]}"))
+        panels = run_panels(members, rules_for(dataset))
+        parts.append(element("div", *panels, class_="panels roc"))
+    return parts
+
+
 def thinned(points: Points, most: int = MAX_POINTS) -> Points:
     """The corners of a curve, without those between two others on a straight line.
 
@@ -192,33 +224,23 @@ def _panel(heading: str, curves: Sequence[RocCurve]) -> Markup:
 
 
 def _polyline(points: Points) -> Markup:
-    places = (f"{_x(x):.1f},{_y(y):.1f}" for x, y in thinned(points))
+    places = (f"{_ACROSS.place(x):.1f},{_UPWARDS.place(y):.1f}" for x, y in thinned(points))
     return element("polyline", points=" ".join(places))
 
 
 def _frame() -> list[Markup]:
-    floor, right, edge = _y(0.0), _x(1.0), _x(MAX_FPR)
-    top, left = f"{_y(1.0):g}", f"{_x(0.0):g}"
-    size = {"width": f"{edge - _x(0.0):.1f}", "height": f"{floor - _y(1.0):g}"}
+    left, right, floor, top = _ACROSS.begin, _ACROSS.end, _UPWARDS.begin, _UPWARDS.end
+    size = {"width": f"{_ACROSS.place(MAX_FPR) - left:.1f}", "height": f"{floor - top:g}"}
     marks = [
-        element("rect", x=left, y=top, **size, class_="shaded"),
-        element("path", d=f"M{left} {floor:g}L{right:g} {top}", class_="axis dash2"),
-        element("path", d=f"M{left} {top}V{floor:g}H{right:g}", class_="axis"),
+        element("rect", x=f"{left:g}", y=f"{top:g}", **size, class_="shaded"),
+        element("path", d=f"M{left:g} {floor:g}L{right:g} {top:g}", class_="axis dash2"),
+        element("path", d=f"M{left:g} {top:g}V{floor:g}H{right:g}", class_="axis"),
     ]
-    across = [(f"{rate:g}", _x(rate), 13) for rate in (0.0, MAX_FPR, 1.0)]
-    for text, x, below in (*across, ("false positive rate", _x(0.55), 27)):
+    across = [(f"{rate:g}", _ACROSS.place(rate), 13) for rate in (0.0, MAX_FPR, 1.0)]
+    for text, x, below in (*across, ("false positive rate", _ACROSS.place(0.55), 27)):
         marks.append(element("text", text, x=f"{x:.1f}", y=floor + below, class_="middle"))
-    for rate in (0.0, 1.0):
-        marks.append(element("text", f"{rate:g}", x=_LEFT - 5, y=f"{_y(rate) + 4:g}", class_="end"))
-    y = f"{_y(0.5):g}"
-    turned = f"rotate(-90 11 {y})"
-    upright = element("text", "true positive rate", x=11, y=y, class_="middle", transform=turned)
-    return [*marks, upright]
-
-
-def _x(rate: float) -> float:
-    return _LEFT + rate * (_SIZE - _LEFT - _RIGHT)
-
-
-def _y(rate: float) -> float:
-    return _SIZE - _BOTTOM - rate * (_SIZE - _TOP - _BOTTOM)
+    for rate, y in (("0", floor), ("1", top)):
+        marks.append(element("text", rate, x=25, y=f"{y + 4:g}", class_="end"))
+    middle = f"{_UPWARDS.place(0.5):g}"
+    upright = {"class": "middle", "transform": f"rotate(-90 11 {middle})"}
+    return [*marks, element("text", "true positive rate", x=11, y=middle, **upright)]

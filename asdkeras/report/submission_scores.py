@@ -14,15 +14,17 @@ from asdkeras.data.truth import Truth, read_truth
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.evaluation import evaluate, summarize, write_csv
 from asdkeras.files import write_text
+from asdkeras.metrics.bootstrap import bootstrap_official_score
+from asdkeras.metrics.intervals import pooled_intervals
 from asdkeras.metrics.official import RULES, RuleSet
 from asdkeras.report import official_results
-from asdkeras.report.score_intervals import interval_rows, print_intervals
 from asdkeras.report.submitted_clips import SubmittedClips, join_submission, parts_of
-from asdkeras.report.terminal import print_line
-from asdkeras.report.terminal_tables import print_results
+from asdkeras.report.terminal import print_line, print_results
 from asdkeras.submission import SubmittedSystem, read_systems
 
 OUT = "asdkeras_score"
+
+_YEARS_OF_CI95 = ("dcase2022", "dcase2023", "dcase2024")
 
 
 def score_submission(
@@ -72,24 +74,15 @@ def score_submission(
         join_submission(each, dataset, truth[each.name], rules, machines) for each in systems
     ]
     _refuse_faults(folder, systems, submitted)
-    undecided = [str(system.folder) for system in systems if not system.decisions]
-    if official_format and year > 2020 and undecided:
-        raise DataError(
-            f"{', '.join(undecided)}: no decision_result files, which the evaluator wants. "
-            "Leave out --official-format."
-        )
-
+    if official_format and year > 2020:
+        _refuse_undecided(systems)
     written: list[Path] = []
     for system, clips in zip(systems, submitted, strict=True):
         place = (folder / OUT if out is None else Path(out)) / system.name
         title = f"{system.name or system.folder.absolute().name}, {dataset.name}"
         written += _conclude(clips, rules, place, title, console)
         if official_format:
-            # Development clips get a file of their own.
-            for part, of_part in clips.table.groupby("part"):
-                team = system.folder.absolute().name + ("_dev" if part == "dev" else "")
-                written.append(place / official_results.file_name(year, team))
-                write_text(written[-1], official_results.official_result(year, of_part))
+            written += _official_files(clips, year, place, system.folder.absolute().name)
         print_line(console, f"files: {place}")
     return tuple(written)
 
@@ -179,6 +172,15 @@ def _refuse_faults(
     raise DataError(f"{folder}: not a complete submission, {count}:{text}")
 
 
+def _refuse_undecided(systems: Iterable[SubmittedSystem]) -> None:
+    undecided = [str(system.folder) for system in systems if not system.decisions]
+    if undecided:
+        raise DataError(
+            f"{', '.join(undecided)}: no decision_result files, which the evaluator wants. "
+            "Leave out --official-format."
+        )
+
+
 def _conclude(
     clips: SubmittedClips, rules: RuleSet, out: Path, title: str, console: Console
 ) -> list[Path]:
@@ -192,7 +194,66 @@ def _conclude(
     write_csv(files[0], evaluation.metrics)
     write_csv(files[1], pd.concat([summary, intervals], ignore_index=True))
     print_results(summary, None, rules, title=title, console=console)
-    print_intervals(intervals, console=console)
+    print_intervals(intervals, console)
     for note in clips.notes:
         print_line(console, f"note: {note}", "yellow")
     return files
+
+
+def _official_files(clips: SubmittedClips, year: int, place: Path, team: str) -> list[Path]:
+    """Write the result files of the evaluator; development clips get a file of their own."""
+    written = []
+    for part, of_part in clips.table.groupby("part"):
+        name = official_results.file_name(year, team + ("_dev" if part == "dev" else ""))
+        written.append(place / name)
+        write_text(written[-1], official_results.official_result(year, of_part))
+    return written
+
+
+def interval_rows(clips: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
+    """Intervals of 95 % as further rows of a summary.
+
+    Args:
+        clips: of `asdkeras.report.submitted_clips`.
+        rules: of the year.
+
+    Returns:
+        part, machine_type, domain, metric, value, n_seeds and n_sections. The metrics are
+        `official_score_lower` and `official_score_upper`, from a bootstrap; and for 2022 to
+        2024 `official_score_ci95`, the half-width the evaluators print under that name, and
+        `pooled_auc_pauc_ci95`, what it should have been. No rows if the rules have no
+        official score.
+    """
+    rows = []
+    for part, of_part in clips.groupby("part") if rules.has_joint_mean("all", "all") else ():
+        scores = of_part["score"].to_numpy()
+        is_anomalous = of_part["is_anomalous"].to_numpy(dtype=bool)
+        domains = of_part["domain"].to_numpy(dtype=str)
+        sections = (of_part["machine_type"] + "/" + of_part["section"]).to_numpy(dtype=str)
+        interval = bootstrap_official_score(scores, is_anomalous, domains, sections, rules, seed=0)
+        values = {"official_score_lower": interval.lower, "official_score_upper": interval.upper}
+        if rules.name in _YEARS_OF_CI95:
+            half_widths = pooled_intervals(scores, is_anomalous)
+            values["official_score_ci95"] = half_widths.official
+            values["pooled_auc_pauc_ci95"] = half_widths.corrected
+        counts = {"n_seeds": 1, "n_sections": len(set(sections))}
+        for metric, value in values.items():
+            place = {"part": part, "machine_type": "all", "domain": "all", "metric": metric}
+            rows.append({**place, "value": value, **counts})
+    return pd.DataFrame(rows)
+
+
+def print_intervals(rows: pd.DataFrame, console: Console) -> None:
+    """Print the intervals of each part, of `interval_rows`, and what the evaluators' is worth."""
+    for _, group in rows.groupby("part") if len(rows) else ():
+        value = dict(zip(group["metric"], group["value"], strict=True))
+        lower, upper = (100.0 * value[f"official_score_{end}"] for end in ("lower", "upper"))
+        text = f"official score, 95 % by bootstrap over test clips: {lower:.2f} to {upper:.2f}"
+        print_line(console, text, "dim")
+        if "official_score_ci95" in value:
+            printed, corrected = value["official_score_ci95"], value["pooled_auc_pauc_ci95"]
+            text = (
+                f"the evaluator's `official score ci95`: {100 * printed:.2g}, N - 1 times too "
+                f"small, and of pooled AUC and pAUC; corrected {100 * corrected:.2f}"
+            )
+            print_line(console, text, "dim")

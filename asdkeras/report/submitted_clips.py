@@ -15,7 +15,7 @@ import pandas as pd
 from asdkeras.data import naming
 from asdkeras.data.clip_table import COLUMNS
 from asdkeras.data.manifest import ClipCount, Dataset
-from asdkeras.data.truth import Truth
+from asdkeras.data.truth import Truth, TruthRow
 from asdkeras.metrics.official import RuleSet
 from asdkeras.submission import DECISION, SCORE, SubmittedSystem, Value, file_name, shortened
 
@@ -92,7 +92,11 @@ def join_submission(
         for values in (system.scores, system.decisions)
     )
     year = dataset.year
-    evaluation = _evaluation_clips(truth)
+    evaluation = []
+    if truth is not None:
+        evaluation = [
+            _true_clip(name, row) for name in truth.machine_types for row in truth.rows(name)
+        ]
     development = [
         count for count in dataset.clip_counts if (count.part, count.split) == ("dev", "test")
     ]
@@ -105,12 +109,11 @@ def join_submission(
     faults += [
         f"{each}: there are no scores of it." for each in machines or () if each not in known
     ]
-    faults += _absent(SCORE, places, scores, year)
-    faults += _missing(SCORE, evaluation, scores, year)
+    faults += _gaps(SCORE, places, evaluation, scores, year)
     faults += _miscounted(scores, development, dataset, rules)
     if system.decisions:
-        faults += _absent(DECISION, {_place(clip, year) for clip in scores}, decisions, year)
-        faults += _missing(DECISION, scores, decisions, year)
+        of_scores = {_place(clip, year) for clip in scores}
+        faults += _gaps(DECISION, of_scores, scores, decisions, year)
         unscored = defaultdict(list)
         for clip, value in decisions.items():
             if clip not in scores:
@@ -135,6 +138,10 @@ def _counted(names: Sequence[str]) -> str:
 
 def _place(clip: _Clip | ClipCount, year: int) -> _Place:
     return _Place(clip.machine_type, clip.section, clip.domain if year == 2021 else None)
+
+
+def _true_clip(machine_type: str, row: TruthRow) -> _Clip:
+    return _Clip(machine_type, row.section, row.name, row.domain, row.is_anomalous)
 
 
 def _identified(
@@ -179,9 +186,7 @@ def _clips(values: Sequence[Value], truth: Truth | None, rules: RuleSet) -> Iter
             yield None
         elif rules.part_of(value.machine_type, parsed.section) == "eval":
             row = rows.get((value.machine_type, value.clip))
-            yield row and _Clip(
-                value.machine_type, row.section, row.name, row.domain, row.is_anomalous
-            )
+            yield row and _true_clip(value.machine_type, row)
         elif parsed.is_anomalous is None:
             yield None
         else:
@@ -190,30 +195,17 @@ def _clips(values: Sequence[Value], truth: Truth | None, rules: RuleSet) -> Iter
             yield _Clip(value.machine_type, parsed.section, value.clip, domain, is_anomalous)
 
 
-def _evaluation_clips(truth: Truth | None) -> list[_Clip]:
-    if truth is None:
-        return []
-    return [
-        _Clip(name, row.section, row.name, row.domain, row.is_anomalous)
-        for name in truth.machine_types
-        for row in truth.rows(name)
-    ]
-
-
-def _absent(
-    kind: str, places: Iterable[_Place], found: Iterable[_Clip], year: int
+def _gaps(
+    kind: str,
+    places: Iterable[_Place],
+    expected: Iterable[_Clip],
+    found: Collection[_Clip],
+    year: int,
 ) -> Iterator[str]:
-    """Files of which not a single line is there."""
+    """Files of which not a single line is there, then single lines that files lack."""
     here = {_place(clip, year) for clip in found}
     for place in sorted(set(places) - here, key=str):
         yield f"{file_name(kind, f'dcase{year}', *place)}: is missing."
-
-
-def _missing(
-    kind: str, expected: Iterable[_Clip], found: Collection[_Clip], year: int
-) -> Iterator[str]:
-    """Single lines that files lack."""
-    here = {_place(clip, year) for clip in found}
     names: dict[_Place, list[str]] = defaultdict(list)
     for clip in expected:
         if clip not in found and _place(clip, year) in here:

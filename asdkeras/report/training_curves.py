@@ -7,8 +7,17 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from asdkeras.report.clip_vectors import natural_key
-from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend, line_key
+from asdkeras.report.embedding_map import natural_key
+from asdkeras.report.markup import (
+    NUM_COLORS,
+    Axis,
+    Markup,
+    drawing,
+    element,
+    figure,
+    legend,
+    line_key,
+)
 
 _WIDTH, _HEIGHT = 300, 170  # Of a drawing, in its own units.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 10, 10, 24
@@ -51,6 +60,25 @@ def read_curves(run: Path) -> list[Curve]:
     )
 
 
+def training_parts(run: Path, tag: str) -> list[Markup]:
+    """The curves of each phase of training; none of an ensemble.
+
+    Args:
+        run: folder of the run.
+        tag: of the headings, if there are several phases.
+    """
+    curves = read_curves(run)
+    phases = list(dict.fromkeys(curve.phase for curve in curves))
+    parts = []
+    for phase in phases:
+        of_phase = [curve for curve in curves if curve.phase == phase]
+        if phases != [""]:
+            parts.append(element(tag, phase or "last phase"))
+        parts.append(curve_legend(of_phase))
+        parts.append(element("div", *curve_panels(of_phase), class_="panels roomy"))
+    return parts
+
+
 def curve_panels(curves: Sequence[Curve]) -> list[Markup]:
     """One drawing for each value that one phase of training logged, one line per training."""
     units = list(dict.fromkeys(curve.unit for curve in curves))
@@ -69,33 +97,14 @@ def curve_legend(curves: Sequence[Curve]) -> Markup:
     return legend((line_key(_style(rank)), unit) for rank, unit in enumerate(units))
 
 
-class _Axis(NamedTuple):
-    """Values to places on paper; if there is but one value, it lies in the middle."""
-
-    low: float
-    high: float
-    begin: float
-    end: float
-    is_log: bool = False
-
-    def place(self, value: float) -> float:
-        if self.low == self.high:
-            share = 0.5
-        elif self.is_log:
-            share = math.log(value / self.low) / math.log(self.high / self.low)
-        else:
-            share = (value - self.low) / (self.high - self.low)
-        return self.begin + share * (self.end - self.begin)
-
-
 def _panel(name: str, curves: Sequence[Curve], units: Sequence[str]) -> Markup:
     epochs = pd.concat([curve.log["epoch"] for curve in curves])
     values = pd.concat([curve.log[name] for curve in curves])
     values = values[values.abs() < math.inf]
-    across = _Axis(epochs.min(), epochs.max(), _LEFT, _WIDTH - _RIGHT)
+    across = Axis(epochs.min(), epochs.max(), _LEFT, _WIDTH - _RIGHT)
     low, high = float(values.min()), float(values.max())
     is_log = low > 0 and high / float(values.median()) >= _LOG_FROM
-    upwards = _Axis(low, high, _HEIGHT - _BOTTOM, _TOP, is_log)
+    upwards = Axis(low, high, _HEIGHT - _BOTTOM, _TOP, is_log)
     lines = [
         element(
             "g",
@@ -110,7 +119,7 @@ def _panel(name: str, curves: Sequence[Curve], units: Sequence[str]) -> Markup:
     return figure(f"{name}, logarithmic" if is_log else name, drawn)
 
 
-def _line(log: pd.DataFrame, name: str, across: _Axis, upwards: _Axis) -> list[Markup]:
+def _line(log: pd.DataFrame, name: str, across: Axis, upwards: Axis) -> list[Markup]:
     """A line, broken where a value is not finite; a dot for what has no neighbors."""
     runs: list[list[tuple[float, float]]] = [[]]
     for epoch, value in zip(log["epoch"], log[name], strict=True):
@@ -128,7 +137,7 @@ def _line(log: pd.DataFrame, name: str, across: _Axis, upwards: _Axis) -> list[M
     return marks
 
 
-def _frame(across: _Axis, upwards: _Axis) -> list[Markup]:
+def _frame(across: Axis, upwards: Axis) -> list[Markup]:
     path = f"M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}"
     marks = [element("path", d=path, class_="axis")]
     for value in dict.fromkeys((upwards.low, upwards.high)):

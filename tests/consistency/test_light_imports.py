@@ -56,7 +56,7 @@ LIGHT = [
     "report.results",
     "report.side_by_side",
     "report.submission_scores",
-    "report.terminal_tables",
+    "report.terminal",
     "scorers.section_standardization",
 ]
 

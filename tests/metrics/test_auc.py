@@ -57,13 +57,6 @@ def test_large_samples_equal_scikit_learn():
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"])
-def test_values_are_those_of_the_official_scripts(case):
-    expected = case["expected"]
-    assert auc(case["s"], case["y"]) == pytest.approx(expected["auc_all"], abs=1e-12)
-    assert partial_auc(case["s"], case["y"]) == pytest.approx(expected["pauc_all"], abs=1e-12)
-
-
-@pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"])
 def test_values_have_the_digits_of_the_official_scripts(case):
     assert auc(case["s"], case["y"]) == case["expected"]["auc_all"]
     assert partial_auc(case["s"], case["y"]) == case["expected"]["pauc_all"]

@@ -8,7 +8,7 @@ import pytest
 
 from asdkeras.metrics.auc import auc, partial_auc
 from asdkeras.metrics.decision_metrics import decision_metrics
-from asdkeras.metrics.readings import clips_in_reading
+from asdkeras.metrics.official import clips_in_reading
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/metrics/metrics_small.json").read_text())
 CASES = pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"])

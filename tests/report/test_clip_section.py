@@ -22,10 +22,10 @@ HOSTILE = "</script><b>"
 def parts_of(folder, *, num_clips=3, maps=(), **options):
     """The text of each section."""
     (run,), _ = find_runs([folder])
-    parts = clip_parts(run, maps, seed=0, num_clips=num_clips, **options)
+    sections, data = clip_parts(run, maps, seed=0, num_clips=num_clips, **options)
     heading = f"h{options.get('level', 2)}"
-    texts = ["".join([element(heading, title), *content]) for title, content in parts.sections]
-    return [*texts[:-1], texts[-1] + parts.data]
+    texts = ["".join([element(heading, title), *content]) for title, content in sections]
+    return [*texts[:-1], texts[-1] + data]
 
 
 def cards(section):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.report.clip_vectors import natural_key, read_clip_vectors
+from asdkeras.report.embedding_map import natural_key, read_clip_vectors
 from tests.report.mapped_runs import clip_rows, represented, scored_clips, vectors_of
 
 # Sections 00 and 03 are of the development and of the evaluation set of 2021.

@@ -245,16 +245,11 @@ def test_markdown_has_a_line_per_figure():
     assert lines[3].endswith("| 75.00 |  |  | 3.00 | not measured |")
 
 
-def test_csv_and_markdown_are_written(tmp_path):
-    comparison = compared()
-
-    write_comparison(tmp_path, comparison, "title")
+def test_csv_and_markdown_are_written_and_say_what_labels_decided(tmp_path):
+    write_comparison(tmp_path, compared(), "title")
 
     assert pd.read_csv(tmp_path / "compare.csv")["verdict"].tolist() == ["within"]
     assert (tmp_path / "compare.md").read_text().startswith("# title\n\n| set |")
-
-
-def test_what_labels_decided_is_told_in_both_files(tmp_path):
     write_comparison(tmp_path, compared(), "title", ("weights", "checkpoint"))
 
     assert pd.read_csv(tmp_path / "compare.csv")["oracle"].tolist() == ["weights; checkpoint"]
@@ -301,15 +296,10 @@ def test_the_command_ends_with_5_outside_tolerance(made_run, capsys):
     assert (made_run / "compare.md").exists()
 
 
-def test_the_command_ends_well_within_tolerance(made_run, capsys):
+def test_every_score_that_has_a_row_is_compared_with_its_row(made_run, capsys):
     assert main(["compare", str(made_run), "--tolerance", "100"]) == 0
 
     assert "within: " in capsys.readouterr().out
-
-
-def test_every_score_that_has_a_row_is_compared_with_its_row(made_run):
-    assert main(["compare", str(made_run), "--tolerance", "100"]) == 0
-
     written = pd.read_csv(made_run / "compare.csv")
     ours = written.drop_duplicates(["score", "part", "machine_type", "domain", "metric"])
     ours = ours[(ours["section"] == "all") & (ours["part"] == "dev")]
@@ -335,10 +325,19 @@ def test_a_score_or_a_row_can_be_chosen(made_run, options, scores):
     assert set(pd.read_csv(made_run / "compare.csv")["score"]) == scores
 
 
-def test_an_unknown_score_is_answered_with_the_nearest(made_run, capsys):
-    assert main(["compare", str(made_run), "--score", "sections"]) == 2
+@pytest.mark.parametrize(
+    ("option", "name", "message"),
+    [
+        ("--score", "sections", "has no score `sections`. Did you mean `section`?"),
+        ("--row", "all_41", "prints no row `all_41`. Did you mean `all_40`?"),
+    ],
+)
+def test_an_unknown_score_or_row_is_answered_with_the_nearest(
+    made_run, capsys, option, name, message
+):
+    assert main(["compare", str(made_run), option, name]) == 2
 
-    assert "has no score `sections`. Did you mean `section`?" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_score_without_a_row_needs_one(made_run, capsys):
@@ -362,12 +361,6 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
     assert main(["compare", str(tmp_path)]) == 2
 
     assert "not the folder of a run" in capsys.readouterr().err
-
-
-def test_an_unknown_row_of_the_paper_is_answered_with_the_nearest(made_run, capsys):
-    assert main(["compare", str(made_run), "--row", "all_41"]) == 2
-
-    assert "prints no row `all_41`. Did you mean `all_40`?" in capsys.readouterr().err
 
 
 def test_a_run_of_several_systems_is_compared_with_the_paper_that_is_named(made_run, capsys):

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from asdkeras.report.comparison_page import board_tables, roc_parts
-from asdkeras.report.roc_panels import RocCurve, SectionRoc
+from asdkeras.report.roc_panels import RocCurve, SectionRoc, roc_parts
+from asdkeras.report.side_by_side import board_tables
 from tests.report.test_page_tables import NAN, cells, finished
 
 CURVE = RocCurve("source", (np.array([[0.0, 0.0], [1.0, 1.0]]),), 0.5, 0.5)
@@ -64,13 +64,12 @@ def test_spread_and_published_figure_stand_in_the_cell():
 
 
 def test_curves_of_runs_share_their_panels():
-    runs = [(run_of(name, 0.5), name) for name in ("one", "other")]
     curves = {
         "one": [SectionRoc("fan", "00", (CURVE,))],
         "other": [SectionRoc("fan", "00", (CURVE,)), SectionRoc("valve", "00", (CURVE,))],
     }
 
-    made = "".join(roc_parts(runs, curves))
+    made = "".join(roc_parts([(name, run_of(name, 0.5), rocs) for name, rocs in curves.items()]))
 
     assert re.findall("<figcaption>(.*?)</figcaption>", made) == ["fan", "valve"]
     assert made.count("<polyline") == 3
@@ -78,13 +77,13 @@ def test_curves_of_runs_share_their_panels():
 
 
 def test_curves_of_other_clips_are_kept_apart():
-    runs = [(run_of("a", 0.5, dataset=name), name) for name in ("dcase2021", "mini2022")]
     curves = {
         "dcase2021": [SectionRoc("fan", number, (CURVE,)) for number in ("00", "03")],
         "mini2022": [SectionRoc("fan", "00", (CURVE,))],
     }
+    runs = [(name, run_of("a", 0.5, dataset=name), rocs) for name, rocs in curves.items()]
 
-    made = "".join(roc_parts(runs, curves))
+    made = "".join(roc_parts(runs))
 
     assert re.findall("<h3>(.*?)</h3>", made) == [
         "dcase2021, development set",

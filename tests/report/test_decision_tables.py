@@ -8,7 +8,7 @@ import pytest
 
 from asdkeras.evaluation import evaluate
 from asdkeras.metrics.official import rules_for
-from asdkeras.report.decision_tables import decision_table, flag_table
+from asdkeras.report.page_tables import decision_table, flag_table
 from asdkeras.score_files import TrialScores
 from tests.clip_table import clip_table
 from tests.report.mapped_runs import clip_rows

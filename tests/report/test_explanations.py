@@ -140,7 +140,7 @@ def test_a_run_without_group_scores_has_no_explanations(tmp_path):
 
 def printed(explanations, width=80):
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    print_fired(explanations, console=console)
+    print_fired(explanations, console)
     return console.file.getvalue()
 
 

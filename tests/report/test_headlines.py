@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from asdkeras.report.paper_figures import Printed
-from asdkeras.report.run_sections import headlines
+from asdkeras.report.finished_runs import Printed
+from asdkeras.report.page import headlines
 from tests.report.test_page_tables import ALL, FIGURES, NAN, finished
 
 SCORE_OF_ALL = ("dev", "all", "all", "all", "official_score")
@@ -54,7 +54,7 @@ def test_a_published_figure_that_its_own_paper_contradicts_is_told_so():
 
     (line,) = headlines(dataclasses.replace(run, printed=printed))
 
-    assert line.paper == (
+    assert line[3] == (
         "published 60.00, ours +0.00, which contradicts its own table (its own table gives 65.00)"
     )
 

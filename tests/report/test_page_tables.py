@@ -8,14 +8,13 @@ import pandas as pd
 import pytest
 
 from asdkeras.evaluation import METRIC_COLUMNS, SUMMARY_COLUMNS
-from asdkeras.report.finished_runs import FinishedRun
+from asdkeras.report.finished_runs import FinishedRun, Printed
 from asdkeras.report.page_tables import (
     named_score_tables,
     paper_table,
     result_tables,
     section_tables,
 )
-from asdkeras.report.paper_figures import Printed
 
 NAN = float("nan")
 

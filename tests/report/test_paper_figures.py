@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from asdkeras.report.finished_runs import find_runs
-from asdkeras.report.paper_figures import printed_figures, read_comparison, shade
+from asdkeras.report.finished_runs import find_runs, printed_figures, read_comparison, shade
 from asdkeras.score_files import read_metadata
 from tests.report.run_folders import finished_run
 

@@ -6,23 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.report.score_histograms import (
-    Strip,
-    counts_in,
-    edges_of,
-    score_panel,
-    section_scores,
-)
+from asdkeras.report.score_histograms import counts_in, edges_of, score_panels
 from asdkeras.score_files import TrialScores
 from tests.clip_table import clip_table
 from tests.report.mapped_runs import clip_rows
-
-NOTHING = np.empty(0)
-
-
-def strip(normal=NOTHING, anomalous=NOTHING, **others):
-    content = {"unlabelled": NOTHING, "training": NOTHING, "thresholds": NOTHING, **others}
-    return Strip("source", np.asarray(normal), np.asarray(anomalous), **content)
 
 
 def trial_of(rows, scores=None, thresholds=5.0):
@@ -34,25 +21,28 @@ def trial_of(rows, scores=None, thresholds=5.0):
 
 
 def panel_of(rows, **options):
-    (section,) = section_scores(trial_of(rows, **options), "answer", has_threshold=True)
-    return score_panel(section)
+    (panel,) = score_panels(trial_of(rows, **options), "answer", has_threshold=True)
+    return panel
+
+
+def told(panel):
+    """What a screen reader says of each domain of a drawing."""
+    text = re.search('role="img" aria-label="Scores of fan 00. ([^"]+)"', panel)[1]
+    return text.split("; ")
 
 
 def test_clips_stand_with_their_kind_and_domain():
-    rows = clip_rows("fan", num_clips=4)
+    panel = panel_of(clip_rows("fan", num_clips=4))
 
-    (section,) = section_scores(trial_of(rows), "answer", has_threshold=True)
-
-    kinds = {
-        each.domain: [list(each.normal), list(each.anomalous), list(each.training)]
-        for each in section.strips
-    }
     # Training clips come first, and the second half of the test clips is anomalous.
-    assert kinds == {
-        "source": [[8.0, 9.0], [10.0, 11.0], [0.0, 1.0, 2.0, 3.0]],
-        "target": [[12.0, 13.0], [14.0, 15.0], [4.0, 5.0, 6.0, 7.0]],
-    }
-    assert [list(each.thresholds) for each in section.strips] == [[5.0], [5.0]]
+    assert told(panel) == [
+        "source: 2 normal, median 8.5, 2 anomalous, median 10.5, 4 training, median 1.5, "
+        "threshold 5",
+        "target: 2 normal, median 12.5, 2 anomalous, median 14.5, 4 training, median 5.5, "
+        "threshold 5",
+    ]
+    for place, score in (("start", "8"), ("end", "15")):
+        assert re.search(rf'class="{place}">{score}</text>', panel)
 
 
 def test_clips_without_labels_are_a_kind_of_their_own():
@@ -60,51 +50,52 @@ def test_clips_without_labels_are_a_kind_of_their_own():
     is_test = trial.table["split"] == "test"
     table = trial.table.assign(is_anomalous=trial.table["is_anomalous"].mask(is_test))
 
-    (section,) = section_scores(trial._replace(table=table), "answer", has_threshold=True)
+    (panel,) = score_panels(trial._replace(table=table), "answer", has_threshold=True)
 
-    assert [len(each.unlabelled) for each in section.strips] == [2, 2]
-    assert [len(each.normal) + len(each.anomalous) for each in section.strips] == [0, 0]
-    assert "2 unlabelled, median" in score_panel(section)
+    assert [text.split(",")[0] for text in told(panel)] == [
+        "source: 2 unlabelled",
+        "target: 2 unlabelled",
+    ]
+    assert "normal" not in " ".join(told(panel))
 
 
 def test_thresholds_of_another_score_are_not_drawn():
-    trial = trial_of(clip_rows("fan"))
+    (panel,) = score_panels(trial_of(clip_rows("fan")), "answer", has_threshold=False)
 
-    (section,) = section_scores(trial, "answer", has_threshold=False)
-
-    assert [len(each.thresholds) for each in section.strips] == [0, 0]
-    assert "threshold" not in score_panel(section)
+    assert "threshold" not in panel
 
 
 def test_a_clip_without_a_domain_is_not_lost():
     trial = trial_of(clip_rows("fan"))
     table = trial.table.assign(domain=pd.array([pd.NA] * len(trial.table), dtype="string"))
 
-    (section,) = section_scores(trial._replace(table=table), "answer", has_threshold=True)
+    (panel,) = score_panels(trial._replace(table=table), "answer", has_threshold=True)
 
-    assert [each.domain for each in section.strips] == ["domain not known"]
-
-
-def test_domains_share_their_bins():
-    strips = [strip([0.0, 1.0], [2.0]), strip([3.0], [4.0])]
-
-    edges = edges_of(strips)
-
-    assert (edges[0], edges[-1]) == (0.0, 4.0)
+    (text,) = told(panel)
+    assert text.startswith("domain not known: ")
 
 
 def test_training_clips_do_not_widen_the_bins():
-    edges = edges_of([strip([0.0, 1.0], training=np.array([-50.0, 50.0]))])
+    scores = np.arange(16.0)
+    rows = clip_rows("fan", num_clips=4)
 
-    assert (edges[0], edges[-1]) == (0.0, 1.0)
+    narrow, wide = (
+        panel_of(rows, scores=np.concatenate([training, scores[8:]]))
+        for training in (scores[:8], np.linspace(-50.0, 50.0, 8))
+    )
+
+    ends = [
+        re.findall(r'class="(?:start|end)">([\d.-]+)</text>', panel) for panel in (narrow, wide)
+    ]
+    assert ends[0] == ends[1]
 
 
 def test_one_far_score_does_not_flatten_the_others():
-    normal = np.linspace(0.0, 1.0, 101)
+    scores = np.array([*np.linspace(0.0, 1.0, 101), 1000.0])
 
-    edges = edges_of([strip(normal, [1000.0])])
+    edges = edges_of(scores)
 
-    quartiles = np.quantile([*normal, 1000.0], [0.25, 0.75])
+    quartiles = np.quantile(scores, [0.25, 0.75])
     assert edges[0] == 0.0
     assert edges[-1] == pytest.approx(quartiles[1] + 3.0 * (quartiles[1] - quartiles[0]))
 
@@ -116,14 +107,14 @@ def test_far_scores_are_counted_in_the_outer_bins():
 
 
 def test_equal_scores_have_bins_as_well():
-    edges = edges_of([strip([2.0, 2.0])])
+    edges = edges_of(np.array([2.0, 2.0]))
 
     assert edges[0] < 2.0 < edges[-1]
 
 
 def test_more_clips_have_more_bins_within_limits():
     def num_bins(num_clips):
-        return len(edges_of([strip(np.linspace(0.0, 1.0, num_clips))])) - 1
+        return len(edges_of(np.linspace(0.0, 1.0, num_clips))) - 1
 
     assert [num_bins(number) for number in (4, 100, 10000)] == [10, 20, 30]
 
@@ -158,12 +149,3 @@ def test_several_thresholds_are_told_from_where_to_where():
     rows = clip_rows("fan", num_clips=2)
 
     assert "2 thresholds, 3 to 4" in panel_of(rows, thresholds=np.tile([3.0, 4.0], 4))
-
-
-def test_a_drawing_is_told_in_words():
-    panel = panel_of(clip_rows("fan", num_clips=4))
-
-    told = re.search('role="img" aria-label="([^"]+)"', panel)[1]
-    assert told.startswith("Scores of fan 00. source: 2 normal, median ")
-    assert "; target: 2 normal, median " in told
-    assert told.count("4 training, median") == told.count("threshold 5") == 2

@@ -10,7 +10,7 @@ from rich.console import Console
 from asdkeras.metrics.bootstrap import bootstrap_official_score
 from asdkeras.metrics.intervals import pooled_intervals
 from asdkeras.metrics.official import RULES
-from asdkeras.report.score_intervals import interval_rows, print_intervals
+from asdkeras.report.submission_scores import interval_rows, print_intervals
 
 
 def clips_of(parts=("eval",)):
@@ -30,7 +30,7 @@ def clips_of(parts=("eval",)):
 
 def printed(rows):
     console = Console(file=io.StringIO(), width=200)
-    print_intervals(rows, console=console)
+    print_intervals(rows, console)
     return console.file.getvalue().splitlines()
 
 

@@ -9,9 +9,8 @@ import pytest
 from rich.console import Console
 
 from asdkeras.errors import RecipeError
-from asdkeras.report.boards import boards_of
 from asdkeras.report.finished_runs import find_runs
-from asdkeras.report.side_by_side import CSV_COLUMNS, show_side_by_side
+from asdkeras.report.side_by_side import CSV_COLUMNS, boards_of, show_side_by_side
 from tests.report.run_folders import FAN_AND_VALVE, finished_run, scored_run
 
 BOLD, DIM = "\x1b[1m", "\x1b[2m"

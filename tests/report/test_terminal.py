@@ -9,7 +9,7 @@ from rich.console import Console
 
 from asdkeras.evaluation import METRIC_COLUMNS, SKIPPED_COLUMNS, summarize
 from asdkeras.metrics.official import RULES
-from asdkeras.report.terminal_tables import print_decisions, print_results, print_skipped
+from asdkeras.report.terminal import print_decisions, print_results, print_skipped
 from tests.clip_table import clip_table
 
 DIM = "\x1b[2m"
@@ -153,7 +153,7 @@ def test_skipped_sections_are_named_with_the_reason():
         ("valve", "00", "target", 3, "no anomalous clips"),
     ]
     console = terminal()
-    print_skipped(pd.DataFrame(rows, columns=list(SKIPPED_COLUMNS)), console=console)
+    print_skipped(pd.DataFrame(rows, columns=list(SKIPPED_COLUMNS)), console)
     assert console.file.getvalue().splitlines() == [
         "no labels: metrics skipped for fan 03, 04; valve 03",
         "no anomalous clips: metrics skipped for valve 00 target",
@@ -162,7 +162,7 @@ def test_skipped_sections_are_named_with_the_reason():
 
 def test_nothing_skipped_prints_nothing():
     console = terminal()
-    print_skipped(pd.DataFrame(columns=list(SKIPPED_COLUMNS)), console=console)
+    print_skipped(pd.DataFrame(columns=list(SKIPPED_COLUMNS)), console)
     assert console.file.getvalue() == ""
 
 
@@ -172,7 +172,7 @@ def test_data_without_labels_shows_how_many_clips_were_called_anomalous():
     table = clip_table(rows, machine_type="pump", dataset="own")
     console = terminal()
 
-    print_decisions(table, [1, 0, 0, 0, 1, 1], console=console)
+    print_decisions(table, [1, 0, 0, 0, 1, 1], console)
 
     text = console.file.getvalue()
     assert text.startswith("no labels: metrics skipped\n")
