@@ -25,7 +25,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from asdkeras.batches.pipeline import inference_batches
+from asdkeras.batches.waveform_batches import inference_batches
 from asdkeras.config import build_config, read_recipe
 from asdkeras.corpus.mini import generate
 from asdkeras.data.audio import AudioConfig

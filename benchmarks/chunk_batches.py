@@ -83,28 +83,19 @@ def _rates(batches):
 
 
 def _batches(reader, way, pad_mode, seed, options):
-    from asdkeras.batches.chunk_batches import chunk_batches
-    from asdkeras.batches.pipeline import Mixup, training_batches
+    from asdkeras.batches.chunk_batches import Crop, chunk_batches
+    from asdkeras.batches.mixup import Mixup
+    from asdkeras.batches.steps import Schedule
+    from asdkeras.batches.waveform_batches import training_batches
 
     labels = {"sections": section_labels(reader.table)}
-    shared = {"batch_size": BATCH_SIZE, "seed": seed, "first_epoch": 0, "epochs": 1}
+    schedule = Schedule(BATCH_SIZE, seed, 0, 1)
     if way == "clips":
         mixup = Mixup("features", 0.0, "linear")
-        batches = training_batches(
-            reader, options.clip_length, "end", labels, mixup=mixup, **shared
-        )
+        batches = training_batches(reader, options.clip_length, "end", labels, mixup, schedule)
         return (inputs["waveform"] for inputs, _ in batches)
-    batches = chunk_batches(
-        reader,
-        options.clip_length,
-        "end",
-        labels,
-        window_length=WINDOW_LENGTH,
-        hop_length=HOP_LENGTH,
-        num_frames=NUM_FRAMES,
-        pad_mode=pad_mode,
-        **shared,
-    )
+    crop = Crop(WINDOW_LENGTH, HOP_LENGTH, NUM_FRAMES, pad_mode)
+    batches = chunk_batches(reader, options.clip_length, "end", labels, crop, schedule)
     return (chunks for chunks, _, _ in batches)
 
 

@@ -95,7 +95,7 @@ def _embedder(model):
 
 
 def _rates(embedder, clips, batch_size, options):
-    from asdkeras.batches.pipeline import inference_batches
+    from asdkeras.batches.waveform_batches import inference_batches
     from benchmarks.floating_point import timed
 
     if batch_size is None:

@@ -273,18 +273,17 @@ def _labels(table):
 
 
 def _batches(clips, labels, on, options):
-    from asdkeras.batches.pipeline import Mixup, training_batches
+    from asdkeras.batches.mixup import Mixup
+    from asdkeras.batches.steps import Schedule
+    from asdkeras.batches.waveform_batches import training_batches
 
     return training_batches(
         clips,
         options.clip_length,
         "end",
         labels,
-        batch_size=BATCH_SIZE,
-        mixup=Mixup(on, 1.0, "linear"),
-        seed=0,
-        first_epoch=0,
-        epochs=10_000,
+        Mixup(on, 1.0, "linear"),
+        Schedule(BATCH_SIZE, 0, 0, 10_000),
     )
 
 

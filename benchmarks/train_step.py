@@ -115,7 +115,9 @@ def noise_store(folder, num_clips, clip_length):
 def _batches(folder, options):
     import numpy as np
 
-    from asdkeras.batches.pipeline import Mixup, training_batches
+    from asdkeras.batches.mixup import Mixup
+    from asdkeras.batches.steps import Schedule
+    from asdkeras.batches.waveform_batches import training_batches
     from asdkeras.data.labels import Labels
 
     mixed_on, heads = SYSTEMS[options.system]
@@ -127,11 +129,8 @@ def _batches(folder, options):
         options.clip_length,
         "start",
         dict.fromkeys(heads, labels),
-        batch_size=options.batch_size,
-        mixup=Mixup(mixed_on, 1.0, "linear"),
-        seed=0,
-        first_epoch=0,
-        epochs=10_000,
+        Mixup(mixed_on, 1.0, "linear"),
+        Schedule(options.batch_size, 0, 0, 10_000),
     )
 
 

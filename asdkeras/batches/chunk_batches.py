@@ -4,77 +4,93 @@ A chunk of 32 frames needs a ninth of the samples of a clip of 10 s, so reading 
 the piece is cheaper than reading the clip, and much smaller than keeping its spectrogram.
 """
 
-from keras import ops
+import dataclasses
+from typing import Literal
 
-from asdkeras.batches import pipeline
+import tensorflow as tf
+
+from asdkeras.batches.steps import folded_seed, one_hot, read_ahead, read_arrays, shuffled_steps
 
 
-def chunk_batches(
-    clips,
-    clip_length,
-    keep,
-    labels,
-    *,
-    window_length,
-    hop_length,
-    num_frames,
-    pad_mode,
-    batch_size,
-    seed,
-    first_epoch,
-    epochs,
-):
-    """Batches of one random chunk of each clip and epoch, otherwise like `training_batches`.
+@dataclasses.dataclass(frozen=True)
+class Crop:
+    """Some neighboring frames of a clip's spectrogram whose frames are centered on the hops.
 
-    A chunk is `num_frames` consecutive frames of the clip's spectrogram whose frames are
-    centered on the hops, every one of its chunks as probable as the others. What comes is
-    the piece of waveform whose spectrogram without padding has these frames: frame t covers
-    the samples from `t * hop_length - window_length // 2` on.
+    What is cropped is the piece of waveform whose spectrogram without padding has these
+    frames: frame t covers the samples from `t * hop_length - window_length // 2` on.
+
+    Attributes:
+        window_length: int, samples of a frame.
+        hop_length: int, samples from frame to frame.
+        num_frames: int, of a crop.
+        pad_mode: `constant` or `reflect`, what lies beyond the ends of a clip.
+    """
+
+    window_length: int
+    hop_length: int
+    num_frames: int
+    pad_mode: Literal["constant", "reflect"]
+
+    @property
+    def num_samples(self):
+        """Samples of the piece of waveform."""
+        return (self.num_frames - 1) * self.hop_length + self.window_length
+
+    def num_places(self, clip_length):
+        """How many crops a clip has.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        num_frames = 1 + clip_length // self.hop_length
+        if num_frames < self.num_frames:
+            raise ValueError(
+                f"a crop needs {self.num_frames} frames. Received: clip_length={clip_length}, "
+                f"which has {num_frames} with hop_length={self.hop_length}. Use longer clips."
+            )
+        return num_frames - self.num_frames + 1
+
+    def first_samples(self, places):
+        """Where crops start that begin with these frames, counted from the start of the clip."""
+        return places * self.hop_length - self.window_length // 2
+
+
+def chunk_batches(clips, clip_length, keep, labels, crop, schedule):
+    """Batches of one random crop of each clip and epoch, otherwise like `training_batches`.
 
     Args:
         clips: object with `__len__` and `read_chunks(positions, first_samples, num_samples,
             clip_length, keep, pad_mode)`, otherwise as for `training_batches`.
         clip_length: int, samples.
-        keep: `start` or `end`, which part of a longer clip is heard.
+        keep: `start` or `end`, which part of a longer clip is used.
         labels: name -> `Labels` of the clips; an index of -1 says that it is unknown.
-        window_length: int, samples of a frame.
-        hop_length: int, samples from frame to frame.
-        num_frames: int, of a chunk.
-        pad_mode: `constant` or `reflect`, what lies beyond the ends of a clip.
-        batch_size: int.
-        seed: int.
-        first_epoch: int, from 0.
-        epochs: int, total; the batches end after epoch number `epochs - 1`.
+        crop: `Crop`; all crops of a clip are equally probable.
+        schedule: `Schedule` in epochs.
 
     Returns:
-        `tf.data.Dataset` of (x, y, weights): x float32
-        `(batch, (num_frames - 1) * hop_length + window_length)`; y[name] the class, one-hot
-        `(batch, classes)`, zeros where unknown; weights[name] `(batch,)`, 1 where it is
-        known and 0 where not.
+        `tf.data.Dataset` of (x, y, weights): x float32 `(batch, crop.num_samples)`; y[name]
+        the class, one-hot `(batch, classes)`, zeros where unknown; weights[name] `(batch,)`, 1
+        where it is known and 0 where not.
 
     Raises:
-        ValueError: if a clip has fewer frames than a chunk.
+        ValueError: if a clip has fewer frames than a crop.
     """
-    num_chunks = 1 + clip_length // hop_length - num_frames + 1
-    if num_chunks < 1:
-        raise ValueError(
-            f"a chunk needs {num_frames} frames. Received: clip_length={clip_length}, which has "
-            f"{1 + clip_length // hop_length} with hop_length={hop_length}. Use longer clips."
-        )
-    num_samples = (num_frames - 1) * hop_length + window_length
+    num_places = crop.num_places(clip_length)
 
-    def read(positions, starts):
-        firsts = starts * hop_length - window_length // 2
-        return clips.read_chunks(positions, firsts, num_samples, clip_length, keep, pad_mode)
+    def read(positions, places):
+        firsts = crop.first_samples(places)
+        return clips.read_chunks(
+            positions, firsts, crop.num_samples, clip_length, keep, crop.pad_mode
+        )
 
     def batch(epoch, step, positions):
-        step_seed = pipeline.folded_seed(seed, epoch, step + 1)
-        starts = pipeline.draw_integers(step_seed, positions, num_chunks)
-        chunks = pipeline.read_arrays(read, [positions, starts], (num_samples,))
-        one_hot = {name: pipeline.one_hot(each, positions) for name, each in labels.items()}
-        known = {name: ops.sum(each, axis=1) for name, each in one_hot.items()}
-        return chunks, one_hot, known
+        seed = folded_seed(schedule.seed, epoch, step + 1)
+        places = tf.random.stateless_uniform(
+            tf.shape(positions), seed, maxval=num_places, dtype=tf.int64
+        )
+        chunks = read_arrays(read, [positions, places], (crop.num_samples,))
+        classes = {name: one_hot(each, positions) for name, each in labels.items()}
+        known = {name: tf.reduce_sum(each, axis=1) for name, each in classes.items()}
+        return chunks, classes, known
 
-    return pipeline.read_ahead(
-        pipeline.shuffled_steps(len(clips), batch_size, seed, first_epoch, epochs), batch
-    )
+    return read_ahead(shuffled_steps(len(clips), schedule), batch)

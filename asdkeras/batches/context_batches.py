@@ -1,55 +1,48 @@
-"""Batches of windows, of whose points a random part is known, as tf.data."""
+"""Batches of windows, of whose points a random part is known."""
 
-from asdkeras.batches import pipeline
+import math
+
+import tensorflow as tf
+
+from asdkeras.batches.steps import folded_seed, read_ahead, read_arrays, shuffled_steps
 
 
-def context_batches(
-    windows, context_fractions, noise_dim, *, batch_size, seed, first_epoch, epochs
-):
+def context_batches(windows, context_fractions, noise_dim, schedule):
     """One random window of every clip in each epoch, and the points a network may know of it.
 
-    Every draw derives from (seed, epoch, step) alone: a resumed training meets the batches
-    it would have met. The fraction of known points is drawn once per batch, so that there
-    are only as many shapes as fractions; which points, for each window. The last, smaller
-    batch of an epoch is kept.
+    The fraction of known points is drawn once per batch, so that there are only as many shapes
+    as fractions; which points, for each window. The last, smaller batch of an epoch is kept.
 
     Args:
-        windows: `Windows` with a hop of 1 frame, or any object with `__len__`, `per_clip`,
-            `num_frames`, `store.num_bands` and a `read(indices)` that several threads may
-            call at once.
+        windows: `Windows` with a hop of 1 frame, or an object like it, see `window_batches`.
         context_fractions: floats in (0, 1), shares of the points that may be known, one as
             likely as the other.
         noise_dim: int, random numbers that a window comes with.
-        batch_size: int.
-        seed: int.
-        first_epoch: int, from 0.
-        epochs: int, total; the batches end after epoch number `epochs - 1`.
+        schedule: `Schedule` in epochs.
 
     Returns:
         `tf.data.Dataset` of dicts: `window` float32 `(batch, frames, bands)`; `context`
         int32 `(batch, known)`, numbers of the known points, frame after frame, none twice;
         `noise` float32 `(batch, noise_dim)`, standard normal.
     """
-    shape = (windows.num_frames, windows.store.num_bands)
-    num_points = shape[0] * shape[1]
-    num_clips = len(windows) // windows.per_clip
-    sizes = [num_known(each, num_points) for each in context_fractions]
+    num_points = math.prod(windows.shape)
+    sizes = tf.constant([num_known(each, num_points) for each in context_fractions])
 
     def batch(epoch, step, clips):
-        seeds = pipeline.split_seed(pipeline.folded_seed(seed, epoch, step + 1), 4)
-        starts = pipeline.draw_integers(seeds[0], clips, windows.per_clip)
-        size = pipeline.draw_one_of(seeds[1], sizes)
-        order = pipeline.draw_orders(seeds[2], clips, num_points)
+        seeds = tf.random.split(folded_seed(schedule.seed, epoch, step + 1), 4)
+        starts = tf.random.stateless_uniform(
+            tf.shape(clips), seeds[0], maxval=windows.per_clip, dtype=tf.int64
+        )
+        which = tf.random.stateless_uniform([], seeds[1], maxval=len(sizes), dtype=tf.int32)
+        order = tf.argsort(tf.random.stateless_uniform([tf.size(clips), num_points], seeds[2]))
         indices = clips * windows.per_clip + starts
         return {
-            "window": pipeline.read_arrays(windows.read, [indices], shape),
-            "context": order[:, :size],
-            "noise": pipeline.draw_normal(seeds[3], clips, noise_dim),
+            "window": read_arrays(windows.read, [indices], windows.shape),
+            "context": order[:, : sizes[which]],
+            "noise": tf.random.stateless_normal([tf.size(clips), noise_dim], seeds[3]),
         }
 
-    return pipeline.read_ahead(
-        pipeline.shuffled_steps(num_clips, batch_size, seed, first_epoch, epochs), batch
-    )
+    return read_ahead(shuffled_steps(len(windows) // windows.per_clip, schedule), batch)
 
 
 def num_known(fraction, num_points):

@@ -1,13 +1,37 @@
-"""Mixup: weights and labels of a batch mixed with itself in reversed order.
+"""Mixup: two clips or windows become one by a random weight, and so do their labels.
 
-Operators only, so that the same lines serve NumPy, TensorFlow (inside tf.data) and JAX.
-Clips are mixed by `mix` in the pipeline or, for features, by the layer `MixWithReversed`.
+What mixes has operators only, so that the same lines serve NumPy and TensorFlow. Clips of a batch
+are mixed with the batch in reversed order, by `mix` in the pipeline or, for features, by the layer
+`MixWithReversed`.
 
 References:
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
 """
 
+import dataclasses
+import math
+from typing import Literal
+
+import tensorflow as tf
+
 _LABEL_FORMS = ("linear", "max")
+_SMALLEST_ALPHA = 0.05  # From here on a gamma draw in float64 is hardly ever rounded up.
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixup:
+    """How clips of a batch are mixed with the batch in reversed order.
+
+    Attributes:
+        on: `waveform` mixes in the pipeline. `features` sends the weights along as the
+            input `weight`, for a `MixWithReversed` layer behind the front end.
+        probability: float in [0, 1], chance that one clip is mixed.
+        labels: `linear`, or `max` as in early releases of the reference code.
+    """
+
+    on: Literal["features", "waveform"]
+    probability: float
+    labels: Literal["linear", "max"]
 
 
 def applied_weights(weights, draws, probability):
@@ -33,11 +57,15 @@ def applied_weights(weights, draws, probability):
     return is_mixed * weights + (1.0 - is_mixed)
 
 
-def mix(values, weights):
-    """`weights * values + (1 - weights) * values in reversed order`.
+def between(first, second, weights):
+    """`weights * first + (1 - weights) * second`."""
+    return weights * first + (1.0 - weights) * second
 
-    The middle clip of an odd batch is mixed with itself. Operators only, so that
-    NumPy, TensorFlow and JAX arrays may come in.
+
+def mix(values, weights):
+    """`values` and `values` in reversed order, mixed; see `between`.
+
+    The middle clip of an odd batch is mixed with itself.
 
     Args:
         values: float, `(batch, ...)`.
@@ -47,7 +75,7 @@ def mix(values, weights):
     Returns:
         Array of the shape of `values`.
     """
-    return weights * values + (1.0 - weights) * values[::-1]
+    return between(values, values[::-1], weights)
 
 
 def mix_labels(labels, weights, how):
@@ -72,3 +100,25 @@ def mix_labels(labels, weights, how):
         return mix(labels, weights)
     own, partner = weights * labels, (1.0 - weights) * labels[::-1]
     return (own + partner + abs(own - partner)) / 2.0
+
+
+def beta_weights(seed, count, alpha):
+    """Draws from Beta(alpha, alpha), float32 `(count, 1)`; for alpha see `check_alpha`."""
+    # A draw is at least the smallest number of its type. At the smallest alpha and in float32
+    # both would be that in one pair of 6000, whose weight would then be 1/2.
+    alpha = tf.constant(alpha, tf.float64)
+    draws = tf.random.stateless_gamma([2, count, 1], seed, alpha, dtype=tf.float64)
+    return tf.cast(draws[0] / (draws[0] + draws[1]), tf.float32)
+
+
+def check_alpha(alpha):
+    """Refuse a Beta(alpha, alpha) that cannot be drawn from.
+
+    Raises:
+        ValueError: if alpha is too small or not finite.
+    """
+    if not _SMALLEST_ALPHA <= alpha < math.inf:
+        raise ValueError(
+            f"`alpha` must be finite and at least {_SMALLEST_ALPHA}, for below it draws are too "
+            f"small for float64. Received: alpha={alpha}"
+        )

@@ -1,4 +1,4 @@
-"""Batches that tell the clips of one section from those of everything else, as tf.data.
+"""Batches that tell the clips of one section from those of everything else.
 
 Half of a batch is of the section, half is not, however many clips there are of each. Where few
 clips are of the target domain, a part of each batch is made of these and of what lies between
@@ -9,74 +9,32 @@ import dataclasses
 from typing import Literal
 
 import numpy as np
-from keras import ops
+import tensorflow as tf
 
-from asdkeras.batches import pipeline
-from asdkeras.batches.step_orders import endless_positions
+from asdkeras.batches.chunk_batches import Crop
+from asdkeras.batches.mixup import beta_weights, between, check_alpha
+from asdkeras.batches.steps import endless_positions, folded_seed, read_ahead, read_arrays
 from asdkeras.batches.waveform_noise import augment
 
-# Every order and the draws of the steps have a stream of random numbers of their own.
-_POSITIVES, _NEGATIVES, _TARGETS, _DRAWS = range(4)
-
-
-@dataclasses.dataclass(frozen=True)
-class Crop:
-    """Some neighboring frames of a clip's spectrogram whose frames are centered on the hops.
-
-    What is cropped is the piece of waveform whose spectrogram without padding has these
-    frames: frame t covers the samples from `t * hop_length - window_length // 2` on.
-
-    Attributes:
-        window_length: int, samples of a frame.
-        hop_length: int, samples from frame to frame.
-        num_frames: int, of a crop.
-        pad_mode: `constant` or `reflect`, what lies beyond the ends of a clip.
-    """
-
-    window_length: int
-    hop_length: int
-    num_frames: int
-    pad_mode: Literal["constant", "reflect"]
-
-    @property
-    def num_samples(self):
-        """Samples of the piece of waveform."""
-        return (self.num_frames - 1) * self.hop_length + self.window_length
-
-    def num_places(self, clip_length):
-        """How many crops a clip has.
-
-        Raises:
-            ValueError: if it has none.
-        """
-        num_frames = 1 + clip_length // self.hop_length
-        if num_frames < self.num_frames:
-            raise ValueError(
-                f"a crop needs {self.num_frames} frames. Received: clip_length={clip_length}, "
-                f"which has {num_frames} with hop_length={self.hop_length}. Use longer clips."
-            )
-        return num_frames - self.num_frames + 1
-
-    def first_samples(self, places):
-        """Where crops start that begin with these frames, counted from the start of the clip."""
-        return places * self.hop_length - self.window_length // 2
+_DRAWS = 3  # Stream of random numbers behind those of the orders of the three kinds of clips.
 
 
 @dataclasses.dataclass(frozen=True)
 class OutlierClips:
-    """Clips of the section and of others, and how loud each shall be taken.
+    """Clips of the section and of others, and how they are cropped and normalized.
 
-    The waveform of clip i is heard as `(x - mean[i]) / deviation[i]`; beyond the ends of a
-    clip it is mirrored or zero after that.
+    The waveform of clip i becomes `(x - mean[i]) / deviation[i]`; beyond the ends of a clip it
+    is mirrored or zero after that.
 
     Attributes:
         clips: `ClipSet`, or any object with `__len__` and
             `read_chunks(positions, first_samples, num_samples, clip_length, keep, pad_mode)`,
             which returns a new array and may be called by several threads at once.
         clip_length: int, samples.
-        keep: `start` or `end`, which part of a longer clip is heard.
+        keep: `start` or `end`, which part of a longer clip is used.
         mean: float `(clips,)`, of the samples.
         deviation: float `(clips,)`, above 0, standard deviation of the samples.
+        crop: `Crop`; all crops of a clip are equally probable.
     """
 
     clips: object
@@ -84,6 +42,7 @@ class OutlierClips:
     keep: Literal["start", "end"]
     mean: np.ndarray
     deviation: np.ndarray
+    crop: Crop
 
     def __post_init__(self):
         for name in ("mean", "deviation"):
@@ -99,9 +58,9 @@ class OutlierClips:
                 f"clips. Received: {np.min(self.deviation)}. Leave such clips out."
             )
 
-    def read(self, positions, places, crop):
+    def read(self, positions, places):
         """Crops of some clips, normalized, float32 `(batch, crop.num_samples)`."""
-        firsts = crop.first_samples(places)
+        crop, firsts = self.crop, self.crop.first_samples(places)
         waveforms = self.clips.read_chunks(
             positions, firsts, crop.num_samples, self.clip_length, self.keep, crop.pad_mode
         )
@@ -113,129 +72,93 @@ class OutlierClips:
         return waveforms
 
 
-def outlier_batches(
-    outlier_clips,
-    positives,
-    negatives,
-    crop,
-    *,
-    augmentation=None,
-    batch_size,
-    seed,
-    first_step,
-    steps,
-):
-    """Batches of one random crop per clip, half of them positive.
+@dataclasses.dataclass(frozen=True)
+class TargetSlots:
+    """The last clips of each batch, for training on the target domain.
 
-    Positives and negatives come in orders of their own, see `endless_positions`. Every draw
-    derives from (seed, step) alone, so a resumed training meets the batches it would have
-    met.
-
-    Args:
-        outlier_clips: `OutlierClips`.
-        positives: int `(positives,)`, positions of the clips of the section.
-        negatives: int `(negatives,)`, of all other clips.
-        crop: `Crop`; all crops of a clip are equally probable.
-        augmentation: `Augmentation` of the crops, or None.
-        batch_size: int, even.
-        seed: int.
-        first_step: int, from 0.
-        steps: int, total; the batches end after step number `steps - 1`.
-
-    Returns:
-        `tf.data.Dataset` of (inputs, label): inputs `waveform`, float32
-        `(batch, (num_frames - 1) * hop_length + window_length)`, and `label`, float32
-        `(batch, 1)`: 1 in the first half of the batch, which is positive, 0 in the second;
-        the second `label` is the same.
-
-    Raises:
-        ValueError: if `batch_size` is odd, there are no positives or no negatives, or a clip
-            has fewer frames than a crop.
-    """
-    labels = _labels_of_halves(batch_size)
-    read = _reader(outlier_clips, crop)
-
-    def batch(positives, negatives):
-        (step, positives), (_, negatives) = positives, negatives
-        seeds = _seeds_of_step(seed, step)
-        waveforms = read(seeds[0], ops.concatenate([positives, negatives]))
-        return _element(waveforms, labels, augmentation, seeds[1])
-
-    orders = _orders([positives, negatives], [len(labels) // 2] * 2, seed, first_step, steps)
-    return pipeline.read_ahead(orders, batch)
-
-
-def adaptation_batches(
-    outlier_clips,
-    positives,
-    negatives,
-    targets,
-    crop,
-    *,
-    num_target,
-    alpha,
-    augmentation=None,
-    batch_size,
-    seed,
-    first_step,
-    steps,
-):
-    """Batches like those of `outlier_batches`, whose last clips are of the target domain.
-
-    Each of the last `num_target` is, with equal chance, a crop of a target clip of the section,
-    or such a crop mixed with one of any other clip: `weight * target + (1 - weight) * other`,
+    Each is, with equal chance, a crop of a target clip of the section, or such a crop mixed
+    with one of any other clip: `weight * target + (1 - weight) * other`,
     weight ~ Beta(alpha, alpha), and the labels alike. The other one is positive or negative
     with equal chance. Waveforms are normalized before they are mixed.
 
-    Args:
-        outlier_clips: see `outlier_batches`, as are all that say no more here.
-        positives: see there.
-        negatives: see there.
-        targets: int `(targets,)`, positions of the clips of the section in the target domain,
-            which come in an order of their own.
-        crop: see there.
-        num_target: int > 0, of a batch (paper: 16).
+    Attributes:
+        targets: int `(targets,)`, positions of the clips of the section in the target domain.
+        num_slots: int > 0, of a batch (paper: 16).
         alpha: float, at least 0.05.
-        augmentation: of what is heard, so after mixing.
-        batch_size: int, of which `num_target` leave an even number above 0 (paper: 64).
-        seed: see there.
-        first_step: see there.
-        steps: see there.
-
-    Returns:
-        As `outlier_batches`; of the batch the first `(batch_size - num_target) / 2` are
-        positive and as many negative, with labels 1 and 0; the labels of the last lie in
-        [0, 1].
 
     Raises:
-        ValueError: as `outlier_batches`, or if there are no targets, or `alpha` is too small
-            or not finite.
+        ValueError: if `alpha` is too small or not finite.
 
     References:
         Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
     """
-    pipeline.check_alpha(alpha)
-    labels = _labels_of_halves(batch_size - num_target)
-    read = _reader(outlier_clips, crop)
-    draw_others = _drawer_of_others(positives, negatives)
 
-    def batch(positives, negatives, targets):
-        (step, positives), (_, negatives), (_, targets) = positives, negatives, targets
-        seeds = _seeds_of_step(seed, step)
-        others, labels_of_others = draw_others(seeds[2], targets)
-        weights = _weights(seeds[3], targets, alpha)
-        clips = ops.concatenate([positives, negatives, targets, others])
-        crops = read(seeds[0], clips)
-        mixed = weights * crops[len(labels) : batch_size] + (1.0 - weights) * crops[batch_size:]
-        return _element(
-            ops.concatenate([crops[: len(labels)], mixed]),
-            ops.concatenate([labels, weights + (1.0 - weights) * labels_of_others]),
-            augmentation,
-            seeds[1],
+    targets: np.ndarray
+    num_slots: int
+    alpha: float
+
+    def __post_init__(self):
+        check_alpha(self.alpha)
+
+
+def outlier_batches(
+    outlier_clips, positives, negatives, schedule, augmentation=None, target_slots=None
+):
+    """Batches of one random crop per clip, half of them positive.
+
+    Positives, negatives and targets come in orders of their own, see `endless_positions`.
+
+    Args:
+        outlier_clips: `OutlierClips`.
+        positives: int `(positives,)`, positions of the clips of the section, those of the
+            source domain if there are target slots.
+        negatives: int `(negatives,)`, of all other clips.
+        schedule: `Schedule` in steps. Without the target slots, its batch size is even.
+        augmentation: `Augmentation` of the crops, after mixing, or None.
+        target_slots: `TargetSlots`, or None.
+
+    Returns:
+        `tf.data.Dataset` of (inputs, label): inputs `waveform`, float32
+        `(batch, crop.num_samples)`, and `label`, float32 `(batch, 1)`: 1 in the first half of
+        the batch, which is positive, 0 in the second, and in [0, 1] in the target slots behind
+        both; the second `label` is the same.
+
+    Raises:
+        ValueError: if no half can be made, a kind of clips has none, or a clip has fewer frames
+            than a crop.
+    """
+    num_slots = 0 if target_slots is None else target_slots.num_slots
+    labels = _labels_of_halves(schedule.batch_size - num_slots)
+    kinds = [(positives, len(labels) // 2), (negatives, len(labels) // 2)]
+    if target_slots is not None:
+        kinds.append((target_slots.targets, num_slots))
+    orders = [
+        endless_positions(candidates, dataclasses.replace(schedule, batch_size=size), stream)
+        for stream, (candidates, size) in enumerate(kinds)
+    ]
+    num_places = outlier_clips.crop.num_places(outlier_clips.clip_length)
+
+    def batch(*steps):
+        seeds = tf.random.split(folded_seed(schedule.seed, _DRAWS, steps[0][0]), 4)
+        clips, label = tf.concat([positions for _, positions in steps], axis=0), labels
+        if target_slots is not None:
+            others, labels_of_others = _drawn_others(seeds[2], num_slots, positives, negatives)
+            clips = tf.concat([clips, others], axis=0)
+        places = tf.random.stateless_uniform(
+            tf.shape(clips), seeds[0], maxval=num_places, dtype=tf.int64
         )
+        shape = (outlier_clips.crop.num_samples,)
+        crops = read_arrays(outlier_clips.read, [clips, places], shape)
+        if target_slots is not None:
+            sources, targets, others = tf.split(crops, [len(labels), num_slots, num_slots])
+            weights = _drawn_weights(seeds[3], target_slots)
+            crops = tf.concat([sources, between(targets, others, weights)], axis=0)
+            label = tf.concat([labels, between(1.0, labels_of_others, weights)], axis=0)
+        if augmentation is not None:
+            crops = augment(crops, augmentation, seeds[1])
+        return {"waveform": crops, "label": label}, label
 
-    kinds, sizes = [positives, negatives, targets], [len(labels) // 2] * 2 + [num_target]
-    return pipeline.read_ahead(_orders(kinds, sizes, seed, first_step, steps), batch)
+    return read_ahead(tf.data.Dataset.zip(*orders), batch)
 
 
 def _labels_of_halves(num_source):
@@ -248,61 +171,19 @@ def _labels_of_halves(num_source):
     return np.repeat([[1.0], [0.0]], num_source // 2, axis=0).astype("float32")
 
 
-def _orders(kinds, sizes, seed, first_step, steps):
-    """For each step a pair (step, positions) of each kind of clips, of its own size."""
-    streams = (_POSITIVES, _NEGATIVES, _TARGETS)[: len(kinds)]
-    return pipeline.side_by_side(
-        *(
-            endless_positions(candidates, size, seed, stream, first_step, steps)
-            for candidates, size, stream in zip(kinds, sizes, streams, strict=True)
-        )
-    )
+def _drawn_others(seed, count, *classes):
+    """Positions `(count,)` of source clips of either class, and their labels `(count, 1)`."""
+    seeds = tf.random.split(seed, 3)
+    is_positive = tf.random.stateless_uniform([count, 1], seeds[0]) < 0.5
+    drawn = []
+    for candidates, each in zip(classes, (seeds[1], seeds[2]), strict=True):
+        which = tf.random.stateless_uniform([count], each, maxval=len(candidates), dtype=tf.int64)
+        drawn.append(tf.gather(tf.constant(candidates, tf.int64), which))
+    return tf.where(is_positive[:, 0], *drawn), tf.cast(is_positive, tf.float32)
 
 
-def _seeds_of_step(seed, step):
-    """Seeds of the places of the crops, the augmentation, the other clips and the weights."""
-    return pipeline.split_seed(pipeline.folded_seed(seed, _DRAWS, step), 4)
-
-
-def _reader(outlier_clips, crop):
-    """A function from a seed and positions `(n,)` to one random crop of each, `(n, samples)`."""
-    num_places = crop.num_places(outlier_clips.clip_length)
-
-    def read_crops(positions, places):
-        return outlier_clips.read(positions, places, crop)
-
-    def read(seed, positions):
-        places = pipeline.draw_integers(seed, positions, num_places)
-        return pipeline.read_arrays(read_crops, [positions, places], (crop.num_samples,))
-
-    return read
-
-
-def _drawer_of_others(positives, negatives):
-    """A function from a seed and targets `(n,)` to n source clips of either class."""
-    candidates = [ops.convert_to_tensor(each, "int64") for each in (positives, negatives)]
-
-    def draw(seed, targets):
-        """Positions `(n,)` and labels float32 `(n, 1)`."""
-        seeds = pipeline.split_seed(seed, 3)
-        is_positive = pipeline.draw_uniform(seeds[0], targets) < 0.5
-        of_classes = [
-            ops.take(each, pipeline.draw_integers(class_seed, targets, len(each)))
-            for each, class_seed in zip(candidates, (seeds[1], seeds[2]), strict=True)
-        ]
-        return ops.where(is_positive[:, 0], *of_classes), ops.cast(is_positive, "float32")
-
-    return draw
-
-
-def _weights(seed, targets, alpha):
-    """Of the target crops in what is heard, float32 `(n, 1)`; 1 is not mixed."""
-    seeds = pipeline.split_seed(seed, 2)
-    is_mixed = pipeline.draw_uniform(seeds[0], targets) < 0.5
-    return ops.where(is_mixed, pipeline.beta_weights(seeds[1], targets, alpha), 1.0)
-
-
-def _element(waveforms, labels, augmentation, seed):
-    if augmentation is not None:
-        waveforms = augment(waveforms, augmentation, seed)
-    return {"waveform": waveforms, "label": labels}, labels
+def _drawn_weights(seed, target_slots):
+    """Weights of the target crops, float32 `(num_slots, 1)`; 1 is not mixed."""
+    seeds, count = tf.random.split(seed, 2), target_slots.num_slots
+    is_mixed = tf.random.stateless_uniform([count, 1], seeds[0]) < 0.5
+    return tf.where(is_mixed, beta_weights(seeds[1], count, target_slots.alpha), 1.0)

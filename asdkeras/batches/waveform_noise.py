@@ -5,9 +5,7 @@ Members of an ensemble that heard their clips with and without it err on differe
 
 import dataclasses
 
-from keras import ops
-
-from asdkeras.batches import pipeline
+import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,15 +50,16 @@ def augment(waveforms, augmentation, seed):
     Returns:
         float32 `(batch, samples)`.
     """
-    seeds = pipeline.split_seed(seed, 5)
-    clips = waveforms[:, 0]
-    noise = pipeline.draw_normal(seeds[0], clips, waveforms.shape[1])
-    snr_db = pipeline.draw_uniform(seeds[1], clips, *augmentation.snr_db)
-    gain_db = pipeline.draw_uniform(seeds[2], clips, *augmentation.gain_db)
-    is_noisy = pipeline.draw_uniform(seeds[3], clips) < augmentation.noise_probability
-    is_turned = pipeline.draw_uniform(seeds[4], clips) < augmentation.volume_probability
-    waveforms = ops.where(is_noisy, with_noise(waveforms, noise, snr_db), waveforms)
-    return ops.where(is_turned, with_gain(waveforms, gain_db), waveforms)
+    seeds = tf.random.split(seed, 5)
+    count, num_samples = tf.shape(waveforms)[0], waveforms.shape[1]
+    noise = tf.random.stateless_normal([count, num_samples], seeds[0])
+    snr_db = tf.random.stateless_uniform([count, 1], seeds[1], *augmentation.snr_db)
+    gain_db = tf.random.stateless_uniform([count, 1], seeds[2], *augmentation.gain_db)
+    draws = [tf.random.stateless_uniform([count, 1], each) for each in (seeds[3], seeds[4])]
+    is_noisy = draws[0] < augmentation.noise_probability
+    is_turned = draws[1] < augmentation.volume_probability
+    waveforms = tf.where(is_noisy, with_noise(waveforms, noise, snr_db), waveforms)
+    return tf.where(is_turned, with_gain(waveforms, gain_db), waveforms)
 
 
 def with_noise(waveforms, noise, snr_db):
@@ -78,7 +77,7 @@ def with_noise(waveforms, noise, snr_db):
         float `(batch, samples)`.
     """
     signal_peak, noise_peak = (
-        ops.max(ops.abs(each), axis=1, keepdims=True) for each in (waveforms, noise)
+        tf.reduce_max(tf.abs(each), axis=1, keepdims=True) for each in (waveforms, noise)
     )
     return waveforms + noise * (signal_peak / (noise_peak * _factor(snr_db)))
 
@@ -98,4 +97,4 @@ def with_gain(waveforms, gain_db):
 
 def _factor(decibels):
     """The factor of an amplitude."""
-    return ops.power(10.0, decibels / 20.0)
+    return tf.pow(10.0, decibels / 20.0)

@@ -8,15 +8,17 @@ are read and not mapped, so that no page once touched stays resident.
 """
 
 import dataclasses
+import math
 import os
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from asdkeras.data.moments import band_moments
 from asdkeras.errors import DataError
 from asdkeras.files import replacing
 
@@ -95,21 +97,14 @@ class FrameStore:
         if self._closing is not None:
             self._closing()
 
-    def windows(self, num_frames: int, hop: int) -> "Windows":
+    def windows(self, num_frames: int, hop: int, as_vectors: bool = False) -> "Windows":
         """All windows of a length, those of a clip `hop` frames apart; see `Windows`."""
-        return Windows(self, num_frames, hop)
+        return Windows(self, num_frames, hop, as_vectors)
 
-    def moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Mean and variance of each band over all frames of all clips.
+    def moments(self) -> dict[str, npt.NDArray[np.float64]]:
+        """`mean` and `variance` of each band over all frames of all clips, see `band_moments`.
 
-        Read in blocks, so memory does not grow with the clips. Blocks are joined by their
-        own means and squared deviations from them (Chan et al., "Updating formulae and a
-        pairwise algorithm for computing sample variances", 1979), so a variance that is
-        small beside the mean keeps its digits.
-
-        Returns:
-            Two float64 `(bands,)`: the mean, and the variance of a population (ddof 0),
-            0 where a band is constant.
+        Read in blocks, so memory does not grow with the clips.
 
         Raises:
             DataError: if the file has been cut off since it was opened.
@@ -117,18 +112,15 @@ class FrameStore:
         """
         self.open()
         self.require_open()
-        mean, squares = np.zeros(self.num_bands), np.zeros(self.num_bands)
+        return band_moments(self._blocks())
+
+    def _blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         num_frames = self.num_clips * self.num_frames
         num_at_once = max(1, _VALUES_AT_ONCE // self.num_bands)
-        for num_seen in range(0, num_frames, num_at_once):
-            shape = (min(num_at_once, num_frames - num_seen), self.num_bands)
-            block = np.empty(shape, np.float32)
-            self.read_into(block, num_seen)
-            block_mean = block.mean(axis=0, dtype=np.float64)
-            shift, share = block_mean - mean, len(block) / (num_seen + len(block))
-            mean += shift * share
-            squares += ((block - block_mean) ** 2).sum(axis=0) + shift**2 * num_seen * share
-        return mean, squares / num_frames
+        for first in range(0, num_frames, num_at_once):
+            block = np.empty((min(num_at_once, num_frames - first), self.num_bands), np.float32)
+            self.read_into(block, first)
+            yield block
 
     def require_open(self) -> None:
         """Refuse to go on once the file is closed.
@@ -169,11 +161,13 @@ class Windows:
         store: `FrameStore`, which has to be open when windows are read.
         num_frames: int > 0, of a window.
         hop: int > 0, frames between the beginnings of two windows of a clip.
+        as_vectors: bool, whether a window is read as one vector, frame after frame.
     """
 
     store: FrameStore
     num_frames: int
     hop: int
+    as_vectors: bool = False
 
     def __post_init__(self) -> None:
         if self.num_frames < 1 or self.hop < 1:
@@ -196,6 +190,12 @@ class Windows:
         """Windows of one clip."""
         return 1 + (self.store.num_frames - self.num_frames) // self.hop
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one window as it is read: frames and bands, or the length of the vector."""
+        shape = (self.num_frames, self.store.num_bands)
+        return (math.prod(shape),) if self.as_vectors else shape
+
     def read(self, indices: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Some windows; several threads may read at once.
 
@@ -203,7 +203,7 @@ class Windows:
             indices: int `(batch,)`, in any order.
 
         Returns:
-            float32 `(batch, num_frames, bands)`, a new array.
+            float32 `(batch, *self.shape)`, a new array.
 
         Raises:
             DataError: if the file has been cut off since it was opened.
@@ -221,7 +221,7 @@ class Windows:
         values = np.empty((len(wanted), self.num_frames, self.store.num_bands), np.float32)
         for window, first_frame in zip(values, first_frames.tolist(), strict=True):
             self.store.read_into(window, first_frame)
-        return values
+        return values.reshape(-1, *self.shape)
 
 
 def write_frames(

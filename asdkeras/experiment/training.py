@@ -17,7 +17,8 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from asdkeras.batches.pipeline import inference_batches, own_errors
+from asdkeras.batches.steps import own_errors
+from asdkeras.batches.waveform_batches import inference_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
 from asdkeras.dsp.clip_length import Keep
@@ -26,7 +27,7 @@ from asdkeras.losses.finite_training import FiniteTraining
 from asdkeras.progress import Update, say, stage
 from asdkeras.scorers.terms import Floats
 from asdkeras.systems.model_files import TrainedNetwork
-from asdkeras.systems.system import Fitted
+from asdkeras.systems.system import NOTHING_MORE, Fitted, TrainingLog
 
 _BATCH_VALUES = "batch_values.npz"
 _FRAMES, _PASSES = ".float32", "passes"
@@ -131,9 +132,7 @@ class TaskContext:
         epochs: int,
         steps_per_epoch: int,
         keep_epochs: tuple[int, ...] = (),
-        watch: Callable[[keras.Model], dict[str, float]] | None = None,
-        validation: Callable[[], object | None] | None = None,
-        record: tuple[str, ...] = (),
+        log: TrainingLog = NOTHING_MORE,
         phase: str = "",
     ) -> Fitted:
         """See `RunContext.fit`."""
@@ -151,20 +150,19 @@ class TaskContext:
             self.say(f"{of_phase}goes on after epoch {first_epoch} of {epochs}")
         if first_epoch < epochs:
             self._open_frames()
-            watched = watch or (lambda model: {})
             with self.stage(phase) as update, own_errors():
                 model.fit(
                     batches(first_epoch),
                     initial_epoch=first_epoch,
                     epochs=epochs,
                     steps_per_epoch=steps_per_epoch,
-                    validation_data=None if validation is None else validation(),
+                    validation_data=log.validation(),
                     shuffle=False,  # The batches come shuffled.
                     verbose=0,
                     callbacks=[
-                        FiniteTraining(watched, advice=_ADVICE),
-                        _RecordBatches(folder, record, epochs),
-                        _Record(folder, watched, {*keep_epochs} - {epochs}, record),
+                        FiniteTraining(log.watch, advice=_ADVICE),
+                        _RecordBatches(folder, log.record, epochs),
+                        _Record(folder, log, {*keep_epochs} - {epochs}),
                         _ShowProgress(update, epochs, steps_per_epoch),
                     ],
                 )
@@ -172,7 +170,7 @@ class TaskContext:
             epoch: TrainedNetwork(folder / _name_of(epoch)) for epoch in {*keep_epochs} - {epochs}
         }
         networks = {**kept, epochs: TrainedNetwork(weights, model)}
-        return Fitted(networks, _batch_values(folder, record))
+        return Fitted(networks, _batch_values(folder, log.record))
 
 
 def discard_passes(folder: Path) -> None:
@@ -343,18 +341,12 @@ class _RecordBatches(keras.callbacks.Callback):
 class _Record(keras.callbacks.Callback):
     """After each epoch: a row of `train.csv`, then the weights."""
 
-    def __init__(
-        self,
-        folder: Path,
-        watch: Callable[[keras.Model], dict[str, float]],
-        keep_epochs: set[int],
-        left_out: tuple[str, ...],
-    ) -> None:
+    def __init__(self, folder: Path, log: TrainingLog, keep_epochs: set[int]) -> None:
         super().__init__()
         self._folder = folder
-        self._watch = watch
+        self._watch = log.watch
         self._keep_epochs = keep_epochs
-        self._left_out = {*left_out, *(f"val_{name}" for name in left_out)}
+        self._left_out = {*log.record, *(f"val_{name}" for name in log.record)}
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = _NO_LOGS) -> None:

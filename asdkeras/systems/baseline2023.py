@@ -43,7 +43,12 @@ import pandas as pd
 from keras import ops
 from numpy.typing import NDArray
 
-from asdkeras.batches.pipeline import num_training_windows, window_batches
+from asdkeras.batches.steps import Schedule
+from asdkeras.batches.window_batches import (
+    held_out_batches,
+    num_training_windows,
+    window_batches,
+)
 from asdkeras.config import Checked, Percentile
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
@@ -57,10 +62,8 @@ from asdkeras.systems.baselines.dense_autoencoder import DenseAutoencoder
 from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
 from asdkeras.systems.system import AnySystem, NormalClips, RunContext, System
 from asdkeras.systems.window_training import (
-    TrainedOnWindows,
     WindowModels,
     front_end_of,
-    held_out,
 )
 
 _SCORES = ("mse", "mahalanobis")
@@ -153,7 +156,7 @@ class Baseline2023(System[Config, CovarianceModels]):
         )
 
     def _estimated_covariances(
-        self, trained: TrainedOnWindows, clips: ClipSet, context: RunContext
+        self, trained: dense_autoencoder.TrainedOnVectors, clips: ClipSet, context: RunContext
     ) -> dict[str, Floats]:
         """Of the domains that there are."""
         scorer = self._scorer({})
@@ -192,7 +195,7 @@ class Baseline2023(System[Config, CovarianceModels]):
         return scorer
 
     def _training_residuals(
-        self, trained: TrainedOnWindows, clips: ClipSet, context: RunContext
+        self, trained: dense_autoencoder.TrainedOnVectors, clips: ClipSet, context: RunContext
     ) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
         """Of one more pass over the training batches: residuals, and whether of target clips."""
         config = self.config.ae
@@ -202,11 +205,7 @@ class Baseline2023(System[Config, CovarianceModels]):
             trained.windows,
             trained.holdout,
             Labels(("source", "target"), is_target.astype("int64")),
-            batch_size=config.batch_size,
-            seed=context.seed,
-            first_epoch=config.epochs,
-            epochs=config.epochs + 1,
-            as_vectors=True,
+            Schedule(config.batch_size, context.seed, config.epochs, config.epochs + 1),
         )
         count = math.ceil(
             num_training_windows(trained.windows, trained.holdout) / config.batch_size
@@ -216,7 +215,7 @@ class Baseline2023(System[Config, CovarianceModels]):
                 yield self._residuals(trained, vectors), np.asarray(one_hot)[:, 1] == 1
                 update(number, count)
 
-    def _residuals(self, trained: TrainedOnWindows, vectors: Floats) -> Floats:
+    def _residuals(self, trained: dense_autoencoder.TrainedOnVectors, vectors: Floats) -> Floats:
         """Of one batch, float64 `(vectors, frames, bands)`."""
         differences = np.asarray(vectors) - trained.models.network.model.predict_on_batch(vectors)
         shape = (-1, self.config.ae.num_frames, self.config.front_end.num_mel_bins)
@@ -225,7 +224,7 @@ class Baseline2023(System[Config, CovarianceModels]):
     def _batch_scores(
         self,
         covariances: dict[str, Floats],
-        trained: TrainedOnWindows,
+        trained: dense_autoencoder.TrainedOnVectors,
         clips: ClipSet,
         context: RunContext,
     ) -> dict[str, Floats]:
@@ -236,7 +235,8 @@ class Baseline2023(System[Config, CovarianceModels]):
         if covariances:
             for residuals, _ in self._training_residuals(trained, clips, context):
                 distances.append(self._distance(scorer, residuals))
-        batches = held_out(self.config.ae, trained.windows, trained.holdout, None, as_vectors=True)
+        size = self.config.ae.batch_size
+        batches = held_out_batches(trained.windows, trained.holdout, None, size)
         for vectors, _ in batches or ():
             residuals = self._residuals(trained, vectors)
             losses.append(np.mean(np.square(residuals)))

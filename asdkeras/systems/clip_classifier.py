@@ -7,13 +7,15 @@ from typing import Generic, Protocol, TypeVar
 
 import keras
 
-from asdkeras.batches.pipeline import Mixup, training_batches
+from asdkeras.batches.mixup import Mixup
+from asdkeras.batches.steps import Schedule
+from asdkeras.batches.waveform_batches import training_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.losses.scale_record import guard_notes, scale_values
 from asdkeras.systems.model_files import Models, TrainedNetwork
-from asdkeras.systems.system import RunContext, System
+from asdkeras.systems.system import RunContext, System, TrainingLog
 
 
 class ClassifierConfig(Protocol):
@@ -102,21 +104,18 @@ class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyMode
         self.warn_of_lengths(clips, context)
         networks = context.fit(
             build=lambda: self.build(clips, num_classes, context),
-            batches=lambda first_epoch: training_batches(
+            batches=lambda first: training_batches(
                 clips,
                 config.clip_length,
                 self.keep,
                 labels,
-                batch_size=config.batch_size,
-                mixup=self.mixup,
-                seed=context.seed,
-                first_epoch=first_epoch,
-                epochs=config.epochs,
+                self.mixup,
+                Schedule(config.batch_size, context.seed, first, config.epochs),
             ),
             epochs=config.epochs,
             steps_per_epoch=math.ceil(len(clips) / config.batch_size),
             keep_epochs=self.kept_epochs,
-            watch=scale_values,
+            log=TrainingLog(watch=scale_values),
         ).networks
         for note in guard_notes(networks[config.epochs].model):
             context.warn(note)

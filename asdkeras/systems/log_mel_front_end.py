@@ -7,12 +7,15 @@ import keras
 
 from asdkeras.config import Checked, Count, NaturalNumber, Positive
 from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.frames import FrameStore
 from asdkeras.errors import RecipeError
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.systems.system import RunContext
 
 KEEP: Final = "start"
 """The part of a longer clip that is heard."""
+
+_CLIPS_AT_ONCE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +78,23 @@ def log_mel_model(front_end: LogMelFrontEnd, sample_rate_hz: int, clip_length: i
         floor_by=front_end.floor_by,
     )
     return keras.Model(waveform, log_mel(waveform), name="front_end")
+
+
+def stored_frames(
+    front_end: LogMelFrontEnd, clips: ClipSet, context: RunContext, num_frames: int, where: str
+) -> tuple[int, FrameStore]:
+    """Length of the training clips in samples, and their frames, see `RunContext.store_frames`.
+
+    Args:
+        num_frames: int, frames that the network needs, the key `where` of the recipe.
+
+    Raises:
+        RecipeError: if clips have fewer frames.
+    """
+    clip_length = heard_length(front_end, clips, context)
+    require_frames(num_frames, front_end, clip_length, where)
+    log_mel = log_mel_model(front_end, clips.store.sample_rate_hz, clip_length)
+    return clip_length, context.store_frames(log_mel, clips, clip_length, KEEP, _CLIPS_AT_ONCE)
 
 
 def require_frames(num_frames: int, front_end: Any, clip_length: int, where: str) -> None:

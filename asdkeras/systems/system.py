@@ -204,6 +204,34 @@ class Fitted:
     batch_values: dict[str, Floats]
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainingLog:
+    """What a training writes down beside its losses.
+
+    Attributes:
+        watch: values of the model that go into `train.csv` and into the message if training
+            diverges.
+        validation: returns a dataset that ends, whose losses go into `train.csv` after each
+            epoch, or None.
+        record: names of losses and metrics whose values after each training batch of the last
+            epoch are wanted, and not those after an epoch: they are left out of `train.csv`.
+            Keras logs its own as means over the epoch so far; a metric that forgets is
+            recorded batch by batch.
+    """
+
+    watch: Callable[[keras.Model], dict[str, float]] = lambda model: {}
+    validation: Callable[[], Any] = lambda: None
+    record: tuple[str, ...] = ()
+
+
+NOTHING_MORE = TrainingLog()
+
+
+def learning_rate(model: keras.Model) -> dict[str, float]:
+    """The learning rate of the next step, to be watched."""
+    return {"learning_rate": float(model.optimizer.learning_rate)}
+
+
 class RunContext(Protocol):
     """What the runner does for a system in training.
 
@@ -244,9 +272,7 @@ class RunContext(Protocol):
         epochs: int,
         steps_per_epoch: int,
         keep_epochs: tuple[int, ...] = (),
-        watch: Callable[[keras.Model], dict[str, float]] | None = None,
-        validation: Callable[[], object | None] | None = None,
-        record: tuple[str, ...] = (),
+        log: TrainingLog = NOTHING_MORE,
         phase: str = "",
     ) -> Fitted:
         """Train to the last epoch, or on from where an earlier call was stopped.
@@ -259,21 +285,14 @@ class RunContext(Protocol):
             steps_per_epoch: int, batches. Where the optimizer accumulates gradients, a
                 multiple of the batches per update.
             keep_epochs: epochs after which the model is kept; the last one always is.
-            watch: values of the model that go into `train.csv` beside the losses and
-                into the message if training diverges.
-            validation: returns a dataset that ends, whose losses go into `train.csv`
-                after each epoch, or None.
-            record: names of losses and metrics whose values after each training batch of
-                the last epoch are wanted, and not those after an epoch: they are left out
-                of `train.csv`. Keras logs its own as means over the epoch so far; a metric
-                that forgets is recorded batch by batch.
+            log: what is written down beside the losses.
             phase: name of a training before the last one, whose files lie in a folder of
                 that name inside the folder of the task. Phases that are done are not
                 repeated: their models are loaded.
 
         Raises:
             TrainingError: if a loss is no finite number, of training or validation.
-            ValueError: if a name of `record` is not logged.
+            ValueError: if a name of `log.record` is not logged.
         """
         ...
 

@@ -36,15 +36,16 @@ Table 3 are the scores `section`, `attributes` and `target` of `all_40`.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.batches.pipeline import Mixup, inference_batches
+from asdkeras.batches.mixup import Mixup
+from asdkeras.batches.waveform_batches import inference_batches
 from asdkeras.config import (
     Checked,
     Constraint,
@@ -58,6 +59,7 @@ from asdkeras.config import (
 )
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels, attribute_labels, section_labels, source_and_target
+from asdkeras.data.moments import band_moments
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
@@ -93,7 +95,6 @@ _SELECTED = {  # Sec. 2.5: chosen by the author, on labels of the development se
 _DISTRIBUTIONS = ("section", "attributes", "target")
 _HEADS = {"two_heads": ("sections", "attributes"), "one_head": ("sections",)}
 _SUBCLUSTERS = (1, 2, 4, 8, 16)
-_SMALLEST_VARIANCE = 1e-6  # In dB squared: a band that varies less carries no sound.
 
 _KNOWN_SUBCLUSTERS = Constraint(
     f"must name some of {list(_SUBCLUSTERS)}",
@@ -299,17 +300,17 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
             window="symmetric",
         )
 
-        def frames() -> Iterator[keras.KerasTensor]:
+        def frames() -> Iterator[NDArray[np.float32]]:
             num_done = 0
             with context.stage("band statistics") as update:
                 for batch in inference_batches(
                     clips, config.clip_length, self.keep, config.batch_size
                 ):
-                    yield log_mel(batch)
+                    yield keras.ops.convert_to_numpy(log_mel(batch))
                     num_done += len(batch)
                     update(num_done, len(clips))
 
-        moments = context.once("band_statistics", lambda: _statistics(frames()))
+        moments = context.once("band_statistics", lambda: band_moments(frames()))
         features = keras.layers.Normalization(axis=-1, **moments)(log_mel(waveform))
         return keras.Model(waveform, features, name="front_end")
 
@@ -444,26 +445,6 @@ def _combined(terms: MixtureTerms) -> dict[str, Term | None]:
         "unknown_domain": unknown,
         "decision": by_domain(combined, section, combined),
     }
-
-
-def _statistics(batches: Iterable[keras.KerasTensor]) -> dict[str, Floats]:
-    """`mean` and population `variance` per band, in one pass and float64.
-
-    A band that never changes, such as one above the band of a low sample rate, gets the
-    variance 1: else a trace of sound in a test clip would drown all other bands.
-    """
-    count = 0
-    total: Any = 0.0
-    squares: Any = 0.0
-    for batch in batches:
-        frames = keras.ops.convert_to_numpy(batch).astype("float64")
-        frames = frames.reshape(-1, frames.shape[-1])
-        count += len(frames)
-        total = total + frames.sum(axis=0)
-        squares = squares + (frames**2).sum(axis=0)
-    mean = total / count
-    variance = squares / count - mean**2
-    return {"mean": mean, "variance": np.where(variance > _SMALLEST_VARIANCE, variance, 1.0)}
 
 
 def _embedder(classifier: keras.Model) -> keras.Model:

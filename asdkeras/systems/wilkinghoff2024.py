@@ -56,7 +56,7 @@ from typing import Annotated, Literal
 import keras
 import numpy as np
 
-from asdkeras.batches.pipeline import Mixup
+from asdkeras.batches.mixup import Mixup
 from asdkeras.config import (
     Angle,
     Checked,

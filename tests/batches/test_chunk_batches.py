@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from scipy import stats
 
-from asdkeras.batches.chunk_batches import chunk_batches
-from asdkeras.batches.pipeline import own_errors
+from asdkeras.batches.chunk_batches import Crop, chunk_batches
+from asdkeras.batches.steps import Schedule, own_errors
 from asdkeras.data.audio import AudioConfig
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
@@ -20,6 +20,7 @@ from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
 
 NUM_CHUNKS = 282  # Of 313 frames, 32 at a time, as in clips of 10 s with hops of 512 samples.
 CHUNK_LENGTH = 31 + 6
+CROP = Crop(window_length=6, hop_length=1, num_frames=32, pad_mode="reflect")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,20 +39,8 @@ class Clips:
 
 
 def batches(clips=None, labels=None, first_epoch=0, epochs=3, seed=7, batch_size=4):
-    dataset = chunk_batches(
-        clips or Clips(),
-        312,
-        "end",
-        labels or {},
-        window_length=6,
-        hop_length=1,
-        num_frames=32,
-        pad_mode="reflect",
-        batch_size=batch_size,
-        seed=seed,
-        first_epoch=first_epoch,
-        epochs=epochs,
-    )
+    schedule = Schedule(batch_size, seed, first_epoch, epochs)
+    dataset = chunk_batches(clips or Clips(), 312, "end", labels or {}, CROP, schedule)
     return list(dataset.as_numpy_iterator())
 
 
@@ -168,14 +157,8 @@ def test_a_chunk_has_the_frames_of_the_whole_padded_clip(recorded, keep, pad_mod
         165,
         keep,
         {"clip": Labels(("0", "1", "2"), np.arange(3))},
-        window_length=window_length,
-        hop_length=16,
-        num_frames=4,
-        pad_mode=pad_mode,
-        batch_size=2,
-        seed=0,
-        first_epoch=0,
-        epochs=30,
+        Crop(window_length, 16, 4, pad_mode),
+        Schedule(2, 0, 0, 30),
     )
 
     elements = list(dataset.as_numpy_iterator())
@@ -209,14 +192,8 @@ def test_keras_trains_on_the_batches():
         160_000,
         "end",
         labels,
-        window_length=2048,
-        hop_length=512,
-        num_frames=32,
-        pad_mode="constant",
-        batch_size=8,
-        seed=0,
-        first_epoch=0,
-        epochs=2,
+        Crop(2048, 512, 32, "constant"),
+        Schedule(8, 0, 0, 2),
     )
     before = {name: model.get_layer(name).get_weights()[1] for name in heads}
 
@@ -228,11 +205,9 @@ def test_keras_trains_on_the_batches():
 
 @pytest.mark.parametrize(("clip_length", "count"), [(30, 31), (0, 1)])
 def test_a_clip_has_at_least_the_frames_of_a_chunk(clip_length, count):
-    options = {"window_length": 6, "hop_length": 1, "num_frames": 32, "pad_mode": "reflect"}
-    epochs = {"batch_size": 4, "seed": 0, "first_epoch": 0, "epochs": 1}
-    match = rf"a chunk needs 32 frames\. Received: clip_length={clip_length}, which has {count} "
+    match = rf"a crop needs 32 frames\. Received: clip_length={clip_length}, which has {count} "
     with pytest.raises(ValueError, match=match):
-        chunk_batches(Clips(), clip_length, "end", {}, **options, **epochs)
+        chunk_batches(Clips(), clip_length, "end", {}, CROP, Schedule(4, 0, 0, 1))
 
 
 def test_a_clip_of_as_many_frames_has_one_chunk():
@@ -241,9 +216,7 @@ def test_a_clip_of_as_many_frames_has_one_chunk():
             assert (first_samples == -3).all()
             return np.zeros((len(positions), num_samples), "float32")
 
-    options = {"window_length": 6, "hop_length": 1, "num_frames": 32, "pad_mode": "reflect"}
-    epochs = {"batch_size": 4, "seed": 0, "first_epoch": 0, "epochs": 2}
-    assert len(list(chunk_batches(Short(), 31, "end", {}, **options, **epochs))) == 6
+    assert len(list(chunk_batches(Short(), 31, "end", {}, CROP, Schedule(4, 0, 0, 2)))) == 6
 
 
 def test_clips_that_cannot_be_read_say_so_themselves():

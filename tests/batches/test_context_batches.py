@@ -1,12 +1,12 @@
 """Batches of random windows and of the points that may be known of them."""
 
 import dataclasses
-import types
 
 import numpy as np
 import pytest
 
 from asdkeras.batches.context_batches import context_batches, num_known
+from asdkeras.batches.steps import Schedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,29 +15,19 @@ class Numbers:
 
     count: int = 55
     per_clip: int = 5
-    num_frames: int = 4
-    store: types.SimpleNamespace = dataclasses.field(
-        default_factory=lambda: types.SimpleNamespace(num_bands=8)
-    )
+    shape: tuple = (4, 8)
 
     def __len__(self):
         return self.count
 
     def read(self, indices):
-        within = 10 * np.arange(self.num_frames)[:, None] + np.arange(self.store.num_bands)
+        within = 10 * np.arange(4)[:, None] + np.arange(8)
         return (1000.0 * indices[:, None, None] + within).astype("float32")
 
 
 def batches(windows=None, fractions=(0.25, 0.5), first_epoch=0, epochs=1, seed=7, size=4):
-    dataset = context_batches(
-        windows or Numbers(),
-        fractions,
-        6,
-        batch_size=size,
-        seed=seed,
-        first_epoch=first_epoch,
-        epochs=epochs,
-    )
+    schedule = Schedule(size, seed, first_epoch, epochs)
+    dataset = context_batches(windows or Numbers(), fractions, 6, schedule)
     return list(dataset.as_numpy_iterator())
 
 

@@ -9,13 +9,9 @@ import pytest
 import soundfile
 from scipy import stats
 
-from asdkeras.batches.outlier_batches import (
-    Crop,
-    OutlierClips,
-    adaptation_batches,
-    outlier_batches,
-)
-from asdkeras.batches.pipeline import own_errors
+from asdkeras.batches.chunk_batches import Crop
+from asdkeras.batches.outlier_batches import OutlierClips, TargetSlots, outlier_batches
+from asdkeras.batches.steps import Schedule, own_errors
 from asdkeras.batches.waveform_noise import Augmentation
 from asdkeras.data.audio import AudioConfig
 from asdkeras.data.clip_set import ClipSet
@@ -55,30 +51,24 @@ class OneSample(Numbered):
 def outlier_clips(clips=None, mean=None, deviation=None):
     mean = np.zeros(40) if mean is None else mean
     deviation = np.ones(40) if deviation is None else deviation
-    return OutlierClips(Numbered() if clips is None else clips, 200, "end", mean, deviation)
+    return OutlierClips(Numbered() if clips is None else clips, 200, "end", mean, deviation, CROP)
 
 
 def batches(clips=None, *, seed=7, first_step=0, steps=20, batch_size=8, **more):
     """Of the source model; waveforms and labels."""
-    options = {"batch_size": batch_size, "seed": seed, "first_step": first_step, "steps": steps}
-    dataset = outlier_batches(
-        clips or outlier_clips(), POSITIVES, NEGATIVES, CROP, **options, **more
-    )
+    schedule = Schedule(batch_size, seed, first_step, steps)
+    dataset = outlier_batches(clips or outlier_clips(), POSITIVES, NEGATIVES, schedule, **more)
     return _unpacked(dataset)
 
 
 def adapted(clips=None, *, seed=7, first_step=0, steps=20, alpha=1.0, **more):
     """Of 4 positives, 4 negatives and 6 of the target domain."""
-    options = {"batch_size": 14, "seed": seed, "first_step": first_step, "steps": steps}
-    dataset = adaptation_batches(
+    dataset = outlier_batches(
         clips or outlier_clips(OneSample()),
         POSITIVES,
         NEGATIVES,
-        TARGETS,
-        CROP,
-        num_target=6,
-        alpha=alpha,
-        **options,
+        Schedule(14, seed, first_step, steps),
+        target_slots=TargetSlots(TARGETS, 6, alpha),
         **more,
     )
     return _unpacked(dataset)
@@ -122,10 +112,12 @@ def test_both_halves_go_through_all_their_clips_again_and_again():
 
 
 def test_every_kind_of_clips_has_an_order_of_its_own():
-    options = {"batch_size": 14, "seed": 0, "first_step": 0, "steps": 4}
-    kinds = [np.arange(start, start + 10) for start in (0, 10, 20)]
-    dataset = adaptation_batches(
-        outlier_clips(OneSample()), *kinds, CROP, num_target=6, alpha=1.0, **options
+    *sources, targets = [np.arange(start, start + 10) for start in (0, 10, 20)]
+    dataset = outlier_batches(
+        outlier_clips(OneSample()),
+        *sources,
+        Schedule(14, 0, 0, 4),
+        target_slots=TargetSlots(targets, 6, 1.0),
     )
     waveforms = np.stack([waveforms for waveforms, _ in _unpacked(dataset)])
     sources = waveforms[:, :8].argmax(axis=2)
@@ -344,14 +336,10 @@ def test_a_crop_has_the_frames_of_the_whole_normalized_clip(recorded, keep, pad_
     assert frames.shape == (3, 11, 8)
 
     dataset = outlier_batches(
-        OutlierClips(recorded, 165, keep, mean, deviation),
+        OutlierClips(recorded, 165, keep, mean, deviation, Crop(64, 16, 4, pad_mode)),
         [0, 1],
         [2],
-        Crop(64, 16, 4, pad_mode),
-        batch_size=4,
-        seed=0,
-        first_step=0,
-        steps=30,
+        Schedule(4, 0, 0, 30),
     )
 
     waveforms = np.concatenate([x["waveform"] for x, _ in dataset.as_numpy_iterator()])
@@ -374,18 +362,12 @@ def test_keras_trains_on_the_batches():
     model.compile("sgd", loss="binary_crossentropy", run_eagerly=True)
     before = model.get_weights()[0]
 
-    dataset = adaptation_batches(
+    dataset = outlier_batches(
         outlier_clips(OneSample()),
         POSITIVES,
         NEGATIVES,
-        TARGETS,
-        CROP,
-        num_target=6,
-        alpha=0.2,
-        batch_size=14,
-        seed=0,
-        first_step=0,
-        steps=3,
+        Schedule(14, 0, 0, 3),
+        target_slots=TargetSlots(TARGETS, 6, 0.2),
     )
     model.fit(dataset, shuffle=False, verbose=0)
 
@@ -411,18 +393,12 @@ def test_half_of_a_batch_must_be_possible(batch_size):
 @pytest.mark.parametrize(("num_target", "rest"), [(5, 9), (14, 0)])
 def test_half_of_what_is_not_of_the_target_domain_must_be_possible(num_target, rest):
     with pytest.raises(ValueError, match=rf"even number above 0.*Received: {rest}\. Change"):
-        adaptation_batches(
+        outlier_batches(
             outlier_clips(),
             POSITIVES,
             NEGATIVES,
-            TARGETS,
-            CROP,
-            num_target=num_target,
-            alpha=0.2,
-            batch_size=14,
-            seed=0,
-            first_step=0,
-            steps=1,
+            Schedule(14, 0, 0, 1),
+            target_slots=TargetSlots(TARGETS, num_target, 0.2),
         )
 
 

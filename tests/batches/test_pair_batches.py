@@ -5,7 +5,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import keras
@@ -13,14 +12,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from asdkeras.batches import pipeline
-from asdkeras.batches.pipeline import (
-    Holdout,
-    in_parts,
-    own_errors,
-    pair_batches,
-    window_batches,
-)
+from asdkeras.batches import steps
+from asdkeras.batches.pair_batches import pair_batches
+from asdkeras.batches.steps import Schedule, own_errors
 from asdkeras.data.frames import write_frames
 from asdkeras.data.labels import Labels
 from asdkeras.errors import DataError
@@ -34,22 +28,19 @@ class Numbers:
 
     count: int = 24
     per_clip: int = 4
-    num_frames: int = 2
-    store: types.SimpleNamespace = dataclasses.field(
-        default_factory=lambda: types.SimpleNamespace(num_bands=3)
-    )
+    shape: tuple = (2, 3)
 
     def __len__(self):
         return self.count
 
     def read(self, indices):
-        within = 10 * np.arange(self.num_frames)[:, None] + np.arange(self.store.num_bands)
+        within = 10 * np.arange(self.shape[0])[:, None] + np.arange(self.shape[1])
         return (1000.0 * indices[:, None, None] + within).astype("float32")
 
 
 def many(count, per_clip=4):
     """Windows of one frame and band."""
-    return Numbers(count, per_clip, 1, types.SimpleNamespace(num_bands=1))
+    return Numbers(count, per_clip, (1, 1))
 
 
 LABELS = Labels(tuple("abc"), np.array([2, 0, 1, 1, 2, 0]))
@@ -60,13 +51,10 @@ def dataset(windows=None, labels=None, first_epoch=0, epochs=1, seed=7, size=5, 
     return pair_batches(
         windows or Numbers(),
         labels,
-        batch_size=size,
-        alpha=more.get("alpha", 0.5),
-        groups=more.get("groups"),
-        seed=seed,
-        first_epoch=first_epoch,
-        epochs=epochs,
-        drop_remainder=more.get("drop_remainder", False),
+        more.get("groups"),
+        more.get("alpha", 0.5),
+        Schedule(size, seed, first_epoch, epochs),
+        more.get("drop_remainder", False),
     )
 
 
@@ -270,7 +258,7 @@ def test_a_resumed_training_meets_the_batches_it_would_have_met(groups):
 def test_the_batches_do_not_depend_on_how_many_are_read_at_once(monkeypatch):
     expected = batches(labels=LABELS, epochs=3)
 
-    monkeypatch.setattr(pipeline, "_READERS", 7)
+    monkeypatch.setattr(steps, "_READERS", 7)
 
     assert_same(expected, batches(labels=LABELS, epochs=3))
 
@@ -377,51 +365,6 @@ def test_with_labels_fit_takes_the_classes_for_targets():
     assert loss == pytest.approx([np.mean(classes**2)], rel=1e-5)
 
 
-def test_parts_are_the_batches_in_order():
-    whole = batches(labels=LABELS, size=6)
-
-    parts = list(in_parts(dataset(labels=LABELS, size=6), 3).as_numpy_iterator())
-
-    assert [len(inputs["weight"]) for inputs, _ in parts] == 12 * [2]
-    for number, batch in enumerate(whole):
-        some = parts[3 * number : 3 * number + 3]
-        for own, its in zip(batch, zip(*some, strict=True), strict=True):
-            for name in own:
-                np.testing.assert_array_equal(
-                    np.concatenate([each[name] for each in its]), own[name]
-                )
-
-
-def test_parts_of_batches_without_labels_are_inputs_alone():
-    met = list(in_parts(dataset(size=6), 2).as_numpy_iterator())
-
-    assert [(len(batch), len(batch[0]["mixed"])) for batch in met] == 8 * [(1, 3)]
-
-
-def single(windows, size, drop_remainder, epochs=1):
-    """Batches of windows alone, as for two views of each."""
-    batches = window_batches(
-        windows,
-        Holdout(0.0, "last"),
-        None,
-        batch_size=size,
-        seed=7,
-        first_epoch=0,
-        epochs=epochs,
-        as_vectors=False,
-        drop_remainder=drop_remainder,
-    )
-    return list(batches.as_numpy_iterator())
-
-
-def test_single_windows_too_may_come_in_whole_batches_only():
-    kept, whole = (single(Numbers(), 5, drop, epochs=2) for drop in (False, True))
-
-    assert [len(x) for x, _ in whole] == 8 * [5]
-    for (x, _), (again, _) in zip(kept[:4] + kept[5:9], whole, strict=True):
-        np.testing.assert_array_equal(x, again)
-
-
 def test_the_windows_of_a_file_become_pairs(tmp_path):
     frames = np.random.default_rng(0).normal(size=(3, 6, 2)).astype("float32")
 
@@ -460,5 +403,3 @@ def test_an_epoch_without_a_whole_batch_is_refused():
     message = r"at least one whole batch.*batch_size=25, more than the 24 windows.*smaller batches"
     with pytest.raises(ValueError, match=message):
         batches(size=25, drop_remainder=True)
-    with pytest.raises(ValueError, match=message):
-        single(Numbers(), 25, True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from asdkeras.batches import pipeline
+from asdkeras.batches.steps import folded_seed
 from asdkeras.batches.waveform_noise import Augmentation, augment, with_gain, with_noise
 
 NONE = Augmentation(0.0, (5.0, 20.0), 0.0, (-10.0, 10.0))
@@ -20,7 +20,7 @@ def waveforms():
 
 def augmented(waveforms, seed=0, **more):
     augmentation = dataclasses.replace(NONE, **more)
-    folded = pipeline.folded_seed(seed, 0, 0)
+    folded = folded_seed(seed, 0, 0)
     return np.asarray(augment(tf.constant(waveforms), augmentation, folded))
 
 

@@ -2,18 +2,18 @@
 
 import dataclasses
 import os
-import types
 
 import keras
 import numpy as np
 import pytest
 
-from asdkeras.batches import pipeline
-from asdkeras.batches.pipeline import (
+from asdkeras.batches import steps
+from asdkeras.batches.steps import Schedule, own_errors
+from asdkeras.batches.window_batches import (
     Holdout,
     held_out_batches,
     num_training_windows,
-    own_errors,
+    sequence_batches,
     window_batches,
 )
 from asdkeras.data.frames import write_frames
@@ -31,17 +31,15 @@ class Numbers:
 
     count: int = 23
     per_clip: int = 4
-    num_frames: int = 2
-    store: types.SimpleNamespace = dataclasses.field(
-        default_factory=lambda: types.SimpleNamespace(num_bands=3)
-    )
+    shape: tuple = (2, 3)
 
     def __len__(self):
         return self.count
 
     def read(self, indices):
-        within = 10 * np.arange(self.num_frames)[:, None] + np.arange(self.store.num_bands)
-        return (1000.0 * indices[:, None, None] + within).astype("float32")
+        within = (10 * np.arange(2)[:, None] + np.arange(3)).reshape(self.shape)
+        places = indices.reshape(-1, *[1] * len(self.shape))
+        return (1000.0 * places + within).astype("float32")
 
 
 LABELS = Labels(tuple("abc"), np.array([2, 0, 1, 1, 2, 0]))
@@ -50,23 +48,13 @@ LABELS = Labels(tuple("abc"), np.array([2, 0, 1, 1, 2, 0]))
 def batches(
     windows=None, holdout=ALL, labels=None, first_epoch=0, epochs=1, seed=7, size=4, **more
 ):
-    dataset = window_batches(
-        windows or Numbers(),
-        holdout,
-        labels,
-        batch_size=size,
-        seed=seed,
-        first_epoch=first_epoch,
-        epochs=epochs,
-        as_vectors=more.get("as_vectors", False),
-    )
+    schedule = Schedule(size, seed, first_epoch, epochs)
+    dataset = window_batches(windows or Numbers(), holdout, labels, schedule, **more)
     return list(dataset.as_numpy_iterator())
 
 
-def held_out(holdout, labels=None, windows=None, as_vectors=False):
-    dataset = held_out_batches(
-        windows or Numbers(), holdout, labels, batch_size=4, as_vectors=as_vectors
-    )
+def held_out(holdout, labels=None, windows=None):
+    dataset = held_out_batches(windows or Numbers(), holdout, labels, 4)
     return list(dataset.as_numpy_iterator())
 
 
@@ -84,7 +72,7 @@ class Indices(Numbers):
 
 def order(count, seed=7, first_epoch=0, holdout=ALL):
     """The windows of one epoch, in the order in which they are met."""
-    windows = Indices(count, 1, 1, types.SimpleNamespace(num_bands=1))
+    windows = Indices(count, 1, (1, 1))
     met = batches(windows, holdout, None, first_epoch, first_epoch + 1, seed, size=20_000)
     return np.concatenate([x[:, 0, 0] for x, _ in met]).astype(int)
 
@@ -152,46 +140,32 @@ def test_a_resumed_training_meets_the_batches_it_would_have_met(holdout):
 def test_the_batches_do_not_depend_on_how_many_are_read_at_once(monkeypatch):
     expected = batches(epochs=3)
 
-    monkeypatch.setattr(pipeline, "_READERS", 7)
+    monkeypatch.setattr(steps, "_READERS", 7)
 
     for (x, _), (again, _) in zip(expected, batches(epochs=3), strict=True):
         np.testing.assert_array_equal(x, again)
 
 
-@pytest.mark.parametrize("as_vectors", [False, True])
+@pytest.mark.parametrize("shape", [(2, 3), (6,)], ids=["windows", "vectors"])
 @pytest.mark.parametrize("labels", [None, LABELS], ids=["reconstruct", "classify"])
-def test_windows_have_their_frames_in_order_and_the_class_of_their_clip(as_vectors, labels):
-    training = batches(holdout=LAST, labels=labels, as_vectors=as_vectors)
+def test_windows_are_read_as_they_are_and_have_the_class_of_their_clip(shape, labels):
+    windows = Numbers(shape=shape)
 
-    for x, y in [*training, *held_out(LAST, labels, as_vectors=as_vectors)]:
+    for x, y in [*batches(windows, LAST, labels), *held_out(LAST, labels, windows)]:
         indices = numbers([(x, y)])
-        windows = Numbers().read(indices)
-        np.testing.assert_array_equal(x, windows.reshape(len(x), 6) if as_vectors else windows)
+        np.testing.assert_array_equal(x, windows.read(indices))
         if labels is None:
             np.testing.assert_array_equal(y, x)
         else:
             np.testing.assert_array_equal(y, np.eye(3)[LABELS.indices[indices // 4]])
 
 
-def test_a_vector_is_frame_after_frame():
-    (x, _), *_ = held_out(LAST, as_vectors=True)
-    assert (x[0] - x[0, 0]).tolist() == [0, 1, 2, 10, 11, 12]
-
-
-@pytest.mark.parametrize(("as_vectors", "shape"), [(False, (2, 3)), (True, (6,))])
-def test_models_know_the_shapes_beforehand(as_vectors, shape):
+@pytest.mark.parametrize("shape", [(2, 3), (6,)])
+def test_models_know_the_shapes_beforehand(shape):
+    windows = Numbers(shape=shape)
     for dataset in (
-        window_batches(
-            Numbers(),
-            LAST,
-            LABELS,
-            batch_size=4,
-            seed=0,
-            first_epoch=0,
-            epochs=1,
-            as_vectors=as_vectors,
-        ),
-        held_out_batches(Numbers(), LAST, LABELS, batch_size=4, as_vectors=as_vectors),
+        window_batches(windows, LAST, LABELS, Schedule(4, 0, 0, 1)),
+        held_out_batches(windows, LAST, LABELS, 4),
     ):
         x, y = dataset.element_spec
         assert tuple(x.shape) == (None, *shape)
@@ -223,7 +197,7 @@ def test_keras_trains_with_the_same_windows(count, fraction):
 
 def test_drawn_windows_are_as_many_and_from_everywhere():
     count = 20_000
-    windows = Numbers(count, store=types.SimpleNamespace(num_bands=1), num_frames=1)
+    windows = Indices(count, shape=(1, 1))
     holdout = Holdout(0.1, "random", seed=3)
     assert num_training_windows(windows, holdout) == 18_000
 
@@ -246,8 +220,21 @@ def test_drawn_windows_are_the_same_in_every_epoch_and_training_has_the_others()
     assert set(other) != set(rest)
 
 
+def test_the_last_smaller_batch_may_be_left_out():
+    kept, whole = (batches(Numbers(24), epochs=2, size=5, drop_remainder=d) for d in (False, True))
+
+    assert [len(x) for x, _ in whole] == 8 * [5]
+    for (x, _), (again, _) in zip(kept[:4] + kept[5:9], whole, strict=True):
+        np.testing.assert_array_equal(x, again)
+
+
+def test_an_epoch_without_a_whole_batch_is_refused():
+    with pytest.raises(ValueError, match=r"batch_size=25, more than the 24 windows.*smaller batch"):
+        batches(Numbers(24), size=25, drop_remainder=True)
+
+
 def test_held_out_batches_end_and_can_be_read_again():
-    dataset = held_out_batches(Numbers(), LAST, None, batch_size=4, as_vectors=False)
+    dataset = held_out_batches(Numbers(), LAST, None, 4)
 
     first, second = (numbers(dataset.as_numpy_iterator()) for _ in range(2))
 
@@ -259,8 +246,7 @@ def test_the_windows_of_a_file_become_batches(tmp_path):
     frames = np.random.default_rng(0).normal(size=(3, 6, 2)).astype("float32")
 
     with write_frames(tmp_path / "frames", [frames], 3) as store:
-        windows = store.windows(4, 2)
-        met = batches(windows, as_vectors=True)
+        met = batches(store.windows(4, 2, as_vectors=True))
 
     assert sorted(np.concatenate([x for x, _ in met])[:, 0]) == sorted(frames[:, [0, 2], 0].ravel())
 
@@ -291,6 +277,72 @@ def test_training_without_windows_is_refused():
         batches(windows, Holdout(0.1, "last"))
 
 
-def test_validation_without_windows_is_refused():
-    with pytest.raises(ValueError, match=r"no windows held out.*Train without validation"):
-        held_out(ALL)
+def test_where_nothing_is_held_out_there_are_no_batches():
+    assert held_out_batches(Numbers(), ALL, None, 4) is None
+
+
+# Whole clips.
+
+SECTIONS = np.array([3, 1, 4, 1, 5, 0, 2, 5, 5, 0, 2])
+
+
+def sequences(seed=7, first_step=0, steps=12):
+    schedule = Schedule(4, seed, first_step, steps)
+    return list(sequence_batches(Numbers(11), SECTIONS, schedule).as_numpy_iterator())
+
+
+def clips_of(frames):
+    return frames[:, 0, 0].astype(int) // 1000
+
+
+def test_every_sequence_comes_whole_with_its_section_and_is_its_own_target():
+    for inputs, targets in sequences():
+        assert set(inputs) == {"frames", "section"}
+        clips = clips_of(inputs["frames"])
+        assert inputs["frames"].dtype == np.float32
+        assert inputs["section"].dtype == np.int32
+        np.testing.assert_array_equal(inputs["frames"], Numbers().read(clips))
+        np.testing.assert_array_equal(inputs["section"], SECTIONS[clips])
+        np.testing.assert_array_equal(targets, inputs["frames"])
+
+
+def test_a_pass_has_every_clip_once_and_all_batches_are_of_one_size():
+    met = sequences(steps=11)
+    assert {len(targets) for _, targets in met} == {4}
+    order = np.concatenate([clips_of(targets) for _, targets in met])
+    for each in order.reshape(4, 11):
+        assert sorted(each) == list(range(11))
+
+
+def test_a_resumed_training_meets_the_sequences_it_would_have_met():
+    whole, rest = sequences(), sequences(first_step=5)
+    assert len(rest) == 7
+    for (inputs, _), (again, _) in zip(whole[5:], rest, strict=True):
+        np.testing.assert_array_equal(inputs["frames"], again["frames"])
+        np.testing.assert_array_equal(inputs["section"], again["section"])
+
+
+def test_another_seed_is_another_order_of_sequences():
+    first, other = (clips_of(sequences(seed)[0][1]) for seed in (7, 8))
+    assert not np.array_equal(first, other)
+
+
+def test_every_clip_needs_a_section_and_a_whole_window():
+    with pytest.raises(ValueError, match=r"one section.*Received: 10 sections, 11 windows"):
+        sequence_batches(Numbers(11), SECTIONS[:10], Schedule(4, 0, 0, 1))
+
+
+def test_keras_trains_on_the_frames_of_a_store(tmp_path):
+    noise = np.random.default_rng(0).normal(size=(6, 5, 4)).astype("float32")
+    frames, section = keras.Input((5, 4), name="frames"), keras.Input((), name="section")
+    shift = keras.layers.Embedding(2, 4)(section)
+    outputs = keras.layers.Dense(4)(frames) + shift[:, None]
+    model = keras.Model({"frames": frames, "section": section}, outputs)
+    model.compile("sgd", loss="mae", run_eagerly=True)
+    before = model.get_weights()
+
+    with write_frames(tmp_path / "frames", [noise], 6) as store:
+        dataset = sequence_batches(store.windows(5, 1), [0, 1] * 3, Schedule(4, 0, 0, 3))
+        model.fit(dataset, shuffle=False, verbose=0)
+
+    assert all(np.any(new != old) for new, old in zip(model.get_weights(), before, strict=True))

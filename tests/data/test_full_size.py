@@ -22,7 +22,9 @@ from pathlib import Path
 import numpy as np
 from asdkeras.data.clip_table import read_clip_table
 from asdkeras.data.labels import section_labels
-from asdkeras.batches.pipeline import Mixup, training_batches
+from asdkeras.batches.mixup import Mixup
+from asdkeras.batches.steps import Schedule
+from asdkeras.batches.waveform_batches import training_batches
 from asdkeras.data.store import open_store
 from tests.sparse_dataset import CONFIG, clip_numbers
 from benchmarks.store import peak_mib
@@ -33,8 +35,8 @@ store = open_store(table, CONFIG, folder / "store", on_progress=lambda *_: sys.e
 heard = []
 for probability in (1.0, 0.0):  # Mixed clips cost the most memory; of whole ones we hear which.
     batches = training_batches(
-        store, 160_000, "end", {"sections": section_labels(table)}, batch_size=64,
-        mixup=Mixup("waveform", probability, "linear"), seed=3, first_epoch=0, epochs=1
+        store, 160_000, "end", {"sections": section_labels(table)},
+        Mixup("waveform", probability, "linear"), Schedule(64, 3, 0, 1)
     )
     for inputs, targets in batches.take(num_batches):
         if probability == 0.0:

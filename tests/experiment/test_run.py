@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from asdkeras.batches.pipeline import Holdout, num_training_windows, window_batches
+from asdkeras.batches.steps import Schedule
+from asdkeras.batches.window_batches import Holdout, num_training_windows, window_batches
 from asdkeras.errors import RecipeError, TrainingError
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training
@@ -67,8 +68,8 @@ class Autoencoder(System):
         waveform = keras.Input((CLIP_LENGTH,))
         front_end = keras.Model(waveform, keras.layers.Reshape((16, 4))(waveform))
         frames = context.store_frames(front_end, clips, CLIP_LENGTH, "start", 2)
-        windows = frames.windows(NUM_FRAMES, 1)
-        moments = self.noted("moments", lambda: {"mean": frames.moments()[0]})
+        windows = frames.windows(NUM_FRAMES, 1, as_vectors=True)
+        moments = self.noted("moments", frames.moments)
         mean = context.once("moments", moments)["mean"]
         network = context.fit(
             self.noted("build", compiled),
@@ -95,16 +96,7 @@ def compiled():
 
 
 def batches(windows, first_epoch, seed):
-    return window_batches(
-        windows,
-        ALL,
-        None,
-        batch_size=8,
-        seed=seed,
-        first_epoch=first_epoch,
-        epochs=EPOCHS,
-        as_vectors=True,
-    )
+    return window_batches(windows, ALL, None, Schedule(8, seed, first_epoch, EPOCHS))
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.batches.pipeline import (
+from asdkeras.batches.steps import Schedule
+from asdkeras.batches.window_batches import (
     Holdout,
     held_out_batches,
     num_training_windows,
@@ -19,6 +20,7 @@ from asdkeras.batches.pipeline import (
 from asdkeras.errors import DataError, TrainingError
 from asdkeras.experiment import training
 from asdkeras.experiment.training import TaskContext
+from asdkeras.systems.system import TrainingLog
 
 NUM_CLIPS, CLIP_LENGTH = 6, 16
 HOLDOUT = Holdout(0.25, "last")
@@ -93,13 +95,12 @@ def autoencoder(learning_rate=0.1):
     return model
 
 
-def fit(context, front_end, build=autoencoder, keep_epochs=(EPOCHS,), **more):
+def fit(context, front_end, build=autoencoder, keep_epochs=(EPOCHS,), phase="", **more):
     """Train as a system does."""
-    windows = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4).windows(3, 1)
-    asked = {
-        "validation": lambda: held_out_batches(
-            windows, HOLDOUT, None, batch_size=4, as_vectors=True
-        ),
+    frames = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 4)
+    windows = frames.windows(3, 1, as_vectors=True)
+    log = {
+        "validation": lambda: held_out_batches(windows, HOLDOUT, None, 4),
         "record": ("last_batch",),
         **more,
     }
@@ -109,23 +110,14 @@ def fit(context, front_end, build=autoencoder, keep_epochs=(EPOCHS,), **more):
         epochs=EPOCHS,
         steps_per_epoch=STEPS,
         keep_epochs=keep_epochs,
-        watch=lambda model: {},
-        **asked,
+        log=TrainingLog(**log),
+        phase=phase,
     )
 
 
 def batches(windows, first_epoch):
     assert num_training_windows(windows, HOLDOUT) == 27
-    return window_batches(
-        windows,
-        HOLDOUT,
-        None,
-        batch_size=4,
-        seed=0,
-        first_epoch=first_epoch,
-        epochs=EPOCHS,
-        as_vectors=True,
-    )
+    return window_batches(windows, HOLDOUT, None, Schedule(4, 0, first_epoch, EPOCHS))
 
 
 def stop_at(monkeypatch, step):
@@ -186,9 +178,7 @@ def test_a_trained_task_is_loaded_with_all_it_recorded(whole):
         epochs=EPOCHS,
         steps_per_epoch=STEPS,
         keep_epochs=(1, EPOCHS),
-        watch=lambda model: {},
-        validation=never,
-        record=("last_batch",),
+        log=TrainingLog(validation=never, record=("last_batch",)),
     )
 
     assert set(again.networks) == {1, EPOCHS}
@@ -394,7 +384,7 @@ def test_arrays_of_a_finished_pass_are_computed_once_for_each_training(
 
         def compute():
             passes.append("computed")
-            return dict(zip(("mean", "variance"), frames.moments(), strict=True))
+            return frames.moments()
 
         return task.once("a pass", compute)
 

@@ -1,6 +1,7 @@
 """The autoencoder of Kuroyanagi 2021: what it learns from, what it hides, and who scores what."""
 
 import contextlib
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from asdkeras.systems.system import Fitted
 from tests.systems.naive_log_mel import naive_log_mel
 from tests.systems.recorded_clips import (
     RATE_HZ,
+    Store,
     clip_table,
     noisy_clips,
     represented,
@@ -231,6 +233,17 @@ def test_it_learns_whole_standardized_clips_with_their_sections_but_none_held_ou
     assert seen == set(learned)
 
 
+def test_a_band_that_never_changes_keeps_its_scale(tmp_path, echo):
+    silent = ClipSet(TRAINING.table, Store([np.zeros(SAMPLES, "float32")] * 99))
+    with task(tmp_path, TABLE) as context:
+        context = Asked(context)
+        models = system_of(small()).train(silent, context)
+
+    np.testing.assert_array_equal(models.variance, np.ones(BANDS))
+    for _, wanted in context.batches:
+        np.testing.assert_allclose(wanted, np.zeros_like(wanted), atol=1e-5)
+
+
 def test_training_takes_its_steps_in_rounds_and_goes_on_where_it_stood(asked):
     context, _ = asked(small())
 
@@ -325,7 +338,7 @@ def test_the_optimizer_is_adam_with_a_warm_up(asked):
     for step in (1, 4, 8, 32):
         optimizer.iterations.assign(step - 1)
         expected = 0.5 * 16**-0.5 * min(step**-0.5, step * 8**-1.5)
-        watched = context.asked["watch"](context.model)
+        watched = context.asked["log"].watch(context.model)
         assert watched == {"learning_rate": pytest.approx(expected, rel=1e-5)}
 
 
@@ -557,13 +570,13 @@ def test_a_stopped_training_ends_in_the_numbers_of_one_that_was_not(tmp_path):
         with task(folder, TABLE) as context:
             fit = context.fit
 
-            def stopped(watch, **options):
+            def stopped(log, **options):
                 def stopping(model):
                     if int(model.optimizer.iterations) == 4:
                         raise KeyboardInterrupt
-                    return watch(model)
+                    return log.watch(model)
 
-                return fit(watch=stopping, **options)
+                return fit(log=dataclasses.replace(log, watch=stopping), **options)
 
             if is_stopped:
                 context.fit = stopped

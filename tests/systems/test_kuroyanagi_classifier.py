@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 from pathlib import Path
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.batches.outlier_batches import adaptation_batches, outlier_batches
+from asdkeras.batches.outlier_batches import outlier_batches
 from asdkeras.config import build_config, read_recipe
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.errors import DataError, RecipeError
@@ -126,7 +127,7 @@ class Asked:
             for epoch in (0, 1)
         )
         noted = {"at_first": model.get_weights(), "seen": first, "later": second}
-        self.fits.append({**asked, **noted, "rate": asked["watch"](model), "model": model})
+        self.fits.append({**asked, **noted, "rate": asked["log"].watch(model), "model": model})
         return Fitted({asked["epochs"]: TrainedNetwork(self.folder, randomized(model))}, {})
 
 
@@ -138,12 +139,9 @@ def asked(tmp_path_factory):
     """
     calls, known = [], {}
 
-    def noting(function, names):
-        def call(*arguments, **options):
-            calls.append({**dict(zip(names, arguments, strict=True)), **options})
-            return function(*arguments, **options)
-
-        return call
+    def noting(*arguments):
+        calls.append(inspect.signature(outlier_batches).bind(*arguments).arguments)
+        return outlier_batches(*arguments)
 
     def ask(settings, section=None, everything=EVERYTHING, seed=3):
         is_usual = section is None and everything is EVERYTHING
@@ -161,9 +159,7 @@ def asked(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("residual_network", "efficientnet_b3"):
             patch.setattr(classifier_models, name, convolution)
-        names = ("heard", "positives", "negatives", "targets")
-        patch.setattr(classifier, "outlier_batches", noting(outlier_batches, names[:3]))
-        patch.setattr(classifier, "adaptation_batches", noting(adaptation_batches, names))
+        patch.setattr(classifier, "outlier_batches", noting)
         yield ask
 
 
@@ -190,8 +186,8 @@ def test_negatives_are_the_source_clips_of_all_other_sections_and_machines(asked
     for call in (first, second):
         assert kinds_of(call["positives"]) == [("fan", "00", "source")] * 4
         assert kinds_of(call["negatives"]) == SOURCE_OF_OTHERS
-    assert "targets" not in first
-    assert kinds_of(second["targets"]) == [("fan", "00", "target")] * 2
+    assert first["target_slots"] is None
+    assert kinds_of(second["target_slots"].targets) == [("fan", "00", "target")] * 2
 
 
 @pytest.mark.parametrize(
@@ -211,7 +207,7 @@ def test_names_of_machines_say_what_is_of_the_same_dataset(asked, machine, other
 def test_waveforms_are_normalized_by_all_training_clips_of_a_machine_type(asked, normalization):
     _, calls, models = asked(small(normalization=normalization))
 
-    heard = calls[0]["heard"]
+    heard = calls[0]["outlier_clips"]
     table = EVERYTHING.table
     for position, machine in enumerate(table["machine_type"]):
         wanted = machine if normalization == "own_machine" else "fan"
@@ -226,7 +222,7 @@ def test_waveforms_are_normalized_by_all_training_clips_of_a_machine_type(asked,
 def test_both_trainings_get_batches_as_the_recipe_says(asked):
     _, (first, later, second, still_later), _ = asked(small(**{"adaptation.mixup_alpha": 0.7}))
 
-    crop = dataclasses.asdict(first["crop"])
+    crop = dataclasses.asdict(first["outlier_clips"].crop)
     assert crop == {
         "window_length": WINDOW,
         "hop_length": HOP,
@@ -234,10 +230,13 @@ def test_both_trainings_get_batches_as_the_recipe_says(asked):
         "pad_mode": "reflect",
     }
     for call in (first, later, second, still_later):
-        assert (call["batch_size"], call["seed"], call["augmentation"]) == (8, 3, None)
-    assert [each["steps"] for each in (first, later, second, still_later)] == [4, 4, 6, 6]
-    assert [each["first_step"] for each in (first, later, second, still_later)] == [0, 2, 0, 3]
-    assert (second["num_target"], second["alpha"]) == (2, 0.7)
+        schedule = call["schedule"]
+        assert (schedule.batch_size, schedule.seed, call["augmentation"]) == (8, 3, None)
+    schedules = [call["schedule"] for call in (first, later, second, still_later)]
+    assert [each.last for each in schedules] == [4, 4, 6, 6]
+    assert [each.first for each in schedules] == [0, 2, 0, 3]
+    slots = second["target_slots"]
+    assert (slots.num_slots, slots.alpha) == (2, 0.7)
 
 
 @pytest.mark.parametrize("name", ["noise_probability", "volume_probability"])
@@ -573,10 +572,10 @@ def test_a_crop_of_training_is_a_piece_of_what_is_scored(asked):
     """The frames of a place are the same, whether the clip is mirrored before or behind it."""
     settings = small()
     _, calls, _ = asked(settings)
-    heard, crop = calls[0]["heard"], calls[0]["crop"]
+    heard = calls[0]["outlier_clips"]
 
     for place in (0, 7, 19):
-        crops = heard.read(np.array([2]), np.array([place]), crop)
+        crops = heard.read(np.array([2]), np.array([place]))
 
         row = EVERYTHING.table.index[2]
         waveform = (CLIPS.store.waveforms[row] - heard.mean[2]) / heard.deviation[2]

@@ -11,9 +11,11 @@ import pytest
 from scipy import stats
 
 from asdkeras.config import build_config, read_recipe
+from asdkeras.data.clip_set import ClipSet
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.training import make_repeatable
 from asdkeras.systems import nejjar2022
+from asdkeras.systems.log_mel_front_end import stored_frames
 from asdkeras.systems.model_files import TrainedNetwork, save_models
 from asdkeras.systems.nejjar import encoder
 from asdkeras.systems.nejjar.encoder import (
@@ -27,6 +29,7 @@ from asdkeras.systems.system import Fitted
 from asdkeras.systems.window_training import front_end_of
 from tests.systems.recorded_clips import (
     RATE_HZ,
+    Store,
     clip_table,
     noisy_clips,
     represented,
@@ -262,12 +265,25 @@ def test_only_a_standardized_network_scales_its_windows():
     config = small(standardize=True)
     windows = pairs()["first"]
     mean, variance = np.full(BANDS, -40.0), np.full(BANDS, 100.0)
-    plain, scaled = encoder_of(config), encoder_of(config, (mean, variance))
+    plain, scaled = encoder_of(config), encoder_of(config, {"mean": mean, "variance": variance})
     scaled.set_weights(
         [*scaled.get_weights()[: len(scaled.weights) - len(plain.weights)], *plain.get_weights()]
     )
 
     np.testing.assert_allclose(scaled(windows), plain((windows + 40) / 10), rtol=1e-4, atol=1e-5)
+
+
+def test_a_band_that_never_changes_keeps_its_scale(tmp_path):
+    config = small("no_pretraining", standardize=True)
+    silent = ClipSet(TRAINING.table, Store([np.zeros(1600, "float32")] * 99))
+    with task(tmp_path, TABLE) as context:
+        _, frames = stored_frames(config.front_end, silent, context, FRAMES, "num_frames")
+        moments = frames.moments()
+    standardize = keras.layers.Normalization(axis=-1, **moments)
+    floor = np.broadcast_to(moments["mean"], (1, FRAMES, BANDS)).astype("float32")
+
+    np.testing.assert_array_equal(standardize(floor), np.zeros_like(floor))
+    np.testing.assert_allclose(standardize(floor + 1.0), np.ones_like(floor), rtol=1e-5)
 
 
 # How long, and how fast.
@@ -572,13 +588,13 @@ def interrupting(context, after):
     seen = iter(range(after))
     fit = context.fit
 
-    def interrupted(*args, watch, **asked):
+    def interrupted(*args, log, **asked):
         def count(model):
             if next(seen, None) is None:
                 raise KeyboardInterrupt
-            return watch(model)
+            return log.watch(model)
 
-        return fit(*args, watch=count, **asked)
+        return fit(*args, log=dataclasses.replace(log, watch=count), **asked)
 
     context.fit = interrupted
     return context

@@ -14,6 +14,7 @@ from asdkeras.config import build_config
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.training import make_repeatable
+from asdkeras.systems.log_mel_front_end import log_mel_model
 from asdkeras.systems.model_files import TrainedNetwork
 from asdkeras.systems.venkatesh import anp
 from tests.systems.recorded_clips import (
@@ -121,10 +122,10 @@ def waveforms_of(clips, count=2):
 
 
 def moments_of(clips, folder):
-    log_mel = anp._log_mel(CONFIG, CLIP_LENGTH, RATE_HZ)
+    log_mel = log_mel_model(anp._front_end(CONFIG, CLIP_LENGTH), RATE_HZ, CLIP_LENGTH)
     with task(folder, clips.table) as context:
         frames = context.store_frames(log_mel, clips, CLIP_LENGTH, "start", 3)
-        return anp._statistics(frames)
+        return frames.moments()
 
 
 def test_bands_are_standardized_over_all_frames_of_the_training_clips(clips, tmp_path):

@@ -98,25 +98,6 @@ def test_sections_have_thresholds_of_their_own(config):
     assert thresholds[29] - thresholds[13] == pytest.approx(100.0)
 
 
-def test_statistics_are_those_of_all_frames_whatever_the_batches():
-    features = 3.0 + np.random.default_rng(0).normal(size=(7, 5, 4)) * [1.0, 2.0, 3.0, 4.0]
-
-    statistics = system._statistics(iter([features[:4], features[4:]]))
-
-    frames = features.reshape(-1, 4)
-    np.testing.assert_allclose(statistics["mean"], frames.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(statistics["variance"], frames.var(axis=0), rtol=1e-9, atol=1e-12)
-
-
-def test_a_band_that_never_changes_keeps_its_scale():
-    features = np.full((3, 5, 2), -100.0) + np.random.default_rng(0).normal(size=(3, 5, 2)) * [1, 0]
-
-    statistics = system._statistics(iter([features]))
-
-    assert statistics["mean"][1] == -100.0
-    assert statistics["variance"][1] == 1.0
-
-
 def test_band_statistics_show_progress_and_are_kept_for_a_stopped_task(config, tmp_path, capsys):
     clips = noisy_clips(recorded_clips.clip_table([("00", "source", "train", False)] * 3))
     built = system.create(dataclasses.replace(config, clip_length=4096, batch_size=2))

@@ -143,7 +143,7 @@ def test_order_and_mixing_are_of_the_seed_and_the_epoch(config):
 def test_training_runs_as_long_as_the_recipe_says_and_keeps_the_end(config):
     _, _, context = trained(dataclasses.replace(config, epochs=3))
 
-    watch = context.asked.pop("watch")
+    watch = context.asked.pop("log").watch
 
     assert context.asked == {"epochs": 3, "steps_per_epoch": 2, "keep_epochs": (3,)}
     steps = list(context.batches(0))
@@ -264,4 +264,4 @@ def test_margin_and_scale_of_arcface_are_of_the_recipe(config):
     assert context.model.get_layer("classes").scale == pytest.approx(7.0)
     assert context.model.loss["classes"].scale == pytest.approx(7.0)
     assert context.model.loss["classes"].margin_rad == pytest.approx(0.25)
-    assert {*context.asked["watch"](context.model)} == set()
+    assert {*context.asked["log"].watch(context.model)} == set()

@@ -6,23 +6,19 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from asdkeras.batches.pipeline import Holdout
+from asdkeras.batches.window_batches import Holdout
 from asdkeras.config import Checked, Count, Fraction, Positive
 from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.frames import Windows
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.losses.batch_squared_error import BatchSquaredError
 from asdkeras.networks.baseline_autoencoder import baseline_autoencoder
 from asdkeras.scorers.section_scorer import SectionScorer
-from asdkeras.scorers.terms import computed, representation
+from asdkeras.scorers.terms import Floats, computed, representation
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
+from asdkeras.systems.log_mel_front_end import KEEP, LogMelFrontEnd, stored_frames
 from asdkeras.systems.system import NormalClips, RunContext, System
-from asdkeras.systems.window_training import (
-    TrainedOnWindows,
-    WindowModels,
-    front_end_of,
-    train_on_windows,
-)
+from asdkeras.systems.window_training import WindowModels, front_end_of, train_on_windows
 
 SQUARED_ERROR = "squared_error"
 RECORDED = "batch_squared_error"
@@ -46,6 +42,23 @@ class DenseAutoencoder(Checked):
     adam_epsilon: Positive
     validation_fraction: Fraction
     validation: Literal["last", "random"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedOnVectors:
+    """A trained network, and what it was trained on.
+
+    Attributes:
+        models: record of the training.
+        windows: of the training clips, as vectors.
+        holdout: which of them were held out.
+        batch_values: as in `Fitted`.
+    """
+
+    models: WindowModels
+    windows: Windows
+    holdout: Holdout
+    batch_values: dict[str, Floats]
 
 
 class DenseAutoencoderSystem(System[Any, WindowModels]):
@@ -91,7 +104,7 @@ def train(
     context: RunContext,
     *,
     record_batches: bool = False,
-) -> TrainedOnWindows:
+) -> TrainedOnVectors:
     """Train on all vectors of all clips.
 
     Args:
@@ -101,20 +114,22 @@ def train(
     Raises:
         RecipeError: if clips have fewer frames than a vector.
     """
-    dimension = config.num_frames * front_end.num_mel_bins
-    return train_on_windows(
+    where = "ae.num_frames"
+    clip_length, frames = stored_frames(front_end, clips, context, config.num_frames, where)
+    windows = frames.windows(config.num_frames, 1, as_vectors=True)
+    holdout = Holdout(config.validation_fraction, config.validation, context.seed)
+    fitted = train_on_windows(
         config,
-        front_end,
-        clips,
+        windows,
+        holdout,
+        None,
         context,
-        lambda: compiled(config, dimension, record_batches),
-        key="ae",
-        hop=1,
-        holdout=Holdout(config.validation_fraction, config.validation, context.seed),
-        labels=None,
-        as_vectors=True,
+        build=lambda: compiled(config, windows.shape[0], record_batches),
         record=(RECORDED,) if record_batches else (),
     )
+    network = fitted.networks[config.epochs]
+    models = WindowModels(clip_length, clips.store.sample_rate_hz, KEEP, network)
+    return TrainedOnVectors(models, windows, holdout, fitted.batch_values)
 
 
 def residuals(

@@ -9,7 +9,7 @@ import pandas as pd
 from keras import ops
 from numpy.typing import NDArray
 
-from asdkeras.batches.pipeline import Holdout
+from asdkeras.batches.window_batches import Holdout
 from asdkeras.config import Checked, Count, Fraction, Positive
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import section_labels
@@ -20,12 +20,9 @@ from asdkeras.scorers.section_posterior import Form, SectionPosterior
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, by_split, computed, representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
+from asdkeras.systems.log_mel_front_end import KEEP, stored_frames
 from asdkeras.systems.system import NormalClips, RunContext, System
-from asdkeras.systems.window_training import (
-    WindowModels,
-    front_end_of,
-    train_on_windows,
-)
+from asdkeras.systems.window_training import WindowModels, front_end_of, train_on_windows
 
 FORMS: tuple[Form, ...] = ("log_odds", "released_2021")
 
@@ -104,22 +101,21 @@ class SectionClassifierSystem(System[Any, SectionClassifierModels]):
         _require_sections(clips.table)
         settings, front_end = self.config.mobilenetv2, self.config.front_end
         labels = section_labels(clips.table)
-        shape = (settings.num_frames, front_end.num_mel_bins)
-        models = train_on_windows(
+        clip_length, frames = stored_frames(
+            front_end, clips, context, settings.num_frames, "mobilenetv2.num_frames"
+        )
+        windows = frames.windows(settings.num_frames, settings.training_hop)
+        network = train_on_windows(
             settings,
-            front_end,
-            clips,
+            windows,
+            Holdout(settings.validation_fraction, "last"),
+            labels,
             context,
-            lambda: compiled(settings, shape, len(labels.classes)),
-            key="mobilenetv2",
-            hop=settings.training_hop,
-            holdout=Holdout(settings.validation_fraction, "last"),
-            labels=labels,
-            as_vectors=False,
-        ).models
+            build=lambda: compiled(settings, windows.shape, len(labels.classes)),
+        ).networks[settings.epochs]
         sections = tuple(sorted(set(map(str, clips.table["section"]))))
         return SectionClassifierModels(
-            models.clip_length, models.sample_rate_hz, models.keep, models.network, sections
+            clip_length, clips.store.sample_rate_hz, KEEP, network, sections
         )
 
     def represent(self, models: SectionClassifierModels) -> dict[str, keras.Model]:
@@ -174,7 +170,7 @@ def _require_sections(table: pd.DataFrame) -> None:
         )
 
 
-def compiled(config: SectionClassifier, shape: tuple[int, int], num_sections: int) -> keras.Model:
+def compiled(config: SectionClassifier, shape: tuple[int, ...], num_sections: int) -> keras.Model:
     """The network, ready for training.
 
     Args:

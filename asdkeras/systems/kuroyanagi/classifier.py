@@ -9,12 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.batches.outlier_batches import (
-    Crop,
-    OutlierClips,
-    adaptation_batches,
-    outlier_batches,
-)
+from asdkeras.batches.chunk_batches import Crop
+from asdkeras.batches.outlier_batches import OutlierClips, TargetSlots, outlier_batches
+from asdkeras.batches.steps import Schedule
 from asdkeras.batches.waveform_noise import Augmentation
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import source_and_target
@@ -36,7 +33,14 @@ from asdkeras.systems.kuroyanagi.config_sections import (
 from asdkeras.systems.kuroyanagi.log_mel import PAD_MODE, require_frames
 from asdkeras.systems.log_mel_front_end import KEEP, heard_length
 from asdkeras.systems.model_files import Models, TrainedNetwork
-from asdkeras.systems.system import NormalClips, RunContext, System, domains_of
+from asdkeras.systems.system import (
+    NormalClips,
+    RunContext,
+    System,
+    TrainingLog,
+    domains_of,
+    learning_rate,
+)
 
 ANSWER = "combined"
 _PHASE = "source"
@@ -153,38 +157,31 @@ def train(settings: Classifier, clips: ClipSet, context: RunContext) -> Classifi
         f"{len(positives)} source and {len(targets)} target clips, {len(negatives)} of others"
     )
     moments = _moments(settings, clips.table["machine_type"].iloc[0], everything)
-    heard = OutlierClips(
-        everything,
-        clip_length,
-        KEEP,
-        everything.table["machine_type"].map(lambda name: moments[name][0]).to_numpy(float),
-        everything.table["machine_type"].map(lambda name: moments[name][1]).to_numpy(float),
+    of_clips = np.array([moments[name] for name in everything.table["machine_type"]])
+    crop = Crop(settings.window_length, settings.hop_length, settings.num_frames, PAD_MODE)
+    outlier_clips = OutlierClips(
+        everything, clip_length, KEEP, of_clips[:, 0], of_clips[:, 1], crop
     )
-    trained = {
-        "source": _trained(
-            settings,
-            context,
-            settings,
-            phase=_PHASE if len(targets) else "",
-            batches=lambda options: outlier_batches(heard, positives, negatives, **options),
+    augmentation = _augmentation(settings.augmentation)
+
+    def batches(schedule: Schedule, target_slots: TargetSlots | None = None) -> Any:
+        made = outlier_batches(
+            outlier_clips, positives, negatives, schedule, augmentation, target_slots
         )
-    }
+        return targets_of(settings, made)
+
+    phase = _PHASE if len(targets) else ""
+    trained = {"source": _trained(settings, crop, context, settings, batches, phase=phase)}
     if len(targets):
         adaptation = settings.adaptation
+        slots = TargetSlots(targets, adaptation.num_target, adaptation.mixup_alpha)
         trained["target"] = _trained(
             settings,
+            crop,
             context,
             adaptation,
+            lambda schedule: batches(schedule, slots),
             before=trained["source"],
-            batches=lambda options: adaptation_batches(
-                heard,
-                positives,
-                negatives,
-                targets,
-                num_target=adaptation.num_target,
-                alpha=adaptation.mixup_alpha,
-                **options,
-            ),
         )
     own_moments = moments[clips.table["machine_type"].iloc[0]]
     return Classifiers(clip_length, clips.store.sample_rate_hz, KEEP, trained, *own_moments)
@@ -232,51 +229,41 @@ def _moments(settings: Classifier, own: str, everything: ClipSet) -> dict[str, t
 
 def _trained(
     settings: Classifier,
+    crop: Crop,
     context: RunContext,
-    schedule: Classifier | Adaptation,
-    *,
-    batches: Callable[[dict[str, Any]], Any],
+    rounds: Classifier | Adaptation,
+    batches: Callable[[Schedule], Any],
     before: TrainedNetwork | None = None,
     phase: str = "",
 ) -> TrainedNetwork:
-    """The classifier after the steps of a schedule, from where `before` stands if there is one.
+    """The classifier after all steps, from where `before` stands if there is one.
 
     Args:
-        schedule: what has `steps` and `steps_per_save`.
-        batches: options of a batch function -> its batches.
+        rounds: has `steps` and `steps_per_save`.
+        batches: `Schedule` in steps -> batches for the model.
         before: `TrainedNetwork` with the weights to start from, or None.
         phase: see `RunContext.fit`.
     """
-    crop = Crop(settings.window_length, settings.hop_length, settings.num_frames, PAD_MODE)
-    rounds = schedule.steps // schedule.steps_per_save
+    steps, per_round = rounds.steps, rounds.steps_per_save
     rate_hz = context.all_training_clips.store.sample_rate_hz
 
     def build() -> keras.Model:
-        model = training_model(settings, rate_hz, crop.num_samples, schedule.steps)
+        model = training_model(settings, rate_hz, crop.num_samples, steps)
         if before is not None:
             model.set_weights(before.model.get_weights())
         return model
 
-    def from_round(first_round: int) -> Any:
-        options = {
-            "crop": crop,
-            "augmentation": _augmentation(settings.augmentation),
-            "batch_size": settings.batch_size,
-            "seed": context.seed,
-            "first_step": first_round * schedule.steps_per_save,
-            "steps": schedule.steps,
-        }
-        return targets_of(settings, batches(options))
-
     fitted = context.fit(
         build=build,
-        batches=from_round,
-        epochs=rounds,
-        steps_per_epoch=schedule.steps_per_save,
-        watch=lambda model: {"learning_rate": float(model.optimizer.learning_rate)},
+        batches=lambda first: batches(
+            Schedule(settings.batch_size, context.seed, first * per_round, steps)
+        ),
+        epochs=steps // per_round,
+        steps_per_epoch=per_round,
+        log=TrainingLog(watch=learning_rate),
         phase=phase,
     )
-    return fitted.networks[rounds]
+    return fitted.networks[steps // per_round]
 
 
 def _augmentation(settings: Augmented) -> Augmentation | None:

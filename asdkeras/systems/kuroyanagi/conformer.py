@@ -11,7 +11,8 @@ import pandas as pd
 from keras import ops
 from numpy.typing import NDArray
 
-from asdkeras.batches.sequence_batches import sequence_batches
+from asdkeras.batches.steps import Schedule
+from asdkeras.batches.window_batches import sequence_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
 from asdkeras.errors import DataError
@@ -34,7 +35,13 @@ from asdkeras.systems.kuroyanagi.gaussian_fits import POOLINGS, Gaussian, fit_ga
 from asdkeras.systems.kuroyanagi.log_mel import SOURCE, TARGET, log_mel, require_frames
 from asdkeras.systems.log_mel_front_end import KEEP, heard_length
 from asdkeras.systems.model_files import Models, TrainedNetwork
-from asdkeras.systems.system import NormalClips, RunContext, System
+from asdkeras.systems.system import (
+    NormalClips,
+    RunContext,
+    System,
+    TrainingLog,
+    learning_rate,
+)
 
 ERROR = "absolute_error"
 _DOMAINS = 2
@@ -129,9 +136,7 @@ class ConformerSystem(System[Any, Conformer]):
             f"{len(learned)} training clips and {len(clips) - len(learned)} held out, "
             f"{frames.num_frames} frames, {len(names)} sections"
         )
-        moments = context.once(
-            "moments", lambda: dict(zip(("mean", "variance"), frames.moments(), strict=True))
-        )
+        moments = context.once("moments", frames.moments)
         standardize = _standardization(front_end, **moments)
         network = _trained_network(settings, frames, standardize, learned, names, context)
         errors = _error_model(settings, front_end, standardize, network.model, context.seed)
@@ -227,14 +232,16 @@ def _trained_network(
         batches=lambda first_round: sequence_batches(
             frames.windows(frames.num_frames, 1),
             sections,
-            batch_size=settings.batch_size,
-            seed=context.seed,
-            first_step=first_round * settings.steps_per_save,
-            steps=settings.steps,
+            Schedule(
+                settings.batch_size,
+                context.seed,
+                first_round * settings.steps_per_save,
+                settings.steps,
+            ),
         ).map(clean_and_wanted),
         epochs=rounds,
         steps_per_epoch=settings.steps_per_save,
-        watch=lambda model: {"learning_rate": float(model.optimizer.learning_rate)},
+        log=TrainingLog(watch=learning_rate),
     )
     return fitted.networks[rounds]
 

@@ -9,7 +9,7 @@ import pandas as pd
 from keras import ops
 from numpy.typing import NDArray
 
-from asdkeras.batches.pipeline import inference_batches
+from asdkeras.batches.waveform_batches import inference_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import source_and_target
 from asdkeras.scorers.frame_gaussian import FrameGaussian, pool_frames

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from asdkeras.systems.nejjar2022 import Config
 
 
-def encoder_of(config: "Config", moments: tuple[Floats, Floats] | None = None) -> keras.Model:
+def encoder_of(config: "Config", moments: dict[str, Floats] | None = None) -> keras.Model:
     """From a window of log-mel frames to its embedding.
 
     Args:
-        moments: mean and variance of each band, `(bands,)`, by which windows are
+        moments: `mean` and `variance` of each band, `(bands,)`, by which windows are
             standardized; None leaves them in dB.
 
     Returns:
@@ -31,8 +31,7 @@ def encoder_of(config: "Config", moments: tuple[Floats, Floats] | None = None) -
     windows = keras.Input((config.num_frames, config.front_end.num_mel_bins), name="windows")
     values = windows
     if moments is not None:
-        mean, variance = moments
-        values = keras.layers.Normalization(axis=-1, mean=mean, variance=variance)(windows)
+        values = keras.layers.Normalization(axis=-1, **moments)(windows)
     return keras.Model(windows, dgmix_mobilenet_v2(values), name="encoder")
 
 

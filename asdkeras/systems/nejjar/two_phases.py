@@ -8,28 +8,23 @@ from typing import TYPE_CHECKING
 import keras
 import pandas as pd
 
-from asdkeras.batches.pipeline import Holdout, in_parts, pair_batches, window_batches
+from asdkeras.batches.pair_batches import pair_batches
+from asdkeras.batches.steps import Schedule, in_parts
+from asdkeras.batches.window_batches import Holdout, window_batches
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.frames import FrameStore, Windows
+from asdkeras.data.frames import Windows
 from asdkeras.data.labels import Labels, section_labels
 from asdkeras.errors import RecipeError
-from asdkeras.scorers.terms import Floats
-from asdkeras.systems.log_mel_front_end import (
-    KEEP,
-    heard_length,
-    log_mel_model,
-    require_frames,
-)
+from asdkeras.systems.log_mel_front_end import KEEP, stored_frames
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.nejjar.encoder import encoder_of, fine_tuning_model, pretraining_model
-from asdkeras.systems.system import RunContext
+from asdkeras.systems.system import RunContext, TrainingLog, learning_rate
 
 if TYPE_CHECKING:
     from asdkeras.systems.nejjar2022 import Config
 
 EMBEDDING, PRETRAINED = "embedding", "pretrained_embedding"
 _PHASE = "pretraining"
-_CLIPS_AT_ONCE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,15 +47,15 @@ def train(config: "Config", clips: ClipSet, context: RunContext) -> Encoders:
     """
     num_sections = clips.table["section"].nunique()
     _require_sections(config, clips.table, num_sections)
-    clip_length = heard_length(config.front_end, clips, context)
-    require_frames(config.num_frames, config.front_end, clip_length, "num_frames")
-    log_mel = log_mel_model(config.front_end, clips.store.sample_rate_hz, clip_length)
-    frames = context.store_frames(log_mel, clips, clip_length, KEEP, _CLIPS_AT_ONCE)
+    clip_length, frames = stored_frames(
+        config.front_end, clips, context, config.num_frames, "num_frames"
+    )
     windows = frames.windows(config.num_frames, config.window_hop)
     context.say(f"{len(clips)} training clips, {len(windows)} windows, {num_sections} sections")
 
     def new_encoder() -> keras.Model:
-        return encoder_of(config, _moments(frames, context) if config.standardize else None)
+        moments = context.once("moments", frames.moments) if config.standardize else None
+        return encoder_of(config, moments)
 
     encoders = {}
     if config.variant != "no_pretraining":
@@ -76,14 +71,6 @@ def train(config: "Config", clips: ClipSet, context: RunContext) -> Encoders:
         )
         encoders = {EMBEDDING: encoders[PRETRAINED]}
     return Encoders(clip_length, clips.store.sample_rate_hz, KEEP, encoders)
-
-
-def _moments(frames: FrameStore, context: RunContext) -> tuple[Floats, Floats]:
-    """Mean and variance of each band over all frames."""
-    moments = context.once(
-        "moments", lambda: dict(zip(("mean", "variance"), frames.moments(), strict=True))
-    )
-    return moments["mean"], moments["variance"]
 
 
 def _require_sections(config: "Config", table: pd.DataFrame, num_sections: int) -> None:
@@ -108,19 +95,15 @@ def _pretrained(
             f"config.pretraining.batch_size={len(windows) // 2 or 2}."
         )
 
-    def batches(first_epoch: int) -> object:
-        options = {
-            "batch_size": settings.batch_size,
-            "seed": context.seed,
-            "first_epoch": first_epoch,
-            "epochs": settings.epochs,
-            "drop_remainder": True,
-        }
+    def batches(first: int) -> object:
+        schedule = Schedule(settings.batch_size, context.seed, first, settings.epochs)
         if config.variant == "dgmix":
-            whole = pair_batches(windows, None, alpha=config.mixup_alpha, groups=None, **options)
+            whole = pair_batches(
+                windows, None, None, config.mixup_alpha, schedule, drop_remainder=True
+            )
         else:
             everything = Holdout(0.0, "last")
-            whole = window_batches(windows, everything, None, as_vectors=False, **options)
+            whole = window_batches(windows, everything, None, schedule, drop_remainder=True)
         return in_parts(whole, settings.accumulation_steps)
 
     fitted = context.fit(
@@ -128,7 +111,7 @@ def _pretrained(
         batches=batches,
         epochs=settings.epochs,
         steps_per_epoch=updates * settings.accumulation_steps,
-        watch=_learning_rate,
+        log=TrainingLog(watch=learning_rate),
         phase=_PHASE,
     )
     return fitted.networks[settings.epochs]
@@ -154,24 +137,15 @@ def _fine_tuned(
 
     fitted = context.fit(
         build=build,
-        batches=lambda first_epoch: pair_batches(
+        batches=lambda first: pair_batches(
             windows,
             labels,
-            alpha=config.mixup_alpha,
-            groups=groups,
-            batch_size=settings.batch_size,
-            seed=context.seed,
-            first_epoch=first_epoch,
-            epochs=settings.epochs,
-            drop_remainder=False,
+            groups,
+            config.mixup_alpha,
+            Schedule(settings.batch_size, context.seed, first, settings.epochs),
         ),
         epochs=settings.epochs,
         steps_per_epoch=math.ceil(len(windows) / settings.batch_size),
-        watch=_learning_rate,
+        log=TrainingLog(watch=learning_rate),
     )
     return fitted.networks[settings.epochs]
-
-
-def _learning_rate(model: keras.Model) -> dict[str, float]:
-    """Of the next step."""
-    return {"learning_rate": float(model.optimizer.learning_rate)}

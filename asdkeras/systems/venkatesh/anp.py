@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from asdkeras.batches.context_batches import context_batches, num_known
+from asdkeras.batches.steps import Schedule
 from asdkeras.config import (
     Checked,
     Constraint,
@@ -25,7 +26,6 @@ from asdkeras.config import (
     multiple_of_field,
 )
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.frames import FrameStore
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.layers.in_groups import InGroups
 from asdkeras.layers.random_points import RandomPoints
@@ -35,21 +35,15 @@ from asdkeras.networks.attentive_neural_process import attentive_neural_process
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, computed, representation
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.log_mel_front_end import (
-    KEEP,
-    LogMelFrontEnd,
-    heard_length,
-    log_mel_model,
-    require_frames,
-)
+from asdkeras.systems.log_mel_front_end import KEEP, LogMelFrontEnd, stored_frames
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import NormalClips, RunContext, System
+from asdkeras.systems.window_training import front_end_of
 
 if TYPE_CHECKING:
     from asdkeras.systems.venkatesh2022 import Config
 
 SCORE = "negative_log_likelihood"
-_CLIPS_AT_ONCE = 16
 _EVEN = multiple_of(2, "must be even, so that frames can be centered")
 _SHARE = Constraint("must lie between 0 and 1", lambda value: 0.0 < value < 1.0)
 _SHARES = Constraint(
@@ -58,7 +52,6 @@ _SHARES = Constraint(
     show=list,
 )
 _FLOOR = float(np.finfo(float).eps)
-_SMALLEST_VARIANCE = 1e-6  # In dB squared: a band that varies less carries no sound.
 _PARTITIONS = (  # Context and what is predicted from it.
     ("low", "high"),
     ("high", "low"),
@@ -149,24 +142,22 @@ class AnpBoot(System[Any, Process]):
             RecipeError: if clips have fewer frames than a window.
         """
         config = self.config.anp
-        clip_length = heard_length(self.config.front_end, clips, context)
-        log_mel = _log_mel(config, clip_length, clips.store.sample_rate_hz)
-        frames = context.store_frames(log_mel, clips, clip_length, KEEP, _CLIPS_AT_ONCE)
+        front_end = _front_end(config, self.config.front_end.clip_length)
+        clip_length, frames = stored_frames(
+            front_end, clips, context, config.num_frames, "anp.num_frames"
+        )
         windows = frames.windows(config.num_frames, 1)
         context.say(
             f"{len(clips)} training clips, each epoch a window of {config.num_frames} frames "
             f"({config.num_points} points) of each"
         )
         network = context.fit(
-            build=lambda: compiled(config, **context.once("moments", lambda: _statistics(frames))),
-            batches=lambda first_epoch: context_batches(
+            build=lambda: compiled(config, **context.once("moments", frames.moments)),
+            batches=lambda first: context_batches(
                 windows,
                 config.context_fractions,
                 config.width,
-                batch_size=config.batch_size,
-                seed=context.seed,
-                first_epoch=first_epoch,
-                epochs=config.epochs,
+                Schedule(config.batch_size, context.seed, first, config.epochs),
             ),
             epochs=config.epochs,
             steps_per_epoch=math.ceil(len(clips) / config.batch_size),
@@ -175,7 +166,8 @@ class AnpBoot(System[Any, Process]):
 
     def represent(self, models: Process) -> dict[str, keras.Model]:
         """The score of every window of a clip."""
-        log_mel = _log_mel(self.config.anp, models.clip_length, models.sample_rate_hz)
+        front_end = _front_end(self.config.anp, models.clip_length)
+        log_mel = front_end_of(front_end, models)
         model = clip_scores(self.config.anp, models.network.model, log_mel, models.seed)
         return {SCORE: model}
 
@@ -198,9 +190,9 @@ def section_thresholds(config: "Config") -> ThresholdRule:
     return ThresholdRule("section", "gamma_restarted", config.threshold_percentile, percentiles)
 
 
-def _log_mel(config: AttentiveNeuralProcess, clip_length: int, sample_rate_hz: int) -> keras.Model:
+def _front_end(config: AttentiveNeuralProcess, clip_length: int) -> LogMelFrontEnd:
     """The front end of the official baseline of 2022."""
-    front_end = LogMelFrontEnd(
+    return LogMelFrontEnd(
         clip_length=clip_length,
         window_length=config.window_length,
         hop_length=config.hop_length,
@@ -209,28 +201,6 @@ def _log_mel(config: AttentiveNeuralProcess, clip_length: int, sample_rate_hz: i
         floor=_FLOOR,
         floor_by="maximum",
     )
-    require_frames(config.num_frames, front_end, clip_length, "anp.num_frames")
-    return log_mel_model(front_end, sample_rate_hz, clip_length)
-
-
-def _statistics(frames: FrameStore) -> dict[str, Floats]:
-    """`mean` and population `variance` per band of frames, in one pass and float64.
-
-    A band that never changes gets the variance 1: else a trace of sound in a test clip
-    would drown all other bands.
-    """
-    frames.open()
-    clips = frames.windows(frames.num_frames, frames.num_frames)
-    total: Any = 0.0
-    squares: Any = 0.0
-    for clip in range(len(clips)):
-        values = clips.read([clip])[0].astype("float64")
-        total = total + values.sum(axis=0)
-        squares = squares + (values**2).sum(axis=0)
-    count = len(clips) * frames.num_frames
-    mean = total / count
-    variance = squares / count - mean**2
-    return {"mean": mean, "variance": np.where(variance > _SMALLEST_VARIANCE, variance, 1.0)}
 
 
 def compiled(config: AttentiveNeuralProcess, mean: Floats, variance: Floats) -> keras.Model:

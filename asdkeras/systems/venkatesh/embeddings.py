@@ -5,7 +5,8 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from asdkeras.batches.chunk_batches import chunk_batches
+from asdkeras.batches.chunk_batches import Crop, chunk_batches
+from asdkeras.batches.steps import Schedule
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.scorers.nearest_neighbor import require_neighbors
 from asdkeras.scorers.terms import Term, concatenated, representation
@@ -70,25 +71,22 @@ def train(config: "Config", clips: ClipSet, context: RunContext) -> Embedders:
     front_end = config.front_end
     clip_length = heard_length(front_end, clips, context)
     require_frames(front_end.chunk_frames, front_end, clip_length, "front_end.chunk_frames")
+    crop = Crop(
+        front_end.window_length, front_end.hop_length, front_end.chunk_frames, front_end.pad_mode
+    )
     classes = ", ".join(f"{len(task.labels.classes)} {task.name}" for task in tasks.tasks)
     context.say(f"{len(clips)} training clips; classes: {classes}")
     networks = context.fit(
         build=lambda: classifier(
             config, tasks, config.machine_learning_rates.get(machine_type, config.learning_rate)
         ),
-        batches=lambda first_epoch: chunk_batches(
+        batches=lambda first: chunk_batches(
             clips,
             clip_length,
             KEEP,
             {task.name: task.labels for task in tasks.tasks},
-            window_length=front_end.window_length,
-            hop_length=front_end.hop_length,
-            num_frames=front_end.chunk_frames,
-            pad_mode=front_end.pad_mode,
-            batch_size=config.batch_size,
-            seed=context.seed,
-            first_epoch=first_epoch,
-            epochs=config.epochs,
+            crop,
+            Schedule(config.batch_size, context.seed, first, config.epochs),
         ),
         epochs=config.epochs,
         steps_per_epoch=math.ceil(len(clips) / config.batch_size),

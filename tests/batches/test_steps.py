@@ -1,13 +1,18 @@
-"""Endless orders: shuffled passes without a gap, found again at any step."""
+"""Endless orders: shuffled passes without a gap, found again at any step; parts and errors."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from asdkeras.batches.step_orders import endless_positions
+from asdkeras.batches.steps import Schedule, endless_positions, in_parts, own_errors
+from asdkeras.batches.waveform_batches import inference_batches
+from asdkeras.errors import DataError
 
 
 def steps_of(candidates, batch_size=4, seed=7, stream=0, first_step=0, steps=30):
-    dataset = endless_positions(candidates, batch_size, seed, stream, first_step, steps)
+    schedule = Schedule(batch_size, seed, first_step, steps)
+    dataset = endless_positions(candidates, schedule, stream)
     return [(int(step), positions) for step, positions in dataset.as_numpy_iterator()]
 
 
@@ -75,4 +80,56 @@ def test_every_place_of_a_pass_is_as_likely_for_every_candidate():
 )
 def test_an_order_of_nothing_is_refused(candidates, batch_size, received):
     with pytest.raises(ValueError, match=f"at least one candidate.*Received: .*{received}"):
-        endless_positions(candidates, batch_size, 0, 0, 0, 1)
+        endless_positions(candidates, Schedule(batch_size, 0, 0, 1))
+
+
+def numbered(size):
+    """Two batches of the numbers below 12, alone or with their negatives."""
+    return tf.data.Dataset.range(12).batch(6, drop_remainder=True)
+
+
+def test_parts_are_the_batches_in_order():
+    inputs = numbered(6).map(lambda each: ({"values": each, "doubled": 2 * each[:, None]}, -each))
+
+    parts = list(in_parts(inputs, 3).as_numpy_iterator())
+
+    assert [each["values"].tolist() for each, _ in parts] == np.arange(12).reshape(6, 2).tolist()
+    for each, negative in parts:
+        np.testing.assert_array_equal(each["doubled"], 2 * each["values"][:, None])
+        np.testing.assert_array_equal(negative, -each["values"])
+
+
+def test_parts_of_batches_without_targets_are_inputs_alone():
+    parts = list(in_parts(numbered(6).map(lambda each: (each,)), 2).as_numpy_iterator())
+
+    assert [(len(part), len(part[0])) for part in parts] == 4 * [(1, 3)]
+
+
+class Gone:
+    """Clips whose file is gone."""
+
+    def __len__(self):
+        return 4
+
+    def read(self, positions, clip_length, keep):
+        raise DataError("a.samples: is gone.\nDo this.")
+
+
+def test_clips_that_cannot_be_read_say_so_themselves():
+    with pytest.raises(DataError, match=r"^a\.samples: is gone\.\nDo this\.$"), own_errors():
+        list(inference_batches(Gone(), 8, "start", 2))
+
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    batches = inference_batches(Gone(), 8, "start", 2).map(lambda each: (each, each[:, :1]))
+    with pytest.raises(DataError, match=r"^a\.samples: is gone"), own_errors():
+        model.fit(batches, shuffle=False, verbose=0)
+
+
+def test_other_errors_of_the_pipeline_stay_what_they_are():
+    broken = tf.data.Dataset.range(1).map(
+        lambda x: tf.numpy_function(lambda _: 1 / 0, [x], tf.int64)
+    )
+
+    with pytest.raises(tf.errors.UnknownError, match="ZeroDivisionError"), own_errors():
+        list(broken)

@@ -1,0 +1,175 @@
+"""What all batches have in common: which clips each step has, in what order, and how they are read.
+
+Where batches are put together of several kinds of clips, there is no epoch: three target clips
+are through long before a thousand source clips. So every kind has an endless order of its own,
+and the training counts steps.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from asdkeras.errors import DataError
+
+_READ_AHEAD = 2  # Batches; more only costs memory.
+_READERS = min(4, os.cpu_count() or 1)  # Batches read at once, each by a thread of its own.
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """Which batches of a training are made.
+
+    Orders and draws derive from the seed and the numbers of epoch and step alone, so a training
+    that goes on at `first` gets the batches it would have got.
+
+    Attributes:
+        batch_size: int.
+        seed: int.
+        first: int, number of the first epoch or, where a training counts steps, step; from 0.
+        last: int, epochs or steps in all: the last one is number `last - 1`.
+    """
+
+    batch_size: int
+    seed: int
+    first: int
+    last: int
+
+
+def shuffled_steps(num_clips, schedule):
+    """Which clips each batch has, every clip once an epoch in an order of its own.
+
+    The last, smaller batch of an epoch is kept.
+
+    Args:
+        num_clips: int.
+        schedule: `Schedule` in epochs.
+
+    Returns:
+        `tf.data.Dataset` of (epoch, step, positions), int64; step from 0 in each epoch,
+        positions `(batch,)`.
+    """
+
+    def epoch_steps(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(num_clips, dtype=tf.int64), folded_seed(schedule.seed, epoch, 0)
+        )
+        steps = tf.data.Dataset.from_tensor_slices(order).batch(schedule.batch_size).enumerate()
+        return steps.map(lambda step, positions: (epoch, step, positions))
+
+    return tf.data.Dataset.range(schedule.first, schedule.last).flat_map(epoch_steps)
+
+
+def endless_positions(candidates, schedule, stream=0):
+    """The candidates in shuffled passes without a gap, batch by batch.
+
+    A batch may hold the end of one pass and the beginning of the next, so with fewer
+    candidates than its size one may stand in it several times. The order of a pass derives
+    from (seed, stream, number of the pass) alone; passes before the first step are counted
+    and not drawn.
+
+    Args:
+        candidates: int `(candidates,)`, at least one; positions of clips.
+        schedule: `Schedule` in steps.
+        stream: int, tells apart orders with the same seed.
+
+    Returns:
+        `tf.data.Dataset` of (step, positions), int64; positions `(batch_size,)`.
+
+    Raises:
+        ValueError: if there are no candidates, or the batch size is below 1.
+    """
+    candidates, batch_size = np.asarray(candidates, np.int64), schedule.batch_size
+    if candidates.ndim != 1 or len(candidates) == 0 or batch_size < 1:
+        raise ValueError(
+            "an order needs a list of at least one candidate, and batches of at least one. "
+            f"Received: candidates of shape {candidates.shape}, batch_size={batch_size}"
+        )
+    first_pass, num_met = divmod(schedule.first * batch_size, len(candidates))
+    num_passes = -(-schedule.last * batch_size // len(candidates))
+
+    def order(number):
+        seed = folded_seed(schedule.seed, stream, number)
+        return tf.random.experimental.stateless_shuffle(tf.constant(candidates), seed)
+
+    positions = tf.data.Dataset.range(first_pass, num_passes).map(order).unbatch().skip(num_met)
+    batches = positions.batch(batch_size, drop_remainder=True)
+    return tf.data.Dataset.zip(tf.data.Dataset.range(schedule.first, schedule.last), batches)
+
+
+def slices(order, batch_size):
+    """The order, batch by batch; faster than element by element for a million of them."""
+    starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), batch_size)
+    return starts.map(lambda start: order[start : start + batch_size])
+
+
+def folded_seed(seed, epoch, number):
+    """Seed of one stateless draw: 0 is for the order of an epoch, `step + 1` for a step."""
+    epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.experimental.stateless_fold_in(epoch_seed, number)
+
+
+def read_ahead(steps, batch):
+    """The batches that `batch` makes of the steps, in their order, several at once."""
+    batches = steps.map(batch, num_parallel_calls=_READERS, deterministic=True)
+    return batches.prefetch(_READ_AHEAD)
+
+
+def read_arrays(read, arguments, shape):
+    """The result of a function of NumPy arrays, float32 `(batch, *shape)`.
+
+    Without state, so that repeatable operations, too, read several batches at once.
+
+    Args:
+        read: from arrays to a new float32 array; called by several threads at once.
+        arguments: list of tensors.
+        shape: of one item.
+    """
+    values = tf.numpy_function(read, arguments, tf.float32, stateful=False)
+    return tf.ensure_shape(values, (None, *shape))
+
+
+def one_hot(labels, positions):
+    """Classes of some clips, float32 `(batch, classes)`; zeros where a clip has none."""
+    return tf.one_hot(tf.gather(labels.indices, positions), len(labels.classes))
+
+
+def in_parts(batches, num_parts):
+    """Each batch as several smaller ones, for training that sums up their gradients.
+
+    What is drawn for a batch does not depend on the number of its parts.
+
+    Args:
+        batches: `tf.data.Dataset` of whole batches.
+        num_parts: int that divides the size of every batch.
+
+    Returns:
+        `tf.data.Dataset` of `num_parts` times as many.
+    """
+
+    def parts(*batch):
+        split = tf.nest.map_structure(
+            lambda each: tf.reshape(each, [num_parts, -1, *each.shape[1:]]), batch
+        )
+        return tf.data.Dataset.from_tensor_slices(split)
+
+    return batches if num_parts == 1 else batches.flat_map(parts)
+
+
+@contextlib.contextmanager
+def own_errors():
+    """Inside, a DataError that TensorFlow wrapped comes out as itself.
+
+    Raises:
+        DataError: if clips could not be read while batches were made.
+    """
+    try:
+        yield
+    except tf.errors.UnknownError as error:
+        message = re.search(r"DataError: (.*?)(?:\nTraceback|\Z)", error.message, re.DOTALL)
+        if message is None:
+            raise
+        raise DataError(message[1]) from None
