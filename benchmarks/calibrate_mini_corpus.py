@@ -28,7 +28,8 @@ from sklearn.metrics import roc_auc_score
 
 from asdkeras.corpus.mini import generate
 from asdkeras.corpus.mini_plan import MACHINES, default_machines
-from asdkeras.experiment.run import open_run, score
+from asdkeras.experiment.open_run import open_run
+from asdkeras.experiment.run import score
 from asdkeras.score_files import read_trial
 
 DEFAULT_MACHINES = default_machines(2021, "mini")

@@ -25,6 +25,7 @@ from asdkeras.progress import say
 
 Waveform = npt.NDArray[np.float32]
 
+_LEAST_S = 1.0
 _MOST_CHANNELS = 8
 # Folders that say nothing about the machine: that is one above.
 _NO_MACHINES = {*folders.FOLDERS, "normal", "anomaly", "abnormal"}
@@ -35,7 +36,6 @@ def read_clips(
     sample_rate_hz: int,
     channel: Channel = "mean",
     *,
-    least_s: float = 1.0,
     resample_up: bool = False,
     on_error: Callable[[DataError], None] | None = None,
     said: set[str] | None = None,
@@ -48,7 +48,6 @@ def read_clips(
             arrays `(samples,)`. Arrays are float in [-1, 1], or int16, at `sample_rate_hz`.
         sample_rate_hz: rate of the waveforms. Files of a higher rate are resampled.
         channel: of files with several.
-        least_s: shorter clips are refused; in seconds.
         resample_up: files of a lower rate are resampled too. They have nothing in their upper
             band, so they sound unlike any clip a detector has learned from.
         on_error: called with the error of each clip that cannot be used, and the others are
@@ -71,9 +70,9 @@ def read_clips(
             continue
         try:
             if isinstance(clip, Path):
-                waveform = _read_file(clip, config, least_s, resample_up, said)
+                waveform = _read_file(clip, config, resample_up, said)
             else:
-                waveform = _read_array(f"clip {number}", clip, sample_rate_hz, least_s)
+                waveform = _read_array(f"clip {number}", clip, sample_rate_hz)
         except DataError as error:
             _report(error, on_error)
             continue
@@ -169,7 +168,7 @@ def _vector(clip: Any) -> npt.NDArray[Any]:
     return array
 
 
-def _read_array(name: str, clip: npt.NDArray[Any], sample_rate_hz: int, least_s: float) -> Waveform:
+def _read_array(name: str, clip: npt.NDArray[Any], sample_rate_hz: int) -> Waveform:
     if clip.dtype == np.int16:
         waveform = clip.astype(np.float32) * np.float32(INT16_SCALE)
     elif np.issubdtype(clip.dtype, np.floating):
@@ -179,7 +178,7 @@ def _read_array(name: str, clip: npt.NDArray[Any], sample_rate_hz: int, least_s:
             f"{name}: samples must be float in [-1, 1], or int16. Received: {clip.dtype}. "
             "Divide them by their full scale, such as 2**31 for int32."
         )
-    _check_length(name, len(waveform), sample_rate_hz, least_s)
+    _check_length(name, len(waveform), sample_rate_hz)
     peak = float(np.abs(waveform).max())  # NaN if any sample is.
     if not np.isfinite(peak):
         raise ValueError(
@@ -198,12 +197,10 @@ def _read_array(name: str, clip: npt.NDArray[Any], sample_rate_hz: int, least_s:
     return waveform
 
 
-def _read_file(
-    path: Path, config: AudioConfig, least_s: float, resample_up: bool, said: set[str]
-) -> Waveform:
+def _read_file(path: Path, config: AudioConfig, resample_up: bool, said: set[str]) -> Waveform:
     header = read_header(path)
     wanted = config.sample_rate_hz
-    _check_length(str(path), header.length, header.sample_rate_hz, least_s)
+    _check_length(str(path), header.length, header.sample_rate_hz)
     if header.sample_rate_hz < wanted and not resample_up:
         raise DataError(
             f"{path}: sampled at {header.sample_rate_hz} Hz, and the detector hears {wanted} Hz: "
@@ -223,11 +220,11 @@ def _read_file(
     return waveform
 
 
-def _check_length(name: str, length: int, sample_rate_hz: int, least_s: float) -> None:
-    if length < least_s * sample_rate_hz:
+def _check_length(name: str, length: int, sample_rate_hz: int) -> None:
+    if length < _LEAST_S * sample_rate_hz:
         raise DataError(
             f"{name}: too short. Received: {length / sample_rate_hz:.4g} s, {length} samples at "
-            f"{sample_rate_hz} Hz. Record at least {least_s:g} s."
+            f"{sample_rate_hz} Hz. Record at least {_LEAST_S:g} s."
         )
 
 

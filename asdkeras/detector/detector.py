@@ -17,12 +17,13 @@ import pandas as pd
 from asdkeras.data.normal_clips import normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clip_inputs import machine_of, read_clips
-from asdkeras.detector.file import DetectorFile, save_file
+from asdkeras.detector.decision_lines import COLUMNS
+from asdkeras.detector.file import read_file, read_model, save_file
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.pcm import Block, Gap
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.import_keras import import_keras
-from asdkeras.experiment.run import open_finished, run_on_clips
+from asdkeras.experiment.open_run import open_finished, run_on_clips
 from asdkeras.experiment.run import score as score_run
 from asdkeras.progress import say
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from asdkeras.detector.export_check import Graph
     from asdkeras.detector.exports import Exported
-    from asdkeras.experiment.run import RunFiles
+    from asdkeras.experiment.open_run import RunFiles
 
 DEFAULT_SYSTEM = "baseline2023"
 """Content with one machine and nothing known about its clips."""
@@ -85,7 +86,7 @@ class Detector:
         self.machines: dict[str, Machine] = {}
         self.story: dict[str, Any] = {}
         self._models: dict[str, keras.Model] = {}
-        self._file: DetectorFile | None = None
+        self._file: Path | None = None
         self._scorers: dict[str, Graph] = {}
 
     def fit(
@@ -176,11 +177,9 @@ class Detector:
 
         self.machines, self._models, self._file, self._scorers = {}, {}, None, {}
         differences = {}
-        for fitted in fit_machines(run, run.recipe.seeds[0], machines=machines):
-            name = fitted.machine.name
-            self.machines[name] = fitted.machine
-            self._models[name] = fitted.model
-            differences[name] = fitted.largest_difference
+        for each, model, difference in fit_machines(run, run.recipe.seeds[0], machines=machines):
+            self.machines[each.name], self._models[each.name] = each, model
+            differences[each.name] = difference
         self.story = {**metadata_of(run), "largest_differences": differences}
         self.variant = run.recipe.variant
 
@@ -212,7 +211,7 @@ class Detector:
         """
         self._require_fit()
         if machine is not None:
-            self._require(machine)
+            self._only(machine)
         heard = self._heard(clips, machine, resample_up, on_error)
         for (name, _), group in itertools.groupby(heard, key=lambda one: (one[1], len(one[2]))):
             while batch := list(itertools.islice(group, _AT_ONCE)):
@@ -236,12 +235,8 @@ class Detector:
         on_error: Callable[[DataError], None] | None = None,
     ) -> pd.DataFrame:
         """What `decisions` says as a data frame, one row per clip, without embeddings."""
-        rows = [
-            {name: value for name, value in row.items() if name != "embedding"}
-            for row in self.decisions(clips, machine, resample_up=resample_up, on_error=on_error)
-        ]
-        columns = ["clip", "machine", "anomaly_score", "threshold", "is_anomalous"]
-        return pd.DataFrame(rows, columns=columns)
+        rows = self.decisions(clips, machine, resample_up=resample_up, on_error=on_error)
+        return pd.DataFrame(list(rows), columns=list(COLUMNS))
 
     def score(self, clips: Any, machine: str | None = None) -> npt.NDArray[np.float64]:
         """Anomaly scores, higher is more anomalous; float64 `(clips,)`. See `decisions`."""
@@ -277,11 +272,7 @@ class Detector:
         """
         name = self._only(machine)
         yield from stream.score_stream(
-            blocks,
-            self.scorer(name),
-            machine=self.machines[name],
-            window_s=window_s,
-            hop_s=hop_s,
+            blocks, self.scorer(name), machine=self.machines[name], window_s=window_s, hop_s=hop_s
         )
 
     def model(self, machine: str | None = None) -> "keras.Model":
@@ -298,7 +289,7 @@ class Detector:
         name = self._only(machine)
         if name not in self._models and self._file is not None:
             import_keras()
-            self._models[name] = self._file.load_model(name)
+            self._models[name] = read_model(self._file, name)
         return self._models[name]
 
     def scorer(self, machine: str | None = None) -> "Graph":
@@ -347,9 +338,9 @@ class Detector:
         Raises:
             DataError: if the file is missing, damaged, foreign, or from a newer version.
         """
-        file = DetectorFile.open(path)
-        detector = cls(str(file.story.get("system")), variant=file.story.get("variant"))
-        detector.machines, detector.story, detector._file = file.machines, file.story, file
+        story, machines = read_file(path)
+        detector = cls(str(story.get("system")), variant=story.get("variant"))
+        detector.machines, detector.story, detector._file = machines, story, Path(path)
         return detector
 
     def _heard(
@@ -363,14 +354,10 @@ class Detector:
         said: set[str] = set()
         rates = {each.sample_rate_hz for each in self.machines.values()}
         channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
-        for clip, waveform in read_clips(
-            clips,
-            rates.pop(),
-            channel,
-            resample_up=resample_up,
-            on_error=on_error,
-            said=said,
-        ):
+        read = read_clips(
+            clips, rates.pop(), channel, resample_up=resample_up, on_error=on_error, said=said
+        )
+        for clip, waveform in read:
             try:
                 name = machine or machine_of(clip, self.machines)
             except DataError as error:
@@ -386,19 +373,17 @@ class Detector:
         if num_samples > machine.clip_length and machine.name not in said:
             said.add(machine.name)
             part = "first" if machine.keep == "start" else "last"
+            seconds = f"{machine.clip_length / machine.sample_rate_hz:g} s"
             say(
-                f"note: of clips longer than {machine.clip_length / machine.sample_rate_hz:g} s, "
-                f"such as {clip}, {machine.name} hears the {part} "
-                f"{machine.clip_length / machine.sample_rate_hz:g} s; a stream is heard whole"
+                f"note: of clips longer than {seconds}, such as {clip}, {machine.name} hears the "
+                f"{part} {seconds}; a stream is heard whole"
             )
 
     def _only(self, machine: str | None) -> str:
+        """The name of a machine, which may be left out if it is the only one."""
         self._require_fit()
         if machine is None and len(self.machines) == 1:
             return next(iter(self.machines))
-        return self._require(machine)
-
-    def _require(self, machine: str | None) -> str:
         if machine is None or machine not in self.machines:
             received = "none" if machine is None else machine
             raise RecipeError(

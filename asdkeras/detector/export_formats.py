@@ -34,12 +34,12 @@ def write_keras(model: keras.Model, path: Path) -> None:
 
 
 def read_keras(path: Path) -> Graph:
-    """As the functions of `READERS`."""
+    """As `FORMATS` has it."""
     return as_numpy_function(keras.saving.load_model(path, compile=False))
 
 
 def as_numpy_function(model: keras.Model) -> Graph:
-    """What a model computes, traced once for clips of any length: as the functions of `READERS`.
+    """What a model computes, traced once for clips of any length: as `FORMATS` has it.
 
     `predict_on_batch` would trace, and warn, for every new length.
     """
@@ -62,7 +62,7 @@ def write_saved_model(model: keras.Model, path: Path | str) -> None:
 
 
 def read_saved_model(path: Path) -> Graph:
-    """As the functions of `READERS`."""
+    """As `FORMATS` has it."""
     loaded = tf.saved_model.load(path)
     # The signature alone would not keep the variables.
     return lambda waveforms: _as_numpy(
@@ -74,7 +74,8 @@ def write_onnx(model: keras.Model, path: Path) -> None:
     """An ONNX graph with the Fourier transforms as matrix products."""
     tf2onnx = _package("tf2onnx")
     _require_room(model, single_precision=False)
-    graph, inputs, outputs = _frozen(model)
+    graph, outputs = _frozen(model)
+    inputs = {f"{_INPUT}:0": _INPUT}
     with _quiet_about_onnx():
         onnx_model, _ = tf2onnx.convert.from_graph_def(
             graph,
@@ -88,7 +89,7 @@ def write_onnx(model: keras.Model, path: Path) -> None:
 
 
 def read_onnx(path: Path) -> Graph:
-    """As the functions of `READERS`."""
+    """As `FORMATS` has it."""
     onnxruntime = _package("onnxruntime")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
@@ -112,20 +113,15 @@ def write_litert(model: keras.Model, path: Path) -> None:
 
 
 def read_litert(path: Path) -> Graph:
-    """As the functions of `READERS`."""
-    runner = _interpreter(str(path)).get_signature_runner(_SIGNATURE)
-    return lambda waveforms: runner(**{_INPUT: waveforms})
-
-
-def _interpreter(path: str) -> tf.lite.Interpreter:
-    """That of LiteRT's own package, or without it the deprecated one of TensorFlow."""
+    """As `FORMATS` has it; by LiteRT's own package, or without it the deprecated TensorFlow one."""
     try:
         interpreter = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
         interpreter = tf.lite
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated")
-        return interpreter.Interpreter(model_path=path)
+        runner = interpreter.Interpreter(model_path=str(path)).get_signature_runner(_SIGNATURE)
+    return lambda waveforms: runner(**{_INPUT: waveforms})
 
 
 def _waveform_function(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
@@ -138,25 +134,15 @@ def _waveform_function(model: keras.Model) -> tf.types.experimental.PolymorphicF
     return serve
 
 
-def _frozen(
-    model: keras.Model,
-) -> tuple[tf.compat.v1.GraphDef, dict[str, str], dict[str, str]]:
-    """The graph with all weights and other tensors it holds as constants, and the names.
-
-    Returns:
-        `GraphDef`; {tensor of the graph: name} of the inputs; the same of the outputs.
-    """
+def _frozen(model: keras.Model) -> tuple[tf.compat.v1.GraphDef, dict[str, str]]:
+    """The graph with all weights and other tensors as constants, and {tensor: name} of outputs."""
     with matrix_products():
         function = _waveform_function(model).get_concrete_function()
     frozen = convert_variables_to_constants_v2(
         function, lower_control_flow=False, aggressive_inlining=True
     )
     outputs = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
-    return (
-        frozen.graph.as_graph_def(),
-        {f"{_INPUT}:0": _INPUT},
-        {tensor.name: name for name, tensor in outputs.items()},
-    )
+    return frozen.graph.as_graph_def(), {tensor.name: name for name, tensor in outputs.items()}
 
 
 def _require_room(model: keras.Model, *, single_precision: bool) -> None:
@@ -196,16 +182,13 @@ def _quiet_about_onnx() -> Iterator[None]:
             logger.setLevel(level)
 
 
-WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
-    "keras": write_keras,
-    "saved_model": write_saved_model,
-    "onnx": write_onnx,
-    "litert": write_litert,
+FORMATS: dict[str, tuple[Callable[[keras.Model, Path], None], Callable[[Path], Graph]]] = {
+    "keras": (write_keras, read_keras),
+    "saved_model": (write_saved_model, read_saved_model),
+    "onnx": (write_onnx, read_onnx),
+    "litert": (write_litert, read_litert),
 }
-READERS: dict[str, Callable[[Path], Graph]] = {
-    "keras": read_keras,
-    "saved_model": read_saved_model,
-    "onnx": read_onnx,
-    "litert": read_litert,
-}
-"""From a path to a function from float32 waveforms `(batch, samples)` to a dict of ndarrays."""
+"""How a model is written, and how a path is read as a function of NumPy arrays.
+
+The functions are from float32 waveforms `(batch, samples)` to a dict of ndarrays.
+"""

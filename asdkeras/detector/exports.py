@@ -11,13 +11,10 @@ import keras
 import numpy as np
 
 from asdkeras.detector.export_check import Graph, check_agreement
-from asdkeras.detector.export_formats import READERS, WRITERS, as_numpy_function
+from asdkeras.detector.export_formats import FORMATS, as_numpy_function
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import AsdkerasError, DataError, ExportError
 from asdkeras.files import PART_PREFIX, replacing
-
-FORMATS = ("keras", "saved_model", "onnx", "litert")
-_FOLDERS = ("saved_model",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,12 +70,13 @@ def export_model(
     _require_known(format)
     path = Path(path)
     _require_writable(path, format)
-    replacing_path = _replacing_folder if format in _FOLDERS else replacing
+    replacing_path = _replacing_folder if format == "saved_model" else replacing
     wanted = as_numpy_function(model)
     with replacing_path(path) as temporary:
         try:
-            WRITERS[format](model, temporary)
-            exported = READERS[format](temporary)
+            write, read = FORMATS[format]
+            write(model, temporary)
+            exported = read(temporary)
             difference = check_agreement(wanted, exported, machine)
         except ExportError as error:
             raise ExportError(f"{path}: not written as {format}, because {error}") from error
@@ -112,7 +110,7 @@ def load_exported(path: str | os.PathLike[str], format: str) -> Graph:
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
     try:
-        compute = READERS[format](path)
+        compute = FORMATS[format][1](path)
     except AsdkerasError:
         raise
     except Exception as error:  # Runtimes have no errors in common.
@@ -122,16 +120,16 @@ def load_exported(path: str | os.PathLike[str], format: str) -> Graph:
 
 def _require_known(format: str) -> None:
     if format not in FORMATS:
-        raise ValueError(f"`format` must be one of {FORMATS}. Received: format={format!r}")
+        raise ValueError(f"`format` must be one of {tuple(FORMATS)}. Received: format={format!r}")
 
 
 def _require_writable(path: Path, format: str) -> None:
     if format == "keras" and path.suffix != ".keras":
         raise AsdkerasError(f"{path}: the name of a file in the format keras must end in .keras")
     is_saved_model = (path / "saved_model.pb").exists()
-    if format in _FOLDERS and path.exists() and not is_saved_model:
+    if format == "saved_model" and path.exists() and not is_saved_model:
         raise AsdkerasError(f"{path}: there is something else; name a folder that is not there")
-    if format not in _FOLDERS and path.is_dir():
+    if format != "saved_model" and path.is_dir():
         raise AsdkerasError(f"{path}: there is a folder, and the format {format} is one file")
 
 

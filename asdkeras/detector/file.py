@@ -70,50 +70,36 @@ def save_file(
                 archive.write(part, _member(name))
 
 
-@dataclasses.dataclass(frozen=True)
-class DetectorFile:
-    """A detector that was saved; its models are read when asked for.
+def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Machine]]:
+    """How a detector was made, and its machines by name: all but the models.
 
-    Attributes:
-        path: of the file.
-        story: how the detector was made.
-        machines: what it knows of each machine, by name.
+    Raises:
+        DataError: if there is no such file, or it is no detector, damaged, or written by a newer
+            asdkeras.
     """
+    path = Path(path)
+    with _archive(path) as archive:
+        _check_members(path, archive)
+        contents = _contents(path, archive)
+        machines = {machine.name: machine for machine in contents.machines}
+        for name in machines:
+            if _member(name) not in archive.namelist():
+                raise DataError(f"{path}: damaged, the model of {name} is missing. {_COPY}")
+    return contents.story, machines
 
-    path: Path
-    story: dict[str, Any]
-    machines: dict[str, Machine]
 
-    @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> "DetectorFile":
-        """Read everything but the models.
+def read_model(path: Path, name: str) -> "keras.Model":
+    """The graph of one machine, loaded in the safe mode of Keras.
 
-        Raises:
-            DataError: if there is no such file, or it is no detector, damaged, or written
-                by a newer asdkeras.
-        """
-        path = Path(path)
-        with _archive(path) as archive:
-            _check_members(path, archive)
-            contents = _contents(path, archive)
-            machines = {machine.name: machine for machine in contents.machines}
-            for name in machines:
-                if _member(name) not in archive.namelist():
-                    raise DataError(f"{path}: damaged, the model of {name} is missing. {_COPY}")
-        return cls(path, contents.story, machines)
-
-    def load_model(self, name: str) -> "keras.Model":
-        """The graph of one machine, loaded in the safe mode of Keras.
-
-        Raises:
-            DataError: if the file was damaged, or holds what asdkeras and Keras do not.
-        """
-        with _archive(self.path) as archive:
-            content = _read(self.path, archive, _member(name))
-        with tempfile.TemporaryDirectory() as folder:
-            part = Path(folder, "model.keras")
-            part.write_bytes(content)
-            return _loaded(self.path, name, part)
+    Raises:
+        DataError: if the file was damaged, or holds what asdkeras and Keras do not.
+    """
+    with _archive(path) as archive:
+        content = _read(path, archive, _member(name))
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder, "model.keras")
+        part.write_bytes(content)
+        return _loaded(path, name, part)
 
 
 def _member(name: str) -> str:

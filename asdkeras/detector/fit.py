@@ -1,6 +1,5 @@
 """From a finished run to the graphs of a detector, each checked against scikit-learn."""
 
-import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from asdkeras.config import did_you_mean
 from asdkeras.detector.export_check import generated_clip
 from asdkeras.detector.fitted_machine import Machine
-from asdkeras.detector.graph import Section, SectionGraph, section_graphs
+from asdkeras.detector.graph import SectionGraph, section_graphs
 from asdkeras.errors import AsdkerasError, RecipeError
-from asdkeras.experiment.run import RunFiles
-from asdkeras.experiment.unit_scores import sections_of
+from asdkeras.experiment.open_run import RunFiles
+from asdkeras.experiment.unit_scores import Section, sections_of
 from asdkeras.progress import stage
 from asdkeras.score_files import read_metadata
 
@@ -28,31 +27,21 @@ _NUM_CLIPS = 4  # Generated, of each section, that a graph is checked with.
 _ROUNDING = 1e-14  # Of scikit-learn: a cosine distance is 1 less a sum of products.
 
 
-@dataclasses.dataclass(frozen=True)
-class FittedMachine:
-    """One machine of a detector.
-
-    Attributes:
-        machine: what is known of it.
-        model: waveforms `(batch, samples)` to `anomaly_score`, `is_anomalous`, `embedding`.
-        largest_difference: of the scores of generated clips by scikit-learn and by the model,
-            relative to the larger of score and threshold.
-    """
-
-    machine: Machine
-    model: keras.Model
-    largest_difference: float
-
-
 def fit_machines(
     run: RunFiles, seed: int, *, machines: Sequence[str] | None = None
-) -> Iterator[FittedMachine]:
+) -> Iterator[tuple[Machine, keras.Model, float]]:
     """The graphs of all sections of a run, one after the other. Reads no clip.
 
     Args:
         run: its trial is scored.
         seed: of the trial.
         machines: machine types (`fan`) or sections (`fan_00`) that are wanted; None means all.
+
+    Yields:
+        what is known of a machine; its model, from waveforms `(batch, samples)` to
+        `anomaly_score`, `is_anomalous` and `embedding`; and the largest difference between the
+        scores of generated clips by scikit-learn and by the model, relative to the larger of
+        score and threshold.
 
     Raises:
         RecipeError: if weights are gone, or the score of a clip is no function of the clip
@@ -67,7 +56,7 @@ def fit_machines(
 
 
 def _wanted(table: pd.DataFrame, machines: Sequence[str] | None) -> list[Section]:
-    sections = [Section(*names) for names in sections_of(table)]
+    sections = sections_of(table)
     if machines is None:
         return sections
     known = {name for each in sections for name in (each.machine_type, "_".join(each))}
@@ -86,7 +75,7 @@ def _name(section: Section, table: pd.DataFrame) -> str:
     return section.machine_type if of_type.nunique() == 1 else "_".join(section)
 
 
-def _fitted(graph: SectionGraph, section: Section, name: str) -> FittedMachine:
+def _fitted(graph: SectionGraph, section: Section, name: str) -> tuple[Machine, keras.Model, float]:
     machine = Machine(
         name=name,
         machine_type=section.machine_type,
@@ -117,7 +106,7 @@ def _fitted(graph: SectionGraph, section: Section, name: str) -> FittedMachine:
             f"generated clip that scores {expected[worst]:.8g}. They must agree within "
             f"{TOLERANCE:g} of score or threshold, {machine.threshold:.4g}."
         )
-    return FittedMachine(machine, model, float(differences.max()))
+    return machine, model, float(differences.max())
 
 
 def _model(graph: SectionGraph, machine: Machine) -> keras.Model:

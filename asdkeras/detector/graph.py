@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import keras
 import numpy as np
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from asdkeras.errors import RecipeError
-from asdkeras.experiment.run import RunFiles, is_ensemble, load_units, member_runs, system_of
+from asdkeras.experiment.open_run import RunFiles
+from asdkeras.experiment.run import is_ensemble, load_units, member_runs, system_of
 from asdkeras.experiment.training import named_outputs
-from asdkeras.experiment.unit_scores import section_scorer, sections_of
+from asdkeras.experiment.unit_scores import Section, section_scorer, sections_of
 from asdkeras.experiment.units import Unit
 from asdkeras.layers.heard_part import HeardPart
 from asdkeras.score_files import read_metadata, read_trial
@@ -24,21 +25,9 @@ from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.section_standardization import section_moments
 from asdkeras.scorers.terms import Floats, OfArrays
 from asdkeras.scorers.thresholds import Thresholds
-from asdkeras.systems.model_files import Models
-from asdkeras.systems.system import Ensemble, System
+from asdkeras.systems.system import AnySystem, Ensemble
 
 Waveforms = NDArray[np.float32]
-
-
-class Section(NamedTuple):
-    """A section of a machine type."""
-
-    machine_type: str
-    section: str
-
-    def is_of(self, table: pd.DataFrame) -> pd.Series:
-        """Whether each clip of a table is of the section, bool Series."""
-        return (table["machine_type"] == self.machine_type) & (table["section"] == self.section)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,14 +75,14 @@ def section_graphs(
     columns = read_trial(run.folder.scores(seed)).columns.set_axis(run.table.index)
     machines = [section.machine_type for section in sections]
     for unit in load_units(run, system, seed, machines):
-        own = [each for each in map(Section._make, sections_of(unit.table)) if each in sections]
+        own = [each for each in sections_of(unit.table) if each in sections]
         thresholds = functools.partial(system.thresholds, score=score, models=unit.models)
         limits = _limits(thresholds, columns.loc[unit.table.index], unit.table, own)
         networks = system.represent(unit.models)
         for section in own:
             # As when a run is scored: threads would show in the last digit.
             with threadpool_limits(1):
-                scorer = section_scorer(system, unit, *section, seed)
+                scorer = section_scorer(system, unit, section, seed)
             main = score or system.main_score
             if scorer.scores.get(main) is None:
                 raise RecipeError(
@@ -120,7 +109,7 @@ def _limits(
     return dict(zip(sections, values[rows.index].astype(float), strict=True))
 
 
-def _inputs(system: System[object, Models], unit: Unit, section: Section) -> dict[str, np.generic]:
+def _inputs(system: AnySystem, unit: Unit, section: Section) -> dict[str, np.generic]:
     """What networks take beside the waveform, of the clips of a section."""
     clip = unit.table[section.is_of(unit.table)].iloc[:1]
     return {name: each[0] for name, each in system.inputs(unit.models, clip).items()}

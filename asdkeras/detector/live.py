@@ -23,8 +23,8 @@ def newest_blocks(
         raises too, after the sound before.
     """
     shelf = _Shelf(most_samples)
-    threading.Thread(target=_fill, args=(shelf, pieces), daemon=True).start()
-    return _taken(shelf)
+    threading.Thread(target=shelf.fill, args=[pieces], daemon=True).start()
+    return shelf.taken()
 
 
 class _Shelf:
@@ -39,7 +39,25 @@ class _Shelf:
         self._error: BaseException | None = None
         self._changed = threading.Condition()
 
-    def put(self, piece: Block | Gap) -> bool:
+    def fill(self, pieces: Iterator[Block | Gap]) -> None:
+        """Put all pieces there, until closed; what they raise is raised where it is noticed."""
+        error: BaseException | None = None
+        try:
+            while (piece := next(pieces, None)) is not None and self._put(piece):
+                pass
+        except BaseException as raised:
+            error = raised
+        self._close(error)
+
+    def taken(self) -> Generator[Block | Gap, None, None]:
+        """The pieces in their order; closed when the iterator is."""
+        try:
+            while (piece := self._take()) is not None:
+                yield piece
+        finally:
+            self._close()
+
+    def _put(self, piece: Block | Gap) -> bool:
         """Add a piece, leaving out the oldest if there are too many; False if closed."""
         with self._changed:
             if self._is_closed:
@@ -53,13 +71,12 @@ class _Shelf:
             self._changed.notify()
             return True
 
-    def close(self, error: BaseException | None = None) -> None:
-        """Nothing will be put any more."""
+    def _close(self, error: BaseException | None = None) -> None:
         with self._changed:
             self._is_closed, self._error = True, error
             self._changed.notify()
 
-    def take(self) -> Block | Gap | None:
+    def _take(self) -> Block | Gap | None:
         """Wait for the oldest piece; None at the end."""
         with self._changed:
             while not (self._pieces or self._num_lost or self._is_closed):
@@ -79,21 +96,3 @@ class _Shelf:
 
 def _length(piece: Block | Gap) -> int:
     return piece.num_samples if isinstance(piece, Gap) else len(piece)
-
-
-def _fill(shelf: _Shelf, pieces: Iterator[Block | Gap]) -> None:
-    try:
-        while (piece := next(pieces, None)) is not None and shelf.put(piece):
-            pass
-    except BaseException as error:  # To be raised where it is noticed.
-        shelf.close(error)
-    else:
-        shelf.close()
-
-
-def _taken(shelf: _Shelf) -> Generator[Block | Gap, None, None]:
-    try:
-        while (piece := shelf.take()) is not None:
-            yield piece
-    finally:
-        shelf.close()

@@ -162,14 +162,7 @@ def read_blocks(
             f"upper band is empty. Received: {pcm.sample_rate_hz} Hz. Record at a higher rate, or "
             "score it all the same: resample_up=True, on the command line --resample."
         )
-    head = source.peek(_LOOKED_AT)
-    beginning = _decoded(head[: len(head) // pcm.bytes_per_frame * pcm.bytes_per_frame], pcm)
-    _one_channel(beginning, channel)  # Refuses a channel that is not there.
-    if not _is_sound(beginning):
-        raise DataError(
-            f"{_PLACE}: has samples that are NaN, infinite or far beyond [-1, 1]. Read as: {pcm}. "
-            "If they are written otherwise, say so with `--pcm`; else export them again."
-        )
+    _judge(source.peek(_LOOKED_AT), pcm, channel)
     pieces = _pieces(source, pcm, num_bytes, channel, gap_s, clock)
     if pcm.num_channels > 1:
         used = "the mean" if channel == "mean" else f"channel {channel}, from 0,"
@@ -178,6 +171,17 @@ def read_blocks(
         return pieces
     say(f"note: the sound is resampled from {pcm.sample_rate_hz} to {sample_rate_hz} Hz")
     return _resampled(pieces, pcm.sample_rate_hz, sample_rate_hz)
+
+
+def _judge(head: bytes, pcm: PcmFormat, channel: Channel) -> None:
+    """Refuse a beginning that is no sound, or lacks the channel."""
+    beginning = _decoded(head[: len(head) // pcm.bytes_per_frame * pcm.bytes_per_frame], pcm)
+    _one_channel(beginning, channel)
+    if not _is_sound(beginning):
+        raise DataError(
+            f"{_PLACE}: has samples that are NaN, infinite or far beyond [-1, 1]. Read as: {pcm}. "
+            "If they are written otherwise, say so with `--pcm`; else export them again."
+        )
 
 
 class _ByteStream:

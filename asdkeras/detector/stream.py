@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,7 @@ from asdkeras.data.audio import Channel
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.live import newest_blocks
 from asdkeras.detector.pcm import Block, Gap, PcmFormat, read_blocks
-from asdkeras.detector.windows import Window, windows_of
-from asdkeras.errors import RecipeError
+from asdkeras.errors import DataError, RecipeError
 
 _LEAST_WINDOW_S = 1.0
 _LEAST_HOP_S = 0.1
@@ -75,33 +74,15 @@ def score_stream(
         ValueError: if a block is no float waveform.
     """
     window, hop = _lengths(machine, window_s, hop_s)
-    windows = windows_of(blocks, window, hop, machine.sample_rate_hz)
+    windows = _windows(blocks, _Cutter(window, hop, machine.sample_rate_hz))
     return (_scored(each, score, machine) for each in windows)
 
 
-def run_stream(
-    detector: Any,
-    file: BinaryIO,
-    out: TextIO,
-    *,
-    machine: str | None = None,
-    pcm: str | None = None,
-    rate: int | None = None,
-    channels: int | None = None,
-    channel: Channel = "mean",
-    resample_up: bool = False,
-    hop_s: float | None = None,
-    window_s: float | None = None,
-    live: bool = False,
-    gap_s: float = 2.0,
-    as_json: bool = False,
-) -> bool:
-    """Score what comes through a pipe until it ends or Ctrl-C, and write one line per hop.
+@dataclasses.dataclass(frozen=True)
+class StreamOptions:
+    """How a stream is read, cut and printed.
 
-    Args:
-        detector: `asdkeras.detector.detector.Detector`.
-        file: WAV or raw samples, such as `sys.stdin.buffer`.
-        out: for a table, or for one JSON object per line; flushed with every line.
+    Attributes:
         machine: name; needed if the detector knows several.
         pcm: encoding of raw samples, such as `s16le`; None takes WAV only.
         rate: of raw samples, in Hz.
@@ -115,6 +96,29 @@ def run_stream(
             and the program before the pipe has to wait.
         gap_s: see `live`.
         as_json: one JSON object per line in place of the table.
+    """
+
+    machine: str | None = None
+    pcm: str | None = None
+    rate: int | None = None
+    channels: int | None = None
+    channel: Channel = "mean"
+    resample_up: bool = False
+    hop_s: float | None = None
+    window_s: float | None = None
+    live: bool = False
+    gap_s: float = 2.0
+    as_json: bool = False
+
+
+def run_stream(detector: Any, file: BinaryIO, out: TextIO, options: StreamOptions) -> bool:
+    """Score what comes through a pipe until it ends or Ctrl-C, and write one line per hop.
+
+    Args:
+        detector: `asdkeras.detector.detector.Detector`.
+        file: WAV or raw samples, such as `sys.stdin.buffer`.
+        out: for a table, or for one JSON object per line; flushed with every line.
+        options: how.
 
     Returns:
         whether any window was anomalous.
@@ -124,29 +128,32 @@ def run_stream(
             loaded wherever possible.
         BrokenPipeError: if nobody reads `out` any more.
     """
-    chosen = _chosen(detector, machine)
-    window, _ = _lengths(chosen, window_s, hop_s)
-    if not gap_s > 0:
-        raise RecipeError(f"`gap_s` must lie above 0 seconds. Received: {gap_s}")
+    machine = _chosen(detector, options.machine)
+    window_s, hop_s = options.window_s, options.hop_s
+    window, _ = _lengths(machine, window_s, hop_s)
+    if not options.gap_s > 0:
+        raise RecipeError(f"`gap_s` must lie above 0 seconds. Received: {options.gap_s}")
     is_any_anomalous = False
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         blocks = read_blocks(
             file,
-            _raw_format(pcm, rate, channels),
-            chosen.sample_rate_hz,
-            channel=channel,
-            resample_up=resample_up,
-            gap_s=gap_s if live else None,
+            _raw_format(options),
+            machine.sample_rate_hz,
+            channel=options.channel,
+            resample_up=options.resample_up,
+            gap_s=options.gap_s if options.live else None,
         )
-        if live:  # Room for a whole window behind what is left out.
+        if options.live:  # Room for a whole window behind what is left out.
             blocks = stack.enter_context(contextlib.closing(newest_blocks(blocks, 2 * window)))
-        score = detector.scorer(chosen.name)
-        results = score_stream(blocks, score, machine=chosen, window_s=window_s, hop_s=hop_s)
-        if not as_json:
+        score = detector.scorer(machine.name)
+        results = score_stream(blocks, score, machine=machine, window_s=window_s, hop_s=hop_s)
+        if not options.as_json:
             print(_HEADING, file=out, flush=True)
         for each in results:
             is_any_anomalous |= bool(each.is_anomalous)
-            line = _json_line(each, chosen) if as_json else _plain_line(each)
+            values = {"machine": machine.name, **dataclasses.asdict(each)}
+            as_json = options.as_json
+            line = json.dumps(values, ensure_ascii=False) if as_json else _plain_line(each)
             print(line, file=out, flush=True)
     return is_any_anomalous
 
@@ -170,7 +177,109 @@ def _lengths(machine: Machine, window_s: float | None, hop_s: float | None) -> t
     return round(window_s * rate_hz), round(hop_s * rate_hz)
 
 
-def _scored(window: Window, score: Score, machine: Machine) -> WindowScore:
+class _Window(NamedTuple):
+    """A stretch of a stream, in samples with lost ones; no waveform if it held no whole window."""
+
+    start: int
+    end: int
+    waveform: Block | None
+    note: str
+
+
+def _windows(blocks: Iterable[Block | Gap], cutter: "_Cutter") -> Iterator[_Window]:
+    """Windows in the order of time; holds one window and one block at a time."""
+    for block in blocks:
+        piece = block if isinstance(block, Gap) else _checked(block)
+        yield from cutter.restart(piece) if isinstance(piece, Gap) else cutter.hear(piece)
+    yield from cutter.end()
+
+
+class _Cutter:
+    """The samples since the last gap that belong to the next window."""
+
+    def __init__(self, window: int, hop: int, sample_rate_hz: int) -> None:
+        self._held = np.empty(window, np.float32)
+        self._num_held = 0
+        self._num_skipped = 0  # still to skip, where the hop is longer than the window
+        self._hop = hop
+        self._rate_hz = sample_rate_hz
+        self._position = 0
+        self._told = 0  # the end of what the user was told about
+        self._is_any = False
+        self._gaps: dict[str, Gap] = {}  # since the last window, one for each reason
+
+    def hear(self, block: Block) -> Iterator[_Window]:
+        while len(block):
+            if self._num_skipped:
+                num_used = min(self._num_skipped, len(block))
+                self._num_skipped -= num_used
+            else:
+                num_used = min(len(self._held) - self._num_held, len(block))
+                self._held[self._num_held : self._num_held + num_used] = block[:num_used]
+                self._num_held += num_used
+            self._position += num_used
+            block = block[num_used:]
+            if self._num_held == len(self._held):
+                yield self._window(self._held.copy())
+                self._move_on()
+
+    def restart(self, gap: Gap) -> Iterator[_Window]:
+        before = self._gaps.get(gap.why, Gap(gap.why))
+        self._gaps[gap.why] = Gap(
+            gap.why, before.num_samples + gap.num_samples, before.waited_s + gap.waited_s
+        )
+        self._position += gap.num_samples
+        self._num_held = self._num_skipped = 0
+        if self._position - self._told >= len(self._held) + self._hop:
+            yield self._window(None, "no whole window")
+
+    def end(self) -> Iterator[_Window]:
+        if self._is_any:
+            return
+        if self._num_held >= _LEAST_WINDOW_S * self._rate_hz:
+            seconds = len(self._held) / self._rate_hz
+            yield self._window(
+                self._held[: self._num_held].copy(), f"shorter than {seconds:g} s, repeated"
+            )
+        elif not self._told:
+            raise DataError(
+                f"the stream ended before a window of {len(self._held) / self._rate_hz:g} s was "
+                f"full. Received: {self._num_held / self._rate_hz:.3g} s of sound since its "
+                "beginning or its last gap. At least 1 s is needed."
+            )
+
+    def _window(self, waveform: Block | None, note: str = "") -> _Window:
+        notes = [self._gap_note(gap) for gap in self._gaps.values()]
+        start = self._told if waveform is None else self._position - len(waveform)
+        self._gaps.clear()
+        self._told = self._position
+        self._is_any |= waveform is not None
+        return _Window(start, self._position, waveform, "; ".join(filter(None, [*notes, note])))
+
+    def _move_on(self) -> None:
+        self._num_held = max(0, len(self._held) - self._hop)
+        self._held[: self._num_held] = self._held[len(self._held) - self._num_held :].copy()
+        self._num_skipped = max(0, self._hop - len(self._held))
+
+    def _gap_note(self, gap: Gap) -> str:
+        lost = f"{gap.num_samples / self._rate_hz:.2f} s lost" if gap.num_samples else ""
+        waited = f"for {gap.waited_s:.1f} s" if gap.waited_s else ""
+        return f"gap: {' '.join(filter(None, (gap.why, waited)))}{lost and f', {lost}'}"
+
+
+def _checked(block: Block) -> Block | Gap:
+    if not isinstance(block, np.ndarray) or block.ndim != 1 or block.dtype.kind != "f":
+        received = getattr(block, "dtype", type(block).__name__), getattr(block, "shape", "")
+        raise ValueError(
+            "each block must be a float waveform (samples,) in [-1, 1], or a Gap. "
+            f"Received: {received[0]} {received[1]}. Divide integers by their full scale."
+        )
+    if not np.isfinite(block).all():
+        return Gap("samples that are no numbers", len(block))
+    return block
+
+
+def _scored(window: _Window, score: Score, machine: Machine) -> WindowScore:
     anomaly_score, is_anomalous, notes = None, None, [window.note]
     if window.waveform is not None and window.waveform.min() == window.waveform.max():
         notes.append("silent")
@@ -203,21 +312,19 @@ def _chosen(detector: Any, name: str | None) -> Machine:
     return machines[name]
 
 
-def _raw_format(pcm: str | None, rate: int | None, channels: int | None) -> PcmFormat | None:
-    if pcm is None:
-        if rate is not None or channels is not None:
+def _raw_format(options: StreamOptions) -> PcmFormat | None:
+    if options.pcm is None:
+        if options.rate is not None or options.channels is not None:
             raise RecipeError(
                 "`--rate` and `--channels` describe raw samples, whose encoding is needed too. "
                 "Add `--pcm`, such as `--pcm s16le`, or leave them out for WAV."
             )
         return None
-    if rate is None:
-        raise RecipeError(f"`--pcm {pcm}` needs `--rate` too: raw samples do not tell theirs.")
-    return PcmFormat(pcm, rate, 1 if channels is None else channels)
-
-
-def _json_line(each: WindowScore, machine: Machine) -> str:
-    return json.dumps({"machine": machine.name, **dataclasses.asdict(each)}, ensure_ascii=False)
+    if options.rate is None:
+        raise RecipeError(
+            f"`--pcm {options.pcm}` needs `--rate` too: raw samples do not tell theirs."
+        )
+    return PcmFormat(options.pcm, options.rate, 1 if options.channels is None else options.channels)
 
 
 def _plain_line(each: WindowScore) -> str:

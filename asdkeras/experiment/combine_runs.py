@@ -12,7 +12,7 @@ import yaml
 from asdkeras import systems
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.experiment.ensembles import Member, member_of, write_ensemble
+from asdkeras.experiment.ensembles import Member, write_ensemble
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder, locked
@@ -25,16 +25,8 @@ if TYPE_CHECKING:
     from asdkeras.systems.system import ThresholdsOf
 
 
-class ChosenRun(NamedTuple):
-    """A run, and what of it counts.
-
-    Attributes:
-        folder: of the run.
-        choice: as in `Member`.
-        system: its name; of an ensemble of several, their names joined by `+`.
-        seeds: of its trials.
-        is_combined: whether it was made by this command.
-    """
+class _Chosen(NamedTuple):
+    """A run: what of it counts as in `Member`, its systems joined by `+`, its trials."""
 
     folder: Path
     choice: str
@@ -90,8 +82,9 @@ def combine_runs(
         "best_from_labels": list(best_from_labels),
         "pools_trials": pools_trials,
     }
-    content: dict[str, object] = {"system": system, "seeds": list(trials), "ensemble": made}
-    _refuse_other(out, content)
+    content = {"system": system, "seeds": list(trials), "ensemble": made}
+    if (out / "recipe.yaml").exists() and read_recipe(out / "recipe.yaml") != content:
+        raise RecipeError(f"{out} holds another run. It is left as it is: choose another --out.")
     combination = Combination(
         how,
         # Standardized or not, the clips of a section have the same ranks.
@@ -99,19 +92,30 @@ def combine_runs(
         normalize_on="test" if normalize == "test" else "train",
         best_from_labels=tuple(best_from_labels),
     )
-    thresholds = _thresholds(chosen, trials, combination)
+    _write(out, content, trials, combination, _thresholds(chosen, trials, combination))
+    return system, list(trials)
+
+
+def _write(
+    out: Path,
+    content: Mapping[str, object],
+    trials: Mapping[int, list[Member]],
+    combination: Combination,
+    thresholds: "ThresholdsOf | None",
+) -> None:
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     folder = RunFolder(out, digest, data_fingerprint="")
     with locked(folder):
         for seed, members in trials.items():
-            rows = _shared_rows(members) if "+" not in system else {}
+            rows = [member.metadata.published_rows for member in members]
+            is_shared = "+" not in str(content["system"]) and all(each == rows[0] for each in rows)
+            shared = rows[0] if is_shared else {}
             write_ensemble(
-                folder, seed, members, combination, thresholds=thresholds, published_rows=rows
+                folder, seed, members, combination, thresholds=thresholds, published_rows=shared
             )
         # Last: what could not be combined leaves the folder free for a corrected command.
         text = yaml.safe_dump(content, sort_keys=False)
         write_text(out / "recipe.yaml", f"# Made by `asdkeras ensemble`.\n{text}")
-    return system, list(trials)
 
 
 def _check_weights(weights: Sequence[float] | None, how: Method, num_runs: int) -> None:
@@ -150,13 +154,7 @@ def _check_numbers(numbers: Sequence[int], members: Sequence[Member], num_runs: 
         )
 
 
-def _refuse_other(out: Path, content: dict[str, object]) -> None:
-    path = out / "recipe.yaml"
-    if path.exists() and read_recipe(path) != content:
-        raise RecipeError(f"{out} holds another run. It is left as it is: choose another --out.")
-
-
-def _chosen_run(text: str) -> ChosenRun:
+def _chosen_run(text: str) -> _Chosen:
     """Read `RUN` or `RUN:CHOICE`; a folder may have a colon in its name.
 
     Raises:
@@ -175,48 +173,44 @@ def _chosen_run(text: str) -> ChosenRun:
     if not {"system", "seeds"} <= set(recipe):
         raise RecipeError(f"{folder}: its recipe.yaml is not that of a run.")
     seeds = tuple(int(seed) for seed in recipe["seeds"])
-    return ChosenRun(Path(folder), choice, str(recipe["system"]), seeds, "ensemble" in recipe)
+    return _Chosen(Path(folder), choice, str(recipe["system"]), seeds, "ensemble" in recipe)
 
 
-def _systems_of(runs: Sequence[ChosenRun]) -> list[str]:
+def _systems_of(runs: Sequence[_Chosen]) -> list[str]:
     """Names of all systems in order of appearance."""
     return list(dict.fromkeys(name for run in runs for name in run.system.split("+")))
 
 
 def _trials_of(
-    runs: Sequence[ChosenRun], weights: Sequence[float], pools_trials: bool
+    runs: Sequence[_Chosen], weights: Sequence[float], pools_trials: bool
 ) -> dict[int, list[Member]]:
     """The members of each trial of an ensemble of these runs.
 
     Raises:
         RecipeError: if trials are not pooled, and the runs have none in common.
     """
-    if pools_trials:
-        return {runs[0].seeds[0]: _members(runs, [run.seeds for run in runs], weights)}
     shared = [seed for seed in runs[0].seeds if all(seed in run.seeds for run in runs)]
-    if not shared:
+    if not shared and not pools_trials:
         seeds = [list(run.seeds) for run in runs]
         raise RecipeError(f"these runs have no trial in common. Received: seeds {seeds}")
-    return {seed: _members(runs, [(seed,)] * len(runs), weights) for seed in shared}
 
+    def members(trial: int | None) -> list[Member]:
+        return [
+            Member(
+                f"{run.folder} seed {seed}",
+                run.folder / "scores" / f"seed{seed}",
+                run.choice,
+                weight=weight,
+            )
+            for run, weight in zip(runs, weights, strict=True)
+            for seed in (run.seeds if trial is None else [trial])
+        ]
 
-def _members(
-    runs: Sequence[ChosenRun], seeds: Sequence[Sequence[int]], weights: Sequence[float]
-) -> list[Member]:
-    return [
-        member_of(
-            run.folder / "scores" / f"seed{seed}",
-            f"{run.folder} seed {seed}",
-            run.choice,
-            weight=weight,
-        )
-        for run, of_run, weight in zip(runs, seeds, weights, strict=True)
-        for seed in of_run
-    ]
+    return {runs[0].seeds[0]: members(None)} if pools_trials else {k: members(k) for k in shared}
 
 
 def _thresholds(
-    runs: Sequence[ChosenRun], trials: Mapping[int, Sequence[Member]], combination: Combination
+    runs: Sequence[_Chosen], trials: Mapping[int, Sequence[Member]], combination: Combination
 ) -> "ThresholdsOf | None":
     """The thresholds of the system, if it knows any for such scores.
 
@@ -230,9 +224,3 @@ def _thresholds(
     source = runs[0].folder / "recipe.yaml"
     config = system_config(load_recipe(source, runs[0].system), source)
     return systems.create(runs[0].system, config).thresholds
-
-
-def _shared_rows(members: Sequence[Member]) -> Mapping[str, str]:
-    """Rows of the published tables, if they are the same for all members."""
-    rows = [member.metadata.published_rows for member in members]
-    return rows[0] if all(each == rows[0] for each in rows) else {}

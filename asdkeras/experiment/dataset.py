@@ -4,17 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from asdkeras.acquire.verify import Verification, verify
 from asdkeras.corpus.mini import generate
 from asdkeras.corpus.mini_plan import Size
-from asdkeras.data.audio import AudioConfig
 from asdkeras.data.clip_table import find_clips
 from asdkeras.data.layouts import Layout
 from asdkeras.data.manifest import Manifest, read_manifest
 from asdkeras.data.places import cache_folder, known_cards, truth_folder
-from asdkeras.data.store import ClipStore, open_store
 from asdkeras.data.truth import Truth, read_correspondence, read_truth, released_attributes
 from asdkeras.data.years import WITHHELD, years_of
 from asdkeras.errors import DataError
@@ -90,13 +86,3 @@ def generate_mini(
     """Generate a mini corpus, with progress; see `data.mini.generate`."""
     with stage("generate clips") as update:
         return generate(out, year=year, size=size, seed=seed, machines=machines, on_progress=update)
-
-
-def decoded(table: pd.DataFrame, audio: AudioConfig) -> ClipStore:
-    """The audio of a clip table; decodes what has not been decoded before.
-
-    Raises:
-        DataError: if files are damaged; the message names every one.
-    """
-    with stage("decode clips") as update:
-        return open_store(table, audio, cache_folder() / "store", on_progress=update)

@@ -1,7 +1,7 @@
 """Scores of several runs made one: name by name, or their main scores alone."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _CLIP = ["machine_type", "section", "split", "path"]
 _FALLBACK = ThresholdRule("section_and_domain", "percentile", 90.0)
-_Floats = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,24 +36,37 @@ class Member:
 
     Attributes:
         name: what messages call the member.
-        trial: gives its scores; called when they are needed, since there may be many members.
-        metadata: of its scores.
-        groups: gives its scores by group, or None.
+        folder: of the score files of the trial; they are read when they are needed, since there
+            may be many members.
         choice: one of its named scores, to count alone; or a snapshot such as `epoch100`,
             whose scores then count under their plain names; or empty for all as they are.
         machine_types: whose clips the member scores; None means all.
         weights: machine type -> weight of the member.
         weight: of the member for machine types that `weights` does not name.
+        metadata: of its scores.
+
+    Raises:
+        RecipeError: if the trial has not been scored yet.
     """
 
     name: str
-    trial: Callable[[], TrialScores]
-    metadata: TrialMetadata
-    groups: Callable[[], pd.DataFrame | None] = lambda: None
+    folder: Path
     choice: str = ""
     machine_types: tuple[str, ...] | None = None
     weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     weight: float = 1.0
+    metadata: TrialMetadata = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metadata", read_metadata(self.folder))
+
+    def trial(self) -> TrialScores:
+        """Its scores."""
+        return read_trial(self.folder)
+
+    def groups(self) -> pd.DataFrame | None:
+        """Its scores by group, or None."""
+        return read_group_scores(self.folder)
 
     @property
     def described(self) -> str:
@@ -78,31 +90,6 @@ class Member:
         """Its weight for each clip of a table; 0 for clips that it does not score."""
         weights = [self.weights.get(str(name), self.weight) for name in table["machine_type"]]
         return pd.Series(weights, table.index) * self.scores_clips(table)
-
-
-def member_of(
-    folder: Path,
-    name: str,
-    choice: str = "",
-    machine_types: tuple[str, ...] | None = None,
-    weights: Mapping[str, float] | None = None,
-    weight: float = 1.0,
-) -> Member:
-    """The member whose scores lie in the folder of a trial.
-
-    Raises:
-        RecipeError: if the trial has not been scored yet.
-    """
-    return Member(
-        name,
-        lambda: read_trial(folder),
-        read_metadata(folder),
-        lambda: read_group_scores(folder),
-        choice,
-        machine_types,
-        weights or {},
-        weight,
-    )
 
 
 class Combined(NamedTuple):
@@ -160,6 +147,8 @@ def write_ensemble(
     decision_score = _decision_score(result, combination, members)
     decisions = (result.columns[decision_score] > limits).astype(int)
     names = [name for name in members[0].metadata.named_scores if name in result.columns]
+    notes = [f"{member.name}: {note}" for member in members for note in member.metadata.notes]
+    oracle = [line for member in members for line in member.metadata.oracle]
     finish_trial(
         folder,
         seed,
@@ -170,8 +159,8 @@ def write_ensemble(
             decision_score,
             tuple(names if result.main_score in names else [result.main_score, *names]),
             {name: row for name, row in published_rows.items() if name in result.columns},
-            (*_head_notes(members, combination), *result.notes, *_member_notes(members)),
-            tuple(dict.fromkeys(_oracle(result, members))),
+            (*_head_notes(members, combination), *result.notes, *notes),
+            tuple(dict.fromkeys([*result.oracle, *oracle])),
             pooled_seeds,
         ),
     )
@@ -219,14 +208,6 @@ def _head_notes(members: Sequence[Member], combination: Combination) -> list[str
     return notes
 
 
-def _member_notes(members: Sequence[Member]) -> list[str]:
-    return [f"{member.name}: {note}" for member in members for note in member.metadata.notes]
-
-
-def _oracle(result: Combined, members: Sequence[Member]) -> list[str]:
-    return [*result.oracle, *(line for member in members for line in member.metadata.oracle)]
-
-
 def combined(members: Sequence[Member], combination: Combination) -> Combined:
     """Make the scores of the members one: name by name, or their main scores alone.
 
@@ -244,8 +225,7 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
         ValueError: if a member lacks the main score of the combination, all weights of a
             machine type are 0, or there are weights for a method that has none.
     """
-    first = members[0].trial()
-    table = first.table
+    table = members[0].trial().table
     main_score = _common_main_score(members, combination)
     is_whole = not any(
         member.choice and member.choice in member.trial().columns for member in members
@@ -253,22 +233,21 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
     _require_members(members, table)
     weights = [member.clip_weights(table) for member in members]
     _require_weights(weights, table)
+    parts = _Parts(members, combination, table, main_score)
     notes: list[str] = []
     oracle = combination.oracle
     if combination.weights_from_labels:
-        scores = [
-            _read(member, members[0], table, main_score, combination)[0][main_score]
-            for member in members
-        ]
+        scores = [parts.read(member)[0][main_score] for member in members]
         scored = [member.scores_clips(table) for member in members]
-        chosen = best_weights(scores, weights, scored, table)
-        weights, notes = chosen.weights, [*chosen.notes]
-        oracle = (*oracle, *chosen.oracle)
+        weights, chosen_notes, marks = best_weights(scores, weights, scored, table)
+        notes += chosen_notes
+        oracle = (*oracle, *marks)
     notes += _describe_weights(members, weights, table)
     if combination.keeps_names:
-        columns = _added(members, combination, table, main_score, weights)
+        columns = parts.added(weights)
         return Combined(table, columns, main_score, is_whole, tuple(notes), oracle)
-    columns, more, marks = _main_scores(members, combination, table, main_score, weights)
+    main, more, marks = parts.main_scores(weights)
+    columns = pd.DataFrame({main_score: main}, index=table.index)
     return Combined(table, columns, main_score, is_whole, (*notes, *more), (*oracle, *marks))
 
 
@@ -298,107 +277,90 @@ def _require_weights(weights: Sequence[pd.Series], table: pd.DataFrame) -> None:
         )
 
 
-def _read(
-    member: Member,
-    first: Member,
-    table: pd.DataFrame,
-    main_score: str,
-    combination: Combination,
-) -> tuple[pd.DataFrame, list[str]]:
-    """The columns of a member under the names they count by, and notes on them.
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+    """What the members bring into a combination, under the names it counts by."""
 
-    If the combination standardizes, its main score is all that comes.
-    """
-    trial = member.trial()
-    if not trial.table[_CLIP].equals(table[_CLIP]):
-        raise RecipeError(
-            f"{member.name}: its clips are not those of {first.name}. An ensemble "
-            "needs runs of one dataset, with the same machine types."
-        )
-    columns = _chosen(member, trial.columns, main_score, combination)
-    if combination.normalize == "none":
-        return columns, []
-    scores = columns[main_score].where(member.scores_clips(table))
-    moments = section_moments(scores, table, combination.normalize, combination.normalize_on)
-    notes = []
-    if moments.constant:
-        kind = "training" if combination.normalize_on == "train" else "test"
-        notes.append(
-            f"{member.name}: the {kind} clips of {', '.join(moments.constant)} have one score, "
-            "so its scores there are not divided by their spread"
-        )
-    return ((scores - moments.mean) / moments.spread).to_frame(main_score), notes
+    members: Sequence[Member]
+    combination: Combination
+    table: pd.DataFrame
+    main_score: str
 
-
-def _chosen(
-    member: Member, columns: pd.DataFrame, main_score: str, combination: Combination
-) -> pd.DataFrame:
-    """The columns of a member under the names they count by."""
-    if member.choice in columns:
-        return columns[[member.choice]].set_axis([main_score], axis=1)
-    if member.choice:
-        ending = f"_{member.choice}"
-        known = ", ".join(map(str, columns))
-        columns = columns[[name for name in columns.columns if str(name).endswith(ending)]]
-        columns = columns.rename(columns=lambda name: name.removesuffix(ending))
-        if columns.empty:
+    def read(self, member: Member) -> tuple[pd.DataFrame, list[str]]:
+        """The columns of a member, and notes on them; the main score alone if standardized."""
+        trial = member.trial()
+        if not trial.table[_CLIP].equals(self.table[_CLIP]):
             raise RecipeError(
-                f"{member.name}: has no score `{member.choice}`. It has: {known}; the ending of "
-                "several, such as `epoch100`, chooses these."
+                f"{member.name}: its clips are not those of {self.members[0].name}. An ensemble "
+                "needs runs of one dataset, with the same machine types."
             )
-    if combination.main_score is None:
-        return columns.rename(columns={member.metadata.main_score: main_score})
-    if main_score not in columns:
-        raise ValueError(
-            "`main_score` must be a column of every member. Received: "
-            f"main_score={main_score!r}; {member.name} has {', '.join(map(str, columns.columns))}"
-        )
-    return columns
+        columns = self._chosen(member, trial.columns)
+        normalize, on = self.combination.normalize, self.combination.normalize_on
+        if normalize == "none":
+            return columns, []
+        scores = columns[self.main_score].where(member.scores_clips(self.table))
+        moments = section_moments(scores, self.table, normalize, on)
+        notes = []
+        if moments.constant:
+            kind = "training" if on == "train" else "test"
+            notes.append(
+                f"{member.name}: the {kind} clips of {', '.join(moments.constant)} have one "
+                "score, so its scores there are not divided by their spread"
+            )
+        return ((scores - moments.mean) / moments.spread).to_frame(self.main_score), notes
 
+    def _chosen(self, member: Member, columns: pd.DataFrame) -> pd.DataFrame:
+        if member.choice in columns:
+            return columns[[member.choice]].set_axis([self.main_score], axis=1)
+        if member.choice:
+            ending = f"_{member.choice}"
+            known = ", ".join(map(str, columns))
+            columns = columns[[name for name in columns.columns if str(name).endswith(ending)]]
+            columns = columns.rename(columns=lambda name: name.removesuffix(ending))
+            if columns.empty:
+                raise RecipeError(
+                    f"{member.name}: has no score `{member.choice}`. It has: {known}; the ending "
+                    "of several, such as `epoch100`, chooses these."
+                )
+        if self.combination.main_score is None:
+            return columns.rename(columns={member.metadata.main_score: self.main_score})
+        if self.main_score not in columns:
+            raise ValueError(
+                "`main_score` must be a column of every member. Received: main_score="
+                f"{self.main_score!r}; {member.name} has {', '.join(map(str, columns.columns))}"
+            )
+        return columns
 
-def _added(
-    members: Sequence[Member],
-    combination: Combination,
-    table: pd.DataFrame,
-    main_score: str,
-    weights: Sequence[pd.Series],
-) -> pd.DataFrame:
-    """All columns that the members share, name by name."""
-    total, total_weight = pd.DataFrame(), pd.Series(0.0, table.index)
-    for member, weight in zip(members, weights, strict=True):
-        # One at a time: an ensemble may have forty members.
-        part, _ = _read(member, members[0], table, main_score, combination)
-        part = part.where(member.scores_clips(table), 0.0, axis=0).mul(weight, axis=0)
-        shared = [str(name) for name in total.columns if name in part]
-        total = part if total.empty else total.add(part)[shared]
-        total_weight = total_weight + weight
-    return total if combination.how == "sum" else total.div(total_weight, axis=0)
+    def added(self, weights: Sequence[pd.Series]) -> pd.DataFrame:
+        """All columns that the members share, name by name."""
+        total, total_weight = pd.DataFrame(), pd.Series(0.0, self.table.index)
+        for member, weight in zip(self.members, weights, strict=True):
+            # One at a time: an ensemble may have forty members.
+            part, _ = self.read(member)
+            part = part.where(member.scores_clips(self.table), 0.0, axis=0).mul(weight, axis=0)
+            shared = [str(name) for name in total.columns if name in part]
+            total = part if total.empty else total.add(part)[shared]
+            total_weight = total_weight + weight
+        return total if self.combination.how == "sum" else total.div(total_weight, axis=0)
 
-
-def _main_scores(
-    members: Sequence[Member],
-    combination: Combination,
-    table: pd.DataFrame,
-    main_score: str,
-    weights: Sequence[pd.Series],
-) -> tuple[pd.DataFrame, list[str], tuple[str, ...]]:
-    """The main scores as one column, notes on it, and what labels chose."""
-    rows: list[_Floats] = []
-    notes: list[str] = []
-    for member in members:
-        part, more = _read(member, members[0], table, main_score, combination)
-        scores = part[main_score].where(member.scores_clips(table))
-        rows.append(scores.to_numpy(dtype="float64"))
-        notes += more
-    is_weighted = combination.weights_from_labels or any(each.is_weighted for each in members)
-    by_clip = np.stack([each.to_numpy() for each in weights]) if is_weighted else None
-    if not combination.best_from_labels:
-        result = combine_by_section(np.stack(rows), table, combination.how, by_clip)
-        return pd.DataFrame({main_score: result}, index=table.index), notes, ()
-    names = [member.name for member in members]
-    best = best_members(np.stack(rows), by_clip, names, table, combination)
-    columns = pd.DataFrame({main_score: best.scores}, index=table.index)
-    return columns, [*notes, *best.notes], best.oracle
+    def main_scores(
+        self, weights: Sequence[pd.Series]
+    ) -> tuple[NDArray[np.float64], list[str], tuple[str, ...]]:
+        """The main scores as one, `(clips,)`, notes on it, and what labels chose."""
+        rows, notes = [], list[str]()
+        for member in self.members:
+            part, more = self.read(member)
+            scores = part[self.main_score].where(member.scores_clips(self.table))
+            rows.append(scores.to_numpy(dtype="float64"))
+            notes += more
+        rule = self.combination
+        is_weighted = rule.weights_from_labels or any(each.is_weighted for each in self.members)
+        by_clip = np.stack([each.to_numpy() for each in weights]) if is_weighted else None
+        if not rule.best_from_labels:
+            return combine_by_section(np.stack(rows), self.table, rule.how, by_clip), notes, ()
+        names = [member.name for member in self.members]
+        best, chosen, oracle = best_members(np.stack(rows), by_clip, names, self.table, rule)
+        return best, [*notes, *chosen], oracle
 
 
 def _describe_weights(

@@ -5,7 +5,6 @@ can be had, and is marked as an oracle.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,26 +18,12 @@ _NUM_STEPS = 20  # From 0 to 1 by 0.05: how finely the paper with such weights p
 _Floats = NDArray[np.float64]
 
 
-class BestWeights(NamedTuple):
-    """Weights that labels chose.
-
-    Attributes:
-        weights: for each member, float `(clips,)`.
-        notes: which machine types had no labels to choose by.
-        oracle: what was chosen by labels; empty if nothing was.
-    """
-
-    weights: list[pd.Series]
-    notes: tuple[str, ...]
-    oracle: tuple[str, ...]
-
-
 def best_weights(
     scores: Sequence[pd.Series],
     weights: Sequence[pd.Series],
     scored: Sequence[pd.Series],
     table: pd.DataFrame,
-) -> BestWeights:
+) -> tuple[list[pd.Series], tuple[str, ...], tuple[str, ...]]:
     """The weights w and 1 - w of two members that are best by labels, for each machine type.
 
     The best has the highest development score of the machine type, and is the smallest w
@@ -49,6 +34,10 @@ def best_weights(
         weights: of each member, float `(clips,)`.
         scored: for each member, whether it scores a clip, bool `(clips,)`.
         table: clip table.
+
+    Returns:
+        weights of each member, float `(clips,)`; notes on machine types that had no labels to
+        choose by; what was chosen by labels, empty if nothing was.
     """
     rules = rules_for(str(table["dataset"].iloc[0]))
     weights = [weight.copy() for weight in weights]
@@ -71,7 +60,7 @@ def best_weights(
         "the labels of development test clips chose the weights of the members for "
         + ", ".join(chosen)
     ]
-    return BestWeights(weights, tuple(notes if unlabelled else ()), tuple(oracle if chosen else ()))
+    return weights, tuple(notes if unlabelled else ()), tuple(oracle if chosen else ())
 
 
 def _best_weight(
@@ -86,32 +75,9 @@ def _best_weight(
     return best
 
 
-class BestMembers(NamedTuple):
-    """The scores of the members that labels chose.
-
-    Attributes:
-        scores: float, `(clips,)`.
-        notes: which members count where, and where there were no labels to choose by.
-        oracle: what was chosen by labels; empty if nothing was.
-    """
-
-    scores: _Floats
-    notes: tuple[str, ...]
-    oracle: tuple[str, ...]
-
-
-class _Group(NamedTuple):
-    """A machine type, or a domain of it, that members are chosen for."""
-
-    name: str
-    of_machine: NDArray[np.intp]
-    rows: NDArray[np.intp]
-
-
-class _Choice(NamedTuple):
-    members: tuple[int, ...]
-    how: Method
-    scores: _Floats
+# A machine type, or a domain of it, that members are chosen for: its name, the rows of the
+# machine type, and those of the group.
+_Group = tuple[str, NDArray[np.intp], NDArray[np.intp]]
 
 
 def best_members(
@@ -120,7 +86,7 @@ def best_members(
     names: Sequence[str],
     table: pd.DataFrame,
     combination: Combination,
-) -> BestMembers:
+) -> tuple[_Floats, tuple[str, ...], tuple[str, ...]]:
     """Combine the n best members of each machine type and domain, n and method by labels too.
 
     The best have the highest development score of the machine type, measured on the clips of
@@ -138,18 +104,23 @@ def best_members(
         table: clip table, in the order of the scores.
         combination: its `best_from_labels` and `methods` are what is chosen from; where there
             are fewer members than a number, all of them.
+
+    Returns:
+        scores, float `(clips,)`; notes on which members count where, and where there were no
+        labels to choose by; what was chosen by labels, empty if nothing was.
     """
     rules = rules_for(str(table["dataset"].iloc[0]))
     result = combine_by_section(scores, table, combination.how, weights)
     chosen, unlabelled = [], []
     for group in _groups(table, rules):
+        name, _, rows = group
         choice = _best(scores, weights, table, group, rules, combination)
         if choice is None:
-            unlabelled.append(group.name)
+            unlabelled.append(name)
             continue
-        result[group.rows] = choice.scores[np.isin(group.of_machine, group.rows)]
-        how = f" by {choice.how}" if len(set(combination.methods)) > 1 else ""
-        chosen.append(f"{group.name} {', '.join(names[k] for k in choice.members)}{how}")
+        result[rows], members, method = choice
+        how = f" by {method}" if len(set(combination.methods)) > 1 else ""
+        chosen.append(f"{name} {', '.join(names[k] for k in members)}{how}")
     notes = [f"chosen by labels: {'; '.join(chosen)}"] if chosen else []
     if unlabelled:
         notes.append(
@@ -157,7 +128,7 @@ def best_members(
             f"there, by {combination.how}"
         )
     oracle = ["the labels of development test clips chose which members count, and how"]
-    return BestMembers(result, tuple(notes), tuple(oracle if chosen else ()))
+    return result, tuple(notes), tuple(oracle if chosen else ())
 
 
 def _groups(table: pd.DataFrame, rules: RuleSet) -> Iterator[_Group]:
@@ -165,12 +136,12 @@ def _groups(table: pd.DataFrame, rules: RuleSet) -> Iterator[_Group]:
     for machine_type, positions in table.groupby("machine_type").indices.items():
         of_machine = np.asarray(positions)
         if not tells_domains:
-            yield _Group(str(machine_type), of_machine, of_machine)
+            yield str(machine_type), of_machine, of_machine
             continue
         domains = table["domain"].iloc[of_machine].fillna("of unknown domain")
         for domain in sorted(set(domains)):
             rows = of_machine[(domains == domain).to_numpy(dtype=bool)]
-            yield _Group(f"{machine_type} {domain}", of_machine, rows)
+            yield f"{machine_type} {domain}", of_machine, rows
 
 
 def _best(
@@ -180,13 +151,14 @@ def _best(
     group: _Group,
     rules: RuleSet,
     combination: Combination,
-) -> _Choice | None:
-    """The choice for a group; its scores are those of the whole machine type."""
-    clips, machine = table.iloc[group.rows], table.iloc[group.of_machine]
+) -> tuple[_Floats, list[int], Method] | None:
+    """The scores of a group, its members and their method."""
+    _, of_machine, rows = group
+    clips, machine = table.iloc[rows], table.iloc[of_machine]
     is_test = (clips["split"] == "test").to_numpy(dtype=bool)
     measured = {}
-    for number, row in enumerate(scores[:, group.rows]):
-        counts = weights is None or (weights[number, group.rows] > 0.0).all()
+    for number, row in enumerate(scores[:, rows]):
+        counts = weights is None or (weights[number, rows] > 0.0).all()
         if counts and np.isfinite(row[is_test]).all():
             score = development_score(clips, row, rules)
             if score is not None:
@@ -198,11 +170,11 @@ def _best(
     for how in dict.fromkeys(combination.methods):
         for count in sorted(counts_of):
             members = sorted(best_first[:count])
-            part = np.ix_(np.array(members), group.of_machine)
+            part = np.ix_(np.array(members), of_machine)
             of_part = None if weights is None else weights[part]
             result = combine_by_section(scores[part], machine, how, of_part)
-            inside = result[np.isin(group.of_machine, group.rows)]
+            inside = result[np.isin(of_machine, rows)]
             score = development_score(clips, inside, rules)
             if score is not None and score > highest:
-                best, highest = _Choice(tuple(members), how, result), score
+                best, highest = (inside, members, how), score
     return best

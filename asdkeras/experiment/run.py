@@ -1,217 +1,38 @@
-"""From a recipe and a dataset to a run folder: train, represent, score, each done once."""
+"""What fills the folder of a run: train, represent, score, each done once."""
 
 import dataclasses
-import hashlib
-import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from asdkeras import systems
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.clip_table import clip_table, find_clips
-from asdkeras.data.store import ClipStore
 from asdkeras.errors import RecipeError
-from asdkeras.experiment.dataset import (
-    decoded,
-    find_data,
-    known_released,
-    known_truth,
-)
-from asdkeras.experiment.ensembles import member_of, write_ensemble
+from asdkeras.experiment.ensembles import Member, write_ensemble
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.memory import peak_mib
-from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
-from asdkeras.experiment.run_folder import RunFolder, claim, finish_trial, locked
+from asdkeras.experiment.open_run import Run, RunFiles
+from asdkeras.experiment.recipe import Recipe, system_config
+from asdkeras.experiment.run_folder import claim, finish_trial, locked
 from asdkeras.experiment.stages import largest_peak_mib, recorded
-from asdkeras.experiment.task_processes import Task, run_side_by_side
+from asdkeras.experiment.task_processes import run_side_by_side
 from asdkeras.experiment.units import Unit, read_representations, units_of, write_representations
-from asdkeras.progress import say, stage
-from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata, read_trial
+from asdkeras.progress import stage
+from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from asdkeras.systems.model_files import Models
-    from asdkeras.systems.system import Ensemble, System
-
-    AnySystem: TypeAlias = System[object, Models]
+    from asdkeras.systems.system import AnySystem, Ensemble
 
 AnyRun = TypeVar("AnyRun", bound="RunFiles")
 
 _SECTIONS_AT_ONCE = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class RunFiles:
-    """A recipe, the clips it is run on, and the folder of the run.
-
-    Attributes:
-        recipe: as it is run.
-        source: file the recipe was read from.
-        table: clip table, without supplemental clips.
-        folder: of the run.
-    """
-
-    recipe: Recipe
-    source: Path
-    table: pd.DataFrame
-    folder: RunFolder
-
-
-@dataclasses.dataclass(frozen=True)
-class Run(RunFiles):
-    """A run whose dataset is at hand, so that models can be trained.
-
-    Attributes:
-        data: where the dataset lies.
-        store: the audio; the index of the clip table says where in it a clip lies.
-        jobs: most tasks trained side by side, each in a process of its own; None leaves it to
-            the system: a model per section two at once, others one after the other in this
-            process.
-        is_in_process: whether everything is trained in this process whatever the system, for
-            programs that a new process could not import.
-    """
-
-    data: Path
-    store: ClipStore
-    jobs: int | None = None
-    is_in_process: bool = False
-
-
-def open_run(
-    system: str,
-    data: Path | None = None,
-    *,
-    variant: str | None = None,
-    machines: Sequence[str] | None = None,
-    recipe: str | None = None,
-    overrides: Sequence[str] = (),
-    runs: Path = Path("runs"),
-    jobs: int | None = None,
-) -> Run:
-    """Read recipe and dataset; nothing of the run itself is written yet.
-
-    Args:
-        system: name of the system.
-        data: dataset; None as in `find_data`.
-        variant: of the system; None takes the recipe's.
-        machines: machine types to use; None means all.
-        recipe: name or file; None chooses by dataset.
-        overrides: `key=value` changes of the recipe.
-        runs: folder of all runs.
-        jobs: as in `Run`.
-
-    Raises:
-        RecipeError: if system, variant, recipe or an override is not understood.
-        DataError: if the dataset is missing or damaged.
-    """
-    systems.check(system)
-    if recipe is not None:  # A wrong recipe shall not wait for the data.
-        load_recipe(find_recipe(system, "", recipe), system, variant, overrides)
-    data = find_data(data)
-    layout = find_clips(data)
-    source = find_recipe(system, layout.dataset, recipe)
-    content = load_recipe(source, system, variant, overrides)
-    table, notes = clip_table(
-        data,
-        layout,
-        machines,
-        truth=known_truth(layout.dataset),
-        released=known_released(layout) if content.clips.released_attributes else None,
-        supplemental=content.clips.supplemental,
-    )
-    for note in notes:
-        say(f"note: {note}")
-    return _opened(content, source, data, table, runs / system, jobs)
-
-
-def run_on_clips(
-    system: str,
-    table: pd.DataFrame,
-    data: Path,
-    *,
-    variant: str | None = None,
-    recipe: str | None = None,
-    overrides: Sequence[str] = (),
-    runs: Path,
-    jobs: int | None = None,
-) -> Run:
-    """As `open_run`, of a clip table that was read already.
-
-    Where its clips have nothing that the variant learns to tell apart, the one that the system
-    falls back to is taken, and the user is told.
-
-    Args:
-        system: name of the system.
-        table: clip table.
-        data: where it was read from.
-        variant: as in `open_run`.
-        recipe: name or file; None chooses by the dataset that the table names.
-        overrides: as in `open_run`.
-        runs: folder of all runs.
-        jobs: as in `Run`.
-
-    Raises:
-        RecipeError: if system, variant, recipe or an override is not understood.
-        DataError: if clips are damaged.
-    """
-    source = find_recipe(system, str(table["dataset"].iloc[0]), recipe)
-    content = load_recipe(source, system, variant, overrides)
-    import_keras()
-    able = _able_variant(content, source, table)
-    if able != content.variant:
-        say(
-            f"note: these clips leave {content.variant} nothing to tell apart; falling back to "
-            f"--variant {able}"
-        )
-        content = load_recipe(source, system, able, overrides)
-    return _opened(content, source, data, table, runs / system, jobs)
-
-
-def _able_variant(content: Recipe, source: Path, table: pd.DataFrame) -> str:
-    """The variant of a recipe, or the one its system falls back to on such clips."""
-    config = system_config(content, source)
-    fallback: Callable[[object, pd.DataFrame], str] | None
-    fallback = getattr(systems.load(content.system), "fallback", None)
-    return content.variant if fallback is None else fallback(config, table)
-
-
-def _opened(
-    content: Recipe, source: Path, data: Path, table: pd.DataFrame, place: Path, jobs: int | None
-) -> Run:
-    path = place / content.variant / str(table["dataset"].iloc[0])
-    if not (path / "recipe.yaml").exists():  # Else it has been checked before.
-        import_keras()
-        system_config(content, source)
-    store = decoded(table, content.audio)
-    for note in store.notes:
-        say(f"note: {note}")
-    folder = RunFolder(path, content.digest(), _fingerprint(table, store))
-    table = table[table["split"] != "supplemental"]
-    return Run(content, source, table, folder, data, store, jobs)
-
-
-def open_finished(folder: Path) -> RunFiles:
-    """A run that has scores, from the files in its folder alone.
-
-    Raises:
-        RecipeError: if there is no such run, or it has no scores yet.
-    """
-    source, environment = folder / "recipe.yaml", folder / "environment.json"
-    if not source.is_file() or not environment.is_file():
-        raise RecipeError(f"{folder}: no run. `asdkeras train` or `asdkeras eval` makes one.")
-    recipe = load_recipe(source)
-    scores = folder / "scores" / f"seed{recipe.seeds[0]}"
-    if not (scores / "scores.csv").is_file():
-        raise RecipeError(f"{folder}: has no scores yet. `asdkeras eval` finishes it.")
-    fingerprint = str(json.loads(environment.read_text("utf-8"))["data_fingerprint"])
-    own = RunFolder(folder, recipe.digest(), fingerprint)
-    return RunFiles(recipe, source, read_trial(scores).table, own)
 
 
 def missing_scores(run: RunFiles) -> list[int]:
@@ -310,9 +131,9 @@ def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
 def _combine_trials(run: Run, ensemble: "Ensemble", runs: dict[str, Run]) -> None:
     trials = {
         seed: [
-            member_of(
-                member.folder.scores(seed),
+            Member(
                 name,
+                member.folder.scores(seed),
                 machine_types=ensemble.members[name],
                 weights=ensemble.weights.get(name, {}),
             )
@@ -361,7 +182,7 @@ def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
             _train_unit(run, system, unit, tables[unit], seed)
         return
     run_side_by_side(
-        [Task(f"train {run.recipe.variant} {u} seed {s}", (run, u, s)) for u, s in missing],
+        [(f"train {run.recipe.variant} {u} seed {s}", (run, u, s)) for u, s in missing],
         _train_in_own_process,
         jobs=jobs,
         needed_mib=largest_peak_mib(run.folder.path),
@@ -382,7 +203,7 @@ def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
 
 def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, seed: int) -> None:
     """Train one unit, or load what is trained, and represent its clips."""
-    from asdkeras.experiment.training import Represented, discard_passes, represent
+    from asdkeras.experiment.training import discard_passes, represent
 
     folder = run.folder.task(unit, seed)
     name = f"{run.recipe.variant} {unit} seed {seed}"
@@ -393,15 +214,8 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
         with recorded(run.folder.path, f"train {name}"):
             models = _trained(run, system, table, seed, folder, f"train {name}")
     with recorded(run.folder.path, f"represent {unit} seed {seed}"):
-        represented = Represented(
-            system.represent(models),
-            models.clip_length,
-            models.keep,
-            system.inputs(models, table),
-            system.rows(models, table),
-        )
         clips = ClipSet(table, run.store, seed)
-        arrays = represent(represented, clips, system.batch_size, f"represent {name}")
+        arrays = represent(system, models, clips, f"represent {name}")
         write_representations(folder, arrays)
     run.folder.mark(folder, "DONE")
 
@@ -504,9 +318,3 @@ def _remarks(recipe: Recipe) -> list[str]:
     if recipe.clips.supplemental == "normal":
         remarks.append("supplemental clips were used as training clips")
     return remarks
-
-
-def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:
-    labels = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
-    text = labels.to_csv(index=False, lineterminator="\n")
-    return hashlib.sha256(f"{store.fingerprint}\n{text}".encode()).hexdigest()

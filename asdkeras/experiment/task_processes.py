@@ -11,31 +11,15 @@ import threading
 from collections.abc import Callable, Sequence
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
-from typing import NamedTuple
 
-from asdkeras import errors, progress
+from asdkeras import progress
 from asdkeras.errors import AsdkerasError, TrainingError
 from asdkeras.experiment.memory import free_mib, resident_mib
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-class Task(NamedTuple):
-    """One call of a function.
-
-    Attributes:
-        name: what messages call it.
-        arguments: of the function; they can be pickled.
-    """
-
-    name: str
-    arguments: tuple[object, ...]
-
-
-class _Started(NamedTuple):
-    task: Task
-    process: SpawnProcess
-    answers: connection.Connection
+Task = tuple[str, tuple[object, ...]]  # What messages call it; arguments that can be pickled.
 
 
 def run_side_by_side(
@@ -52,7 +36,7 @@ def run_side_by_side(
     system does not tell its free memory, `jobs` alone decides.
 
     Args:
-        tasks: in the order they are started in.
+        tasks: names, and arguments of `work`, in the order they are started in.
         work: does one task in its process and returns the peak of its memory in MiB. It
             stands in a module, so that a new process finds it.
         jobs: most tasks at once, from 1 on.
@@ -63,21 +47,23 @@ def run_side_by_side(
             on where they stood when they are run again.
         TrainingError: if a process ends without an answer.
     """
-    waiting, running = list(tasks), list[_Started]()
+    waiting, running = list(tasks), dict[connection.Connection, SpawnProcess]()
     try:
         while waiting or running:
-            while waiting and _has_room(running, jobs, needed_mib):
-                running.append(_start(waiting.pop(0), work, jobs))
-            for each in _ended(running):
-                needed_mib = max(_answer(each), needed_mib or 0.0)
+            while waiting and _has_room(list(running.values()), jobs, needed_mib):
+                answers, process = _start(waiting.pop(0), work, jobs)
+                running[answers] = process
+            ready = connection.wait(list(running), _SECONDS_BETWEEN_LOOKS)
+            for answers in [each for each in running if each in ready]:
+                needed_mib = max(_answer(running.pop(answers), answers), needed_mib or 0.0)
     finally:
-        for each in running:
-            each.process.terminate()
-        for each in running:
-            each.process.join()
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.join()
 
 
-def _has_room(running: Sequence[_Started], jobs: int, needed_mib: float | None) -> bool:
+def _has_room(running: Sequence[SpawnProcess], jobs: int, needed_mib: float | None) -> bool:
     if not running:
         return True
     if needed_mib is None or len(running) >= jobs:
@@ -85,51 +71,39 @@ def _has_room(running: Sequence[_Started], jobs: int, needed_mib: float | None) 
     free = free_mib()
     if free is None:
         return True
-    pids = [each.process.pid or 0 for each in running]
-    still_to_grow = sum(max(0.0, needed_mib - resident_mib(pid)) for pid in pids)
+    still_to_grow = sum(max(0.0, needed_mib - resident_mib(each.pid or 0)) for each in running)
     return free - still_to_grow >= needed_mib
 
 
-def _start(task: Task, work: Callable[..., float], jobs: int) -> _Started:
+def _start(
+    task: Task, work: Callable[..., float], jobs: int
+) -> tuple[connection.Connection, SpawnProcess]:
     context = multiprocessing.get_context("spawn")  # A fork would inherit TensorFlow's threads.
     answers, ours = context.Pipe(duplex=False)
     process = context.Process(
-        target=_in_own_process, args=(work, task, ours, jobs), name=task.name, daemon=True
+        target=_in_own_process, args=(work, task, ours, jobs), name=task[0], daemon=True
     )
     process.start()
     ours.close()  # So that the end of the process is the end of the answers.
-    return _Started(task, process, answers)
+    return answers, process
 
 
-def _ended(running: list[_Started]) -> list[_Started]:
-    """Take those out that have ended, after waiting for one a little."""
-    ready = connection.wait([each.answers for each in running], _SECONDS_BETWEEN_LOOKS)
-    ended = [each for each in running if each.answers in ready]
-    for each in ended:
-        running.remove(each)
-    return ended
-
-
-def _answer(ended: _Started) -> float:
+def _answer(process: SpawnProcess, answers: connection.Connection) -> float:
     try:
-        kind, content = ended.answers.recv()
+        answer = answers.recv()
     except EOFError:
-        kind, content = "nothing", None
-    ended.process.join()
-    if kind == "done":
-        return float(content)
-    if kind == "error":
-        name, message = content
-        raise getattr(errors, name)(message)
-    if kind == "interrupted":
-        raise KeyboardInterrupt
-    code = ended.process.exitcode
-    if kind == "bug" or code is None or code >= 0:
-        raise RuntimeError(f"{ended.task.name}: {content or f'ended with exit code {code}'}")
-    end = signal.Signals(-code).name
+        answer = None
+    process.join()
+    if isinstance(answer, BaseException):
+        raise answer
+    if answer is not None:
+        return float(answer)
+    code = process.exitcode
+    if code is None or code >= 0:
+        raise RuntimeError(f"{process.name}: ended with exit code {code}")
     raise TrainingError(
-        f"{ended.task.name}: its process was killed ({end}), perhaps for want of memory. What is "
-        "finished is kept: run it again with --jobs 1, or with smaller batches."
+        f"{process.name}: its process was killed ({signal.Signals(-code).name}), perhaps for want "
+        "of memory. What is finished is kept: run it again with --jobs 1, or with smaller batches."
     )
 
 
@@ -145,13 +119,11 @@ def _in_own_process(
     progress.show_plain_lines()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        answers.send(("done", work(*task.arguments)))
-    except AsdkerasError as error:
-        answers.send(("error", (type(error).__name__, str(error))))
-    except KeyboardInterrupt:
-        answers.send(("interrupted", None))
+        answers.send(work(*task[1]))
+    except (AsdkerasError, KeyboardInterrupt) as error:
+        answers.send(error)
     except BaseException as error:
-        answers.send(("bug", f"{type(error).__name__}: {error}"))
+        answers.send(RuntimeError(f"{task[0]}: {type(error).__name__}: {error}"))
         raise
 
 

@@ -9,10 +9,20 @@ import pandas as pd
 from asdkeras.experiment.units import Unit
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import OfArrays
-from asdkeras.systems.model_files import Models
-from asdkeras.systems.system import NormalClips, System, domains_of
+from asdkeras.systems.system import AnySystem, NormalClips, domains_of
 
 _SECTION = ["machine_type", "section"]
+
+
+class Section(NamedTuple):
+    """A section of a machine type."""
+
+    machine_type: str
+    section: str
+
+    def is_of(self, table: pd.DataFrame) -> pd.Series:
+        """Whether each clip of a table is of the section, bool Series."""
+        return (table["machine_type"] == self.machine_type) & (table["section"] == self.section)
 
 
 class UnitScores(NamedTuple):
@@ -34,29 +44,25 @@ class UnitScores(NamedTuple):
     oracle: tuple[str, ...]
 
 
-def sections_of(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Machine type and section of each section of a table, in ascending order."""
+def sections_of(table: pd.DataFrame) -> list[Section]:
+    """The sections of a table in ascending order."""
     keys = table[_SECTION].drop_duplicates().sort_values(_SECTION)
-    return [(str(one), str(other)) for one, other in keys.itertuples(index=False)]
+    return [Section(str(one), str(other)) for one, other in keys.itertuples(index=False)]
 
 
-def section_scorer(
-    system: System[object, Models], unit: Unit, machine_type: str, section: str, seed: int
-) -> SectionScorer:
+def section_scorer(system: AnySystem, unit: Unit, section: Section, seed: int) -> SectionScorer:
     """The scorer of one section, fitted to its training clips.
 
     Args:
         system: that trained the unit.
         unit: which the section is of.
-        machine_type: of the section.
-        section: its name.
+        section: which one.
         seed: of the trial.
     """
     is_training = (unit.table["split"] == "train").to_numpy(bool)
-    rows = np.flatnonzero(is_training & _is_of(unit.table, machine_type, section))
+    rows = np.flatnonzero(is_training & section.is_of(unit.table).to_numpy(bool))
     normal = NormalClips(
-        machine_type,
-        section,
+        *section,
         unit.table.iloc[rows],
         {name: each[rows] for name, each in unit.arrays.items()},
         np.searchsorted(np.flatnonzero(is_training), rows),
@@ -67,7 +73,7 @@ def section_scorer(
 
 
 def score_unit(
-    system: System[object, Models],
+    system: AnySystem,
     unit: Unit,
     seed: int,
     on_section: Callable[[str], None] = lambda name: None,
@@ -84,9 +90,9 @@ def score_unit(
     groups: list[pd.DataFrame] = []
     scorers: list[SectionScorer] = []
     table = unit.table
-    for machine_type, section in sections_of(table):
-        rows = np.flatnonzero(_is_of(table, machine_type, section))
-        scorer = section_scorer(system, unit, machine_type, section, seed)
+    for section in sections_of(table):
+        rows = np.flatnonzero(section.is_of(table))
+        scorer = section_scorer(system, unit, section, seed)
         clips = OfArrays(
             {name: each[rows] for name, each in unit.arrays.items()},
             (table["split"].iloc[rows] == "train").to_numpy(bool),
@@ -96,7 +102,7 @@ def score_unit(
         columns.append(scores.set_axis(table.index[rows]))
         groups.append(by_group.set_axis(table.index[rows]))
         scorers.append(scorer)
-        on_section(f"{machine_type}_{section}")
+        on_section("_".join(section))
     choice = system.choose(pd.concat(columns).loc[table.index], table)
     thresholds = system.thresholds(choice.columns, table, models=unit.models)
     return UnitScores(
@@ -106,11 +112,6 @@ def score_unit(
         (*_notes(scorers), *choice.notes, *thresholds.notes),
         choice.oracle,
     )
-
-
-def _is_of(table: pd.DataFrame, machine_type: str, section: str) -> np.ndarray:
-    is_here = (table["machine_type"] == machine_type) & (table["section"] == section)
-    return is_here.to_numpy(bool)
 
 
 def _notes(scorers: Sequence[SectionScorer]) -> list[str]:

@@ -39,6 +39,7 @@ LIGHT = [
     "experiment.dataset",
     "experiment.ensembles",
     "experiment.recipe",
+    "experiment.open_run",
     "experiment.run",
     "experiment.run_folder",
     "metrics.auc",

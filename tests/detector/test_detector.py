@@ -15,7 +15,8 @@ from asdkeras.cli import main
 from asdkeras.data.normal_clips import normal_clips
 from asdkeras.data.store import ClipStore
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.experiment.run import run_on_clips, score
+from asdkeras.experiment.open_run import run_on_clips
+from asdkeras.experiment.run import score
 from asdkeras.score_files import read_metadata, read_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")

@@ -6,12 +6,14 @@ import pandas as pd
 import pytest
 
 from asdkeras.detector import graph
-from asdkeras.detector.graph import Section, SectionGraph, section_graphs
+from asdkeras.detector.graph import SectionGraph, section_graphs
 from asdkeras.errors import RecipeError
 from asdkeras.experiment import run as runs
+from asdkeras.experiment.open_run import RunFiles
 from asdkeras.experiment.recipe import find_recipe, load_recipe
-from asdkeras.experiment.run import RunFiles, member_runs
+from asdkeras.experiment.run import member_runs
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
+from asdkeras.experiment.unit_scores import Section
 from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata, read_trial
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.thresholds import ThresholdRule

@@ -12,11 +12,11 @@ from threadpoolctl import threadpool_limits
 from asdkeras.corpus.mini import generate
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.detector.detector import Detector
+from asdkeras.experiment.open_run import run_on_clips
 from asdkeras.experiment.run import (
     is_ensemble,
     load_units,
     member_runs,
-    run_on_clips,
     score,
     system_of,
 )
@@ -115,11 +115,11 @@ def test_layers_and_detector_score_as_the_run_does(tiny, corpus, tmp_path, monke
 
     for trained, system in trained_runs(run):
         for unit in load_units(trained, system, seed):
-            for machine_type, section in sections_of(unit.table):
-                is_test = is_test_clip(unit.table, section)
+            for section in sections_of(unit.table):
+                is_test = is_test_clip(unit.table, section.section)
                 arrays = {name: each[is_test] for name, each in unit.arrays.items()}
                 with threadpool_limits(1):
-                    scorer = section_scorer(system, unit, machine_type, section, seed)
+                    scorer = section_scorer(system, unit, section, seed)
                     assert_layers_agree_with_scikit_learn(scorer, arrays, system.main_score)
     data.symlink_to(corpus)
     for name, machine in detector.machines.items():

@@ -46,6 +46,12 @@ def detector(seed=0, threshold=_MACHINE.threshold):
     return keras.Model(waveform, outputs)
 
 
+def replace(monkeypatch, format, write=None, read=None):
+    """Write or read a format in another way."""
+    old = exports.FORMATS[format]
+    monkeypatch.setitem(exports.FORMATS, format, (write or old[0], read or old[1]))
+
+
 @pytest.fixture(scope="module")
 def model():
     return detector()
@@ -116,7 +122,7 @@ def writes(other):
 
 
 def test_graph_that_disagrees_is_not_written(model, tmp_path, monkeypatch):
-    monkeypatch.setitem(exports.WRITERS, "keras", writes(detector(seed=1)))
+    replace(monkeypatch, "keras", write=writes(detector(seed=1)))
 
     with pytest.raises(ExportError, match=r"fan\.keras: not written as keras.*off by \d.*0.0001"):
         export_model(model, tmp_path / "fan.keras", "keras", _MACHINE)
@@ -127,9 +133,7 @@ def test_graph_that_disagrees_is_not_written(model, tmp_path, monkeypatch):
 def test_folder_that_disagrees_leaves_the_one_that_was_there(model, tmp_path, monkeypatch):
     (tmp_path / "fan").mkdir()
     (tmp_path / "fan" / "saved_model.pb").write_text("earlier")
-    monkeypatch.setitem(
-        exports.READERS, "saved_model", lambda path: lambda waveforms: {"other": waveforms}
-    )
+    replace(monkeypatch, "saved_model", read=lambda path: lambda waveforms: {"other": waveforms})
 
     with pytest.raises(ExportError, match=r"its outputs are \['other'\] in place of"):
         export_model(model, tmp_path / "fan", "saved_model", _MACHINE)
@@ -146,8 +150,8 @@ def test_saved_model_takes_the_place_of_an_earlier_one(model, tmp_path, monkeypa
         path.mkdir()
         (path / "saved_model.pb").write_text("later")
 
-    monkeypatch.setitem(exports.WRITERS, "saved_model", write)
-    monkeypatch.setitem(exports.READERS, "saved_model", lambda path: model.predict_on_batch)
+    replace(monkeypatch, "saved_model", write=write)
+    replace(monkeypatch, "saved_model", read=lambda path: model.predict_on_batch)
 
     export_model(model, tmp_path / "fan", "saved_model", _MACHINE)
 
@@ -159,7 +163,7 @@ def test_what_a_converter_cannot_express_is_told_in_one_line(model, tmp_path, mo
     def write(model, path):
         raise RuntimeError("operation Spin is unknown\nand a page of graph")
 
-    monkeypatch.setitem(exports.WRITERS, "onnx", write)
+    replace(monkeypatch, "onnx", write=write)
 
     with pytest.raises(ExportError) as caught:
         export_model(model, tmp_path / "fan.onnx", "onnx", _MACHINE)
@@ -195,9 +199,8 @@ def test_missing_package_is_told_with_the_command_that_installs_it(
     package, model, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setitem(export_formats.WRITERS, "onnx", export_formats.write_onnx)
     if package == "onnxruntime":
-        monkeypatch.setitem(exports.WRITERS, "onnx", lambda model, path: None)
+        replace(monkeypatch, "onnx", write=lambda model, path: None)
 
     with pytest.raises(AsdkerasError, match=rf"needs the package {package}: pip.*asdkeras\[onnx\]"):
         export_model(model, tmp_path / "fan.onnx", "onnx", _MACHINE)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asdkeras import __version__
-from asdkeras.detector.file import DetectorFile, save_file
+from asdkeras.detector.file import read_file, read_model, save_file
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import DataError
 
@@ -37,7 +37,7 @@ def saved(tmp_path):
 
 def refusal(path):
     with pytest.raises(DataError) as caught:
-        DetectorFile.open(path)
+        read_file(path)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"{path}: ")
     return str(caught.value)
@@ -57,12 +57,11 @@ def rewritten(path, change):
 
 
 def test_story_and_machines_are_read_as_they_were_written(saved):
-    file = DetectorFile.open(saved)
+    story, machines = read_file(saved)
 
-    assert file.path == saved
-    assert file.story == STORY
-    assert file.machines == {"fan": FAN, "pump_01": PUMP}
-    assert list(file.machines) == ["fan", "pump_01"]
+    assert story == STORY
+    assert machines == {"fan": FAN, "pump_01": PUMP}
+    assert list(machines) == ["fan", "pump_01"]
 
 
 def test_anybody_can_read_what_is_in_it(saved):
@@ -134,10 +133,10 @@ def test_a_truncated_file_is_cut_off(saved, share):
 def test_changed_bytes_are_noticed(saved):
     saved.write_bytes(saved.read_bytes().replace(b"bbbb", b"bbxb", 1))
 
-    file = DetectorFile.open(saved)
+    read_file(saved)
 
     with pytest.raises(DataError, match=r"machines/pump_01\.keras cannot be read: Bad CRC"):
-        file.load_model("pump_01")
+        read_model(saved, "pump_01")
 
 
 def test_changed_bytes_of_the_description_are_noticed(saved):
@@ -192,7 +191,7 @@ def with_machine(**changes):
 )
 def test_a_description_of_another_shape_is_damaged(saved, change, fault):
     with pytest.raises(DataError, match=fault) as caught:
-        DetectorFile.open(rewritten(saved, change))
+        read_file(rewritten(saved, change))
     assert "\n" not in str(caught.value)
 
 
@@ -227,8 +226,8 @@ def test_graphs_are_loaded_in_safe_mode_or_refused_in_one_line(tmp_path):
 
     save_file(tmp_path / "a.asd", STORY, machines, models)
     keras.saving.get_custom_objects().pop("elsewhere>Foreign")
-    file = DetectorFile.open(tmp_path / "a.asd")
-    loaded = file.load_model("fan")
+    path = tmp_path / "a.asd"
+    loaded = read_model(path, "fan")
 
     np.testing.assert_array_equal(
         loaded(clips)["anomaly_score"], models["fan"](clips)["anomaly_score"]
@@ -239,5 +238,5 @@ def test_graphs_are_loaded_in_safe_mode_or_refused_in_one_line(tmp_path):
         "torn": "cannot be loaded",
     }.items():
         with pytest.raises(DataError, match=f"{tmp_path}.*model of {name} .*{reason}") as caught:
-            file.load_model(name)
+            read_model(path, name)
         assert "\n" not in str(caught.value)

@@ -9,8 +9,9 @@ import pytest
 
 from asdkeras.detector import fit, graph
 from asdkeras.detector.fit import fit_machines
-from asdkeras.detector.graph import Section, SectionGraph
+from asdkeras.detector.graph import SectionGraph
 from asdkeras.errors import AsdkerasError, RecipeError
+from asdkeras.experiment.unit_scores import Section
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import representation
 from tests.clip_table import clip_table
@@ -56,7 +57,7 @@ def fitted(monkeypatch):
 
 
 def test_a_machine_of_one_section_goes_by_its_type(fitted):
-    machines = [each.machine for each in fitted(graph_of())]
+    machines = [machine for machine, _, _ in fitted(graph_of())]
 
     assert [machine.name for machine in machines] == ["fan_00", "fan_02", "saw"]
     assert [(machine.machine_type, machine.section) for machine in machines] == SECTIONS
@@ -70,7 +71,7 @@ def test_a_machine_of_one_section_goes_by_its_type(fitted):
     [(["fan"], ["fan_00", "fan_02"]), (["fan_02", "saw"], ["fan_02", "saw"])],
 )
 def test_machine_types_and_sections_can_be_chosen(fitted, wanted, names):
-    assert [each.machine.name for each in fitted(graph_of(), wanted)] == names
+    assert [machine.name for machine, _, _ in fitted(graph_of(), wanted)] == names
 
 
 def test_a_machine_that_the_run_lacks_is_refused(fitted):
@@ -86,8 +87,7 @@ def test_a_graph_that_disagrees_with_scikit_learn_is_refused(fitted, factor):
 
 def test_differences_are_relative_to_score_or_threshold(fitted):
     differences = [
-        fitted(graph_of(1.0 + 5e-5, threshold=threshold))[0].largest_difference
-        for threshold in (0.01, 100.0)
+        fitted(graph_of(1.0 + 5e-5, threshold=threshold))[0][2] for threshold in (0.01, 100.0)
     ]
 
     assert differences[0] == pytest.approx(5e-5, rel=0.01)

@@ -20,7 +20,7 @@ from asdkeras.data.audio import AudioConfig, read_audio
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.live import newest_blocks
 from asdkeras.detector.pcm import Gap
-from asdkeras.detector.stream import run_stream, score_stream
+from asdkeras.detector.stream import StreamOptions, run_stream, score_stream
 from asdkeras.errors import DataError, RecipeError
 from tests.real_data import real_data
 
@@ -352,7 +352,7 @@ RAW = {"pcm": "s16le", "rate": RATE_HZ}
 def run(content, detector=None, out=None, **options):
     out = io.StringIO() if out is None else out
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    is_any = run_stream(detector or FakeDetector(), file, out, **options)
+    is_any = run_stream(detector or FakeDetector(), file, out, StreamOptions(**options))
     return is_any, out.getvalue()
 
 
@@ -479,7 +479,7 @@ def piped_wav(samples, rate_hz):
 def through_a_pipe(path, detector, **options):
     out = io.StringIO()
     with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as cat:
-        run_stream(detector, cat.stdout, out, as_json=True, **options)
+        run_stream(detector, cat.stdout, out, StreamOptions(as_json=True, **options))
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -528,9 +528,10 @@ _PROGRAM = """
     # A shell that runs the tests in the background has it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     import numpy as np
-    from asdkeras.detector.stream import run_stream
+    from asdkeras.detector.stream import StreamOptions, run_stream
     from tests.detector.test_stream import FakeDetector
-    run_stream(FakeDetector(), sys.stdin.buffer, sys.stdout, pcm="s16le", rate=1000, live=True)
+    options = StreamOptions(pcm="s16le", rate=1000, live=True)
+    run_stream(FakeDetector(), sys.stdin.buffer, sys.stdout, options)
     print("ended")
     assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """

@@ -44,6 +44,24 @@ def member_columns(seed, num_clips):
     return pd.DataFrame({name: rng.normal(size=num_clips) for name in names})
 
 
+@dataclasses.dataclass(frozen=True)
+class Kept(Member):
+    """A member whose scores are in memory."""
+
+    kept: object = None
+    metadata: TrialMetadata = None
+    by_group: object = None
+
+    def __post_init__(self):
+        pass
+
+    def trial(self):
+        return self.kept
+
+    def groups(self):
+        return self.by_group
+
+
 def member(seed, choice="", machine_types=None, *, table=None, columns=None, **more):
     """A scored trial; `more` are other attributes of the member or of its metadata."""
     table = clip_table() if table is None else table
@@ -51,10 +69,11 @@ def member(seed, choice="", machine_types=None, *, table=None, columns=None, **m
     zeros = pd.Series(0.0, table.index)
     metadata = TrialMetadata("combined", "section", ("combined", "section"), {}, (f"note {seed}",))
     known = {field.name for field in dataclasses.fields(TrialMetadata)} & set(more)
-    return Member(
+    return Kept(
         f"member{seed}",
-        lambda: TrialScores(table, columns, zeros, zeros),
-        dataclasses.replace(metadata, **{name: more.pop(name) for name in known}),
+        None,
+        kept=TrialScores(table, columns, zeros, zeros),
+        metadata=dataclasses.replace(metadata, **{name: more.pop(name) for name in known}),
         choice=choice,
         machine_types=machine_types,
         **more,
@@ -683,8 +702,8 @@ def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written):
     first = groups_of(7, "section", "attribute_f-n")
     second = groups_of(8, "attribute_ac", "section")
     members = [
-        member(0, machine_types=("fan",), groups=lambda: first),
-        member(1, machine_types=("valve",), groups=lambda: second),
+        member(0, machine_types=("fan",), by_group=first),
+        member(1, machine_types=("valve",), by_group=second),
     ]
 
     groups = read_group_scores(written(members, equal_to_combined))
@@ -700,7 +719,7 @@ def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written):
 
 def test_clips_of_several_members_have_no_group_scores(written):
     first = groups_of(7, "section")
-    members = [member(0, groups=lambda: first), member(1, machine_types=("valve",))]
+    members = [member(0, by_group=first), member(1, machine_types=("valve",))]
 
     groups = read_group_scores(written(members, equal_to_combined))
 
@@ -709,6 +728,6 @@ def test_clips_of_several_members_have_no_group_scores(written):
 
 
 def test_members_that_share_all_clips_leave_no_group_scores(written):
-    members = [member(0, groups=lambda: groups_of(7, "section")), member(1)]
+    members = [member(0, by_group=groups_of(7, "section")), member(1)]
 
     assert read_group_scores(written(members, equal_to_combined)) is None

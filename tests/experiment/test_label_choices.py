@@ -1,5 +1,7 @@
 """Labels choose which members count, for each machine type and domain, and how."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,7 +59,8 @@ BEST_1 = dict(zip(DOMAINS, (0, 1, 2, 2), strict=True))
 
 def best(scores, table, numbers=(1,), methods=(), how="mean", weights=None):
     combination = Combination(how, best_from_labels=numbers, methods_from_labels=methods)
-    return best_members(scores, weights, NAMES, table, combination)
+    chosen = best_members(scores, weights, NAMES, table, combination)
+    return SimpleNamespace(**dict(zip(("scores", "notes", "oracle"), chosen, strict=True)))
 
 
 def test_the_best_member_of_each_machine_type_and_domain_counts_alone():

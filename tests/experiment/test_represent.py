@@ -1,10 +1,13 @@
 """What models make of clips: every row where it belongs, and none where nobody asked."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
-from asdkeras.experiment.training import Represented, represent
+from asdkeras.experiment.training import represent
+from asdkeras.systems.model_files import Models
 from tests.systems.recorded_clips import clip_table, noisy_clips
 
 CLIP_LENGTH = 4
@@ -23,8 +26,13 @@ def model(factor):
 
 
 def arrays_of(clips, batch_size, rows=None, inputs=None, **models):
-    unit = Represented(models, CLIP_LENGTH, "start", inputs or {}, rows or {})
-    return represent(unit, clips, batch_size)
+    system = SimpleNamespace(
+        batch_size=batch_size,
+        represent=lambda _: models,
+        inputs=lambda *_: inputs or {},
+        rows=lambda *_: rows or {},
+    )
+    return represent(system, Models(CLIP_LENGTH, 16_000, "start"), clips)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])

@@ -12,9 +12,11 @@ import soundfile
 from asdkeras.batches.steps import Schedule
 from asdkeras.batches.window_batches import Holdout, num_training_windows, window_batches
 from asdkeras.errors import RecipeError, TrainingError
+from asdkeras.experiment import open_run as opening
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training
-from asdkeras.experiment.run import load_units, open_finished, open_run, score, train
+from asdkeras.experiment.open_run import open_finished, open_run
+from asdkeras.experiment.run import load_units, score, train
 from asdkeras.experiment.units import units_of
 from asdkeras.score_files import read_metadata, read_trial
 from asdkeras.scorers.section_scorer import SectionScorer
@@ -109,7 +111,7 @@ def opened(tmp_path, monkeypatch):
             for section in sections:
                 write_clips(folder / machine, section)
         monkeypatch.setattr(runner, "system_of", lambda run: system)
-        monkeypatch.setattr(runner, "known_truth", lambda dataset: None)  # Whatever is fetched.
+        monkeypatch.setattr(opening, "known_truth", lambda dataset: None)  # Whatever is fetched.
         return open_run("wilkinghoff2021", folder, recipe="mini", runs=tmp_path / "runs")
 
     return opened
@@ -223,7 +225,7 @@ def test_a_training_stopped_in_the_middle_goes_on_with_the_frames_it_stored(
     system = Autoencoder("all")
     run = opened(system)
     with monkeypatch.context() as patch:
-        patch.setattr(training._Record, "on_epoch_begin", stop)
+        patch.setattr(training.RecordEpochs, "on_epoch_begin", stop)
         with pytest.raises(KeyboardInterrupt):
             train(run)
     assert files_of(run) == {"passes", "frames0.float32"}

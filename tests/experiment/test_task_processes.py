@@ -8,12 +8,12 @@ import pytest
 
 from asdkeras.errors import DataError, TrainingError
 from asdkeras.experiment import task_processes
-from asdkeras.experiment.task_processes import Task, run_side_by_side
+from asdkeras.experiment.task_processes import run_side_by_side
 from tests.experiment import process_work
 
 
 def tasks(folder, *names):
-    return [Task(f"train {name}", (folder, name)) for name in names]
+    return [(f"train {name}", (folder, name)) for name in names]
 
 
 def times(folder):
@@ -49,7 +49,7 @@ def test_the_first_task_runs_alone_as_long_as_nothing_is_known_of_its_memory(tmp
 
 
 def running(*resident):
-    return [SimpleNamespace(process=SimpleNamespace(pid=mib)) for mib in resident]
+    return [SimpleNamespace(pid=mib) for mib in resident]
 
 
 @pytest.mark.parametrize(

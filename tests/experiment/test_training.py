@@ -232,13 +232,13 @@ def test_recorded_values_are_kept_before_the_last_epoch_counts_as_done(
     context, front_end, monkeypatch
 ):
     saved_at = []
-    save = training._Record._save
+    save = training.RecordEpochs._save
 
     def watched(self, name):
         saved_at.append((name, (context.folder / "batch_values.npz").exists()))
         save(self, name)
 
-    monkeypatch.setattr(training._Record, "_save", watched)
+    monkeypatch.setattr(training.RecordEpochs, "_save", watched)
 
     fit(context, front_end)
 

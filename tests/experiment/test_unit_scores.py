@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 import soundfile
 
+from asdkeras.experiment import open_run as opening
 from asdkeras.experiment import run as runner
-from asdkeras.experiment.run import open_run, score
+from asdkeras.experiment.open_run import open_run
+from asdkeras.experiment.run import score
 from asdkeras.experiment.unit_scores import score_unit
 from asdkeras.experiment.units import Unit, write_representations
 from asdkeras.score_files import read_group_scores, read_metadata, read_trial
@@ -97,7 +99,7 @@ def opened(tmp_path, monkeypatch):
                     noise = 0.1 * np.random.default_rng(number).normal(size=64)
                     soundfile.write(path, noise, 16000)
         monkeypatch.setattr(runner, "system_of", lambda run: systems[run.recipe.variant])
-        monkeypatch.setattr(runner, "known_truth", lambda dataset: None)  # Whatever is fetched.
+        monkeypatch.setattr(opening, "known_truth", lambda dataset: None)  # Whatever is fetched.
         monkeypatch.setattr(runner, "_train_unit", trained)
         run = open_run(
             "wilkinghoff2021",

@@ -5,7 +5,7 @@ import pandas as pd
 
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.dsp.clip_length import fit_clip_length
-from asdkeras.experiment.training import Represented, TaskContext, represent
+from asdkeras.experiment.training import TaskContext, represent
 from asdkeras.experiment.unit_scores import score_unit
 from asdkeras.experiment.units import Unit
 
@@ -82,15 +82,7 @@ def training_of(clips):
 
 def represented(system, models, clips):
     """Name of a representation -> rows of all clips, as the runner computes them."""
-    table = clips.table
-    unit = Represented(
-        system.represent(models),
-        models.clip_length,
-        models.keep,
-        system.inputs(models, table),
-        system.rows(models, table),
-    )
-    return represent(unit, clips, system.batch_size)
+    return represent(system, models, clips)
 
 
 def scores_of(system, arrays, table, models, seed=0):

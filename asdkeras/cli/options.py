@@ -1,0 +1,76 @@
+"""What several commands share: kinds of arguments, options, exit codes."""
+
+import argparse
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+INTERRUPTED = 130  # What shells report for Ctrl-C.
+
+
+def count(text: str) -> int:
+    """A number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1. Received: {text!r}")
+    return int(text)
+
+
+def index(text: str) -> int:
+    """A number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number from 0. Received: {text!r}")
+    return int(text)
+
+
+class _Names(argparse.Action):
+    """Names separated by blanks or commas."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        names = [name for value in values for name in value.split(",") if name]
+        setattr(namespace, self.dest, names)
+
+
+def add_flag(command: argparse._ActionsContainer, option: str, text: str) -> None:
+    """Add an option without a value."""
+    command.add_argument(option, action="store_true", help=text)
+
+
+def add_names(command: argparse.ArgumentParser, option: str, text: str) -> None:
+    """Add an option that takes several names."""
+    command.add_argument(option, nargs="+", action=_Names, metavar="NAME", help=text)
+
+
+def add_path(
+    command: argparse._ActionsContainer,
+    name: str,
+    metavar: str,
+    text: str | None = None,
+    **more: Any,
+) -> None:
+    """Add an option, or an argument, that is the path of a file or folder."""
+    command.add_argument(name, type=Path, metavar=metavar, help=text, **more)
+
+
+def keywords(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All arguments of a command, for a function whose parameters are called like them."""
+    return {name: value for name, value in vars(arguments).items() if name != "handler"}
+
+
+def add_variant(command: argparse.ArgumentParser) -> None:
+    """Add the option that chooses the variant of a system."""
+    command.add_argument("--variant", help="a row of the paper's tables (default: the recipe's)")
+
+
+def add_recipe(command: argparse.ArgumentParser) -> None:
+    """Add the options that choose and change a recipe."""
+    command.add_argument(
+        "--recipe", help="a YAML file, or the name of one of the system's (default: by dataset)"
+    )
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one value of the recipe, such as config.epochs=3; may be repeated",
+    )

@@ -1,0 +1,146 @@
+"""Commands that show what is there: `score`, `compare`, `table`, `explain`, `report`, `list`."""
+
+import argparse
+import textwrap
+from pathlib import Path
+
+from asdkeras.cli.options import Commands, add_flag, add_names, add_path, count, keywords
+
+
+def add_score(commands: Commands) -> None:
+    """Add `score`."""
+    scoring = commands.add_parser(
+        "score", help="official metrics of anybody's score files; needs no model"
+    )
+    add_path(scoring, "folder", "DIR", "holds score files, and decision files if any")
+    scoring.add_argument("--year", type=int, required=True, help="of the challenge")
+    truth = "the published ground truth lies somewhere below (default: as fetched or adopted)"
+    add_path(scoring, "--truth", "DIR", truth, dest="truth_folder")
+    add_flag(scoring, "--official-format", "write the result file of that year's evaluator as well")
+    add_path(scoring, "--out", "DIR", "for the results (default: DIR/asdkeras_score)")
+    add_names(scoring, "--machines", "only these machine types (default: all must be there)")
+    scoring.add_argument("--backend", help="which of several score columns of ASDKit to read")
+    scoring.set_defaults(handler=_score)
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.submission_scores import score_submission
+
+    score_submission(**keywords(arguments))
+
+
+def add_compare(commands: Commands) -> None:
+    """Add `compare`."""
+    compare = commands.add_parser(
+        "compare", help="a run against the published tables; exit code 5 outside tolerance"
+    )
+    add_path(compare, "run", "RUN", "its folder")
+    compare.add_argument("--against", metavar="SYSTEM", help="whose paper (default: the run's)")
+    compare.add_argument(
+        "--score", metavar="NAME", help="one of its named scores (default: all that have a row)"
+    )
+    compare.add_argument("--row", help="of the paper's tables (default: that of the variant)")
+    tolerance = "where the paper prints no standard deviation (default 3)"
+    compare.add_argument("--tolerance", type=float, metavar="POINTS", help=tolerance)
+    compare.set_defaults(handler=_compare)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.results import compare_run
+
+    compare_run(**keywords(arguments))
+
+
+def add_table(commands: Commands) -> None:
+    """Add `table`."""
+    table = commands.add_parser(
+        "table", help="the results of several runs side by side, the best first"
+    )
+    add_path(
+        table,
+        "places",
+        "RUN_OR_FOLDER",
+        "folder of a run, or one below which runs lie (default: runs)",
+        nargs="*",
+        default=[Path("runs")],
+    )
+    add_path(table, "--out", "FILE", "write it too: .md, or .csv with every mean")
+    table.set_defaults(handler=_table)
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.side_by_side import show_side_by_side
+
+    show_side_by_side(**keywords(arguments))
+
+
+def add_explain(commands: Commands) -> None:
+    """Add `explain`."""
+    text = "what the scores of single clips are due to, for systems that tell"
+    explain = commands.add_parser("explain", help=text)
+    add_path(explain, "run", "RUN", "its folder")
+    which = explain.add_mutually_exclusive_group()
+    which.add_argument("--clips", nargs="+", metavar="NAME", help="file names of test clips")
+    top = "the clips farthest above their threshold (default 10)"
+    which.add_argument("--top", type=count, default=10, metavar="N", help=top)
+    explain.add_argument("--seed", type=int, metavar="K", help="of the trial (default: the first)")
+    explain.set_defaults(handler=_explain)
+
+
+def _explain(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.explanations import show_explanations
+
+    show_explanations(**keywords(arguments))
+
+
+def add_report(commands: Commands) -> None:
+    """Add `report`."""
+    report = commands.add_parser(
+        "report", help="one HTML file: results, training curves and embedding maps of runs"
+    )
+    add_path(report, "places", "RUN", "its folder, or one below which runs lie", nargs="+")
+    out = "default: report.html in the folder of the run; needed for several runs"
+    add_path(report, "--out", "FILE", out)
+    array = "of the representations to map (default: the embedding, the last one of several)"
+    report.add_argument("--array", metavar="NAME", help=array)
+    report.add_argument(
+        "--seed", type=int, metavar="K", help="of the trial to map (default: the first)"
+    )
+    report.add_argument(
+        "--split", choices=("train", "test"), help="map the clips of one split alone"
+    )
+    report.add_argument(
+        "--method", choices=("tsne", "pca"), default="tsne", help="of the maps (default: tsne)"
+    )
+    add_flag(report, "--open", "in the browser")
+    report.set_defaults(handler=_report)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    import webbrowser
+
+    from asdkeras.report.page import write_report
+
+    options = keywords(arguments)
+    is_to_open = options.pop("open")
+    path = write_report(**options)
+    print(path)
+    if is_to_open:
+        webbrowser.open(path.resolve().as_uri())
+
+
+def add_list(commands: Commands) -> None:
+    """Add `list`."""
+    listing = commands.add_parser("list", help="the systems and their recipes")
+    listing.set_defaults(handler=_list)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    from asdkeras import systems
+    from asdkeras.experiment.recipe import recipes_of
+
+    for name in systems.names():
+        print(f"{name}: {systems.title(name)}")
+        print(f"    recipes: {', '.join(recipes_of(name))}")
+        variants = f"    variants: {', '.join(systems.variants(name))}"
+        print(textwrap.fill(variants, 100, subsequent_indent=8 * " ", break_long_words=False))

@@ -1,0 +1,130 @@
+"""Commands that make runs: `train`, `eval`, `ensemble`."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asdkeras.cli.options import (
+    Commands,
+    add_names,
+    add_path,
+    add_recipe,
+    add_variant,
+    count,
+    keywords,
+)
+
+if TYPE_CHECKING:
+    from asdkeras.experiment.open_run import Run
+
+
+def add_train_and_eval(commands: Commands) -> None:
+    """Add `train` and `eval`, which take the same options."""
+    text = "train if needed, score, decide, evaluate, compare with the paper"
+    _add_run_options(commands, "train", "train what is missing").set_defaults(handler=_train)
+    _add_run_options(commands, "eval", text).set_defaults(handler=_eval)
+
+
+def _add_run_options(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+    command.add_argument("--system", required=True, help="see `asdkeras list`")
+    add_variant(command)
+    add_path(
+        command,
+        "--data",
+        "DIR",
+        "a dataset: official layout, a folder of machines, a CSV file, or the name of one "
+        "that was fetched or adopted, such as dcase2021 "
+        "(default: $ASDKERAS_DATA, else the generated mini corpus)",
+    )
+    add_names(command, "--machines", "only these machine types (fan) or sections of them (fan_00)")
+    add_recipe(command)
+    add_path(command, "--runs", "DIR", "default: runs", default=Path("runs"))
+    command.add_argument(
+        "--jobs",
+        type=count,
+        metavar="N",
+        help="models trained side by side, each in a process of its own, as memory allows "
+        "(default: 1; 2 where every section has a model of its own)",
+    )
+    return command
+
+
+def _opened(arguments: argparse.Namespace) -> "Run":
+    from asdkeras.experiment.open_run import open_run
+
+    return open_run(**keywords(arguments))
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from asdkeras.experiment.run import train
+
+    run = _opened(arguments)
+    train(run)
+    print(run.folder.path)
+
+
+def _eval(arguments: argparse.Namespace) -> None:
+    from asdkeras.experiment.run import score
+    from asdkeras.report.results import conclude
+
+    run = _opened(arguments)
+    score(run)
+    conclude(run.folder.path, run.recipe.system, run.recipe.seeds)
+
+
+def add_ensemble(commands: Commands) -> None:
+    """Add `ensemble`."""
+    ensemble = commands.add_parser(
+        "ensemble", help="make the scores of runs one, of any systems; trains nothing"
+    )
+    ensemble.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN[:CHOICE]",
+        help="folder of a run; behind a colon one of its named scores, such as `section`, or a "
+        "snapshot, such as `epoch100`",
+    )
+    add_path(ensemble, "--out", "DIR", "folder of the new run", required=True)
+    ensemble.add_argument(
+        "--combine",
+        dest="how",
+        choices=("mean", "sum", "median", "maximum", "rank"),
+        default="mean",
+        help="what the scores of a clip become; rank: the mean of its ranks among the test clips "
+        "of its section (default: mean)",
+    )
+    ensemble.add_argument(
+        "--normalize",
+        choices=("train", "test", "none"),
+        default="train",
+        help="shift and scale the scores of each run by its training or test clips of a section; "
+        "none: take all named scores as they are (default: train)",
+    )
+    ensemble.add_argument(
+        "--weights", nargs="+", type=float, metavar="W", help="one for each run (default: alike)"
+    )
+    ensemble.add_argument(
+        "--oracle-best",
+        dest="best_from_labels",
+        nargs="+",
+        type=count,
+        default=(),
+        metavar="N",
+        help="labels choose the N best runs for each machine type and domain, and of several N "
+        "the best; marked as an oracle",
+    )
+    ensemble.add_argument(
+        "--pool-trials",
+        dest="pools_trials",
+        action="store_true",
+        help="all trials of all runs make one result (default: trial k is made of trials k)",
+    )
+    ensemble.set_defaults(handler=_ensemble)
+
+
+def _ensemble(arguments: argparse.Namespace) -> None:
+    from asdkeras.experiment.combine_runs import combine_runs
+    from asdkeras.report.results import conclude
+
+    conclude(arguments.out, *combine_runs(**keywords(arguments)))

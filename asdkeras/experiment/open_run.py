@@ -1,0 +1,191 @@
+"""A run is opened: its recipe and clips are read, and its folder is found."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from asdkeras import systems
+from asdkeras.data.clip_table import clip_table, find_clips
+from asdkeras.data.places import cache_folder
+from asdkeras.data.store import ClipStore, open_store
+from asdkeras.errors import RecipeError
+from asdkeras.experiment.dataset import find_data, known_released, known_truth
+from asdkeras.experiment.import_keras import import_keras
+from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
+from asdkeras.experiment.run_folder import RunFolder
+from asdkeras.progress import say, stage
+from asdkeras.score_files import read_trial
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFiles:
+    """A recipe, the clips it is run on, and the folder of the run.
+
+    Attributes:
+        recipe: as it is run.
+        source: file the recipe was read from.
+        table: clip table, without supplemental clips.
+        folder: of the run.
+    """
+
+    recipe: Recipe
+    source: Path
+    table: pd.DataFrame
+    folder: RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(RunFiles):
+    """A run whose dataset is at hand, so that models can be trained.
+
+    Attributes:
+        data: where the dataset lies.
+        store: the audio; the index of the clip table says where in it a clip lies.
+        jobs: most tasks trained side by side, each in a process of its own; None leaves it to
+            the system: a model per section two at once, others one after the other in this
+            process.
+        is_in_process: whether everything is trained in this process whatever the system, for
+            programs that a new process could not import.
+    """
+
+    data: Path
+    store: ClipStore
+    jobs: int | None = None
+    is_in_process: bool = False
+
+
+def open_run(
+    system: str,
+    data: Path | None = None,
+    *,
+    variant: str | None = None,
+    machines: Sequence[str] | None = None,
+    recipe: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: Path = Path("runs"),
+    jobs: int | None = None,
+) -> Run:
+    """Read recipe and dataset; nothing of the run itself is written yet.
+
+    Args:
+        system: name of the system.
+        data: dataset; None as in `find_data`.
+        variant: of the system; None takes the recipe's.
+        machines: machine types to use; None means all.
+        recipe: name or file; None chooses by dataset.
+        overrides: `key=value` changes of the recipe.
+        runs: folder of all runs.
+        jobs: as in `Run`.
+
+    Raises:
+        RecipeError: if system, variant, recipe or an override is not understood.
+        DataError: if the dataset is missing or damaged.
+    """
+    systems.check(system)
+    if recipe is not None:  # A wrong recipe shall not wait for the data.
+        load_recipe(find_recipe(system, "", recipe), system, variant, overrides)
+    data = find_data(data)
+    layout = find_clips(data)
+    source = find_recipe(system, layout.dataset, recipe)
+    content = load_recipe(source, system, variant, overrides)
+    table, notes = clip_table(
+        data,
+        layout,
+        machines,
+        truth=known_truth(layout.dataset),
+        released=known_released(layout) if content.clips.released_attributes else None,
+        supplemental=content.clips.supplemental,
+    )
+    for note in notes:
+        say(f"note: {note}")
+    return _opened(content, source, data, table, runs / system, jobs)
+
+
+def run_on_clips(
+    system: str,
+    table: pd.DataFrame,
+    data: Path,
+    *,
+    variant: str | None = None,
+    recipe: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: Path,
+    jobs: int | None = None,
+) -> Run:
+    """As `open_run`, of a clip table that was read already.
+
+    Where its clips have nothing that the variant learns to tell apart, the one that the system
+    falls back to is taken, and the user is told.
+
+    Args:
+        system: name of the system.
+        table: clip table.
+        data: where it was read from.
+        variant: as in `open_run`.
+        recipe: name or file; None chooses by the dataset that the table names.
+        overrides: as in `open_run`.
+        runs: folder of all runs.
+        jobs: as in `Run`.
+
+    Raises:
+        RecipeError: if system, variant, recipe or an override is not understood.
+        DataError: if clips are damaged.
+    """
+    source = find_recipe(system, str(table["dataset"].iloc[0]), recipe)
+    content = load_recipe(source, system, variant, overrides)
+    import_keras()
+    config = system_config(content, source)
+    fallback: Callable[[object, pd.DataFrame], str] | None
+    fallback = getattr(systems.load(system), "fallback", None)
+    able = content.variant if fallback is None else fallback(config, table)
+    if able != content.variant:
+        say(
+            f"note: these clips leave {content.variant} nothing to tell apart; falling back to "
+            f"--variant {able}"
+        )
+        content = load_recipe(source, system, able, overrides)
+    return _opened(content, source, data, table, runs / system, jobs)
+
+
+def _opened(
+    content: Recipe, source: Path, data: Path, table: pd.DataFrame, place: Path, jobs: int | None
+) -> Run:
+    path = place / content.variant / str(table["dataset"].iloc[0])
+    if not (path / "recipe.yaml").exists():  # Else it has been checked before.
+        import_keras()
+        system_config(content, source)
+    with stage("decode clips") as update:
+        store = open_store(table, content.audio, cache_folder() / "store", on_progress=update)
+    for note in store.notes:
+        say(f"note: {note}")
+    folder = RunFolder(path, content.digest(), _fingerprint(table, store))
+    table = table[table["split"] != "supplemental"]
+    return Run(content, source, table, folder, data, store, jobs)
+
+
+def open_finished(folder: Path) -> RunFiles:
+    """A run that has scores, from the files in its folder alone.
+
+    Raises:
+        RecipeError: if there is no such run, or it has no scores yet.
+    """
+    source, environment = folder / "recipe.yaml", folder / "environment.json"
+    if not source.is_file() or not environment.is_file():
+        raise RecipeError(f"{folder}: no run. `asdkeras train` or `asdkeras eval` makes one.")
+    recipe = load_recipe(source)
+    scores = folder / "scores" / f"seed{recipe.seeds[0]}"
+    if not (scores / "scores.csv").is_file():
+        raise RecipeError(f"{folder}: has no scores yet. `asdkeras eval` finishes it.")
+    fingerprint = str(json.loads(environment.read_text("utf-8"))["data_fingerprint"])
+    own = RunFolder(folder, recipe.digest(), fingerprint)
+    return RunFiles(recipe, source, read_trial(scores).table, own)
+
+
+def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:
+    labels = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
+    text = labels.to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(f"{store.fingerprint}\n{text}".encode()).hexdigest()
