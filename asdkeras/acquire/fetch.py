@@ -102,14 +102,20 @@ def fetch_truth(dataset: Dataset, *, jobs: int) -> None:
     if not primary:
         say(f"{dataset.name}: its ground truth is not published, as far as is known")
         return
+
+    def download(role: str) -> list[str]:
+        files = dataset.truth_files(role)
+        wanted = [Download(f.url, folder / f.name, f"sha256:{f.sha256}", None) for f in files]
+        return download_all(wanted, jobs=jobs)
+
     with exclusive(folder, f"{folder}: another process is downloading into it. Wait for it."):
-        failures = _download_truth(dataset, "primary", jobs)
+        failures = download("primary")
         if failures and alternate:
             say(f"ground truth: {failures[0]} Trying {alternate[0].repository} instead.")
-            failures = _download_truth(dataset, "alternate", jobs)
+            failures = download("alternate")
         if failures:
             raise DataError(_report(failures, f"{len(failures)} files of the ground truth"))
-        for failure in _download_truth(dataset, "released_attributes", jobs):
+        for failure in download("released_attributes"):
             say(f"note: released attributes: {failure}")
     used = ", ".join(f"{source.repository} ({source.license})" for source in primary)
     say(f"ground truth of {dataset.name}: {used}, kept in {folder}")
@@ -326,14 +332,6 @@ def _selected(
             f"these parts. There are: {', '.join(dict.fromkeys(a.machine_type for a in of_parts))}."
         )
     return selected
-
-
-def _download_truth(dataset: Dataset, role: str, jobs: int) -> list[str]:
-    wanted = [
-        Download(file.url, truth_folder(dataset.name) / file.name, f"sha256:{file.sha256}", None)
-        for file in dataset.truth_files(role)
-    ]
-    return download_all(wanted, jobs=jobs)
 
 
 def _report(reasons: Sequence[str], what: str) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from asdkeras.batches.steps import folded_seed, one_hot, read_ahead, read_arrays, shuffled_steps
+from asdkeras.batches.steps import one_hot, read_ahead, read_arrays, shuffled_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +83,7 @@ def chunk_batches(clips, clip_length, keep, labels, crop, schedule):
             positions, firsts, crop.num_samples, clip_length, keep, crop.pad_mode
         )
 
-    def batch(epoch, step, positions):
-        seed = folded_seed(schedule.seed, epoch, step + 1)
+    def batch(seed, positions):
         places = tf.random.stateless_uniform(
             tf.shape(positions), seed, maxval=num_places, dtype=tf.int64
         )

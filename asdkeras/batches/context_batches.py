@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from asdkeras.batches.steps import folded_seed, read_ahead, read_arrays, shuffled_steps
+from asdkeras.batches.steps import read_ahead, read_arrays, shuffled_steps
 
 
 def context_batches(windows, context_fractions, noise_dim, schedule):
@@ -28,8 +28,8 @@ def context_batches(windows, context_fractions, noise_dim, schedule):
     num_points = math.prod(windows.shape)
     sizes = tf.constant([num_known(each, num_points) for each in context_fractions])
 
-    def batch(epoch, step, clips):
-        seeds = tf.random.split(folded_seed(schedule.seed, epoch, step + 1), 4)
+    def batch(seed, clips):
+        seeds = tf.random.split(seed, 4)
         starts = tf.random.stateless_uniform(
             tf.shape(clips), seeds[0], maxval=windows.per_clip, dtype=tf.int64
         )

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from asdkeras.batches.mixup import beta_weights, between, check_alpha
-from asdkeras.batches.steps import folded_seed, one_hot, read_ahead, read_arrays, slices
+from asdkeras.batches.steps import epoch_steps, one_hot, read_ahead, read_arrays, shuffled
 from asdkeras.batches.window_batches import num_in_batches
 
 
@@ -46,14 +46,10 @@ def pair_batches(windows, labels, groups, alpha, schedule, drop_remainder=False)
     check_alpha(alpha)
     _check_groups(windows, groups)
 
-    def epoch_steps(epoch):
-        orders = _orders_of_pairs(windows, groups, folded_seed(schedule.seed, epoch, 0))
-        steps = (slices(order[:num_met], schedule.batch_size) for order in orders)
-        numbered = tf.data.Dataset.zip(*steps).enumerate()
-        return numbered.map(lambda step, pairs: (epoch, step, *pairs))
+    def orders(seed):
+        return [order[:num_met] for order in _orders_of_pairs(windows, groups, seed)]
 
-    def batch(epoch, step, *pairs):
-        seed = folded_seed(schedule.seed, epoch, step + 1)
+    def batch(seed, *pairs):
         weights = beta_weights(seed, tf.size(pairs[0]), alpha)
         first, second = (read_arrays(windows.read, [each], windows.shape) for each in pairs)
         mixed = between(first, second, weights[:, :, tf.newaxis])
@@ -63,8 +59,7 @@ def pair_batches(windows, labels, groups, alpha, schedule, drop_remainder=False)
         classes = (one_hot(labels, indices // windows.per_clip) for indices in pairs)
         return inputs, {"section": between(*classes, weights)}
 
-    epochs = tf.data.Dataset.range(schedule.first, schedule.last)
-    return read_ahead(epochs.flat_map(epoch_steps), batch)
+    return read_ahead(epoch_steps(orders, schedule), batch)
 
 
 def _check_groups(windows, groups):
@@ -78,10 +73,7 @@ def _check_groups(windows, groups):
 def _orders_of_pairs(windows, groups, seed):
     """Which windows are first, and which second, in an epoch; two int64 `(windows,)`."""
     indices = tf.range(len(windows), dtype=tf.int64)
-    firsts, seconds = (
-        tf.random.experimental.stateless_shuffle(indices, each)
-        for each in tf.unstack(tf.random.split(seed, 2))
-    )
+    firsts, seconds = (shuffled(indices, each) for each in tf.unstack(tf.random.split(seed, 2)))
     if groups is None:
         return firsts, seconds
     # The n-th first window of a group goes with the n-th second window of the group.

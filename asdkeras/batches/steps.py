@@ -39,28 +39,38 @@ class Schedule:
     last: int
 
 
-def shuffled_steps(num_clips, schedule):
-    """Which clips each batch has, every clip once an epoch in an order of its own.
+def epoch_steps(orders, schedule):
+    """What each batch has, where a training counts epochs.
 
     The last, smaller batch of an epoch is kept.
 
     Args:
-        num_clips: int.
+        orders: from a seed to the orders of an epoch, a list of int64 tensors of one length; a
+            batch has the same places of each.
         schedule: `Schedule` in epochs.
 
     Returns:
-        `tf.data.Dataset` of (epoch, step, positions), int64; step from 0 in each epoch,
-        positions `(batch,)`.
+        `tf.data.Dataset` of (seed, *indices): the seed of the draws of the step, and int64
+        `(batch,)` of each order.
     """
 
-    def epoch_steps(epoch):
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(num_clips, dtype=tf.int64), folded_seed(schedule.seed, epoch, 0)
+    def steps(epoch):
+        batches = (
+            slices(order, schedule.batch_size)
+            for order in orders(folded_seed(schedule.seed, epoch, 0))
         )
-        steps = tf.data.Dataset.from_tensor_slices(order).batch(schedule.batch_size).enumerate()
-        return steps.map(lambda step, positions: (epoch, step, positions))
+        numbered = tf.data.Dataset.zip(tuple(batches)).enumerate()
+        return numbered.map(
+            lambda step, indices: (folded_seed(schedule.seed, epoch, step + 1), *indices)
+        )
 
-    return tf.data.Dataset.range(schedule.first, schedule.last).flat_map(epoch_steps)
+    return tf.data.Dataset.range(schedule.first, schedule.last).flat_map(steps)
+
+
+def shuffled_steps(num_clips, schedule):
+    """`epoch_steps` of all clips, every clip once an epoch in an order of its own."""
+    positions = tf.range(num_clips, dtype=tf.int64)
+    return epoch_steps(lambda seed: [shuffled(positions, seed)], schedule)
 
 
 def endless_positions(candidates, schedule, stream=0):
@@ -92,8 +102,7 @@ def endless_positions(candidates, schedule, stream=0):
     num_passes = -(-schedule.last * batch_size // len(candidates))
 
     def order(number):
-        seed = folded_seed(schedule.seed, stream, number)
-        return tf.random.experimental.stateless_shuffle(tf.constant(candidates), seed)
+        return shuffled(tf.constant(candidates), folded_seed(schedule.seed, stream, number))
 
     positions = tf.data.Dataset.range(first_pass, num_passes).map(order).unbatch().skip(num_met)
     batches = positions.batch(batch_size, drop_remainder=True)
@@ -104,6 +113,13 @@ def slices(order, batch_size):
     """The order, batch by batch; faster than element by element for a million of them."""
     starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), batch_size)
     return starts.map(lambda start: order[start : start + batch_size])
+
+
+def shuffled(values, seed):
+    """The values in an order that derives from the seed alone."""
+    # `index_shuffle` would need no memory, but keeps neighbors together, and of 65537 windows
+    # it would lose one.
+    return tf.random.experimental.stateless_shuffle(values, seed)
 
 
 def folded_seed(seed, epoch, number):

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from asdkeras.batches.mixup import applied_weights, mix, mix_labels
-from asdkeras.batches.steps import folded_seed, one_hot, read_ahead, read_arrays, shuffled_steps
+from asdkeras.batches.steps import one_hot, read_ahead, read_arrays, shuffled_steps
 
 _MIXED_LENGTH = 4096  # Samples of each clip mixed at once: the arrays between stay in the cache.
 
@@ -28,11 +28,9 @@ def training_batches(clips, clip_length, keep, labels, mixup, schedule):
         `(batch, classes)`, equal to the label inputs.
     """
 
-    def batch(epoch, step, positions):
+    def batch(seed, positions):
         clean = {name: one_hot(each, positions) for name, each in labels.items()}
-        draws = tf.random.stateless_uniform(
-            [2, tf.size(positions), 1], folded_seed(schedule.seed, epoch, step + 1)
-        )
+        draws = tf.random.stateless_uniform([2, tf.size(positions), 1], seed)
         weights = applied_weights(draws[0], draws[1], mixup.probability)
         mixed = {name: mix_labels(each, weights, mixup.labels) for name, each in clean.items()}
         inputs = {f"{name}_label": each for name, each in mixed.items()}

@@ -8,10 +8,12 @@ import tensorflow as tf
 
 from asdkeras.batches.steps import (
     endless_positions,
+    epoch_steps,
     folded_seed,
     one_hot,
     read_ahead,
     read_arrays,
+    shuffled,
     slices,
 )
 
@@ -109,15 +111,8 @@ def window_batches(windows, holdout, labels, schedule, drop_remainder=False):
     num_met = num_in_batches(count, schedule.batch_size, drop_remainder)
     candidates = _in_order_of_training(windows, holdout)[:count]
 
-    def epoch_steps(epoch):
-        # `index_shuffle` would need no memory, but keeps neighbors together, and of 65537
-        # windows it would lose one.
-        seed = folded_seed(schedule.seed, epoch, 0)
-        order = tf.random.experimental.stateless_shuffle(candidates, seed)
-        return slices(order[:num_met], schedule.batch_size)
-
-    steps = tf.data.Dataset.range(schedule.first, schedule.last).flat_map(epoch_steps)
-    return read_ahead(steps, lambda indices: _window_batch(windows, indices, labels))
+    steps = epoch_steps(lambda seed: [shuffled(candidates, seed)[:num_met]], schedule)
+    return read_ahead(steps, lambda _, indices: _window_batch(windows, indices, labels))
 
 
 def held_out_batches(windows, holdout, labels, batch_size):
@@ -184,7 +179,7 @@ def _in_order_of_training(windows, holdout):
         return indices
     # The 1 keeps this draw apart from the order of an epoch under the same seed.
     seed = folded_seed(holdout.seed, tf.constant(0, tf.int64), 1)
-    return tf.random.experimental.stateless_shuffle(indices, seed)
+    return shuffled(indices, seed)
 
 
 def _window_batch(windows, indices, labels):

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="asdkeras",
         description="Published systems for anomalous sound detection, reproduced with Keras.",
@@ -78,6 +78,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in _COMMANDS:
         add(commands)
+    return parser
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
     if getattr(arguments, "clips", None) == [] and not any(word.startswith("-") for word in rest):
         arguments.clips = rest  # `argparse` takes none that follow an option.

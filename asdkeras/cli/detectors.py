@@ -58,12 +58,12 @@ def add_fit(commands: Commands) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    options = ("system", "variant", "recipe", "overrides", "jobs", "work")
+    options = ("system", "variant", "recipe", "set", "jobs", "work")
     given = [name for name in options if getattr(arguments, name) not in (None, [])]
     if arguments.run is not None and given:
         raise RecipeError(
-            f"--{given[0].replace('overrides', 'set')}: a finished run is taken as it is. Leave it "
-            "out, or name a folder of clips in place of --run."
+            f"--{given[0]}: a finished run is taken as it is. Leave it out, or name a folder of "
+            "clips in place of --run."
         )
     if arguments.out.is_dir():
         raise RecipeError(f"--out: {arguments.out} is a folder. Name a file, such as machine.asd.")
@@ -79,7 +79,7 @@ def _fit(arguments: argparse.Namespace) -> None:
             DEFAULT_SYSTEM if arguments.system is None else arguments.system,
             variant=arguments.variant,
             recipe=arguments.recipe,
-            overrides=arguments.overrides,
+            overrides=arguments.set,
         )
         own = arguments.out.with_name(f"{arguments.out.name}.fit")
         with kept_until_done(own) if work is None else contextlib.nullcontext(work) as folder:

@@ -68,7 +68,6 @@ def add_recipe(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--set",
-        dest="overrides",
         action="append",
         default=[],
         metavar="KEY=VALUE",

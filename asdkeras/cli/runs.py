@@ -53,7 +53,8 @@ def _add_run_options(commands: Commands, name: str, text: str) -> argparse.Argum
 def _opened(arguments: argparse.Namespace) -> "Run":
     from asdkeras.experiment.open_run import open_run
 
-    return open_run(**keywords(arguments))
+    options = keywords(arguments)
+    return open_run(overrides=options.pop("set"), **options)
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -123,13 +123,6 @@ def test_a_part_is_continued(server, path, offset, size):
     assert server.ranges("/fan.zip") == [f"bytes={offset}-"]
 
 
-def test_an_empty_part_is_no_range(server, path):
-    put_part(path, b"")
-
-    assert bring(offer(server, path)) == []
-    assert server.ranges("/fan.zip") == [None]
-
-
 def test_a_whole_part_needs_no_request(server, path):
     put_part(path, BODY)
 
@@ -345,14 +338,6 @@ def test_no_server_is_a_reason(path):
         f"{url}: no connection: [Errno 111] Connection refused. "
         "Give the same command again to go on."
     )
-
-
-def test_the_reason_of_a_read_error_is_in_words(server, path):
-    wish = offer(server, path, then=Answer(reset_after=0, headers={"Content-Length": "5"}))
-
-    text = reason(wish._replace(size=None))
-
-    assert "Connection reset by peer. " in text or "more expected). " in text
 
 
 @pytest.mark.parametrize("url", ["no address", "ftp://127.0.0.1/fan.zip", "http://"])
@@ -691,13 +676,6 @@ def test_a_document_is_asked_for_again_after_trouble(server, trouble):
 
     assert read_json(server.url("/api")) == {"files": []}
     assert server.ranges("/api") == [None, None]
-
-
-@pytest.mark.usefixtures("_haste")
-def test_a_document_that_stalls_is_asked_for_again(server):
-    server.contents["/api"] = Content(b'{"files": []}', [Answer(stall_after=3)])
-
-    assert read_json(server.url("/api")) == {"files": []}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 
 import asdkeras
 from asdkeras.cli import main
@@ -18,8 +17,8 @@ from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.open_run import run_on_clips
 from asdkeras.experiment.run import score
 from asdkeras.score_files import read_metadata, read_trial
+from tests.trained_runs import eager_steps
 
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
 RATE_HZ = 16_000
 SHORT = (
     "config.ae.epochs=1",
@@ -50,10 +49,8 @@ def factory(root, machines=("press", "saw"), num_clips=6):
 
 @pytest.fixture(scope="module", autouse=True)
 def _without_graphs():
-    """A few steps are done sooner than the graph of one is traced."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with eager_steps():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,83 +1,40 @@
 """The detector of every system scores as its run does: found by the `Tiny:` lines of recipes."""
 
-import dataclasses
-import shutil
-
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
-from asdkeras.corpus.mini import generate
-from asdkeras.data.clip_table import clip_table, find_clips
+from asdkeras.data.store import ClipStore
 from asdkeras.detector.detector import Detector
-from asdkeras.experiment.open_run import run_on_clips
 from asdkeras.experiment.run import (
     is_ensemble,
     load_units,
     member_runs,
-    score,
     system_of,
 )
 from asdkeras.experiment.unit_scores import section_scorer, sections_of
 from asdkeras.score_files import read_metadata, read_trial
 from asdkeras.scorers.terms import OfArrays
 from tests.recipes.tiny_runs import tiny_runs
+from tests.trained_runs import eager_steps
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run"),
-]
+pytestmark = pytest.mark.slow
 TOLERANCE = 1e-5  # Of layers against scikit-learn.
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _without_graphs():
-    """A few steps are done sooner than the graph of one is traced."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.fixture(autouse=True)
-def _statistics_of_the_last_batch(monkeypatch):
-    """A few steps hardly move averages, with which a deep network gives all clips one value."""
-    plain = keras.layers.BatchNormalization.__init__
-
-    def init(self, *arguments, **options):
-        plain(self, *arguments, **{**options, "momentum": 0.0})
-
-    monkeypatch.setattr(keras.layers.BatchNormalization, "__init__", init)
+def _without_graphs():
+    with eager_steps():
+        yield
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """One machine type of the last year whose machines have several sections."""
-    root = tmp_path_factory.mktemp("corpus") / "mini"
-    return generate(root, year=2022, size="tiny", seed=0, machines=["fan"])
-
-
-def finished(tiny, data, runs):
-    """A run on few clips, whose test clips are of no known domain, as those of a detector."""
-    table, _ = clip_table(data, find_clips(data))
-    table = table.groupby(["section", "split", "domain"]).head(4).reset_index(drop=True)
-    table.loc[table["split"] == "test", "domain"] = None
-    options = tiny.parsed()
-    run = run_on_clips(
-        tiny.system, table, data, variant=options.variant, overrides=options.set, runs=runs
-    )
-    run = dataclasses.replace(run, is_in_process=True)
-    score(run)
-    return run
-
-
-def trained_runs(run):
+def trained(run):
     """The run, or the members of an ensemble, with their systems."""
     system = system_of(run)
     if not is_ensemble(system):
         return [(run, system)]
-    return [each for member in member_runs(run, system).values() for each in trained_runs(member)]
+    return [each for member in member_runs(run, system).values() for each in trained(member)]
 
 
 def is_test_clip(table, section):
@@ -101,27 +58,23 @@ def assert_layers_agree_with_scikit_learn(scorer, arrays, main_score):
 
 
 @pytest.mark.parametrize("tiny", tiny_runs(), ids=str)
-def test_layers_and_detector_score_as_the_run_does(tiny, corpus, tmp_path, monkeypatch):
-    monkeypatch.setenv("ASDKERAS_CACHE", str(tmp_path / "cache"))
-    data = tmp_path / "corpus"
-    data.symlink_to(corpus)
-    run = finished(tiny, data, tmp_path / "runs")
+def test_layers_and_detector_score_as_the_run_does(tiny, trained_runs, monkeypatch):
+    run = trained_runs.run(tiny)
     seed = run.recipe.seeds[0]
     trial, metadata = (read(run.folder.scores(seed)) for read in (read_trial, read_metadata))
-    data.unlink()
-    shutil.rmtree(tmp_path / "cache")
+    with monkeypatch.context() as patch:
+        patch.delattr(ClipStore, "read")
 
-    detector = Detector.of_run(run.folder.path)
+        detector = Detector.of_run(run.folder.path)
 
-    for trained, system in trained_runs(run):
-        for unit in load_units(trained, system, seed):
+    for member, system in trained(run):
+        for unit in load_units(member, system, seed):
             for section in sections_of(unit.table):
                 is_test = is_test_clip(unit.table, section.section)
                 arrays = {name: each[is_test] for name, each in unit.arrays.items()}
                 with threadpool_limits(1):
                     scorer = section_scorer(system, unit, section, seed)
                     assert_layers_agree_with_scikit_learn(scorer, arrays, system.main_score)
-    data.symlink_to(corpus)
     for name, machine in detector.machines.items():
         is_test = is_test_clip(run.table, machine.section)
         np.testing.assert_allclose(trial.thresholds[is_test], machine.threshold, rtol=1e-6)

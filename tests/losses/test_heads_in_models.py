@@ -96,8 +96,10 @@ def test_head_trains_in_half_precision(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run_eagerly", [False, True])
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    ("policy", "run_eagerly"),
+    [("float32", False), ("mixed_bfloat16", False), *((policy, True) for policy in POLICIES)],
+)
 @pytest.mark.parametrize("name", HEADS)
 def test_head_trains_in_any_precision_with_and_without_a_graph(name, policy, run_eagerly):
     check_training(name, policy, run_eagerly=run_eagerly)

@@ -1,9 +1,5 @@
 """The main job, from a folder of recordings to score files, metrics and a table."""
 
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +9,7 @@ import soundfile
 
 from asdkeras.cli import main
 from asdkeras.corpus.mini import generate
+from tests.trained_runs import eager_steps
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +17,9 @@ pytestmark = pytest.mark.slow
 SHORT = (
     *("--set", "config.epochs=2", "--set", "config.keep_epochs=[1,2]"),
     *("--set", "config.clip_length=16000", "--set", "config.batch_size=16"),
+    *("--set", "config.ensemble_subclusters=[1,2]"),
 )
+VARIANT = "two_heads_s2"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,8 +30,8 @@ def _own_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return generate(tmp_path_factory.mktemp("data") / "tiny", year=2021, size="tiny", seed=0)
+def corpus(trained_runs):
+    return trained_runs.corpus(2021)
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +42,25 @@ def runs(corpus, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def ensembles(corpus, runs):
+    """The same folder with the runs of an ensemble of four networks, one of them there before."""
+    with eager_steps():
+        assert main(command(corpus, runs, "--variant", "all_40")) == 0
+    return runs
+
+
 def command(data, runs, *more):
     where = ["--data", str(data), "--runs", str(runs)]
-    return ["eval", "--system", "wilkinghoff2021", *where, *SHORT, *more]
+    return ["eval", "--system", "wilkinghoff2021", *where, *SHORT, "--variant", VARIANT, *more]
 
 
-def run_folder(runs, variant="two_heads_s4", dataset="mini2021"):
+def run_folder(runs, variant=VARIANT, dataset="mini2021"):
     return runs / "wilkinghoff2021" / variant / dataset
 
 
 def score_files(runs, seed=0):
-    folder = next(Path(runs).rglob(f"scores/seed{seed}"))
+    folder = next(Path(runs).rglob(f"{VARIANT}/*/scores/seed{seed}"))
     return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
 
 
@@ -117,50 +124,6 @@ def test_another_recipe_does_not_overwrite_a_run(runs, corpus, capsys):
     assert written(runs) == before
 
 
-def test_a_second_seed_joins_the_first_and_gives_a_spread(runs, corpus):
-    before = written(runs)
-
-    assert main(command(corpus, runs, "--set", "seeds=[0, 1]")) == 0
-
-    summary = pd.read_csv(run_folder(runs) / "official.csv")
-    assert (summary["n_seeds"] == 2).all()
-    assert summary["standard_deviation"].notna().any()
-    assert score_files(runs, seed=0) != score_files(runs, seed=1)
-    assert before.items() <= written(runs).items()
-
-
-def test_a_run_killed_in_mid_training_goes_on_and_ends_in_the_same_bytes(corpus, tmp_path):
-    epochs = ("--set", "config.epochs=10", "--set", "config.keep_epochs=[1,10]")
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert main(command(corpus, whole, *epochs)) == 0
-
-    process = subprocess.Popen(
-        [sys.executable, "-m", "asdkeras", *command(corpus, killed, *epochs)]
-    )
-    rows = run_folder(killed) / "all" / "seed0" / "train.csv"
-    while not rows.with_name("weights.keras").exists() and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = pd.read_csv(rows)
-    assert 1 <= len(before) < 10
-    assert main(command(corpus, killed, *epochs)) == 0
-
-    assert score_files(killed) == score_files(whole)
-    after = pd.read_csv(rows)
-    assert after["epoch"].tolist() == list(range(1, 11))
-    assert (after.iloc[0] == before.iloc[0]).all()  # The time it took, too: not repeated.
-
-
-@pytest.fixture(scope="module")
-def ensembles(corpus, tmp_path_factory):
-    """The folder of the runs of an ensemble of four networks."""
-    folder = tmp_path_factory.mktemp("ensembles")
-    members = ("--set", "config.ensemble_subclusters=[1,2]")
-    assert main(command(corpus, folder, *members, "--variant", "all_40")) == 0
-    return folder
-
-
 def test_one_head_has_its_own_run(ensembles):
     columns = pd.read_csv(run_folder(ensembles, "one_head_s1") / "all" / "seed0" / "train.csv")
     assert "sections_scale" in columns
@@ -190,10 +153,9 @@ def test_an_ensemble_is_the_sum_of_its_members_name_by_name(ensembles):
 
 def test_other_ensembles_of_the_same_networks_train_nothing(ensembles, corpus, capsys):
     before = written(ensembles)
-    members = ("--set", "config.ensemble_subclusters=[1,2]")
 
     for variant in ("two_heads_20", "one_head_20", "selected_20"):
-        assert main(command(corpus, ensembles, *members, "--variant", variant)) == 0
+        assert main(command(corpus, ensembles, "--variant", variant)) == 0
 
     assert written(ensembles) == before
     selected, one_head = scores_of(ensembles, "selected_20"), scores_of(ensembles, "one_head_20")
@@ -228,10 +190,18 @@ def test_members_and_snapshots_can_be_dropped_without_training(ensembles, tmp_pa
     assert "can be compared" in capsys.readouterr().err
 
 
-def test_all_trials_of_a_run_can_be_pooled(ensembles, corpus, tmp_path):
-    members = ("--set", "config.ensemble_subclusters=[1,2]", "--variant", "one_head_s1")
-    assert main(command(corpus, ensembles, *members, "--set", "seeds=[0,1]")) == 0
-    run, out = run_folder(ensembles, "one_head_s1"), tmp_path / "pooled"
+def test_a_second_seed_joins_the_first_and_all_trials_can_be_pooled(ensembles, corpus, tmp_path):
+    before = written(ensembles)
+
+    with eager_steps():
+        assert main(command(corpus, ensembles, "--set", "seeds=[0,1]")) == 0
+
+    run, out = run_folder(ensembles), tmp_path / "pooled"
+    summary = pd.read_csv(run / "official.csv")
+    assert (summary["n_seeds"] == 2).all()
+    assert summary["standard_deviation"].notna().any()
+    assert score_files(ensembles, seed=0) != score_files(ensembles, seed=1)
+    assert before.items() <= written(ensembles).items()
 
     options = ["--normalize", "none", "--pool-trials", "--out", str(out)]
 
@@ -254,7 +224,8 @@ def test_the_ensemble_of_figure_3_is_the_mean_of_all_trials(corpus, tmp_path, ca
 
     outputs = []
     for _ in range(2):
-        assert main(words) == 0
+        with eager_steps():
+            assert main(words) == 0
         outputs.append(capsys.readouterr().out)
 
     assert outputs[0] == outputs[1]
@@ -304,7 +275,8 @@ def test_machines_that_no_member_scores_are_refused_before_training(tmp_path, ca
 def test_training_that_leaves_the_finite_numbers_stops_with_exit_code_4(corpus, tmp_path, capsys):
     more = ("--set", "config.learning_rate=1.0e+30", "--set", "config.scale_update=reference")
 
-    assert main(command(corpus, tmp_path, *more)) == 4
+    with eager_steps():
+        assert main(command(corpus, tmp_path, *more)) == 4
 
     error = capsys.readouterr().err
     assert "training diverged in epoch 1, step " in error
@@ -322,7 +294,8 @@ def test_recordings_of_ones_own_without_domains_or_labels_are_scored_and_decided
                 noise = 0.1 * rng.normal(size=16000)
                 soundfile.write(folder / f"clip_{number}.wav", noise, 16000)
 
-    assert main(command(tmp_path / "factory", tmp_path)) == 0
+    with eager_steps():
+        assert main(command(tmp_path / "factory", tmp_path)) == 0
 
     printed = capsys.readouterr().out
     assert "no labels: metrics skipped" in printed

@@ -30,12 +30,9 @@ SHORT = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _own_cache_and_threads(tmp_path_factory):
-    """How many threads a process has shows in the last digits of its sums, so in what it learns."""
+def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASDKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-            patch.setenv(name, "1")
         yield
 
 

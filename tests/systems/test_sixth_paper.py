@@ -25,8 +25,14 @@ MOST_LINES = 150
 DRIVER = """
 import json, sys
 from asdkeras.cli import main
+from asdkeras.experiment.import_keras import import_keras
 for command in json.loads(sys.argv[1]):
     print("$", *command, flush=True)
+    if command[0] != "list":
+        import_keras()
+        import tensorflow
+        # A few steps are done sooner than the graph of one is traced.
+        tensorflow.config.run_functions_eagerly(command[0] in ("eval", "fit"))
     code = main(command)
     if code:
         sys.exit(f"{' '.join(command)}: exit code {code}")

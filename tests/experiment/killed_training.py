@@ -1,0 +1,156 @@
+"""A training in two phases, killed in a moment that has a name: `python -m ... FOLDER MOMENT`."""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from asdkeras.experiment import training
+from asdkeras.experiment.training import TaskContext, make_repeatable
+from asdkeras.layers.resumable_dropout import ResumableDropout
+
+NUM_CLIPS, CLIP_LENGTH, BATCH_SIZE = 6, 16, 4
+EPOCHS = {"first": 2, "": 3}
+STEPS = -(-NUM_CLIPS * 8 // BATCH_SIZE)  # Frames of all clips.
+# One after the other, each in a process that goes on with what is there: the end of the name of
+# the moment, and which one of its kind.
+MOMENTS = {
+    "in_the_frames": (" front end 2", 1),
+    "in_the_first_phase": ("a task first 15", 1),
+    "between_phases": ("phase begins", 2),
+    "between_a_row_and_its_weights": ("train.csv is written", 2),
+    "between_the_last_values_and_weights": ("batch_values.npz is written", 1),
+}
+
+
+class Clips:
+    """Noise."""
+
+    def __len__(self):
+        return NUM_CLIPS
+
+    def read(self, positions, clip_length, keep):
+        noise = np.random.default_rng(0).normal(size=(NUM_CLIPS, clip_length))
+        return noise[positions].astype("float32")
+
+
+def autoencoder(learning_rate, encoder=None):
+    """Two layers with all that may have a state: dropout, averages, an optimizer."""
+    first = encoder or keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(3), ResumableDropout(0.3)]
+    )
+    layers = [keras.Input((2,)), first, keras.layers.BatchNormalization(), keras.layers.Dense(2)]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.Adam(learning_rate), "mse")
+    return model
+
+
+def train(folder, reach=lambda moment: None):
+    """Both phases in a folder; `reach` hears of every moment."""
+    folder.mkdir(exist_ok=True)
+    make_repeatable(0)
+    waveform = keras.Input((CLIP_LENGTH,))
+    front_end = keras.Model(waveform, keras.layers.Reshape((8, 2))(2.0 * waveform))
+    with TaskContext(folder, 0, pd.DataFrame(), "a task", Clips()) as context:
+        store = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 2)
+        windows = store.windows(1, 1)
+
+        def frames():
+            return windows.read(np.arange(NUM_CLIPS * 8)).reshape(-1, 2)
+
+        def moments():
+            store.open()
+            return {"mean": frames().mean(axis=0)}
+
+        mean = context.once("moments", moments)["mean"]
+
+        def batches(phase):
+            def of_epochs(first_epoch):
+                for epoch in range(first_epoch, EPOCHS[phase]):
+                    order = np.random.default_rng([len(phase), epoch]).permutation(NUM_CLIPS * 8)
+                    for rows in np.array_split(order, STEPS):
+                        yield (frames()[rows] - mean,) * 2
+
+            return of_epochs
+
+        reach("phase begins")
+        first = context.fit(
+            lambda: autoencoder(0.1),
+            batches("first"),
+            epochs=EPOCHS["first"],
+            steps_per_epoch=STEPS,
+            phase="first",
+        )
+        encoder = first.networks[EPOCHS["first"]].model.layers[0]
+        reach("phase begins")
+        context.fit(
+            lambda: autoencoder(0.01, encoder),
+            batches(""),
+            epochs=EPOCHS[""],
+            steps_per_epoch=STEPS,
+            keep_epochs=(1, EPOCHS[""]),
+            validation=lambda: (frames()[:9], frames()[:9]),
+            record=("loss",),
+        )
+
+
+@contextlib.contextmanager
+def watched(reach):
+    """Tell of every step and of every file, before and after it takes its place."""
+    stage, replacing, write_arrays = training.stage, training.replacing, training.write_arrays
+    write_text = training.write_text
+
+    @contextlib.contextmanager
+    def own_stage(name):
+        with stage(name) as update:
+
+            def own_update(done, total, detail=""):
+                update(done, total, detail)
+                reach(f"{name} {done}")
+
+            yield own_update
+
+    @contextlib.contextmanager
+    def own_replacing(path):
+        with replacing(path) as temporary:
+            yield temporary
+            reach(f"{path.name} is written")
+        reach(f"{path.name} is kept")
+
+    def own_write(write):
+        def own(path, content):
+            reach(f"{path.name} begins")
+            write(path, content)
+            reach(f"{path.name} is written")
+
+        return own
+
+    training.stage, training.replacing = own_stage, own_replacing
+    training.write_arrays, training.write_text = own_write(write_arrays), own_write(write_text)
+    yield
+
+
+def killer(end, count):
+    """A `reach` that kills this process in the moment whose name ends so for the nth time."""
+    seen = []
+
+    def reach(moment):
+        if moment.endswith(end):
+            seen.append(moment)
+            if len(seen) == count:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach
+
+
+if __name__ == "__main__":
+    tf.config.run_functions_eagerly(True)  # A few steps are done sooner than one is traced.
+    reach = killer(*MOMENTS[sys.argv[2]])
+    with watched(reach):
+        train(Path(sys.argv[1]), reach)
