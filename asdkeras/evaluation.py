@@ -1,9 +1,9 @@
 """Scores and decisions become metrics and their means."""
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
 
 METRICS = ("auc", "pauc", "precision", "recall", "f1")
-_OF_DECISIONS = METRICS[2:]
 METRIC_COLUMNS = (
     *("seed", "machine_type", "section", "domain"),
     *METRICS,
@@ -29,18 +28,11 @@ SUMMARY_COLUMNS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What labelled test clips say about scores, and where they say nothing.
+class Evaluation(NamedTuple):
+    """Metrics of labelled test clips, and clips that have none."""
 
-    Attributes:
-        metrics: one row per seed, machine type, section and domain, `METRIC_COLUMNS`.
-            Metrics lie in [0, 1]; NaN where the rules do not define one.
-        skipped: the rest, `SKIPPED_COLUMNS`; `reason` says why.
-    """
-
-    metrics: pd.DataFrame
-    skipped: pd.DataFrame
+    metrics: pd.DataFrame  # `METRIC_COLUMNS`, in [0, 1]; NaN where the rules define none.
+    skipped: pd.DataFrame  # `SKIPPED_COLUMNS`; `reason` says why.
 
 
 def evaluate(
@@ -52,20 +44,15 @@ def evaluate(
 ) -> Evaluation:
     """Measure scores and decisions on the labelled test clips of every section.
 
+    Clips without labels, and sections or domains with clips of one kind only, are skipped.
+
     Args:
         table: clip table.
-        anomaly_scores: float, `(clips,)` in the order of the table. Read for labelled
-            test clips only; higher means more anomalous.
+        anomaly_scores: `(clips,)` in the order of the table; higher means more anomalous.
         decisions: bool or 0/1, `(clips,)`, 1 for anomalous; None if there are none.
-        rules: the rules of the year, from `asdkeras.metrics.official`.
-        seed: of the run, copied into the result.
-
-    Returns:
-        metrics, and what was skipped because it has no labels or one kind of clip only.
 
     Raises:
-        DataError: if a labelled test clip has no finite score, or no domain where the
-            rules need one.
+        DataError: if a labelled test clip has no finite score, or no domain and the rules need it.
         ValueError: if scores or decisions do not fit the table.
     """
     clips = _test_clips(table, anomaly_scores, decisions)
@@ -94,33 +81,24 @@ def summarize(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
     A machine type is averaged over its sections, and for domain `all` over all rows the
     rules count. Harmonic rules average `all` machine types over every section at once;
     arithmetic ones average the machine types' means. The official score is the harmonic
-    mean of every AUC and pAUC that counts.
-
-    Args:
-        metrics: of `evaluate`; the metrics of several seeds one below the other.
-        rules: those the metrics were made with.
+    mean of every AUC and pAUC that counts. Metrics are of `evaluate`, those of several seeds
+    one below the other.
 
     Returns:
-        `SUMMARY_COLUMNS`, one row per part (`dev`, `eval`), machine type (or `all`),
-        domain (or `all`) and metric (`METRICS`, `official_score`). `value` is the mean
-        and `standard_deviation` the spread over seeds (N - 1, or what the rules say), NaN
-        with one seed. Precision, recall and F1 that are 0 somewhere have the mean 0, where
-        the evaluators print about 1e-15.
-        `n_sections` counts the sections of all machine types in the mean.
+        `SUMMARY_COLUMNS`, one row per part (`dev`, `eval`), machine type (or `all`), domain (or
+        `all`) and metric (`METRICS`, `official_score`). `value` is the mean over seeds and
+        `standard_deviation` their spread (N - 1, or what the rules say), NaN with one seed.
+        Precision, recall and F1 that are 0 somewhere have the mean 0, where the evaluators print
+        about 1e-15. `n_sections` counts the sections of all machine types in the mean.
     """
-    parts = [
-        rules.part_of(str(machine_type), str(section))
-        for machine_type, section in zip(metrics["machine_type"], metrics["section"], strict=True)
-    ]
     rows: list[dict[str, object]] = []
-    for (part, seed), group in metrics.assign(part=parts).groupby(["part", "seed"]):
+    for (part, seed), group in with_parts(metrics, rules).groupby(["part", "seed"]):
         of_machines: list[dict[str, object]] = []
         for machine_type, own in group.groupby("machine_type"):
             of_machines += _domain_means(own, rules, str(machine_type))
         of_all = _domain_means(group, rules, "all", pd.DataFrame(of_machines))
         rows += ({"part": part, "seed": seed, **row} for row in (*of_machines, *of_all))
     by_seed = pd.DataFrame(rows, columns=["part", "seed", *SUMMARY_COLUMNS[1:5], "n_sections"])
-
     keys = list(SUMMARY_COLUMNS[:4])
     summary = by_seed.groupby(keys, sort=False, as_index=False).agg(
         mean=("value", lambda values: values.mean(skipna=False)),
@@ -129,6 +107,12 @@ def summarize(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
         n_sections=("n_sections", "min"),
     )
     return summary.rename(columns={"mean": "value"})[list(SUMMARY_COLUMNS)]
+
+
+def with_parts(table: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
+    """A table with a column `part`: whether a section is of the `dev` or the `eval` set."""
+    places = zip(table["machine_type"], table["section"], strict=True)
+    return table.assign(part=[rules.part_of(str(name), str(section)) for name, section in places])
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
@@ -170,7 +154,7 @@ def _refuse_unusable(clips: pd.DataFrame, rules: RuleSet) -> None:
 
 
 def _section_rows(clips: pd.DataFrame, rules: RuleSet) -> Iterator[dict[str, object]]:
-    """Metrics of one section, or the reason against them, one row per domain."""
+    """Metrics of one section, or why there are none, one row per domain."""
     scores = clips["score"].to_numpy(dtype="float64")
     is_anomalous = clips["is_anomalous"].to_numpy(dtype=bool)
     domains = clips["domain"].fillna("").to_numpy(dtype=str)
@@ -201,7 +185,6 @@ def _domain_means(
     machine_type: str,
     of_machines: pd.DataFrame | None = None,
 ) -> Iterator[dict[str, object]]:
-    """Means of one machine type, or of all of them, by domain and metric."""
     domains = tuple(dict.fromkeys((*rules.rows, "all")))
     for domain in domains:
         for metric in METRICS:
@@ -213,9 +196,11 @@ def _domain_means(
             if of_machines is not None and rules.mean == "arithmetic":
                 same = (of_machines["domain"] == domain) & (of_machines["metric"] == metric)
                 values = of_machines.loc[same, "value"]
+            # The evaluators raise zeros to the machine epsilon, and print 1e-15 for the mean.
+            is_zero = metric in METRICS[2:] and rules.mean == "harmonic" and (values == 0.0).any()
             yield {
                 **{"machine_type": machine_type, "domain": domain, "metric": metric},
-                "value": _average(metric, values, rules),
+                "value": 0.0 if is_zero else rules.average(values),
                 "n_sections": _num_sections(rows, wanted),
             }
     for domain in domains:
@@ -230,14 +215,6 @@ def _domain_means(
                 "value": rules.average(pd.concat(counted)),
                 "n_sections": _num_sections(metrics, sum(wanted_by.values(), ())),
             }
-
-
-def _average(metric: str, values: "pd.Series[float]", rules: RuleSet) -> float:
-    """The mean of the rules. A harmonic mean is 0 as soon as one value is."""
-    # The evaluators raise zeros to the machine epsilon, and print 1e-15 for the mean.
-    if rules.mean == "harmonic" and metric in _OF_DECISIONS and (values == 0.0).any():
-        return 0.0
-    return rules.average(values)
 
 
 def _spread(values: "pd.Series[float]", rules: RuleSet) -> float:

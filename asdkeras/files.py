@@ -23,14 +23,8 @@ os.umask(_UMASK)
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well.
 
-    The temporary name ends like `path` does, because writers choose the format by
-    the ending. If the block raises, the temporary file is gone and `path` is as it was.
-
-    Args:
-        path: where the file shall be; its folder is made if missing.
-
-    Yields:
-        the path to write to.
+    The folder is made if missing. The temporary name ends like `path` does, because writers
+    choose the format by the ending. If the block raises, `path` is as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +58,7 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
 
 @contextlib.contextmanager
 def exclusive(folder: Path, refusal: str) -> Iterator[None]:
-    """Keep other processes out of a folder, and clear what a killed one left half.
-
-    Args:
-        folder: is made if missing.
-        refusal: what to tell whoever comes second.
+    """Keep other processes out of a folder, made if missing, and clear what a killed one left half.
 
     Raises:
         RecipeError: with the refusal, if another process is at work in the folder.

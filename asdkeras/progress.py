@@ -17,7 +17,6 @@ class Update(Protocol):
 
 
 def say(message: str) -> None:
-    """One line on standard error."""
     print(f"asdkeras: {message}", file=sys.stderr, flush=True)
 
 
@@ -29,14 +28,7 @@ def show_plain_lines() -> None:
 
 @contextlib.contextmanager
 def stage(name: str) -> Iterator[Update]:
-    """Show how far a stage has come.
-
-    Args:
-        name: what is being done, such as `train seed 0`.
-
-    Yields:
-        a function of (steps done, steps in all, what to show beside them).
-    """
+    """Show how far a stage, such as `train seed 0`, has come; yields the function that says so."""
     if sys.stderr.isatty() and not _is_plain:
         with _bar(name) as update:
             yield update

@@ -1,4 +1,7 @@
-"""The scores of one trial of a run: every clip, every named score, and what was decided."""
+"""The scores of one trial of a run: every clip, every named score, and what was decided.
+
+Reading raises a RecipeError if the trial has not been scored yet.
+"""
 
 import dataclasses
 import json
@@ -9,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from asdkeras.errors import RecipeError
-from asdkeras.files import replacing
+from asdkeras.files import write_text
 
 _PREFIX = "score_"
 _GROUP_PREFIX = "group_"
@@ -17,46 +20,27 @@ _TEXTS = ("dataset", "machine_type", "section", "domain", "split", "attributes",
 
 
 class TrialScores(NamedTuple):
-    """What `scores.csv` holds.
+    """What `scores.csv` holds, one row per clip."""
 
-    Attributes:
-        table: clip table; `path` is the name of the file alone.
-        columns: one row per clip, one column per named score, NaN where a score does not
-            apply; higher is more anomalous.
-        thresholds: float, `(clips,)`.
-        decisions: 0 or 1, `(clips,)`, 1 for anomalous.
-    """
-
-    table: pd.DataFrame
-    columns: pd.DataFrame
+    table: pd.DataFrame  # Clip table; `path` is the name of the file alone.
+    columns: pd.DataFrame  # Named scores, higher is more anomalous; NaN where one does not apply.
     thresholds: pd.Series
-    decisions: pd.Series
+    decisions: pd.Series  # 0 or 1, 1 for anomalous.
 
 
 @dataclasses.dataclass(frozen=True)
 class TrialMetadata:
-    """What the DONE of a scored trial says of its scores.
+    """What the DONE of a scored trial says about its scores."""
 
-    Attributes:
-        main_score: name of the score that is compared with the paper.
-        decision_score: name of the score that thresholds are compared with.
-        named_scores: scores worth a result of their own, the main one among them.
-        published_rows: score -> row of the published tables to compare it with.
-        notes: what a reader of the results should know, a line each.
-        oracle: choices that labels of test clips made, a line each.
-        pooled_seeds: the trials that are one result together; empty if this is one trial.
-    """
-
-    main_score: str
-    decision_score: str
-    named_scores: tuple[str, ...]
-    published_rows: Mapping[str, str]
-    notes: tuple[str, ...] = ()
-    oracle: tuple[str, ...] = ()
-    pooled_seeds: tuple[int, ...] = ()
+    main_score: str  # Compared with the paper.
+    decision_score: str  # Compared with the thresholds.
+    named_scores: tuple[str, ...]  # Worth a result of their own, the main one among them.
+    published_rows: Mapping[str, str]  # Score -> row of the published tables to compare it with.
+    notes: tuple[str, ...] = ()  # What a reader of the results should know, a line each.
+    oracle: tuple[str, ...] = ()  # Choices that labels of test clips made, a line each.
+    pooled_seeds: tuple[int, ...] = ()  # Trials that are one result together; empty if not pooled.
 
     def as_json(self) -> dict[str, object]:
-        """What the file has of it."""
         content = dataclasses.asdict(self)
         if not self.pooled_seeds:
             del content["pooled_seeds"]
@@ -70,32 +54,26 @@ def write_trial(folder: Path, trial: TrialScores) -> None:
         .join(trial.columns.add_prefix(_PREFIX))
         .assign(threshold=trial.thresholds, is_decided_anomalous=trial.decisions.astype(int))
     )
-    _write(folder / "scores.csv", content)
+    write_text(folder / "scores.csv", content.to_csv(index=False, lineterminator="\n"))
 
 
 def write_group_scores(
     folder: Path, table: pd.DataFrame, group_scores: pd.DataFrame | None
 ) -> None:
-    """Write `group_scores.csv` into the folder of a trial; without any, see that none is there.
-
-    Args:
-        folder: of the trial.
-        table: clip table.
-        group_scores: one row per clip of the table, one column per group.
-    """
+    """Write `group_scores.csv`, one column per group, into a trial's folder; None deletes it."""
     path = folder / "group_scores.csv"
     if group_scores is None:
         path.unlink(missing_ok=True)
         return
-    _write(path, clip_columns(table).join(group_scores.add_prefix(_GROUP_PREFIX)))
+    content = clip_columns(table).join(group_scores.add_prefix(_GROUP_PREFIX))
+    write_text(path, content.to_csv(index=False, lineterminator="\n"))
 
 
 def read_group_scores(folder: Path) -> pd.DataFrame | None:
-    """What a score is due to, in the row order of `scores.csv`; None if nothing tells.
+    """Scores of what the system learned, such as `section`; None if the trial has none.
 
-    Returns:
-        one column per group of what the system learned, such as `section`; NaN where a
-        machine type has no such group, higher is more anomalous.
+    In the row order of `scores.csv`; NaN where a machine type has no such group, higher is
+    more anomalous.
     """
     path = folder / "group_scores.csv"
     if not path.is_file():
@@ -113,16 +91,11 @@ def clip_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_trial(folder: Path) -> TrialScores:
-    """The inverse of `write_trial`, to the last digit.
-
-    Raises:
-        RecipeError: if the trial has not been scored yet.
-    """
+    """The inverse of `write_trial`, to the last digit."""
     scores = [f"{_PREFIX}{name}" for name in read_names(folder)]
-    types = {**dict.fromkeys(_TEXTS, "string"), "is_anomalous": "boolean"}
     content = pd.read_csv(
         folder / "scores.csv",
-        dtype=types,
+        dtype={**dict.fromkeys(_TEXTS, "string"), "is_anomalous": "boolean"},
         # A machine may be called NA; only nothing is nothing.
         keep_default_na=False,
         na_values=[""],
@@ -139,11 +112,7 @@ def read_trial(folder: Path) -> TrialScores:
 
 
 def read_names(folder: Path) -> list[str]:
-    """Names of the scores of a trial.
-
-    Raises:
-        RecipeError: if the trial has not been scored yet.
-    """
+    """Names of the scores of a trial."""
     try:
         header = pd.read_csv(folder / "scores.csv", nrows=0).columns
     except FileNotFoundError as error:
@@ -152,11 +121,6 @@ def read_names(folder: Path) -> list[str]:
 
 
 def read_metadata(folder: Path) -> TrialMetadata:
-    """What the DONE of a scored trial says.
-
-    Raises:
-        RecipeError: if the trial has not been scored yet.
-    """
     try:
         content = json.loads((folder / "DONE").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -173,29 +137,16 @@ def read_metadata(folder: Path) -> TrialMetadata:
 
 
 def trial_folders(run: Path, seeds: Sequence[int]) -> dict[int, Path]:
-    """Folders of the score files of a run by seed; pooled trials have but one.
-
-    Raises:
-        RecipeError: if the first trial has not been scored yet.
-    """
+    """Folders of the score files of a run by seed; pooled trials have but one."""
     folders = {seed: run / "scores" / f"seed{seed}" for seed in seeds}
     is_pooled = bool(read_metadata(folders[seeds[0]]).pooled_seeds)
     return {seeds[0]: folders[seeds[0]]} if is_pooled else folders
 
 
 def read_oracle(folders: Iterable[Path]) -> tuple[str, ...]:
-    """Which choices in these trials were made by labels of test clips; empty if none.
-
-    Raises:
-        RecipeError: if a trial has not been scored yet.
-    """
+    """Which choices in these trials were made by labels of test clips; empty if none."""
     lines = (line for folder in folders for line in read_metadata(folder).oracle)
     return tuple(dict.fromkeys(lines))
-
-
-def _write(path: Path, content: pd.DataFrame) -> None:
-    with replacing(path) as temporary:
-        content.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def _number(text: str) -> float:

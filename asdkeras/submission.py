@@ -7,7 +7,6 @@ And ASDKit's `<machine type>/test_score.csv`, which hold one column per backend.
 """
 
 import csv
-import dataclasses
 import math
 import os
 import re
@@ -43,43 +42,28 @@ _HEADER = "line 1 is a header, and these files have none"
 
 
 class Value(NamedTuple):
-    """One line of a score or decision file.
-
-    Attributes:
-        path: of the file.
-        machine_type: as the file name says it.
-        section: two digits; None if the file holds all sections of a machine type.
-        domain: source or target; None if the file name does not say it.
-        clip: name of the clip, without folders.
-        value: the score, or 0 or 1.
-    """
+    """One line of a score or decision file."""
 
     path: str
-    machine_type: str
-    section: str | None
-    domain: str | None
-    clip: str
-    value: float
+    machine_type: str  # As the file name says it.
+    section: str | None  # Two digits; None if the file holds all sections of a machine type.
+    domain: str | None  # None if the file name does not say it.
+    clip: str  # Without folders.
+    value: float  # The score, or 0 or 1.
 
 
-@dataclasses.dataclass(frozen=True)
-class SubmittedSystem:
-    """What one system says about test clips.
+class SubmittedSystem(NamedTuple):
+    """The score and decision files of one system.
 
-    Attributes:
-        name: its folder below the root, and the seed and tag in its file names if other
-            systems lie beside it; empty for the root itself.
-        folder: where its files are.
-        scores: all lines of score files.
-        decisions: all lines of decision files; none if there are no such files.
-        faults: what cannot be read, one line each.
+    Its name is its folder below the root (empty for the root itself), and the seed and tag in
+    its file names if other systems lie beside it.
     """
 
     name: str
     folder: Path
     scores: tuple[Value, ...]
-    decisions: tuple[Value, ...]
-    faults: tuple[str, ...]
+    decisions: tuple[Value, ...]  # Empty if there are no decision files.
+    faults: tuple[str, ...]  # What cannot be read, one line each.
 
 
 class _File(NamedTuple):
@@ -102,8 +86,6 @@ def file_name(
     Args:
         kind: `SCORE` or `DECISION`.
         dataset: as in the clip table; it decides whose year's names are used.
-        machine_type: as in the clip table.
-        section: two digits.
         domain: read for 2021 only, where every domain has a file of its own.
 
     Examples:
@@ -128,10 +110,9 @@ def write_submission(
     Nothing is written unless everything can be. A file is whole or not there.
 
     Args:
-        folder: made if missing.
-        table: clip table; its test clips are written.
-        anomaly_scores: float, `(clips,)` in the order of the table; read for test clips only.
-        decisions: bool or 0/1, `(clips,)` likewise, 1 for anomalous.
+        table: clip table.
+        anomaly_scores: `(clips,)` in the order of the table.
+        decisions: bool or 0/1, `(clips,)`, 1 for anomalous.
 
     Returns:
         the files, sorted.
@@ -148,12 +129,16 @@ def write_submission(
         clips = clips.sort_values("name", kind="stable")
         for kind, column in ((SCORE, "score"), (DECISION, "decision")):
             name = file_name(kind, dataset, machine_type, section, domain)
-            _refuse_duplicates(name, clips["name"])
+            twice = sorted({str(clip) for clip in clips["name"][clips["name"].duplicated()]})
+            if twice:
+                raise DataError(
+                    f"{name}: a clip name may stand once per file. {len(twice)} stand twice: "
+                    f"{shortened(twice)}. Rename the clips or remove the copies."
+                )
             # Floats are written so that reading them gives the same number again.
             texts[name] = clips[["name", column]].to_csv(
                 header=False, index=False, lineterminator="\n"
             )
-
     for name in sorted(texts):
         write_text(Path(folder) / name, texts[name])
     return [Path(folder) / name for name in sorted(texts)]
@@ -162,21 +147,15 @@ def write_submission(
 def read_systems(
     root: Path, year: int, machine_types: Collection[str], backend: str | None = None
 ) -> tuple[SubmittedSystem, ...]:
-    """Read every system whose files lie in or below a folder.
+    """Read every system whose files lie in or below a folder, sorted by name.
 
     A folder is a system. Folders named like a machine type belong to the folder above.
     Files of one folder that differ in seed or tag, as the baseline writes them, are
     several systems.
 
     Args:
-        root: folder.
-        year: of the challenge.
         machine_types: those of the year; files of others are faults.
-        backend: which of ASDKit's columns to read, with or without `AS-`. None takes the
-            only one there is.
-
-    Returns:
-        the systems by name, with all that is wrong with their files.
+        backend: which of ASDKit's columns to read, with or without `AS-`. None takes the only one.
 
     Raises:
         DataError: if there is no such folder, or no file of a submission in it.
@@ -361,7 +340,6 @@ def _test_clips(
     if not np.isin(flags[is_test], (0, 1)).all():
         raise ValueError("decisions must be 0 or 1, also for test clips without a label.")
     test["decision"] = flags[is_test].astype(int)
-
     bad = test["path"][~np.isfinite(test["score"])].tolist()
     if bad:
         raise DataError(f"anomaly scores must be finite. {len(bad)} are not: {shortened(bad)}")
@@ -375,12 +353,3 @@ def _test_clips(
         )
     test["file_domain"] = np.where(by_domain, test["domain"].fillna(""), "")
     return test
-
-
-def _refuse_duplicates(where: str, names: "pd.Series[str]") -> None:
-    twice = sorted({str(name) for name in names[names.duplicated()]})
-    if twice:
-        raise DataError(
-            f"{where}: a clip name may stand once per file. {len(twice)} stand twice: "
-            f"{shortened(twice)}. Rename the clips or remove the copies."
-        )

@@ -16,8 +16,9 @@ import tensorflow as tf
 
 from asdkeras.corpus.mini import generate
 from asdkeras.data.clip_table import clip_table, find_clips
+from asdkeras.experiment.open_run import run_on_clips
 from asdkeras.experiment.recipe import load_recipe
-from asdkeras.experiment.run import run_on_clips, score
+from asdkeras.experiment.run import score
 
 
 @contextlib.contextmanager

@@ -45,8 +45,7 @@ def load(system: str) -> pd.DataFrame:
     """What the paper of a system prints, or what is published of an official baseline.
 
     Args:
-        system: name of the system, such as `wilkinghoff2021` or `baseline2021`.
-            `baseline2023` is the baseline of 2024 as well.
+        system: such as `wilkinghoff2021` or `baseline2021`; `baseline2023` is also that of 2024.
 
     Returns:
         one row per printed figure in the order of print, with the columns of `COLUMNS`:
@@ -65,11 +64,9 @@ def load(system: str) -> pd.DataFrame:
           domains, empty for the figure of a single section. Where both are printed, the
           mean of the year's rules comes first;
         - `percent`: the figure, NaN where it cannot be read;
-        - `percent_sd`: its standard deviation over the trials, in percent, NaN where none
-          is printed;
+        - `percent_sd`: its standard deviation over the trials, NaN where none is printed;
         - `n_sections`: how many sections of all machine types it averages over;
-        - `rules`: the rules that say which clips meet; figures of different rules must not
-          be compared;
+        - `rules`: say which clips meet; figures of different rules must not be compared;
         - `note`: where the figure looks wrong or needs a word.
 
     Raises:
@@ -85,11 +82,7 @@ def load(system: str) -> pd.DataFrame:
 
 @functools.cache
 def convention(system: str) -> RuleSet | None:
-    """How the paper of a system averages what it prints.
-
-    Returns:
-        rules with the name of the system; None if it has no table, or those of its year.
-    """
+    """How a paper averages what it prints; None if like its year, or if it has no table."""
     if system not in names():
         return None
     with resources.files("asdkeras.published").joinpath(f"{system}.csv").open() as file:

@@ -22,11 +22,8 @@ from asdkeras.report.scored_runs import read_scored_run, recipe_of
 from asdkeras.score_files import clip_columns
 from asdkeras.scorers.section_standardization import section_moments
 
-NUM_CLIPS = 3
-"""Of a machine type and list."""
-
-RANGE_DB = int(re.findall(r"RANGE_DB = (\d+)", asset("clips.js"))[0])
-"""From the brightest to the darkest color of a spectrogram."""
+NUM_CLIPS = 3  # Of a machine type and list.
+RANGE_DB = int(re.findall(r"RANGE_DB = (\d+)", asset("clips.js"))[0])  # Of the color scale.
 
 _ANOMALOUS = (
     "Test clips whose scores lie farthest above their threshold, counted in standard deviations "
@@ -42,14 +39,10 @@ _LEFT_OUT = "sound left out, to keep this file small"
 
 
 def clip_keys(clips: pd.DataFrame) -> list[str]:
-    """Short names of clips, the same wherever a page shows them.
+    """Short names of clips, the same on every page, from their place in the dataset.
 
-    Args:
-        clips: with the columns `dataset`, `machine_type`, `section`, `domain`, `split`, `name`.
-
-    Returns:
-        of each clip seven letters, digits, `-` and `_`: 42 bits of a digest, so that two of ten
-        thousand clips share one in one of 80,000 pages.
+    Each has seven letters, digits, `-` and `_`: 42 bits of a digest, so that two of ten
+    thousand clips share one in one of 80,000 pages.
     """
     names = ("dataset", "machine_type", "section", "domain", "split", "name")
     columns = (clips[name].astype("string").fillna("") for name in names)
@@ -59,11 +52,7 @@ def clip_keys(clips: pd.DataFrame) -> list[str]:
 
 
 def judged_clips(run: FinishedRun, seed: int) -> pd.DataFrame:
-    """Every clip of one trial and what was decided of it.
-
-    Args:
-        run: a finished run.
-        seed: of the trial; where trials are pooled, any.
+    """Every clip of one trial with its score and decision.
 
     Returns:
         the clip table, the name of the file in place of its path, and
@@ -95,12 +84,7 @@ def judged_clips(run: FinishedRun, seed: int) -> pd.DataFrame:
 
 
 def most_anomalous(clips: pd.DataFrame, num_clips: int) -> pd.DataFrame:
-    """The test clips of each machine type with the largest margins, largest first.
-
-    Args:
-        clips: of `judged_clips`.
-        num_clips: how many of a machine type at most.
-    """
+    """The test clips of each machine type with the largest margins, largest first."""
     ranked = _judged(clips).sort_values(["machine_type", "margin"], ascending=[True, False])
     return ranked.groupby("machine_type").head(num_clips)
 
@@ -108,14 +92,8 @@ def most_anomalous(clips: pd.DataFrame, num_clips: int) -> pd.DataFrame:
 def most_wrongly_judged(clips: pd.DataFrame, num_clips: int) -> pd.DataFrame:
     """The test clips of each machine type farthest on the wrong side of their threshold.
 
-    Args:
-        clips: of `judged_clips`.
-        num_clips: how many of a machine type at most, of anomalous clips called normal and of
-            normal clips called anomalous each.
-
-    Returns:
-        rows of `clips` that are labelled and were decided otherwise: by machine type, the
-        missed anomalies first, then the false alarms, the worst first.
+    By machine type, the missed anomalies first, then the false alarms, so many of each at most,
+    the worst first.
     """
     judged = _judged(clips)
     labels = judged["is_anomalous"]
@@ -146,7 +124,6 @@ def clip_parts(
     """The clips of a run that are worth hearing, with their sounds.
 
     Args:
-        run: a finished run.
         maps: those of its embedding maps that the page shows.
         seed: of the trial they are of.
         num_clips: how many of each machine type and kind at most.
@@ -166,7 +143,6 @@ def clip_parts(
     files = find_sounds(run.folder)
     page_sounds = PageSounds(num_runs=1) if page_sounds is None else page_sounds
     sounds, reasons = page_sounds.add(by_importance(shown, chosen), files)
-
     cards = _Cards(level, sounds, reasons, page_sounds.keys, set())
     parts = [
         element("p", _ANOMALOUS if len(anomalous) else _NONE_JUDGED, class_="faint"),
@@ -274,7 +250,7 @@ def _facts(clip: pd.Series) -> str:
 
 
 def _data(run: FinishedRun, clips: pd.DataFrame, sounds: dict[str, Sound]) -> Markup:
-    """What marks and cards are about, for the script."""
+    """Names, facts and sounds of the clips, which the script of the page reads."""
     facts = {}
     for _, clip in clips.iterrows():
         kind = "training clip, " if clip["split"] == "train" else ""

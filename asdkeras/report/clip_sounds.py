@@ -20,13 +20,9 @@ from asdkeras.errors import DataError
 from asdkeras.progress import stage
 from asdkeras.report.scored_runs import read_environment
 
-SOUND_BYTES = 12_000_000
-"""Of all sounds of a page together, as they stand in it."""
-
+SOUND_BYTES = 12_000_000  # Of all sounds of a page together, as they stand in it.
 MAX_SECONDS = 12.0
-HIGHEST_RATE_HZ = 16000
-"""What a page shows of a sound: as much as the systems hear."""
-
+HIGHEST_RATE_HZ = 16000  # A page shows as much of a sound as the systems take in.
 # MP3 at a constant 57 kbit/s. At a sample rate of 16 kHz it would be no smaller, and would lose
 # all above 7.2 kHz; at less than this bit rate it is cut as well.
 _MP3_RATE_HZ = 22050
@@ -38,57 +34,36 @@ _FLAC: dict[str, Any] = {"format": "FLAC", "subtype": "PCM_16"}
 
 
 class Sound(NamedTuple):
-    """A recording as a page holds it.
+    """A recording as a page holds it."""
 
-    Attributes:
-        uri: `data:` address of the coded sound.
-        sample_rate_hz: up to half of it there is something to see.
-    """
-
-    uri: str
-    sample_rate_hz: int
+    uri: str  # `data:` address of the coded sound.
+    sample_rate_hz: int  # Up to half of it there is something to see.
 
 
 class SoundFiles(NamedTuple):
-    """Where the recordings of a run lie.
+    """Where the recordings of a run lie; none are known if the data are gone."""
 
-    Attributes:
-        data: as given to the run; empty if its folder does not say.
-        paths: (machine type, section, split, file name) -> file; none if the data are gone.
-    """
-
-    data: str
-    paths: dict[tuple[str, str, str, str], Path]
+    data: str  # As given to the run; empty if its folder does not say.
+    paths: dict[tuple[str, str, str, str], Path]  # By machine type, section, split, file name.
 
     def of(self, clip: pd.Series) -> Path | None:
-        """The file of a clip, None if it is not there."""
         return self.paths.get((clip["machine_type"], clip["section"], clip["split"], clip["name"]))
 
 
 @dataclasses.dataclass
 class PageSounds:
-    """What a page has of sounds: each once, all within a budget.
+    """The sounds of a page: each once, all within a budget, of which runs get equal shares."""
 
-    Attributes:
-        num_runs: runs that are still to add theirs; each may use an equal share of what is
-            left.
-        bytes_left: of the budget, as sounds stand in the page.
-        keys: of the clips whose sounds are in the page.
-    """
-
-    num_runs: int
-    bytes_left: int = SOUND_BYTES
-    keys: set[str] = dataclasses.field(default_factory=set)
+    num_runs: int  # Runs that still have to add their sounds.
+    bytes_left: int = SOUND_BYTES  # As sounds stand in the page.
+    keys: set[str] = dataclasses.field(default_factory=set)  # Clips that have a sound.
 
     def add(
         self, clips: pd.DataFrame, files: SoundFiles
     ) -> tuple[dict[str, Sound], dict[str, str]]:
         """Code the recordings of one run's clips, from the first on, until its share is used up.
 
-        Args:
-            clips: of `asdkeras.report.clip_section.judged_clips`, in the order of their
-                importance.
-            files: where their recordings lie.
+        Clips are of `asdkeras.report.clip_section.judged_clips`, the most important first.
 
         Returns:
             the new sounds by key, and by key why a clip has none although there is room.
@@ -151,13 +126,8 @@ def embed(path: Path) -> Sound:
 def by_importance(clips: pd.DataFrame, first: Iterable[str]) -> pd.DataFrame:
     """The order in which clips get their sounds.
 
-    Args:
-        clips: of `asdkeras.report.clip_section.judged_clips`.
-        first: keys of those that come first, in this order.
-
-    Returns:
-        these, then test clips, then training clips; machine types, sections and domains take
-        turns.
+    Those with the keys in `first` come first, in this order, then test clips, then training
+    clips; machine types, sections and domains take turns.
     """
     rank = pd.Series({key: number for number, key in enumerate(dict.fromkeys(first))})
     places = ("split", "machine_type", "section", "domain")

@@ -1,8 +1,7 @@
 """The paper beside ours, figure by figure, with a tolerance and a verdict.
 
 Ours is measured under the paper's own convention, which need not be that of its year, on
-the score files of a run. A figure that is not within its tolerance is what makes this a
-regression test against the published tables.
+the score files of a run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from asdkeras.evaluation import METRICS, evaluate, summarize, write_csv
+from asdkeras.evaluation import METRICS, evaluate, summarize, with_parts, write_csv
 from asdkeras.files import write_text
 from asdkeras.metrics.official import RULES, RuleSet, rules_for
 from asdkeras.published import papers as published_tables
@@ -27,33 +26,20 @@ COLUMNS = (
 )
 PLACE = ("part", "machine_type", "section", "domain", "metric")
 _COUNTED = ("within", "outside")
-MEASURED = (*_COUNTED, "contradicted")
-"""Verdicts on figures that may stand beside ours."""
+MEASURED = (*_COUNTED, "contradicted")  # Verdicts on figures that may stand beside ours.
 
 
 class Scored(NamedTuple):
-    """The test clips of one trial.
-
-    Attributes:
-        table: clip table, with labels where they are known.
-        anomaly_scores: float, `(clips,)`.
-        decisions: 0 or 1, `(clips,)`; None if nothing is decided by these scores.
-    """
+    """The test clips of one trial, with labels where they are known."""
 
     table: pd.DataFrame
     anomaly_scores: pd.Series
-    decisions: pd.Series | None
+    decisions: pd.Series | None  # 0 or 1; None if these scores decide nothing.
 
 
 def convention_of(system: str, dataset: str) -> RuleSet:
     """The rules a paper prints its figures by; those of the year if it has none of its own."""
     return published_tables.convention(system) or rules_for(dataset)
-
-
-def with_parts(table: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
-    """A table with a column `part`: whether a section is of the `dev` or the `eval` set."""
-    places = zip(table["machine_type"], table["section"], strict=True)
-    return table.assign(part=[rules.part_of(str(name), str(section)) for name, section in places])
 
 
 def read_alike(rules: RuleSet, others: RuleSet) -> bool:
@@ -121,16 +107,10 @@ def is_met(comparison: pd.DataFrame) -> bool | None:
 
 
 def printed_means(comparison: pd.DataFrame, rules: RuleSet, convention: RuleSet) -> pd.DataFrame:
-    """The printed means that may stand in the table of a run, each once.
+    """The printed means that may stand in the table of a run, each once, with `comparable` (bool).
 
-    Args:
-        comparison: of `compare`.
-        rules: those of the run.
-        convention: the paper's; nothing is comparable if other clips meet under it.
-
-    Returns:
-        rows of `comparison` by its mean, with a column `comparable`. A figure that is lost
-        in one table is taken from another.
+    None is comparable if other clips meet under the paper's convention. A figure that is lost in
+    one table is taken from another.
     """
     is_mean = (comparison["section"] == "all") & (comparison["average"] == rules.mean)
     means = comparison[is_mean & comparison["published"].notna()]
@@ -147,14 +127,7 @@ def marked(frame: pd.DataFrame, oracle: Sequence[str]) -> pd.DataFrame:
 def write_comparison(
     folder: Path, comparison: pd.DataFrame, title: str, oracle: Sequence[str] = ()
 ) -> None:
-    """Write `compare.csv` and `compare.md`.
-
-    Args:
-        folder: where to.
-        comparison: of `compare`.
-        title: heading of `compare.md`.
-        oracle: choices that labels of test clips made; both files list them.
-    """
+    """Write `compare.csv` and `compare.md`, with the choices that labels of test clips made."""
     write_csv(folder / "compare.csv", marked(comparison, oracle))
     lines = "".join(f"oracle: {line}\n\n" for line in oracle)
     write_text(folder / "compare.md", f"# {title}\n\n{lines}{as_markdown(comparison)}")

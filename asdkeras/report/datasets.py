@@ -10,7 +10,6 @@ from rich.text import Text
 from asdkeras.acquire.adopt import Adoption
 from asdkeras.acquire.inventory import Holding, Stock
 from asdkeras.acquire.verify import Verification
-from asdkeras.data.manifest import Dataset
 from asdkeras.data.places import Card
 from asdkeras.report.terminal import new_grid, print_line
 
@@ -25,13 +24,7 @@ _GB_PER_HOUR = 0.1152  # 16-bit mono at 16 kHz.
 def print_datasets(
     holdings: Sequence[Holding], *, sources: bool, console: Console | None = None
 ) -> None:
-    """Print datasets, part by part, and what is here of them.
-
-    Args:
-        holdings: one per dataset.
-        sources: whether to print where recordings and ground truth come from.
-        console: default standard output.
-    """
+    """Print datasets, part by part, what is here of them, and where they come from if wanted."""
     console = console or Console()
     for holding in holdings:
         dataset = holding.dataset
@@ -48,19 +41,15 @@ def print_datasets(
             print_line(console, f"here: {_places(holding.card)}")
         console.print(_parts_table(holding))
         if sources:
-            _print_sources(console, dataset)
+            for record in dataset.records:
+                print_line(console, f"{_PARTS.get(record.part, 'ground truth')}: {record.page}")
+            for source in dataset.truth:
+                if source.role == "primary":
+                    where = f"{source.repository} at {source.commit[:7]}"
+                    print_line(console, f"ground truth: {where}, license {source.license}")
         for license_text in dict.fromkeys(record.license for record in dataset.records):
             print_line(console, f"license: {license_text}")
         console.print()
-
-
-def _print_sources(console: Console, dataset: Dataset) -> None:
-    for record in dataset.records:
-        print_line(console, f"{_PARTS.get(record.part, 'ground truth')}: {record.page}")
-    for source in dataset.truth:
-        if source.role == "primary":
-            where = f"{source.repository} at {source.commit[:7]}"
-            print_line(console, f"ground truth: {where}, license {source.license}")
 
 
 def print_adoption(adoption: Adoption, *, console: Console | None = None) -> None:

@@ -22,18 +22,16 @@ from threadpoolctl import threadpool_limits
 
 from asdkeras.config import did_you_mean
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.evaluation import write_csv
+from asdkeras.evaluation import with_parts, write_csv
 from asdkeras.metrics.official import rules_for
 from asdkeras.progress import stage
-from asdkeras.report.comparison import with_parts
 from asdkeras.report.scored_runs import SETS, recipe_of, refuse_unknown_trial
 from asdkeras.score_files import read_trial, trial_folders
 
 Method = Literal["tsne", "pca"]
 Split = Literal["train", "test"]
 
-MAX_CLIPS = 2000
-"""Of one map; t-SNE takes about 12 s for as many, and the eye sees no more."""
+MAX_CLIPS = 2000  # Of one map; t-SNE takes about 12 s for as many, and the eye sees no more.
 
 CLIP_COLUMNS = (
     *("dataset", "machine_type", "section", "domain", "split", "name"),
@@ -42,49 +40,30 @@ CLIP_COLUMNS = (
 
 _FEWEST_FOR_TSNE = 5
 _CACHE = "embedding_map.csv"
+_PREFIX = "clips/"  # Of arrays in the files of a run.
 
 _Points = NDArray[np.float64]
 
 
 class EmbeddingMap(NamedTuple):
-    """The clips of one machine type as points.
+    """The clips of one machine type as points in the plane."""
 
-    Attributes:
-        title: the machine type, and where it has several models which of them.
-        array: name of the array the points come from.
-        method: what made the points; `pca` where there are too few for t-SNE.
-        clips: `CLIP_COLUMNS`, one row per point; `x` and `y` have no unit.
-        num_clips: number of clips there are, of which no more than `MAX_CLIPS` are points.
-        num_without: number of further clips that have no such array.
-    """
-
-    title: str
-    array: str
-    method: Method
-    clips: pd.DataFrame
-    num_clips: int
-    num_without: int
-
-
-_PREFIX = "clips/"
+    title: str  # The machine type, and which of its models if it has several.
+    array: str  # Name of the array the points come from.
+    method: Method  # `pca` where there are too few clips for t-SNE.
+    clips: pd.DataFrame  # `CLIP_COLUMNS`, one row per point; `x` and `y` have no unit.
+    num_clips: int  # Of which no more than `MAX_CLIPS` are points.
+    num_without: int  # Further clips that have no such array.
 
 
 class ClipVectors(NamedTuple):
-    """The clips of one machine type as one model sees them.
+    """The vectors that one model has of the clips of one machine type."""
 
-    Attributes:
-        title: the machine type, and where it has several models which of them.
-        array: name of the array the vectors come from.
-        table: clip table of all clips that have a vector; `path` is the name of the file alone.
-        vectors: float64, `(clips, dim)`, finite.
-        num_without: number of clips of this model that have no such vector.
-    """
-
-    title: str
+    title: str  # The machine type, and which of its models if it has several.
     array: str
-    table: pd.DataFrame
-    vectors: NDArray[np.float64]
-    num_without: int
+    table: pd.DataFrame  # Clip table of clips with a vector; `path` is the name of the file alone.
+    vectors: NDArray[np.float64]  # `(clips, dim)`, finite.
+    num_without: int  # Clips of this model that have no such vector.
 
 
 def embedding_maps(
@@ -98,17 +77,13 @@ def embedding_maps(
     """Map the clips of a run, one map per machine type, or per model where it has several.
 
     The same run gives the same map. What was computed is kept in `embedding_map.csv` of the
-    run, because t-SNE of a whole dataset takes minutes.
+    run, because t-SNE of a whole dataset takes minutes. An ensemble has no embeddings, no map.
 
     Args:
-        run: folder of a run that is scored.
         seed: of the trial.
-        array: as in `asdkeras.report.embedding_map.read_clip_vectors`.
+        array: as in `read_clip_vectors`.
         split: clips of this split alone; None takes all in one map.
         method: `tsne`, or `pca` for the two directions of largest variance.
-
-    Returns:
-        the maps; none if the run is an ensemble and has no embeddings of its own.
 
     Raises:
         RecipeError: if the folder is not that of a scored run, or has no such trial or array.
@@ -137,15 +112,12 @@ def embedding_maps(
 
 
 def coordinates(vectors: _Points, method: Method = "tsne") -> _Points:
-    """Points in the plane for vectors.
+    """Points in the plane for vectors, float64, `(clips, 2)`; all 0 if all vectors are the same.
 
     Args:
         vectors: float64, `(clips, dim)`, finite. Scale and origin are irrelevant.
         method: `tsne` (5 vectors at least; perplexity 30, or a third of the other vectors if
             that is less; begun with `pca`) or `pca`.
-
-    Returns:
-        float64, `(clips, 2)`; all 0 if all vectors are the same.
     """
     if len(vectors) < 2 or (vectors == vectors[0]).all():
         return np.zeros((len(vectors), 2))
@@ -164,17 +136,10 @@ def coordinates(vectors: _Points, method: Method = "tsne") -> _Points:
 
 
 def drawn_rows(table: pd.DataFrame, max_clips: int) -> NDArray[np.intp]:
-    """Rows of a clip table, all, or as many of each split, section and domain as may be.
+    """Ascending rows of a clip table, all, or as many of each split, section and domain as may be.
 
     Groups take turns until there are enough, so a group of few clips, such as the training
     clips of the target domain, stays whole. Repeatable.
-
-    Args:
-        table: clip table.
-        max_clips: how many rows at most.
-
-    Returns:
-        positions in ascending order.
     """
     order = np.random.default_rng(0).permutation(len(table))
     shuffled = table.iloc[order]
@@ -189,19 +154,15 @@ def _map_of(
     """The map of these clips; its points are taken from those known, or added to them."""
     drawn = rows[drawn_rows(each.table.iloc[rows], MAX_CLIPS)]
     used: Method = method if len(drawn) >= _FEWEST_FOR_TSNE else "pca"
-    digest = _digest(each.vectors[drawn], used)
+    vectors = each.vectors[drawn]
+    text = f"{used} {vectors.shape} {sklearn.__version__}\n".encode()
+    digest = hashlib.sha256(text + np.ascontiguousarray(vectors).tobytes()).hexdigest()
     if digest not in known:
-        known[digest] = coordinates(each.vectors[drawn], used)
+        known[digest] = coordinates(vectors, used)
     points = known[digest]
     clips = each.table.iloc[drawn].rename(columns={"path": "name"}).reset_index(drop=True)
     clips = clips.assign(x=points[:, 0], y=points[:, 1])[list(CLIP_COLUMNS)]
     return EmbeddingMap(each.title, each.array, used, clips, len(rows), each.num_without)
-
-
-def _digest(vectors: _Points, method: Method) -> str:
-    """Of all that points depend on."""
-    text = f"{method} {vectors.shape} {sklearn.__version__}\n".encode()
-    return hashlib.sha256(text + np.ascontiguousarray(vectors).tobytes()).hexdigest()
 
 
 def _read_cache(path: Path) -> dict[str, _Points]:
@@ -229,22 +190,16 @@ def _write_cache(path: Path, known: dict[str, _Points]) -> None:
 
 
 def read_clip_vectors(run: Path, *, seed: int, array: str | None = None) -> list[ClipVectors]:
-    """Read the representations of a trial, machine type by machine type.
+    """Read the representations of a trial, in the order of the clip table.
 
-    Models that cover several machine types give one result for each. A machine type that has
-    several models (one per section, or one for the development and one for the evaluation
-    set) gives one result per model: vectors of different models have nothing in common.
+    There is one result per machine type of each model, as vectors of different models have nothing
+    in common; none if the run is an ensemble, which has no models of its own. Clips whose vector is
+    not finite are left out: an array may be of training clips, or test clips, alone.
 
     Args:
-        run: folder of a run that is scored.
         seed: of the trial.
         array: name of the array; None takes `embedding`, else the last that begins so, else
             the first. Its first axis is clips; a second of three or more is averaged over.
-
-    Returns:
-        one result per model and machine type, in the order of the clip table. None at all
-        if the run has no models of its own, because it is an ensemble. Clips whose vector is
-        not finite are left out: an array may be of training clips, or test clips, alone.
 
     Raises:
         RecipeError: if the folder is not that of a scored run, or has no such trial or array.
@@ -281,7 +236,7 @@ def natural_key(text: str) -> list[tuple[int, str]]:
 
 
 def _units(run: Path, seed: int, table: pd.DataFrame) -> list[tuple[str, Path, pd.DataFrame]]:
-    """What each model covers: an ending for titles, the file of its vectors, its clips.
+    """For each model, an ending for titles, the file of its vectors, and its clips.
 
     A run folder does not say whether there is one model of all clips, or one for each machine
     type, each set of it, or each section, but names of models follow from the clip table, and a
@@ -294,16 +249,11 @@ def _units(run: Path, seed: int, table: pd.DataFrame) -> list[tuple[str, Path, p
     of_sections = "section " + table["section"].astype(str)
     for keys, titles in ((parts, parts.map(SETS)), (table["section"], of_sections)):
         num_models = keys.groupby(machine_types).nunique()
-        scopes.append(
-            [
-                (
-                    f"{name}_{key}",
-                    f", {titles[rows.index[0]]}" if num_models[str(name)] > 1 else "",
-                    rows,
-                )
-                for (name, key), rows in table.groupby([machine_types, keys], sort=False)
-            ]
-        )
+        scope = []
+        for (name, key), rows in table.groupby([machine_types, keys], sort=False):
+            suffix = f", {titles[rows.index[0]]}" if num_models[str(name)] > 1 else ""
+            scope.append((f"{name}_{key}", suffix, rows))
+        scopes.append(scope)
     for scope in scopes:
         units = [
             (suffix, run / name / f"seed{seed}" / "representations.npz", rows)
@@ -317,7 +267,7 @@ def _units(run: Path, seed: int, table: pd.DataFrame) -> list[tuple[str, Path, p
 def _read_vectors(
     path: Path, array: str | None, num_clips: int
 ) -> tuple[list[str], str, NDArray[np.float64] | None]:
-    """The arrays of a file, which one is read, and that one as one vector per clip."""
+    """The arrays of a file, the name of the one read, and that as one vector per clip."""
     try:
         with path.open("rb") as file, np.load(file) as arrays:
             names = [name.removeprefix(_PREFIX) for name in arrays if name.startswith(_PREFIX)]

@@ -19,27 +19,19 @@ from rich.text import Text
 from asdkeras.config import did_you_mean
 from asdkeras.errors import RecipeError
 from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, refuse_unknown_trial
-from asdkeras.report.terminal import new_grid, print_line
+from asdkeras.report.terminal import EDGES, GAP, new_grid, print_line
 from asdkeras.score_files import TrialScores, clip_columns, read_group_scores
 from asdkeras.scorers.section_standardization import section_moments
 from asdkeras.scorers.thresholds import percentile_threshold, scope_thresholds
 
 FIRING_PERCENTILE = 90.0
-
-_GAP = 3  # Characters between two columns of a table.
-_EDGES = 2  # On the left and on the right of it.
 _NARROWEST = 8  # A column of words.
 
 
 def explanations_of(scores: ScoredRun, seed: int | None = None) -> pd.DataFrame | None:
-    """What the scores of all test clips of a run are due to.
+    """What the scores of all test clips of a run, or of one trial, are due to.
 
-    Args:
-        scores: of the run.
-        seed: of the only trial wanted; None takes all.
-
-    Returns:
-        `explain` of each trial behind a column `seed`, or None if no trial has group scores.
+    `explain` of each trial behind a column `seed`; None if no trial has group scores.
     """
     parts = []
     for each in scores.trials if seed is None else [seed]:
@@ -57,16 +49,14 @@ def explain(
     """What the scores of the test clips of one trial are due to.
 
     Args:
-        trial: its scores.
         group_scores: of `asdkeras.score_files.read_group_scores`.
         answer: name of the score that is the answer.
         decision_score: name of the score that thresholds are compared with.
 
     Returns:
-        one row per test clip:
+        one row per test clip: the columns of the clip table, `anomaly_score`, and
+        `decision_score` if that is another one; `threshold`, `is_decided_anomalous`, and
 
-        - the columns of the clip table, `anomaly_score`, and `decision_score` if that is
-          another one; `threshold`, `is_decided_anomalous`;
         - `margin`: how far the score lies above the threshold, in standard deviations of the
           training clips of the section;
         - for each group `group_<name>`, its score; `excess_<name>`, how many standard
@@ -114,16 +104,12 @@ def _excess_and_fired(scores: pd.Series, table: pd.DataFrame) -> tuple[pd.Series
 
 
 def group_names(explanations: pd.DataFrame) -> list[str]:
-    """The groups of `explain`, in order."""
     columns = [str(name) for name in explanations.columns]
     return [name.removeprefix("group_") for name in columns if name.startswith("group_")]
 
 
 def print_fired(explanations: pd.DataFrame, console: Console) -> None:
-    """Print for each section what fired in the test clips that were decided anomalous.
-
-    `explanations` are of `explanations_of`; the clips of several trials are counted together.
-    """
+    """Print by section what fired in test clips decided anomalous, all trials together."""
     num_trials = explanations["seed"].nunique()
     trials = f", {num_trials} trials together" if num_trials > 1 else ""
     title = f"what fired in clips decided anomalous: first (at all){trials}"
@@ -132,10 +118,9 @@ def print_fired(explanations: pd.DataFrame, console: Console) -> None:
         flagged = clips[clips["is_decided_anomalous"] == 1]
         rows.append((str(keys[0]), str(keys[1]), f"{len(flagged)} of {len(clips)}"))
         words.append(_counted(flagged["fired"]))
-
     headings = ("machine type", "section", "anomalous")
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    left = max(console.width - _EDGES - sum(_GAP + width for width in widths), _NARROWEST)
+    left = max(console.width - EDGES - sum(GAP + width for width in widths), _NARROWEST)
     grid = new_grid(names=headings[:2], figures=headings[2:])
     grid.add_column("fired", overflow="fold")
     previous = ""
@@ -176,12 +161,9 @@ def show_explanations(
     """Print what the scores of single test clips are due to.
 
     Args:
-        run: folder of the run.
         clips: file names, in the order wanted, each of every machine type that has it; None
-            takes those whose score lies farthest above its threshold.
-        top: how many of these.
+            takes the `top` clips whose score lies farthest above its threshold.
         seed: of the trial; None takes the first.
-        console: default standard output.
 
     Raises:
         RecipeError: if the folder is not that of a scored run, has no such trial or no such
@@ -225,7 +207,6 @@ def _print_clip(clip: pd.Series, groups: Sequence[str], console: Console) -> Non
         label = f", labelled {'anomalous' if clip['is_anomalous'] else 'normal'}"
     score = clip.get("decision_score", clip["anomaly_score"])
     text = f"decided {decision}{label}; score {score:.4g}, threshold {clip['threshold']:.4g}"
-
     excesses = {name: float(clip[f"excess_{name}"]) for name in groups}
     present = [name for name in groups if not pd.isna(excesses[name])]
     fired = clip["fired"].split(";") if clip["fired"] else []

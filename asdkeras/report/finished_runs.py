@@ -11,38 +11,27 @@ import pandas as pd
 
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.evaluation import SUMMARY_COLUMNS
+from asdkeras.evaluation import SUMMARY_COLUMNS, with_parts
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
-from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike, with_parts
+from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
 from asdkeras.report.scored_runs import read_results, variant_of
 from asdkeras.score_files import TrialMetadata, read_metadata, read_oracle
 
 Measured = frozenset[tuple[str, str, str, int, int]]
 
 _NO_LABELS = "its clips have no labels, so there are no metrics"
-
-
-Place = tuple[str, ...]
-"""Part, machine type, section, domain and metric; `all` where it is a mean."""
+Place = tuple[str, ...]  # Part, machine type, section, domain, metric; `all` where it is a mean.
 
 
 class Printed(NamedTuple):
-    """A figure of the paper.
+    """A figure of the paper."""
 
-    Attributes:
-        published: percent.
-        tolerance: percentage points.
-        verdict: of `asdkeras.report.comparison.compare`.
-        note: why, if that is not obvious.
-        is_comparable: whether it may stand beside ours.
-    """
-
-    published: float
-    tolerance: float
-    verdict: str
-    note: str
-    is_comparable: bool
+    published: float  # Percent.
+    tolerance: float  # Percentage points.
+    verdict: str  # Of `asdkeras.report.comparison.compare`.
+    note: str  # Why, if that is not obvious.
+    is_comparable: bool  # With ours.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +39,6 @@ class FinishedRun:
     """The results of one run.
 
     Attributes:
-        folder: of the run, as it was named or found.
-        system: its name; of an ensemble of several systems, their names joined by `+`.
-        variant: of the system; of an ensemble that the user made, the name of its folder.
-        dataset: such as `mini2021`.
-        oracle: which choices were made by labels of test clips; empty if none.
         means: `SUMMARY_COLUMNS` as in `official.csv`, in [0, 1], and with harmonic rules the
             `official_score` of each machine type as well, the mean over its AUCs and pAUCs.
             The column `published` is what the system's own paper prints of the same mean,
@@ -65,30 +49,25 @@ class FinishedRun:
     """
 
     folder: Path
-    system: str
-    variant: str
+    system: str  # Of an ensemble of several systems, their names joined by `+`.
+    variant: str  # Of an ensemble that the user made, the name of its folder.
     dataset: str
-    oracle: tuple[str, ...]
+    oracle: tuple[str, ...]  # Choices that labels of test clips made.
     means: pd.DataFrame
     measured: dict[str, Measured]
     printed: dict[Place, Printed] = dataclasses.field(default_factory=dict)
 
     @property
     def title(self) -> str:
-        """What tables call it."""
         return f"{self.variant} (oracle)" if self.oracle else self.variant
 
     @property
     def rules(self) -> RuleSet:
-        """The rules of the dataset."""
         return rules_for(self.dataset)
 
 
 def find_runs(places: Sequence[Path]) -> tuple[list[FinishedRun], dict[Path, str]]:
     """Read the runs in the folders named and below them, each once.
-
-    Args:
-        places: folders of runs, or folders below which runs lie.
 
     Returns:
         the finished runs in the order found, and the others with the reason against them.
@@ -203,8 +182,7 @@ def _of_machine_types(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
         n_seeds=("seed", "nunique"),
         n_sections=("n_sections", "min"),
     )
-    summary = summary.assign(domain="all", metric="official_score")
-    return summary[list(SUMMARY_COLUMNS)]
+    return summary.assign(domain="all", metric="official_score")[list(SUMMARY_COLUMNS)]
 
 
 def read_comparison(run: Path) -> pd.DataFrame | None:
@@ -220,12 +198,6 @@ def printed_figures(
 
     `compare.csv` may also hold the last comparison with another paper or another row; those
     figures are left out. Of a place with several figures one that is comparable counts.
-
-    Args:
-        folder: of the run.
-        system: of the run.
-        dataset: of the run.
-        metadata: of its first trial.
     """
     comparison = read_comparison(folder) if system in published.names() else None
     if comparison is None:
@@ -249,14 +221,10 @@ def printed_figures(
 
 
 def shade(difference: float, tolerance: float) -> str | None:
-    """The class of a cell by how far ours is from the paper: `up1` to `up3`, `down1` to `down3`.
+    """The class of a cell by how far ours is from the paper, in percentage points.
 
-    Args:
-        difference: ours minus published, percentage points.
-        tolerance: 1 stands for within, 2 for within twice as much, 3 for the rest.
-
-    Returns:
-        None if there is no difference to two digits, or none is known.
+    `up1` or `down1` is within the tolerance, `up2` or `down2` within twice as much, `up3` or
+    `down3` beyond; None if there is no difference to two digits, or none is known.
     """
     if math.isnan(difference) or round(difference, 2) == 0.0:
         return None

@@ -16,9 +16,7 @@ from asdkeras.report.clip_section import clip_keys
 from asdkeras.report.embedding_map import EmbeddingMap, natural_key
 from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend
 
-MAX_VALUES = 10
-"""Values with a color of their own; the rarer ones are drawn as `other`."""
-
+MAX_VALUES = 10  # With a color of their own; the rarer ones are drawn as `other`.
 _SIZE = 320  # Of a panel, in units of its drawing.
 _MARGIN = 12
 _SHAPES = (  # Marks around the origin, of about the same area.
@@ -40,26 +38,18 @@ _NO_MAPS = "No embedding maps: an ensemble has no embeddings of its own, the run
 
 
 class Coloring(NamedTuple):
-    """What one panel shows.
+    """The colors of one panel."""
 
-    Attributes:
-        title: what colors stand for.
-        values: text of each clip; empty where nothing is known.
-        order: the values that have a color, in the order of the legend.
-        grey: the other values, in the order of the legend.
-    """
-
-    title: str
-    values: tuple[str, ...]
-    order: tuple[str, ...]
-    grey: tuple[str, ...]
+    title: str  # What colors stand for.
+    values: tuple[str, ...]  # Text of each clip.
+    order: tuple[str, ...]  # Values that have a color, in the order of the legend.
+    grey: tuple[str, ...]  # The other values, in the order of the legend.
 
 
 def map_parts(runs: Sequence[tuple[str, str, Sequence[EmbeddingMap]]]) -> list[Markup]:
     """The maps of all runs; those of the same clips side by side, so that eyes can compare them.
 
-    Args:
-        runs: name, dataset and maps of one trial; an ensemble has no maps.
+    Runs are name, dataset and maps of one trial; an ensemble has no maps.
     """
     groups: dict[tuple[str, str], list[tuple[str, EmbeddingMap]]] = {}
     for name, dataset, maps in runs:
@@ -90,14 +80,9 @@ def map_parts(runs: Sequence[tuple[str, str, Sequence[EmbeddingMap]]]) -> list[M
 def colorings(clips: pd.DataFrame) -> list[Coloring]:
     """The panels of a map: domain, section, attributes, and condition.
 
-    Args:
-        clips: of an `EmbeddingMap`.
-
-    Returns:
-        a coloring each. Attributes: one for each key if there are two at most, else that
-        with the most values of those with `MAX_VALUES` or fewer, else the first; none if no
-        clip has any. Condition: normal and anomalous test clips; none if no test clip is
-        labelled.
+    Attributes: one panel for each key if there are two at most, else that with the most values
+    of those with `MAX_VALUES` or fewer, else the first; none if no clip has any. Condition:
+    normal and anomalous test clips; none if no test clip is labelled.
     """
     found = [_by_value(name, clips[name], "not known") for name in ("domain", "section")]
     found += [
@@ -145,7 +130,7 @@ def panel(each: EmbeddingMap, coloring: Coloring, heading: str) -> Markup:
 
 
 def caption(each: EmbeddingMap) -> str:
-    """What must be known to read a map."""
+    """How a map was made, and of how many clips."""
     method = "t-SNE" if each.method == "tsne" else "the two largest principal components"
     drawn = len(each.clips)
     clips = f"{drawn} clips"

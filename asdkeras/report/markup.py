@@ -6,10 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import NamedTuple
 
-_EMPTY = {"meta", "br"}
-
-NUM_COLORS = 7
-"""Of the style sheet: classes `c0` to `c6`."""
+NUM_COLORS = 7  # Of the style sheet: classes `c0` to `c6`.
 
 
 class Markup(str):
@@ -42,7 +39,6 @@ class Axis(NamedTuple):
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value lies."""
         if self.low == self.high:
             share = 0.5
         elif self.is_log:
@@ -58,13 +54,10 @@ def asset(name: str) -> Markup:
 
 
 def element(tag: str, *children: str, **attributes: object) -> Markup:
-    """One element.
+    """One element; texts and attributes are escaped, unless they are `Markup`.
 
-    Args:
-        tag: its name.
-        children: what it holds; texts that are no `Markup` are escaped.
-        attributes: escaped as well; an underscore at the end of a name is dropped (`class_`),
-            others become hyphens, and None leaves the attribute out.
+    An underscore at the end of an attribute's name is dropped (`class_`), others become
+    hyphens, and None leaves the attribute out.
     """
     words = [tag]
     for name, value in attributes.items():
@@ -72,7 +65,7 @@ def element(tag: str, *children: str, **attributes: object) -> Markup:
             name = name.rstrip("_").replace("_", "-")
             words.append(f'{name}="{html.escape(str(value))}"')
     opening = f"<{' '.join(words)}>"
-    return Markup(opening if tag in _EMPTY else f"{opening}{joined(children)}</{tag}>")
+    return Markup(opening if tag in ("meta", "br") else f"{opening}{joined(children)}</{tag}>")
 
 
 def joined(parts: Iterable[str]) -> Markup:
@@ -94,10 +87,8 @@ def table(
     """A table in a box of its own, which scrolls where the page is narrow.
 
     Args:
-        headings: of the columns.
         rows: cells, texts or markup. The first one of a row is its heading.
         num_names: so many columns on the left are names, the others figures.
-        caption: above the table; none if empty.
         footer: rows that stay below the others, however those are sorted.
         is_sortable: whether the script of the page makes buttons of the headings.
     """
@@ -162,14 +153,7 @@ def framed(
     sections: Sequence[PageSection],
     closing: Sequence[Markup],
 ) -> str:
-    """A whole page with its landmarks, table of contents, style sheets and scripts.
-
-    Args:
-        title: of the page.
-        opening: between the title and the first section.
-        sections: in order.
-        closing: the foot of the page.
-    """
+    """A whole page with its landmarks, table of contents, style sheets and scripts."""
     links, main = [], []
     for number, section in enumerate(sections, start=1):
         name = f"part-{number}"

@@ -28,7 +28,6 @@ from asdkeras.metrics.intervals import official_ci95
 
 YEARS = (2020, 2021, 2022, 2023, 2024)
 
-_MACHINE_TYPES_OF_2020 = ("fan", "pump", "slider", "valve", "ToyCar", "ToyConveyor")
 _METRICS = ("AUC", "pAUC", "precision", "recall", "F1 score")
 _COLUMNS_FROM_2022 = (
     *("AUC (all)", "AUC (source)", "AUC (target)", "pAUC"),
@@ -41,12 +40,7 @@ _Values = NDArray[np.float64]
 
 
 def file_name(year: int, team: str) -> str:
-    """Name of the evaluator's result file.
-
-    Args:
-        year: of the challenge.
-        team: name of the folder of the submission.
-    """
+    """Name of the evaluator's result file; the team is the folder of the submission."""
     return f"result_{team}.csv" if year == 2020 else f"{team}_result.csv"
 
 
@@ -67,7 +61,7 @@ def official_result(year: int, clips: pd.DataFrame) -> str:
 
 
 def _lines_of_2020(clips: pd.DataFrame) -> Iterator[_Line]:
-    for machine_type in _MACHINE_TYPES_OF_2020:
+    for machine_type in ("fan", "pump", "slider", "valve", "ToyCar", "ToyConveyor"):
         of_machine = clips[clips["machine_type"] == machine_type]
         yield [machine_type]
         yield ["id", "AUC", "pAUC"]
@@ -104,9 +98,7 @@ def _lines_of_2021(clips: pd.DataFrame) -> Iterator[_Line]:
 
 
 def _mean_lines(
-    over: str,
-    rows: Mapping[str, ArrayLike],
-    harmonic_mean: Callable[[_Values, int], _Values],
+    over: str, rows: Mapping[str, ArrayLike], harmonic_mean: Callable[[_Values, int], _Values]
 ) -> Iterator[_Line]:
     """Means of five metrics over all rows, which stand under no name, and over each domain."""
     yield ["arithmetic mean" + over, "", *np.mean(np.asarray(rows[""]), axis=0).tolist()]

@@ -1,9 +1,9 @@
 """The report of runs: one HTML file that needs no network and no other file."""
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -48,9 +48,8 @@ _ON_MEANS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class _PageRun:
-    """A run and all that its page shows of it; clips, scores and maps are of one trial."""
+class _PageRun(NamedTuple):
+    """What the page shows of a run; clips, scores and maps are of one trial."""
 
     run: FinishedRun
     name: str  # System and variant, and where it lies if others share them.
@@ -74,15 +73,11 @@ def write_report(
     Args:
         places: folders of runs, or folders below which runs lie. A run on clips without labels
             has a page of its own, if it is named alone.
-        out: file to write; None is `report.html` of the run, if there is but one.
+        out: file to write, which is returned; None is `report.html` of the run, if it is one.
         array: whose map is drawn; None chooses for each run, see
             `asdkeras.report.embedding_map.read_clip_vectors`.
         seed: of the trial whose map, scores and clips are shown; None takes the first.
         split: whose clips are drawn; None takes all.
-        method: of the maps.
-
-    Returns:
-        the file.
 
     Raises:
         RecipeError: if there is no run with results, `out` is missing for several, or a run
@@ -129,7 +124,6 @@ def _names(runs: Sequence[FinishedRun]) -> list[str]:
 
 
 def _page(shown: Sequence[_PageRun], opening: list[Markup], closing: list[Markup]) -> str:
-    """The page of one run, or that of several."""
     maps = map_parts([(each.name, each.run.dataset, each.maps) for each in shown])
     if len(shown) == 1:
         (each,) = shown
@@ -190,8 +184,8 @@ def headlines(run: FinishedRun) -> list[tuple[str, str, str, str, str | None]]:
 
     Returns:
         of each part: what the figure is; the figure in percent; number of trials and their
-        spread; what the paper prints, the difference and what it means, empty if it prints
-        none; how far both are apart, see `asdkeras.report.finished_runs.shade`.
+        spread; what the paper prints, the difference and its meaning, empty if it prints
+        none; the color of the difference, see `asdkeras.report.finished_runs.shade`.
     """
     metric = headline_metric(run.rules)
     name = METRIC_NAMES[metric] if metric == "official_score" else f"mean {METRIC_NAMES[metric]}"
@@ -210,7 +204,7 @@ def headlines(run: FinishedRun) -> list[tuple[str, str, str, str, str | None]]:
 
 
 def _paper(mean: pd.Series, printed: Printed | None) -> tuple[str, str | None]:
-    """What is said of the paper beside a headline, and its color."""
+    """The text about the paper beside a headline, and its color."""
     if math.isnan(mean["published"]):
         if printed is None or printed.is_comparable:
             return "", None
@@ -226,7 +220,7 @@ def _paper(mean: pd.Series, printed: Printed | None) -> tuple[str, str | None]:
 
 
 def _opening_parts(each: _PageRun) -> list[Markup]:
-    """The headline, and what must be known beside it."""
+    """The headlines, and warnings."""
     figures = []
     for what, figure, beside, paper, color in headlines(each.run):
         style = f"paper {color or ''}".strip()
@@ -243,7 +237,6 @@ def _opening_parts(each: _PageRun) -> list[Markup]:
 
 
 def _result_parts(each: _PageRun) -> list[Markup]:
-    """Means, sections, named scores, and the paper figure by figure."""
     paper = page_tables.paper_table(each.run)
     has_paper = any(figure.is_comparable for figure in each.run.printed.values())
     return [

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.evaluation import METRICS
+from asdkeras.evaluation import METRICS, with_parts
 from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.official import RuleSet
-from asdkeras.report.comparison import DEFAULT_TOLERANCE, MEASURED, PLACE, with_parts
+from asdkeras.report.comparison import DEFAULT_TOLERANCE, MEASURED, PLACE
 from asdkeras.report.finished_runs import FinishedRun, Printed, read_comparison, shade
 from asdkeras.report.markup import Cell, Markup, element, table
 from asdkeras.report.scored_runs import SETS, read_results
 from asdkeras.report.side_by_side import METRIC_NAMES, count_of, heading
 from asdkeras.score_files import TrialScores
 
-_OF_MEANS = ("auc", "pauc", "f1", "official_score")
+_Place = tuple[str, ...]  # Machine type, section if there is one, and domain.
 
 ON_TABLES = (
     "Difference: ours minus published, in percentage points; behind it what is published. "
@@ -34,25 +34,55 @@ ON_DECISIONS = (
 
 def result_tables(run: FinishedRun) -> list[Markup]:
     """Means by machine type and domain, one table for each part of the dataset."""
-    return [
-        _result_table(run, str(part), means)
-        for part, means in run.means.groupby("part", sort=False)
-    ]
+    tables = []
+    for part, means in run.means.groupby("part", sort=False):
+        figures: dict[tuple[_Place, str], _Figure] = {}
+        for _, row in means.iterrows():
+            place, metric = (str(row["machine_type"]), str(row["domain"])), str(row["metric"])
+            paper = run.printed.get((str(part), place[0], "all", place[1], metric))
+            tolerance = DEFAULT_TOLERANCE if paper is None else paper.tolerance
+            numbers = (row["value"], row["standard_deviation"], row["published"])
+            figures[place, metric] = _Figure(*numbers, tolerance)
+        headings, cells = _columns(("auc", "pauc", "f1", "official_score"), figures)
+        mean = f"{run.rules.mean} mean"
+        made = table(
+            ["machine type", "domain", *headings],
+            [[*place, *of_place] for place, of_place in cells.items() if place[0] != "all"],
+            num_names=2,
+            caption=_caption(run, str(part), "means over sections, percent"),
+            footer=[[mean, p[1], *of_place] for p, of_place in cells.items() if p[0] == "all"],
+        )
+        tables.append(made)
+    return tables
 
 
 def section_tables(run: FinishedRun) -> list[Markup]:
     """Sections and domains, one table for each part of the dataset; of trials the means."""
     metrics = with_parts(read_results(run.folder / "metrics.csv"), run.rules)
-    return [_section_table(run, str(part), rows) for part, rows in metrics.groupby("part")]
+    tables = []
+    for part, rows in metrics.groupby("part"):
+        figures, counts = {}, {}
+        for names, trials in rows.groupby(["machine_type", "section", "domain"], sort=False):
+            place = tuple(map(str, names))
+            for metric in METRICS:
+                paper = run.printed.get((str(part), *place, metric))
+                figures[place, metric] = _section_figure(trials[metric], run.rules, paper)
+            counts[place] = [str(trials[name].iloc[0]) for name in ("n_normal", "n_anomalous")]
+        headings, cells = _columns(METRICS, figures)
+        num_trials = rows["seed"].nunique()
+        of_trials = f", means over {count_of(num_trials, 'trial')}" if num_trials > 1 else ""
+        made = table(
+            ["machine type", "section", "domain", *headings, "normal", "anomalous"],
+            [[*place, *of_place, *counts[place]] for place, of_place in cells.items()],
+            num_names=3,
+            caption=_caption(run, str(part), f"sections and domains, percent{of_trials}"),
+        )
+        tables.append(made)
+    return tables
 
 
 def named_score_tables(run: FinishedRun, names: Sequence[str]) -> list[Markup]:
-    """Means over all machine types of several named scores; nothing of a single one.
-
-    Args:
-        run: whose `named_scores.csv` it is.
-        names: of the scores worth a row.
-    """
+    """Means over all machine types of named scores; no table of a single one."""
     path = run.folder / "named_scores.csv"
     if len(names) < 2 or not path.is_file():
         return []
@@ -120,7 +150,7 @@ def _caption(run: FinishedRun, part: str, what: str) -> str:
 
 
 class _Figure(NamedTuple):
-    """A mean over trials in [0, 1] and what is published of it, NaN if nothing is."""
+    """A mean over trials in [0, 1] and the published one, NaN if there is none."""
 
     value: float = math.nan
     standard_deviation: float = math.nan
@@ -128,12 +158,8 @@ class _Figure(NamedTuple):
     tolerance: float = math.nan
 
 
-_Place = tuple[str, ...]
-_Figures = Mapping[tuple[_Place, str], _Figure]
-
-
 def _columns(
-    metrics: Sequence[str], figures: _Figures
+    metrics: Sequence[str], figures: Mapping[tuple[_Place, str], _Figure]
 ) -> tuple[list[str], dict[_Place, list[str | Cell]]]:
     """Headings of the metrics with a value, and the cells of each place."""
     headings: list[str] = []
@@ -156,44 +182,6 @@ def _columns(
     return headings, cells
 
 
-def _result_table(run: FinishedRun, part: str, means: pd.DataFrame) -> Markup:
-    figures: dict[tuple[_Place, str], _Figure] = {}
-    for _, row in means.iterrows():
-        place, metric = (str(row["machine_type"]), str(row["domain"])), str(row["metric"])
-        paper = run.printed.get((part, place[0], "all", place[1], metric))
-        tolerance = DEFAULT_TOLERANCE if paper is None else paper.tolerance
-        numbers = (row["value"], row["standard_deviation"], row["published"])
-        figures[place, metric] = _Figure(*numbers, tolerance)
-    headings, cells = _columns(_OF_MEANS, figures)
-    mean = f"{run.rules.mean} mean"
-    return table(
-        ["machine type", "domain", *headings],
-        [[*place, *of_place] for place, of_place in cells.items() if place[0] != "all"],
-        num_names=2,
-        caption=_caption(run, part, "means over sections, percent"),
-        footer=[[mean, p[1], *of_place] for p, of_place in cells.items() if p[0] == "all"],
-    )
-
-
-def _section_table(run: FinishedRun, part: str, metrics: pd.DataFrame) -> Markup:
-    figures, counts = {}, {}
-    for names, trials in metrics.groupby(["machine_type", "section", "domain"], sort=False):
-        place = tuple(map(str, names))
-        for metric in METRICS:
-            paper = run.printed.get((part, *place, metric))
-            figures[place, metric] = _section_figure(trials[metric], run.rules, paper)
-        counts[place] = [str(trials[name].iloc[0]) for name in ("n_normal", "n_anomalous")]
-    headings, cells = _columns(METRICS, figures)
-    num_trials = metrics["seed"].nunique()
-    of_trials = f", means over {count_of(num_trials, 'trial')}" if num_trials > 1 else ""
-    return table(
-        ["machine type", "section", "domain", *headings, "normal", "anomalous"],
-        [[*place, *of_place, *counts[place]] for place, of_place in cells.items()],
-        num_names=3,
-        caption=_caption(run, part, f"sections and domains, percent{of_trials}"),
-    )
-
-
 def _section_figure(values: "pd.Series[float]", rules: RuleSet, paper: Printed | None) -> _Figure:
     spread = values.std(ddof=rules.trial_ddof) if len(values) > 1 else math.nan
     mean = float(values.mean(skipna=False))
@@ -205,15 +193,9 @@ def _section_figure(values: "pd.Series[float]", rules: RuleSet, paper: Printed |
 def decision_table(
     trials: Mapping[int, TrialScores], rules: RuleSet, caption: str
 ) -> Markup | None:
-    """Counts and metrics of the decisions on labelled test clips.
+    """Counts and metrics of the decisions on labelled test clips, means over the trials.
 
-    Args:
-        trials: of a run, by seed; the same clips in each.
-        rules: of the dataset; one row of the table for each of their rows.
-        caption: what the table is of.
-
-    Returns:
-        None if no test clip is labelled. Of several trials the means.
+    None if no test clip is labelled. The trials have the same clips.
     """
     clips, decisions, thresholds = _of_test_clips(trials, is_labelled=True)
     rows = []
@@ -230,14 +212,9 @@ def decision_table(
 
 
 def flag_table(trials: Mapping[int, TrialScores], caption: str) -> Markup | None:
-    """How many of the test clips without labels were flagged, section by section.
+    """How many of the test clips without labels were flagged by section, means over the trials.
 
-    Args:
-        trials: of a run, by seed; the same clips in each.
-        caption: what the table is of.
-
-    Returns:
-        None if all test clips are labelled. Of several trials the means.
+    None if all test clips are labelled. The trials have the same clips.
     """
     clips, decisions, thresholds = _of_test_clips(trials, is_labelled=False)
     clips = clips.assign(domain=clips["domain"].fillna("not known"))

@@ -36,17 +36,11 @@ def provenance_parts(run: FinishedRun) -> list[Markup]:
 
 
 def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
-    """The command that makes a run, from what its folder holds.
+    """The words of the command that makes a run, from its folder and its `environment.json`.
 
     A recipe that came with the system is named, and what was changed in it follows as `--set`. If
-    that recipe is gone, or has other keys now, the recipe of the run itself is named.
-
-    Args:
-        folder: of the run.
-        environment: its `environment.json`.
-
-    Returns:
-        the words, not quoted; the data are called `DIR` if they are not known.
+    that recipe is gone, or has other keys now, the recipe of the run itself is named. The data are
+    called `DIR` if they are not known.
     """
     recipe = read_recipe(folder / "recipe.yaml")
     if "ensemble" in recipe:

@@ -44,9 +44,8 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     scores of groups, `explanations.csv` says for every test clip what its score is due to.
 
     Args:
-        run: folder of the run; every seed is scored.
-        system: name of the system; of an ensemble of several, their names joined by `+`.
-        seeds: trials that count.
+        system: its name; of an ensemble of several systems, their names joined by `+`.
+        seeds: trials that count, all of them scored.
     """
     scores = read_scored_run(run, seeds)
     rules = rules_for(scores.dataset)
@@ -115,7 +114,6 @@ def compare_run(
     within their tolerance, and which are not.
 
     Args:
-        run: folder of the run.
         against: system whose paper it is; None takes that of the run, which must be of one.
         row: row of the paper's tables; None takes those the run's scores belong to.
         tolerance: in percentage points, where the paper prints no standard deviation; None
@@ -154,7 +152,6 @@ def compare_run(
 
 
 def _title(run: Path, system: str, scores: ScoredRun) -> str:
-    """What stands above every table of a run."""
     mark = ", oracle" if scores.oracle else ""
     recipe = recipe_of(run) if (run / "recipe.yaml").is_file() else {}
     return f"{system}, {variant_of(run, recipe)}, {scores.dataset}{mark}"

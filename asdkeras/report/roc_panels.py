@@ -26,32 +26,22 @@ from asdkeras.report.markup import (
 )
 from asdkeras.report.scored_runs import SETS
 
-MAX_POINTS = 200
-"""Of one line; more cannot be seen."""
-
+MAX_POINTS = 200  # Of one line; more cannot be seen.
 _SIZE = 240  # Of a drawing, in its own units.
 _ACROSS = Axis(0.0, 1.0, 30.0, _SIZE - 8.0)
 _UPWARDS = Axis(0.0, 1.0, _SIZE - 32.0, 8.0)
 _GRID = np.unique(np.concatenate([np.linspace(0.0, MAX_FPR, 41), np.linspace(MAX_FPR, 1.0, 91)]))
 
-Points = NDArray[np.float64]
-"""Corners of a curve, `(points, 2)`: rates of false and true positives, from (0, 0) to (1, 1)."""
+Points = NDArray[np.float64]  # `(corners, 2)`: false and true positive rates, (0, 0) to (1, 1).
 
 
 class RocCurve(NamedTuple):
-    """What one line shows.
+    """One line of a drawing; areas are means over trials."""
 
-    Attributes:
-        domain: a row of the rules.
-        trials: corners of each trial.
-        auc: mean over trials.
-        pauc: mean over trials; NaN where the rules define none.
-    """
-
-    domain: str
-    trials: tuple[Points, ...]
+    domain: str  # A row of the rules.
+    trials: tuple[Points, ...]  # Corners of each.
     auc: float
-    pauc: float
+    pauc: float  # NaN where the rules define none.
 
 
 class SectionRoc(NamedTuple):
@@ -63,12 +53,7 @@ class SectionRoc(NamedTuple):
 
 
 def section_curves(trials: Mapping[int, Scored], rules: RuleSet) -> list[SectionRoc]:
-    """The ROC curves behind `metrics.csv`.
-
-    Args:
-        trials: of a run, by seed; the same clips in each.
-        rules: of the dataset; they say which clips meet in a curve.
-    """
+    """The ROC curves behind `metrics.csv`, of trials with the same clips."""
     first = next(iter(trials.values())).table
     is_used = ((first["split"] == "test") & first["is_anomalous"].notna()).to_numpy(dtype=bool)
     clips = first[is_used].reset_index(drop=True)
@@ -139,11 +124,7 @@ def run_panels(runs: Sequence[tuple[str, Sequence[SectionRoc]]], rules: RuleSet)
 
 
 def roc_parts(runs: Sequence[tuple[str, FinishedRun, Sequence[SectionRoc]]]) -> list[Markup]:
-    """The ROC curves of all runs, a drawing for each machine type of each set of clips.
-
-    Args:
-        runs: name, run and curves.
-    """
+    """The ROC curves of all runs, a drawing for each machine type of each set of clips."""
     groups: dict[tuple[str, str], list[tuple[str, Sequence[SectionRoc]]]] = {}
     for name, run, curves in runs:
         for part, rocs in by_part(curves, run.rules).items():
@@ -160,9 +141,7 @@ def roc_parts(runs: Sequence[tuple[str, FinishedRun, Sequence[SectionRoc]]]) -> 
 def thinned(points: Points, most: int = MAX_POINTS) -> Points:
     """The corners of a curve, without those between two others on a straight line.
 
-    Args:
-        points: of a curve.
-        most: if more are left, as many of them, evenly, the ends among them.
+    If more than `most` are left, as many of them, evenly, the ends among them.
     """
     steps = np.diff(points, axis=0)
     turns = steps[:-1, 0] * steps[1:, 1] - steps[:-1, 1] * steps[1:, 0]

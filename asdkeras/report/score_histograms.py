@@ -16,7 +16,6 @@ from asdkeras.score_files import TrialScores
 
 _KINDS = ("normal", "anomalous", "unlabelled", "training")
 _FEWEST_BINS, _MOST_BINS = 10, 30
-_FENCE = 3.0  # Interquartile ranges; Tukey calls what lies beyond "far out".
 _WIDTH, _LEFT, _RIGHT = 300, 26, 8  # Of a drawing, in its own units.
 _STRIP, _GAP, _BOTTOM = 92, 18, 22
 _MOST_THRESHOLDS = 3
@@ -34,10 +33,7 @@ Values = NDArray[np.float64]
 def score_panels(trial: TrialScores, answer: str, *, has_threshold: bool) -> list[Markup]:
     """A drawing for each section of one trial.
 
-    Args:
-        trial: of a run.
-        answer: name of the score.
-        has_threshold: whether thresholds are compared with this score.
+    `answer` is the name of the score; it `has_threshold` if thresholds are compared with it.
     """
     table = trial.table
     is_training = (table["split"] != "test").to_numpy(dtype=bool)
@@ -67,7 +63,7 @@ def edges_of(tested: Values) -> Values:
     interquartile ranges beyond the quartiles, so that one far score does not flatten the rest.
     """
     quartiles = np.quantile(tested, [0.25, 0.75])
-    reach = _FENCE * float(quartiles[1] - quartiles[0])
+    reach = 3.0 * float(quartiles[1] - quartiles[0])  # What lies beyond is "far out" (Tukey).
     low, high = float(tested.min()), float(tested.max())
     if reach > 0:
         low, high = max(low, quartiles[0] - reach), min(high, quartiles[1] + reach)

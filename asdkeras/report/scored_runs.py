@@ -1,10 +1,9 @@
 """The score files of a run, read as one."""
 
-import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,8 +14,6 @@ from asdkeras.report.comparison import Scored
 from asdkeras.score_files import TrialScores, read_metadata, read_oracle, read_trial, trial_folders
 
 SETS = {"dev": "development set", "eval": "evaluation set"}
-"""Part of a dataset -> what it is called."""
-
 _COUNTS = ("seed", "n_seeds", "n_sections", "n_normal", "n_anomalous")
 _NUMBERS = (
     *METRICS,
@@ -24,38 +21,24 @@ _NUMBERS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class ScoredRun:
-    """The score files of a run.
-
-    Attributes:
-        trials: by seed.
-        folders: of the trials, by seed.
-        main_score: name of the score that is compared with the paper.
-        decision_score: name of the score that thresholds are compared with.
-        named: names of the scores worth a result of their own.
-        published_rows: name of a score -> row of the paper's tables to compare it with.
-        notes: what is to be said beside the results.
-        oracle: choices that labels of test clips made.
-    """
+class ScoredRun(NamedTuple):
+    """The trials of a run, and the folders of their score files, by seed."""
 
     trials: dict[int, TrialScores]
     folders: dict[int, Path]
-    main_score: str
-    decision_score: str
-    named: tuple[str, ...]
-    published_rows: dict[str, str]
-    notes: tuple[str, ...]
-    oracle: tuple[str, ...]
+    main_score: str  # Compared with the paper.
+    decision_score: str  # Compared with the thresholds.
+    named: tuple[str, ...]  # Scores worth a result of their own.
+    published_rows: dict[str, str]  # Name of a score -> row of the paper's tables.
+    notes: tuple[str, ...]  # For the reader of the results.
+    oracle: tuple[str, ...]  # Choices that labels of test clips made.
 
     @property
     def dataset(self) -> str:
-        """Its name in the clip table."""
         return str(self.trial_of(None).table["dataset"].iloc[0])
 
     @property
     def columns(self) -> list[str]:
-        """Names of all scores."""
         return [str(name) for name in self.trial_of(None).columns]
 
     def trial_of(self, seed: int | None) -> TrialScores:

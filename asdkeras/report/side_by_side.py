@@ -1,6 +1,5 @@
 """Runs side by side: who is best on which clips, on a page, on standard output or in a file."""
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,62 +18,43 @@ from asdkeras.metrics.official import RuleSet
 from asdkeras.report.finished_runs import FinishedRun, Measured, find_runs
 from asdkeras.report.markup import Cell, Markup, element, joined, table
 from asdkeras.report.scored_runs import SETS
-from asdkeras.report.terminal import new_grid, plus_minus, print_line
+from asdkeras.report.terminal import EDGES, GAP, new_grid, plus_minus, print_line
 
 CSV_COLUMNS = ("system", "variant", "dataset", *SUMMARY_COLUMNS, "published", "run")
-
+ON_BOARDS = "The best figure of each column stands in bold and is marked with a star."
 _FIGURE = 6  # Characters of a figure such as 100.00.
-_GAP = 3  # Between two columns.
-_EDGES = 2  # On the left and on the right of a table.
 
 METRIC_NAMES = {
     **{"auc": "AUC", "pauc": "pAUC", "precision": "precision", "recall": "recall", "f1": "F1"},
     "official_score": "official score",
 }
 
-Key = tuple[str, str, str]
-"""Machine type, domain and metric of a mean."""
+Key = tuple[str, str, str]  # Machine type, domain and metric of a mean.
 
 
 class Line(NamedTuple):
-    """One line of a table.
-
-    Attributes:
-        name: of a run; indented, of a line below it: the spread over trials, or the published
-            figures.
-        figures: in percent.
-        style: `bold` for the best run, `dim` for the lines below a run.
-    """
+    """A line of a table, in percent: a run, or indented its spread, or published figures."""
 
     name: str
     figures: dict[Key, str]
-    style: str
+    style: str  # `bold` for the best run, `dim` for the lines below a run.
 
 
-@dataclasses.dataclass(frozen=True)
-class Board:
-    """Runs that were measured on the same clips.
-
-    Attributes:
-        dataset: its name.
-        part: `dev` or `eval`.
-        measured: the clips.
-        runs: best first.
-    """
+class Board(NamedTuple):
+    """Runs that were measured on the same clips, the best first."""
 
     dataset: str
-    part: str
+    part: str  # `dev` or `eval`.
     measured: Measured
     runs: tuple[FinishedRun, ...]
 
     @property
     def rules(self) -> RuleSet:
-        """The rules of the dataset."""
         return self.runs[0].rules
 
     @property
     def title(self) -> str:
-        """What all runs share."""
+        """Dataset and part, and numbers of sections, clips and trials, which all runs share."""
         sections = {place[:2] for place in self.measured}
         domains = {"all"} if "all" in self.rules.rows else set(self.rules.rows)
         num_clips = sum(place[3] + place[4] for place in self.measured if place[2] in domains)
@@ -87,7 +67,7 @@ class Board:
 
     @property
     def machine_title(self) -> str:
-        """What `machine_keys` are."""
+        """The title above `machine_keys`."""
         is_joint = self.rules.mean == "harmonic"
         return f"{'mean of all AUCs and pAUCs' if is_joint else 'mean AUC'}, by machine type"
 
@@ -135,15 +115,7 @@ class Board:
         return means.set_index(["machine_type", "domain", "metric"])
 
     def lines(self, keys: Sequence[Key], plus_minus: str) -> Iterator[Line]:
-        """The lines of a table with these means.
-
-        Args:
-            keys: which means.
-            plus_minus: a sign that the output knows.
-
-        Yields:
-            a line per run, followed by its spread and by the published figures if any.
-        """
+        """The lines of a table: each run, its spread, and published figures if there are any."""
         for rank, (name, run) in enumerate(zip(self.names, self.runs, strict=True)):
             means = self.means_of(run)
             rows = means.loc[[key for key in keys if key in means.index]]
@@ -177,7 +149,7 @@ def boards_of(runs: Sequence[FinishedRun]) -> list[Board]:
 
 
 def heading(domain: str, metric: str) -> str:
-    """What a column is called that holds a mean over all machine types."""
+    """The heading of a column that holds a mean over all machine types."""
     name = METRIC_NAMES[metric]
     return name if metric == "official_score" else f"{domain} {name}"
 
@@ -188,7 +160,6 @@ def headline_metric(rules: RuleSet) -> str:
 
 
 def count_of(number: int, noun: str) -> str:
-    """A number of things."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -198,7 +169,7 @@ def _headline(run: FinishedRun, part: str) -> float:
 
 
 def _name(run: FinishedRun) -> str:
-    """What lines call it; names of several systems may be broken between them."""
+    """System and variant; names of several systems may be broken between them."""
     return f"{run.system.replace('+', ' + ')} {run.title}"
 
 
@@ -207,33 +178,25 @@ def _percents(values: "pd.Series[float]") -> dict[Key, str]:
     return {key: f"{100.0 * value:.2f}" for key, value in zip(known.index, known, strict=True)}
 
 
-ON_BOARDS = "The best figure of each column stands in bold and is marked with a star."
-
-
 def board_tables(runs: Sequence[FinishedRun]) -> list[Markup]:
     """Runs that were measured on the same clips, the best first, and the best of each column."""
     parts = []
     for board in boards_of(runs):
+        means = [board.means_of(run) for run in board.runs]
         for title, keys, headings in board.tables:
+            rows: list[list[str | Cell]] = [[name] for name in board.names]
+            for key in keys:
+                # The highest value as it is printed, if there are two to compare.
+                values = [round(100.0 * _figure(each, key), 2) for each in means]
+                known = [value for value in values if not math.isnan(value)]
+                best = max(known) if len(known) > 1 else math.nan
+                for row, each in zip(rows, means, strict=True):
+                    row.append(_cell(each, key, best))
+            for row, run in zip(rows, board.runs, strict=True):
+                row.append(str(int(run.means["n_seeds"].max())))
             caption = title if title == board.title else f"{board.title}; {title}"
-            parts.append(_board_table(board, keys, headings, caption))
+            parts.append(table(["run", *headings, "trials"], rows, caption=caption))
     return parts
-
-
-def _board_table(
-    board: Board, keys: Sequence[Key], headings: Sequence[str], caption: str
-) -> Markup:
-    means = [board.means_of(run) for run in board.runs]
-    best = {}
-    for key in keys:  # The highest value as it is printed, if there are two to compare.
-        values = [round(100.0 * _figure(each, key), 2) for each in means]
-        known = [value for value in values if not math.isnan(value)]
-        best[key] = max(known) if len(known) > 1 else math.nan
-    rows: list[list[str | Cell]] = []
-    for name, run, each in zip(board.names, board.runs, means, strict=True):
-        num_trials = str(int(run.means["n_seeds"].max()))
-        rows.append([name, *(_cell(each, key, best[key]) for key in keys), num_trials])
-    return table(["run", *headings, "trials"], rows, caption=caption)
 
 
 def _figure(means: pd.DataFrame, key: Key, column: str = "value") -> float:
@@ -273,7 +236,6 @@ def show_side_by_side(
         places: folders of runs, or folders below which runs lie.
         out: also write there: Markdown, or with the ending `.csv` all means of all machine
             types, `CSV_COLUMNS`, figures in [0, 1].
-        console: default standard output.
 
     Raises:
         RecipeError: if there is nothing to show, or `out` has another ending.
@@ -305,7 +267,6 @@ def _print_board(board: Board, console: Console) -> None:
     columns = [list(column) for _, column in by_domain]
     console.print(Text(board.title, style="bold"))
     console.print(_grid(board.lines(keys, sign), columns, map(_heading, columns)))
-
     for chunk in _chunks(board, console.width):
         names = [machine_type for machine_type, _, _ in chunk]
         console.print(Text(board.machine_title, style="bold"))
@@ -325,7 +286,7 @@ def _chunks(board: Board, width: int) -> list[list[Key]]:
     Names of runs may be broken between words, not within.
     """
     keys = board.machine_keys
-    for_figures = width - _EDGES - max(len(w) for name in board.names for w in name.split(" "))
+    for_figures = width - EDGES - max(len(w) for name in board.names for w in name.split(" "))
     fewest = len(_filled(keys, for_figures))
     narrower = (w for w in range(for_figures) if len(_filled(keys, w)) == fewest)
     return _filled(keys, next(narrower, for_figures))
@@ -336,7 +297,7 @@ def _filled(keys: Sequence[Key], width: int) -> list[list[Key]]:
     chunks: list[list[Key]] = []
     left = 0
     for key in keys:
-        needed = _GAP + max(_FIGURE, len(key[0]))
+        needed = GAP + max(_FIGURE, len(key[0]))
         if not chunks or needed > left:
             chunks.append([])
             left = width
@@ -358,21 +319,16 @@ def _grid(
 
 
 def _as_markdown(board: Board) -> str:
-    return "## " + "\n".join(
-        f"{title}\n\n{_markdown_table(board, keys, headings)}"
-        for title, keys, headings in board.tables
-    )
-
-
-def _markdown_table(board: Board, keys: Sequence[Key], names: Sequence[str]) -> str:
-    rows = [["run", *names], ["---"] * (1 + len(names))]
-    for line in board.lines(keys, "±"):
-        mark = "**" if line.style == "bold" else ""
-        cells = [line.name.strip(), *(line.figures.get(key, "") for key in keys)]
-        rows.append([f"{mark}{cell}{mark}" if cell else "" for cell in cells])
-    return "".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows
-    )
+    parts = []
+    for title, keys, headings in board.tables:
+        rows = [["run", *headings], ["---"] * (1 + len(headings))]
+        for line in board.lines(keys, "±"):
+            mark = "**" if line.style == "bold" else ""
+            cells = [line.name.strip(), *(line.figures.get(key, "") for key in keys)]
+            rows.append([f"{mark}{cell}{mark}" if cell else "" for cell in cells])
+        lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
+        parts.append(f"{title}\n\n" + "".join(f"| {line} |\n" for line in lines))
+    return "## " + "\n".join(parts)
 
 
 def _as_frame(boards: Sequence[Board]) -> pd.DataFrame:

@@ -22,10 +22,6 @@ from asdkeras.report.submitted_clips import SubmittedClips, join_submission, par
 from asdkeras.report.terminal import print_line, print_results
 from asdkeras.submission import SubmittedSystem, read_systems
 
-OUT = "asdkeras_score"
-
-_YEARS_OF_CI95 = ("dcase2022", "dcase2023", "dcase2024")
-
 
 def score_submission(
     folder: Path,
@@ -38,12 +34,11 @@ def score_submission(
 ) -> tuple[Path, ...]:
     """Score every system in or below a folder, write what comes out, and print it.
 
-    Nothing is written unless all systems are complete.
+    Nothing is written unless all systems are complete. The files written are returned.
 
     Args:
         folder: holds score files and, where decisions were made, decision files, in any
             of the forms of `asdkeras.submission`, at any depth.
-        year: of the challenge.
         truth_folder: the published files of ground truth lie somewhere below; None takes
             those that were fetched or adopted before. Read for evaluation sets only.
         out: where `metrics.csv` (per section and domain) and `official.csv` (means and
@@ -52,9 +47,6 @@ def score_submission(
         official_format: also write the result file of that year's evaluator.
         machines: only these machine types. None means that all must be there.
         backend: which of ASDKit's columns to read.
-
-    Returns:
-        the files that were written.
 
     Raises:
         DataError: if scores are missing, too many, doubled, misnamed or not finite, all of
@@ -74,11 +66,15 @@ def score_submission(
         join_submission(each, dataset, truth[each.name], rules, machines) for each in systems
     ]
     _refuse_faults(folder, systems, submitted)
-    if official_format and year > 2020:
-        _refuse_undecided(systems)
+    undecided = [str(system.folder) for system in systems if not system.decisions]
+    if official_format and year > 2020 and undecided:
+        raise DataError(
+            f"{', '.join(undecided)}: no decision_result files, which the evaluator wants. "
+            "Leave out --official-format."
+        )
     written: list[Path] = []
     for system, clips in zip(systems, submitted, strict=True):
-        place = (folder / OUT if out is None else Path(out)) / system.name
+        place = (folder / "asdkeras_score" if out is None else Path(out)) / system.name
         title = f"{system.name or system.folder.absolute().name}, {dataset.name}"
         written += _conclude(clips, rules, place, title, console)
         if official_format:
@@ -172,19 +168,9 @@ def _refuse_faults(
     raise DataError(f"{folder}: not a complete submission, {count}:{text}")
 
 
-def _refuse_undecided(systems: Iterable[SubmittedSystem]) -> None:
-    undecided = [str(system.folder) for system in systems if not system.decisions]
-    if undecided:
-        raise DataError(
-            f"{', '.join(undecided)}: no decision_result files, which the evaluator wants. "
-            "Leave out --official-format."
-        )
-
-
 def _conclude(
     clips: SubmittedClips, rules: RuleSet, out: Path, title: str, console: Console
 ) -> list[Path]:
-    """Measure one system, write the tidy files, print the means."""
     table = clips.table
     decisions = None if table["decision"].isna().all() else table["decision"]
     evaluation = evaluate(table, table["score"], decisions, rules)
@@ -211,18 +197,11 @@ def _official_files(clips: SubmittedClips, year: int, place: Path, team: str) ->
 
 
 def interval_rows(clips: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
-    """Intervals of 95 % as further rows of a summary.
+    """Intervals of 95 % as further rows of a summary; none if the rules have no official score.
 
-    Args:
-        clips: of `asdkeras.report.submitted_clips`.
-        rules: of the year.
-
-    Returns:
-        part, machine_type, domain, metric, value, n_seeds and n_sections. The metrics are
-        `official_score_lower` and `official_score_upper`, from a bootstrap; and for 2022 to
-        2024 `official_score_ci95`, the half-width the evaluators print under that name, and
-        `pooled_auc_pauc_ci95`, what it should have been. No rows if the rules have no
-        official score.
+    The metrics are `official_score_lower` and `official_score_upper`, from a bootstrap; and for
+    2022 to 2024 `official_score_ci95`, the half-width the evaluators print under that name, and
+    `pooled_auc_pauc_ci95`, what it should have been.
     """
     rows = []
     for part, of_part in clips.groupby("part") if rules.has_joint_mean("all", "all") else ():
@@ -232,7 +211,7 @@ def interval_rows(clips: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
         sections = (of_part["machine_type"] + "/" + of_part["section"]).to_numpy(dtype=str)
         interval = bootstrap_official_score(scores, is_anomalous, domains, sections, rules, seed=0)
         values = {"official_score_lower": interval.lower, "official_score_upper": interval.upper}
-        if rules.name in _YEARS_OF_CI95:
+        if rules.name in ("dcase2022", "dcase2023", "dcase2024"):
             half_widths = pooled_intervals(scores, is_anomalous)
             values["official_score_ci95"] = half_widths.official
             values["pooled_auc_pauc_ci95"] = half_widths.corrected

@@ -24,26 +24,20 @@ _FURTHER_COLUMNS = {"name": "string", "score": "float64", "decision": "boolean",
 
 @dataclasses.dataclass(frozen=True)
 class SubmittedClips:
-    """What one system says, clip by clip.
+    """The test clips that one system scored.
 
-    Attributes:
-        table: clip table of test clips, sorted as the evaluators sort their lines. Further
-            columns: `name` (of the clip as it was distributed), `score` (float64),
-            `decision` (boolean, NA without decision files) and `part` (`dev`, `eval`).
-        absent_machine_types: those that should be there and are not, wholly.
-        faults: one line each. With any of them the table is not to be used.
-        notes: one line each.
+    The table is a clip table, sorted as the evaluators sort their lines, with the further columns
+    `name` (of the clip as it was distributed), `score` (float64), `decision` (boolean, NA without
+    decision files) and `part` (`dev`, `eval`). It is not to be used if there is any fault.
     """
 
     table: pd.DataFrame
-    absent_machine_types: tuple[str, ...]
+    absent_machine_types: tuple[str, ...]  # Wholly absent, though they should be there.
     faults: tuple[str, ...]
     notes: tuple[str, ...]
 
 
 class _Clip(NamedTuple):
-    """A test clip and what it is."""
-
     machine_type: str
     section: str
     name: str
@@ -80,7 +74,6 @@ def join_submission(
     """Find out what the clips of a submission are, and whether all are there.
 
     Args:
-        system: what was read.
         dataset: of the manifest; says how many development clips there are.
         truth: of its evaluation set; None if the submission is not about it.
         rules: of the year.

@@ -16,6 +16,10 @@ from asdkeras.metrics.official import RuleSet
 from asdkeras.report.comparison import PLACE
 from asdkeras.report.scored_runs import SETS
 
+GAP, EDGES = 3, 2  # Characters between two columns of a table, and on both sides of it.
+_HEADINGS = {"auc": "AUC", "pauc": "pAUC", "f1": "F1"}
+_Key = tuple[str, str, str]  # Machine type, domain and metric.
+
 
 def print_line(console: Console, text: str, style: str = "") -> None:
     """Print a line as it is, however wide the terminal."""
@@ -40,14 +44,7 @@ def new_grid(
 
 
 def plus_minus(console: Console) -> str:
-    """A sign that the terminal knows."""
     return "±" if console.encoding.startswith("utf") else "+-"
-
-
-_HEADINGS = {"auc": "AUC", "pauc": "pAUC", "f1": "F1"}
-
-_Key = tuple[str, str, str]
-"""Machine type, domain and metric."""
 
 
 def print_results(
@@ -61,16 +58,13 @@ def print_results(
     """Print means per machine type and domain beside the published ones, in percent.
 
     One table per part of the dataset. With several seeds, ours is mean and standard
-    deviation. Published figures that must not be compared with ours are dimmed and
-    headed so. Without a terminal, plain text 80 columns wide.
+    deviation. Published figures that must not be compared with ours are dimmed, and so is
+    their heading. Without a terminal, plain text 80 columns wide.
 
     Args:
         summary: of `asdkeras.evaluation.summarize`.
         comparison: printed means, of `asdkeras.report.comparison.printed_means`; None leaves
             the published column out.
-        rules: those of the summary; they name the last rows.
-        title: shown above, the part is added.
-        console: where to.
     """
     for part in dict.fromkeys(summary["part"]):
         columns = [_our_column(summary[summary["part"] == part], plus_minus(console))]
@@ -82,21 +76,12 @@ def print_results(
 
 
 def print_named_scores(
-    by_name: pd.DataFrame,
-    rules: RuleSet,
-    *,
-    is_oracle: bool = False,
-    console: Console,
+    by_name: pd.DataFrame, rules: RuleSet, *, is_oracle: bool = False, console: Console
 ) -> None:
-    """Print the means over all machine types of several named scores, one row each.
+    """Print the means over all machine types of named scores, one row each; nothing of one alone.
 
-    Nothing is printed of a single score.
-
-    Args:
-        by_name: of `summarize` for each score, behind a column `score`.
-        rules: those of the summaries.
-        is_oracle: whether labels of test clips made a choice; the title says so.
-        console: where to.
+    `by_name` has what `summarize` says of each score, behind a column `score`. The title says
+    whether labels of test clips made a choice.
     """
     if by_name["score"].nunique() < 2:
         return
@@ -121,10 +106,7 @@ def print_named_scores(
 
 
 def print_skipped(skipped: pd.DataFrame, console: Console) -> None:
-    """Print which sections have no metrics and why, one line per reason.
-
-    `skipped` is of `asdkeras.evaluation.evaluate`.
-    """
+    """Print which sections `evaluate` skipped and why, one line per reason."""
     for reason, group in skipped.groupby("reason", sort=False):
         machines = []
         for machine_type, rows in group.groupby("machine_type", sort=False):
@@ -140,10 +122,7 @@ def print_skipped(skipped: pd.DataFrame, console: Console) -> None:
 def print_decisions(table: pd.DataFrame, decisions: ArrayLike, console: Console) -> None:
     """Print how many test clips were called anomalous, for data without labels.
 
-    Args:
-        table: clip table.
-        decisions: bool or 0/1, `(clips,)` in the order of the table, 1 for anomalous.
-        console: where to.
+    `decisions` are bool or 0/1, `(clips,)` in the order of the clip table, 1 for anomalous.
     """
     is_test = (table["split"] == "test").to_numpy(dtype=bool)
     test = table.loc[is_test, ["machine_type", "section", "domain"]].fillna({"domain": "all"})
@@ -163,13 +142,7 @@ def print_decisions(table: pd.DataFrame, decisions: ArrayLike, console: Console)
 
 
 def print_verdicts(comparison: pd.DataFrame, *, title: str, console: Console) -> None:
-    """Print how many figures of a comparison have which verdict, and those that are outside.
-
-    Args:
-        comparison: of `asdkeras.report.comparison.compare`.
-        title: shown above.
-        console: where to.
-    """
+    """Print how many figures of `compare` have which verdict, and those that are outside."""
     console.print(Text(title, style="bold"))
     for verdict, count in comparison["verdict"].value_counts().items():
         console.print(Text(f"{verdict}: {count}"))
@@ -193,10 +166,8 @@ def print_verdicts(comparison: pd.DataFrame, *, title: str, console: Console) ->
 class _Column(NamedTuple):
     """Several figures side by side under one heading.
 
-    Attributes:
-        name: the heading; its lines are centered above the names of the metrics.
-        figures: texts.
-        dim: keys of the figures to be dimmed; if all are, the heading is as well.
+    The lines of the name are centered above the names of the metrics. Figures whose keys are
+    in `dim` are dimmed; if all are, the heading is as well.
     """
 
     name: str
@@ -254,10 +225,7 @@ def _our_column(summary: pd.DataFrame, sign: str) -> _Column:
 
 
 def _published_column(comparison: pd.DataFrame) -> _Column:
-    """The published figures, dimmed where they must not be compared with ours.
-
-    If only some of them must not, those stand in brackets and the heading says so.
-    """
+    """The figures, dimmed if not comparable with ours; if only some are not, these in brackets."""
     rows = comparison[comparison["published"].notna()]
     comparable = dict(zip(_keys(rows), rows["comparable"].astype(bool), strict=True))
     is_mixed = len(set(comparable.values())) == 2

@@ -21,24 +21,16 @@ from asdkeras.report.markup import (
 
 _WIDTH, _HEIGHT = 300, 170  # Of a drawing, in its own units.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 10, 10, 24
-_NOT_CURVES = ("epoch", "seconds")
 _LOG_FROM = 20.0  # Largest over median value from which a line would lie on the floor.
 
 
 class Curve(NamedTuple):
-    """The log of one training.
+    """The log of one training."""
 
-    Attributes:
-        unit: what the model covers, such as `fan`.
-        seed: of the trial.
-        phase: folder below that of the trial, such as `pretraining`; empty for the last one.
-        log: `train.csv`: `epoch` from 1, and a column for each value.
-    """
-
-    unit: str
+    unit: str  # What the model covers, such as `fan`.
     seed: str
-    phase: str
-    log: pd.DataFrame
+    phase: str  # Folder below that of the trial, such as `pretraining`; empty for the last one.
+    log: pd.DataFrame  # `train.csv`: `epoch` from 1, and a column for each value.
 
 
 def read_curves(run: Path) -> list[Curve]:
@@ -61,12 +53,7 @@ def read_curves(run: Path) -> list[Curve]:
 
 
 def training_parts(run: Path, tag: str) -> list[Markup]:
-    """The curves of each phase of training; none of an ensemble.
-
-    Args:
-        run: folder of the run.
-        tag: of the headings, if there are several phases.
-    """
+    """The curves of each phase of training, below headings (`tag`) if there are several."""
     curves = read_curves(run)
     phases = list(dict.fromkeys(curve.phase for curve in curves))
     parts = []
@@ -86,13 +73,13 @@ def curve_panels(curves: Sequence[Curve]) -> list[Markup]:
         str(name)
         for curve in curves
         for name in curve.log
-        if name not in _NOT_CURVES and curve.log[name].abs().lt(math.inf).any()
+        if name not in ("epoch", "seconds") and curve.log[name].abs().lt(math.inf).any()
     )
     return [_panel(name, [c for c in curves if name in c.log], units) for name in names]
 
 
 def curve_legend(curves: Sequence[Curve]) -> Markup:
-    """Which line of `curve_panels` is of what."""
+    """The legend of `curve_panels`."""
     units = dict.fromkeys(curve.unit for curve in curves)
     return legend((line_key(_style(rank)), unit) for rank, unit in enumerate(units))
 

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from asdkeras.experiment import training
+from asdkeras.experiment import training, training_records
 from asdkeras.experiment.training import TaskContext, make_repeatable
 from asdkeras.layers.resumable_dropout import ResumableDropout
+from asdkeras.systems.system import TrainingLog
 
 NUM_CLIPS, CLIP_LENGTH, BATCH_SIZE = 6, 16, 4
 EPOCHS = {"first": 2, "": 3}
@@ -95,16 +96,13 @@ def train(folder, reach=lambda moment: None):
             epochs=EPOCHS[""],
             steps_per_epoch=STEPS,
             keep_epochs=(1, EPOCHS[""]),
-            validation=lambda: (frames()[:9], frames()[:9]),
-            record=("loss",),
+            log=TrainingLog(lambda model: {}, lambda: (frames()[:9],) * 2, ("loss",)),
         )
 
 
-@contextlib.contextmanager
-def watched(reach):
-    """Tell of every step and of every file, before and after it takes its place."""
-    stage, replacing, write_arrays = training.stage, training.replacing, training.write_arrays
-    write_text = training.write_text
+def watch(reach):
+    """Tell of every step, and of every file of a training once it is written."""
+    stage = training.stage
 
     @contextlib.contextmanager
     def own_stage(name):
@@ -116,24 +114,16 @@ def watched(reach):
 
             yield own_update
 
-    @contextlib.contextmanager
-    def own_replacing(path):
-        with replacing(path) as temporary:
-            yield temporary
-            reach(f"{path.name} is written")
-        reach(f"{path.name} is kept")
-
-    def own_write(write):
+    def telling(write):
         def own(path, content):
-            reach(f"{path.name} begins")
             write(path, content)
             reach(f"{path.name} is written")
 
         return own
 
-    training.stage, training.replacing = own_stage, own_replacing
-    training.write_arrays, training.write_text = own_write(write_arrays), own_write(write_text)
-    yield
+    training.stage = own_stage
+    for name in ("write_arrays", "write_text"):
+        setattr(training_records, name, telling(getattr(training_records, name)))
 
 
 def killer(end, count):
@@ -152,5 +142,5 @@ def killer(end, count):
 if __name__ == "__main__":
     tf.config.run_functions_eagerly(True)  # A few steps are done sooner than one is traced.
     reach = killer(*MOMENTS[sys.argv[2]])
-    with watched(reach):
-        train(Path(sys.argv[1]), reach)
+    watch(reach)
+    train(Path(sys.argv[1]), reach)

@@ -59,8 +59,8 @@ def run_folder(runs, variant=VARIANT, dataset="mini2021"):
     return runs / "wilkinghoff2021" / variant / dataset
 
 
-def score_files(runs, seed=0):
-    folder = next(Path(runs).rglob(f"{VARIANT}/*/scores/seed{seed}"))
+def score_files(runs, seed=0, variant=VARIANT):
+    folder = next(Path(runs).rglob(f"{variant}/*/scores/seed{seed}"))
     return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
 
 
@@ -244,20 +244,20 @@ def test_the_ensemble_of_figure_3_is_the_mean_of_all_trials(corpus, tmp_path, ca
 
 
 @pytest.mark.parametrize(
-    ("runs", "message"),
+    ("words", "text"),
     [
         (["two_heads_s1", "nothing"], "nothing/mini2021: not the folder of a run"),
         (["two_heads_s1", "all_40:epoch9"], "has no score `epoch9`"),
     ],
 )
-def test_what_cannot_be_combined_is_refused_in_one_line(ensembles, tmp_path, capsys, runs, message):
-    names = [name.split(":") for name in runs]
+def test_what_cannot_be_combined_is_refused_in_one_line(ensembles, tmp_path, capsys, words, text):
+    names = [name.split(":") for name in words]
     words = [":".join([str(run_folder(ensembles, name)), *rest]) for name, *rest in names]
 
     assert main(["ensemble", *words, "--out", str(tmp_path / "out")]) == 2
 
     error = capsys.readouterr().err
-    assert message in error
+    assert text in error
     assert error.count("\n") == 1
     assert not list(tmp_path.rglob("scores.csv"))
     assert not (tmp_path / "out" / "recipe.yaml").exists()
@@ -295,12 +295,12 @@ def test_recordings_of_ones_own_without_domains_or_labels_are_scored_and_decided
                 soundfile.write(folder / f"clip_{number}.wav", noise, 16000)
 
     with eager_steps():
-        assert main(command(tmp_path / "factory", tmp_path)) == 0
+        assert main(command(tmp_path / "factory", tmp_path, "--variant", "two_heads_s16")) == 0
 
     printed = capsys.readouterr().out
     assert "no labels: metrics skipped" in printed
     assert "press_00: 3 source clips for 16 components; fitted 3" in printed
-    assert len(score_files(tmp_path)) == 1 + 4
+    assert len(score_files(tmp_path, variant="two_heads_s16")) == 1 + 4
 
 
 def test_it_detects_what_it_was_trained_to_hear(tmp_path):
