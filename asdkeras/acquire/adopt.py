@@ -1,6 +1,6 @@
-"""Datasets that lie somewhere already, in anybody's layout: found and used in place.
+"""Adopting datasets that are on disk already, in anybody's layout: found and used in place.
 
-Nothing is moved, renamed or written among them. What is found is kept on a card, so that
+Nothing in them is moved, renamed or written. A card keeps what is found, so that
 `--data dcase2022` means these folders from then on.
 """
 
@@ -28,42 +28,26 @@ _Place = tuple[str, str]  # Where a dataset begins, and whose layout it has.
 
 
 class Adopted(NamedTuple):
-    """One dataset that is used in place from now on.
-
-    Attributes:
-        card: which folders it consists of.
-        path: of the card.
-        stocks: what is here of each archive; empty for a generated corpus.
-        remarks: what is odd about it.
-    """
+    """One dataset that is used in place from now on."""
 
     card: Card
-    path: Path
-    stocks: tuple[Stock, ...]
+    path: Path  # Of the card.
+    stocks: tuple[Stock, ...]  # Of each archive; empty for a generated corpus.
     remarks: tuple[str, ...]
 
 
 class Adoption(NamedTuple):
-    """What came of adopting a folder.
-
-    Attributes:
-        adopted: one per dataset.
-        num_truth_files: files of ground truth by dataset.
-        odd: about folders and files that are not used.
-    """
+    """What came of adopting a folder."""
 
     adopted: tuple[Adopted, ...]
-    num_truth_files: dict[str, int]
-    odd: tuple[str, ...]
+    num_truth_files: dict[str, int]  # By dataset.
+    odd: tuple[str, ...]  # Lines about folders and files that are not used.
 
 
 def adopt(root: Path, manifest: Manifest, year: int | None = None) -> Adoption:
     """Use the datasets below a folder in place, from now on under their names.
 
-    Args:
-        root: folder.
-        manifest: says what a whole dataset is.
-        year: of what names and folders do not tell the year of.
+    `year` is that of clips whose names and folders do not tell it.
 
     Raises:
         DataError: if there is nothing that can be used.
@@ -92,19 +76,14 @@ def adopt(root: Path, manifest: Manifest, year: int | None = None) -> Adoption:
 
 
 def find_datasets(root: Path, year: int | None = None) -> tuple[list[Card], list[str]]:
-    """Find the datasets below a folder.
+    """Find the datasets below a folder, official or generated ones.
 
-    Known layouts: the official archives unpacked in any way, `dev_data` and `eval_data`
-    as the official Keras baselines and Wilkinghoff's scripts want them, the NTT
-    baseline, ASDKit, and generated mini corpora.
-
-    Args:
-        root: folder.
-        year: of what names and folders do not tell the year of.
+    Known layouts: the official archives unpacked in any way, `dev_data` and `eval_data` as the
+    official Keras baselines and Wilkinghoff's scripts want them, the NTT baseline, ASDKit, and
+    generated mini corpora. `year` as in `adopt`.
 
     Returns:
-        one card per dataset that is an official or a generated one, and lines about folders
-        that could not be used, or not wholly.
+        one card per dataset, and lines about folders that are not or not wholly used.
 
     Raises:
         DataError: if there are no clips at all.
@@ -113,28 +92,21 @@ def find_datasets(root: Path, year: int | None = None) -> tuple[list[Card], list
     for machine in folders.find_machine_folders(root)[0]:
         place = _place(Path(os.path.abspath(machine.path)), Path(os.path.abspath(root)))
         machines.setdefault(place, []).append(machine)
-    places: dict[str, list[_Place]] = {}
+    datasets: dict[str, dict[_Place, list[folders.MachineFolder]]] = {}
     odd: list[str] = []
     for place, own in machines.items():
         if (dataset := _dataset(place[0], own, year, odd)) is not None:
-            places.setdefault(dataset, []).append(place)
-    cards = [
-        _card(dataset, {place: machines[place] for place in places[dataset]}, odd)
-        for dataset in sorted(places)
-    ]
+            datasets.setdefault(dataset, {})[place] = own
+    cards = [_card(dataset, datasets[dataset], odd) for dataset in sorted(datasets)]
     return cards, odd
 
 
 def adopt_truth(root: Path, manifest: Manifest) -> tuple[dict[str, int], list[str]]:
-    """Keep the files of published ground truth that lie below a folder.
-
-    Args:
-        root: folder; evaluator repositories and lists may lie in it anywhere.
-        manifest: knows them by their digests.
+    """Keep the files of published ground truth that lie anywhere below a folder, by their digests.
 
     Returns:
-        how many files were found per dataset, and lines about files that are named like
-        ground truth but are not what was published.
+        how many files were found per dataset, and lines about files that are named like ground
+        truth but are not what was published.
     """
     published: dict[str, list[tuple[str, str]]] = {}
     for dataset in manifest.datasets.values():
@@ -164,21 +136,17 @@ def adopt_truth(root: Path, manifest: Manifest) -> tuple[dict[str, int], list[st
 
 
 def _place(machine_folder: Path, root: Path) -> _Place:
-    """Where the dataset of a machine folder begins, and whose layout that is."""
     if years.mini_year_above(machine_folder) is not None:
         while not (machine_folder / years.CARD).exists():
             machine_folder = machine_folder.parent
         return os.fspath(machine_folder), "mini corpus"
     above = machine_folder.parent
-    layout = "official archives"
     is_ntt = above.name == "raw"
     if is_ntt and above != root:
         above = above.parent
     has_parts = above.name in _PARTS
-    if is_ntt:
-        layout = "NTT baseline"
-    elif has_parts:
-        layout = "dev_data and eval_data"
+    layout = "dev_data and eval_data" if has_parts else "official archives"
+    layout = "NTT baseline" if is_ntt else layout
     for folder in (above, *above.parents):
         if _YEAR_PART.match(folder.name):
             return os.fspath(folder), _ASDKIT.get(folder.parent.name, layout)
@@ -190,7 +158,7 @@ def _place(machine_folder: Path, root: Path) -> _Place:
 def _dataset(
     place: str, machines: Sequence[folders.MachineFolder], year: int | None, odd: list[str]
 ) -> str | None:
-    """Name of the dataset that machine folders below a place are of; None if not clear."""
+    """Name of the dataset that the machine folders of a place belong to; None if not clear."""
     if (mini := years.mini_year_above(Path(machines[0].path))) is not None:
         return f"mini{mini}"
     traits = [years.traits_of(machine) for machine in machines]
@@ -219,7 +187,7 @@ def _dataset(
 def _card(
     dataset: str, machines: Mapping[_Place, Sequence[folders.MachineFolder]], odd: list[str]
 ) -> Card:
-    """One dataset out of all places that hold some of it, each clip taken once."""
+    """Make one dataset of all places that hold some of it, each clip taken once."""
     covered: set[tuple[str, str, str]] = set()
     paths: list[str] = []
     used: list[str] = []

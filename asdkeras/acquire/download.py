@@ -1,8 +1,8 @@
-"""Files over HTTP: several at once, resumed where they broke off, verified.
+"""Downloads over HTTP: several files at once, resumed where they broke off, verified.
 
-The bytes of a file go to `<name>.part` beside it. A file takes its own name when it is
-whole and its checksum is right, so what has its name can be trusted, and a process may
-be stopped at any byte: the part is continued the next time.
+The bytes of a file go to `<name>.part` beside it. A file takes its own name when it is whole
+and its checksum is right, so what has its name can be trusted, and a process may be stopped at
+any byte: the next one continues the part.
 """
 
 import contextlib
@@ -58,19 +58,12 @@ _RETRIES = _Retry(
 
 
 class Download(NamedTuple):
-    """A file to be had.
-
-    Attributes:
-        url: where it is.
-        path: where it shall be.
-        digest: `md5:` or `sha256:` and hexadecimal digits.
-        size: in bytes; None if not known beforehand.
-    """
+    """A file to download."""
 
     url: str
     path: Path
-    digest: str
-    size: int | None
+    digest: str  # `md5:` or `sha256:` and hexadecimal digits.
+    size: int | None  # In bytes; None if not known beforehand.
 
 
 def download_all(
@@ -80,17 +73,16 @@ def download_all(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_done: Callable[[Download], None] = lambda download: None,
 ) -> list[str]:
-    """Bring files into place, several at a time; what is in place and right, stays.
+    """Bring files into place, several at a time; correct files that are in place stay.
 
-    May be interrupted at any time; the next call goes on where this one ended. Two
-    processes must not bring the same file at once.
+    May be interrupted at any time; the next call goes on where this one ended. Two processes must
+    not download the same file at once.
 
     Args:
         downloads: files, each with a URL and a path of its own.
-        jobs: int >= 1, files at a time.
-        on_progress: is called with the bytes there and the bytes in all, as far as known.
-        on_done: is called with each file as soon as it is verified and in place, in the
-            caller's thread.
+        jobs: files at a time.
+        on_progress: called with the bytes there and the bytes in all, as far as known.
+        on_done: called with each file once it is verified and in place, in the caller's thread.
 
     Returns:
         why files could not be had, a line each, in the order given; all others are in place.
@@ -125,7 +117,7 @@ def download_all(
 
 
 def read_json(url: str) -> Any:
-    """The content of a small JSON document on a server.
+    """Content of a small JSON document on a server.
 
     Raises:
         DataError: if it cannot be had or is no JSON.
@@ -193,7 +185,6 @@ class _Transfer:
         )
 
     def _continue(self) -> None:
-        """Ask once for what is missing."""
         if self.num_bytes and self.num_bytes == self.download.size:
             return
         self._check_stop()
@@ -276,7 +267,7 @@ def _unbroken(read: Callable[[], Any], progress: Callable[[], int] = lambda: 0) 
 
 
 def _cause(error: BaseException) -> str:
-    """The error inside those of the libraries, which says what happened, in one line."""
+    """The innermost error, below those of the libraries, in one line."""
     inner = error.__cause__ or error.__context__
     if inner and re.match(r"(requests|urllib3)\b", type(error).__module__):
         return _cause(inner)

@@ -1,14 +1,14 @@
 """Downloading a dataset: what is missing of it, checked, unpacked, and written down.
 
-Under the folder given lies one folder per dataset:
+The folder given has one folder per dataset:
 
     dcase2021/dev_data/<machine type>/...     unpacked
     dcase2021/eval_data/<machine type>/...
     dcase2021/archives/                       what is being downloaded, and is deleted once unpacked
     dcase2021/download_lock.json              checksums, sizes and licenses as first learnt
 
-A checksum comes from the manifest or, where that has none, from the record's interface,
-and is then pinned in the lock file: a file that changes later is noticed.
+A checksum comes from the manifest or, where that has none, from the record's interface, and is
+then pinned in the lock file, so that a file that changes later is noticed.
 """
 
 import dataclasses
@@ -54,12 +54,11 @@ def fetch(
     jobs: int,
     keep_archives: bool,
 ) -> Path | None:
-    """Download and unpack what is missing of a dataset; nothing if nothing is.
+    """Download and unpack what is missing of a dataset; returns its folder.
 
     Args:
-        dataset: of the manifest.
-        to: folder of all datasets; this one's is made in it. None will do for the ground
-            truth, which is kept with the cache.
+        to: folder of all datasets; this one's is made in it. Needed for archives, not for the
+            ground truth, which is kept with the cache.
         machines: machine types; all if None.
         parts: keys of `PARTS`.
         confirm: takes the offer in words and returns whether to go on; not asked if nothing
@@ -75,7 +74,12 @@ def fetch(
             is declined.
         DataError: if archives could not be had; all others are in place.
     """
-    wanted = _wanted_parts(parts)
+    for name in parts:
+        if name not in PARTS:
+            raise RecipeError(
+                f"--parts: no part `{name}`.{did_you_mean(name, PARTS)} Known: {', '.join(PARTS)}."
+            )
+    wanted = {part for name in parts for part in PARTS[name]}
     archives = _selected(dataset, machines, wanted)
     folder = None
     if archives:
@@ -155,7 +159,6 @@ class _Fetch:
         return next(record for record in self.dataset.records if record.number == number)
 
     def _ask(self, record: Record) -> dict[str, Any]:
-        """What the record's interface says; empty if it says nothing readable."""
         say(f"asking what record {record.number} holds: {record.api}")
         try:
             answer = read_json(record.api)
@@ -197,13 +200,11 @@ class _Fetch:
         return size
 
     def _pin(self, archive: Archive, **values: Any) -> None:
-        """Add to what is known of an archive, on disk as well."""
         self.lock.setdefault(archive.file, {}).update(values)
         content = {"schema_version": _SCHEMA_VERSION, "archives": self.lock}
         write_text(self.folder / _LOCK_NAME, json.dumps(content, indent=2) + "\n")
 
     def _offer(self, sizes: Mapping[Archive, int], answers: Mapping[int, Mapping[str, Any]]) -> str:
-        """What would be downloaded, under which licenses and to where, in words."""
         lines = [self.dataset.title]
         for number, answer in answers.items():
             record = self._record(number)
@@ -268,7 +269,6 @@ class _Fetch:
             self._path(archive).unlink()
 
     def _is_unpacked(self, archive: Archive) -> bool:
-        """Whether an archive was unpacked and as many files as it had are still there."""
         unpacked = self.lock.get(archive.file, {}).get("unpacked", {})
         return bool(unpacked) and all(
             _num_files(self.folder / name) >= count for name, count in unpacked.items()
@@ -290,7 +290,6 @@ class _Fetch:
 
 
 def _read_lock(path: Path) -> dict[str, dict[str, Any]]:
-    """What is known of each archive; empty if there is no lock file yet."""
     if not path.exists():
         return {}
     try:
@@ -303,15 +302,6 @@ def _read_lock(path: Path) -> dict[str, dict[str, Any]]:
             f"{path}: not a readable lock file: {error}. Move it away; its archives are "
             "then downloaded again, and compared with what is unpacked."
         ) from error
-
-
-def _wanted_parts(parts: Sequence[str]) -> set[str]:
-    for name in parts:
-        if name not in PARTS:
-            raise RecipeError(
-                f"--parts: no part `{name}`.{did_you_mean(name, PARTS)} Known: {', '.join(PARTS)}."
-            )
-    return {part for name in parts for part in PARTS[name]}
 
 
 def _selected(

@@ -1,4 +1,4 @@
-"""Which archives of a dataset are here, told from the clips that are."""
+"""Which archives of a dataset are here, judged by the clips that are."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,42 +14,26 @@ _Group = tuple[Part, str, str, str]  # Part, machine type, section, split.
 
 
 class Stock(NamedTuple):
-    """What is here of one archive.
-
-    Attributes:
-        archive: of the manifest.
-        num_clips: clips that are here.
-        num_expected: clips the archive holds; None if not known beforehand.
-        is_whole: whether each section and split has as many clips as are known to be in
-            it, and at least one.
-    """
+    """What is here of one archive."""
 
     archive: Archive
     num_clips: int
-    num_expected: int | None
-    is_whole: bool
+    num_expected: int | None  # None if not known beforehand.
+    is_whole: bool  # Each section and split has a clip, and as many as are known.
 
 
 class Holding(NamedTuple):
-    """What is here of one dataset.
-
-    Attributes:
-        dataset: of the manifest.
-        card: where its clips are; None if it is not here.
-        stocks: per archive.
-        has_truth: whether the ground truth of the evaluation set is here.
-        fault: why its card cannot be used, empty if it can.
-    """
+    """What is here of one dataset: its clips, ground truth, and archives."""
 
     dataset: Dataset
-    card: Card | None
+    card: Card | None  # Where its clips are.
     stocks: tuple[Stock, ...]
     has_truth: bool
-    fault: str
+    fault: str  # Why its card cannot be used, empty if it can.
 
 
 def holding(dataset: Dataset) -> Holding:
-    """What is here of a dataset: adopted or fetched, and its ground truth."""
+    """Check what is here of a dataset, adopted or fetched."""
     card, clips, fault = None, [], ""
     path = known_cards().get(dataset.name)
     if path is not None:

@@ -19,21 +19,17 @@ _DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeErr
 
 
 def unpack(archive: Path, target: Path) -> dict[str, int]:
-    """Unpack a zip archive; files that are there already and equal are left alone.
+    """Unpack a zip archive into a folder; files that are there already and equal are left alone.
 
     May be interrupted at any time; the next call goes on where this one ended.
-
-    Args:
-        archive: the zip archive.
-        target: folder to unpack into; is made if missing.
 
     Returns:
         relative folder -> number of files directly in it; `.` is the target.
 
     Raises:
-        DataError: if the archive is damaged or needs more room than there is, or if
-            different files are in the way. Nothing is written then, except if damage
-            shows only in the bytes of a file: files before that one are in place.
+        DataError: if the archive is damaged or needs more room than there is, or if different
+            files are in the way. Nothing is written then, except if damage shows only in the
+            bytes of a file: files before that one are in place.
     """
     with _reading(archive):
         content = zipfile.ZipFile(archive)
@@ -50,7 +46,7 @@ def unpack(archive: Path, target: Path) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _reading(archive: Path) -> Iterator[None]:
-    """Say of an archive that cannot be read which it is, why, and what to do."""
+    """Name an archive that cannot be read, the reason, and what to do."""
     try:
         yield
     except _DAMAGES as error:
@@ -66,14 +62,13 @@ def _reading(archive: Path) -> Iterator[None]:
 
 
 def _chunks(archive: Path, content: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The bytes of a member; what goes wrong where they are written is not of the archive."""
+    """The bytes of a member; an error of whoever writes them does not blame the archive."""
     with _reading(archive), content.open(member) as packed:
         while chunk := packed.read(_CHUNK_BYTES):
             yield chunk
 
 
 def _is_wanted(member: zipfile.ZipInfo) -> bool:
-    """Whether a member is a file, and none that desktop systems add to archives."""
     parts = PurePosixPath(member.filename).parts
     return not (
         member.is_dir()

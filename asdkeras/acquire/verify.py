@@ -1,4 +1,4 @@
-"""Whether all of a dataset is there, and nothing else, and every file can be used."""
+"""Check that a dataset is complete, holds nothing else, and that every file can be used."""
 
 import concurrent.futures
 import dataclasses
@@ -34,31 +34,19 @@ _COMPANION = re.compile(r"\..*|Thumbs\.db|desktop\.ini|__MACOSX|attributes_.*\.c
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong.
+    """One fault."""
 
-    Attributes:
-        kind: a word or two, such as `unusable file`.
-        place: the file, or the group of clips in words.
-        text: place and fault; one line.
-        machine_type: empty if it concerns all.
-    """
-
-    kind: str
-    place: str
-    text: str
-    machine_type: str = ""
+    kind: str  # A word or two, such as `unusable file`.
+    place: str  # The file, or the group of clips in words.
+    text: str  # Place and fault; one line.
+    machine_type: str = ""  # Empty if it concerns all.
 
 
 class CountRow(NamedTuple):
-    """Clips of one machine type, section, split and domain.
+    """Clips of one machine type, section, split and domain: those here, and those that should be.
 
-    Attributes:
-        machine_type, section, split: whose clips.
-        domain: None where the year has none, and where some clips do not say theirs: then the
-            row counts all domains together.
-        found_normal, found_anomalous, found_unlabeled: clips that are here.
-        expected_normal, expected_anomalous: clips that should be; None where nobody knows.
-            Supplemental clips of all kinds are expected together, as `expected_normal`.
+    The domain is None where the year has none, and where some clips do not say theirs: then the row
+    counts all domains together. Supplemental clips of all kinds are expected as normal ones.
     """
 
     machine_type: str
@@ -68,12 +56,11 @@ class CountRow(NamedTuple):
     found_normal: int
     found_anomalous: int
     found_unlabeled: int
-    expected_normal: int | None
+    expected_normal: int | None  # None where nobody knows.
     expected_anomalous: int | None
 
     @property
     def place(self) -> str:
-        """Which clips, in words."""
         domain = f" {self.domain}" if self.domain else ""
         return f"{self.machine_type} section {self.section} {self.split}{domain}"
 
@@ -114,26 +101,16 @@ class CountRow(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What was found.
-
-    Attributes:
-        dataset: name of the dataset.
-        num_clips: clips that are here.
-        counts: per machine type, section, split and domain; what is absent as a whole is left
-            out.
-        findings: all that is wrong, by machine type and path.
-        notes: lines for the user about what is no fault.
-    """
+    """What was found in a dataset."""
 
     dataset: str
     num_clips: int
-    counts: tuple[CountRow, ...]
-    findings: tuple[Finding, ...]
-    notes: tuple[str, ...]
+    counts: tuple[CountRow, ...]  # Without what is absent as a whole.
+    findings: tuple[Finding, ...]  # By machine type and path.
+    notes: tuple[str, ...]  # Lines for the user about what is no fault.
 
     @property
     def is_ok(self) -> bool:
-        """Whether nothing is wrong."""
         return not self.findings
 
 
@@ -146,20 +123,16 @@ def verify(
     jobs: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
-    """Check a dataset: its clips against what is published, and every file.
+    """Find all faults of a dataset: check its clips against what is published, and every file.
 
     Args:
         data: folder, CSV file, or card of an adopted dataset, as for `find_clips`.
-        manifest: says how many clips the official datasets have, and of what form.
         truth: of the evaluation set of this dataset; without it, evaluation test clips are
             counted without regard to labels.
         decode: whether to decode all audio, and to compare the clips with each other;
-            otherwise headers alone are read.
+            otherwise only headers are read.
         jobs: threads; one per processor if None.
         on_progress: called with the files read and all files.
-
-    Returns:
-        everything that is wrong; nothing stops at the first fault.
 
     Raises:
         DataError: if there are no clips at all, or of several datasets, or the card of a
@@ -253,10 +226,7 @@ def _missing_by_truth(clips: Sequence[Clip], truth: Truth) -> Iterator[Finding]:
 
 
 def _count_clips(clips: Iterable[Clip], expected: Collection[ClipCount] | None) -> list[CountRow]:
-    """Clips in order of machine type, section, split and domain; expected ones, too.
-
-    Nothing is known of an own dataset, `expected` is None then.
-    """
+    """Clips by machine type, section, split and domain; `expected` is None for an own dataset."""
     found: defaultdict[tuple[str, str, str], Counter[tuple[str | None, bool | None]]]
     found = defaultdict(Counter)
     for clip in clips:
@@ -334,7 +304,7 @@ def _check_mini(layout: Layout, data: Path, decode: bool) -> tuple[list[ClipCoun
 
 
 class _Recording(NamedTuple):
-    """What the file of a clip holds: why it cannot be used; the digest of its decoded samples."""
+    """A clip, its header, why it cannot be used, and the digest of its decoded samples."""
 
     clip: Clip
     header: AudioHeader | None = None
@@ -348,7 +318,6 @@ def _read_all(
     jobs: int | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> list[_Recording]:
-    """Read each file once; faults are kept, not raised."""
     recordings = []
     with concurrent.futures.ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         # An interruption drops the iterator of `map`, which cancels what has not begun.
@@ -360,23 +329,21 @@ def _read_all(
 
 
 def _read(clip: Clip, decode: bool) -> _Recording:
-    recording = _Recording(clip)
+    header = fault = digest = None
     try:
         header = read_header(Path(clip.path))
-        recording = recording._replace(header=header)
         if decode:
             config = AudioConfig(header.sample_rate_hz, "mean", "refuse")
-            samples = read_samples(Path(clip.path), config)
-            recording = recording._replace(digest=shards.digest_of(samples))
+            digest = shards.digest_of(read_samples(Path(clip.path), config))
     except DataError as error:
-        return recording._replace(fault=str(error).removeprefix(f"{clip.path}: "))
-    return recording
+        fault = str(error).removeprefix(f"{clip.path}: ")
+    return _Recording(clip, header, fault, digest)
 
 
 def _compare(
     recordings: Sequence[_Recording], expected: Dataset | None
 ) -> tuple[list[Finding], tuple[str, ...]]:
-    """Files that cannot be used, or are unlike those of their machine type or the manifest.
+    """Find files that cannot be used, or are unlike those of their machine type or the manifest.
 
     Also notes about machine types of one's own whose clips have no usual length.
     """
@@ -416,7 +383,7 @@ def _odd_formats(headers: _Headers, expected: Dataset | None) -> Iterator[Findin
 
 
 def _odd_lengths(headers: _Headers, expected: Dataset | None) -> Iterator[Finding]:
-    """Lengths are compared in s: a file of another rate is one fault, not two.
+    """Compare lengths in s, so that a file of another rate is one fault, not two.
 
     The clips of a machine type in one set of a year, `dev` or `eval`, have one length.
     """

@@ -32,10 +32,7 @@ _COMMANDS = (  # In the order of `--help`.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        argv: arguments; None takes those of the process.
+    """Run one command; `argv` None takes the arguments of the process.
 
     Returns:
         exit code: 0 done or up to date, 2 the user's mistake, 3 data missing or damaged,

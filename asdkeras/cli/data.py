@@ -8,7 +8,6 @@ from asdkeras.errors import DataError, RecipeError
 
 
 def add_data(commands: Commands) -> None:
-    """Add `data` and its own commands."""
     data = commands.add_parser("data", help="datasets")
     own = data.add_subparsers(required=True, metavar="COMMAND")
     for add in (_add_list, _add_fetch, _add_adopt, _add_verify, _add_mini):

@@ -25,21 +25,17 @@ _STREAM_OPTIONS = ("pcm", "rate", "channels", "channel", "hop_s", "window_s", "g
 
 
 def add_fit(commands: Commands) -> None:
-    """Add `fit`."""
     fit = commands.add_parser(
         "fit",
         help="make a detector for machines of your own from their normal clips",
         description="Train a system on normal clips and write one file that scores others.",
     )
     source = fit.add_mutually_exclusive_group(required=True)
-    add_path(
-        source,
-        "data",
-        "DIR",
+    data = (
         "a folder of normal WAV or FLAC files of one machine, a folder of such folders, or "
-        "a dataset, of which the training clips are taken",
-        nargs="?",
+        "a dataset, of which the training clips are taken"
     )
+    add_path(source, "data", "DIR", data, nargs="?")
     add_path(source, "--run", "RUN", "take what a finished run has trained")
     add_path(fit, "--out", "FILE.asd", "the detector to write", required=True)
     fit.add_argument("--system", help="see `asdkeras list` (default: baseline2023)")
@@ -47,13 +43,11 @@ def add_fit(commands: Commands) -> None:
     add_names(fit, "--machines", "only these machine types (fan) or sections (fan_00)")
     add_recipe(fit)
     fit.add_argument("--jobs", type=count, metavar="N", help="models trained side by side")
-    add_path(
-        fit,
-        "--work",
-        "DIR",
+    work = (
         "what is trained is kept here, so that an interrupted fit goes on (default: "
-        "FILE.asd.fit, removed at the end)",
+        "FILE.asd.fit, removed at the end)"
     )
+    add_path(fit, "--work", "DIR", work)
     fit.set_defaults(handler=_fit)
 
 
@@ -90,7 +84,6 @@ def _fit(arguments: argparse.Namespace) -> None:
 
 
 def add_detect(commands: Commands) -> None:
-    """Add `detect`."""
     detect = commands.add_parser(
         "detect",
         help="score clips, or a stream of sound, with a detector",
@@ -194,7 +187,6 @@ def _detect_stream(arguments: argparse.Namespace) -> tuple[bool, list[DataError]
 
 
 def add_export(commands: Commands) -> None:
-    """Add `export`."""
     export = commands.add_parser(
         "export",
         help="a detector's model for another runtime",

@@ -9,14 +9,12 @@ INTERRUPTED = 130  # What shells report for Ctrl-C.
 
 
 def count(text: str) -> int:
-    """A number from 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a number from 1. Received: {text!r}")
     return int(text)
 
 
 def index(text: str) -> int:
-    """A number from 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be a number from 0. Received: {text!r}")
     return int(text)
@@ -31,12 +29,10 @@ class _Names(argparse.Action):
 
 
 def add_flag(command: argparse._ActionsContainer, option: str, text: str) -> None:
-    """Add an option without a value."""
     command.add_argument(option, action="store_true", help=text)
 
 
 def add_names(command: argparse.ArgumentParser, option: str, text: str) -> None:
-    """Add an option that takes several names."""
     command.add_argument(option, nargs="+", action=_Names, metavar="NAME", help=text)
 
 
@@ -47,7 +43,6 @@ def add_path(
     text: str | None = None,
     **more: Any,
 ) -> None:
-    """Add an option, or an argument, that is the path of a file or folder."""
     command.add_argument(name, type=Path, metavar=metavar, help=text, **more)
 
 
@@ -57,12 +52,10 @@ def keywords(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_variant(command: argparse.ArgumentParser) -> None:
-    """Add the option that chooses the variant of a system."""
     command.add_argument("--variant", help="a row of the paper's tables (default: the recipe's)")
 
 
 def add_recipe(command: argparse.ArgumentParser) -> None:
-    """Add the options that choose and change a recipe."""
     command.add_argument(
         "--recipe", help="a YAML file, or the name of one of the system's (default: by dataset)"
     )

@@ -8,7 +8,6 @@ from asdkeras.cli.options import Commands, add_flag, add_names, add_path, count,
 
 
 def add_score(commands: Commands) -> None:
-    """Add `score`."""
     scoring = commands.add_parser(
         "score", help="official metrics of anybody's score files; needs no model"
     )
@@ -30,7 +29,6 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def add_compare(commands: Commands) -> None:
-    """Add `compare`."""
     compare = commands.add_parser(
         "compare", help="a run against the published tables; exit code 5 outside tolerance"
     )
@@ -52,18 +50,11 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def add_table(commands: Commands) -> None:
-    """Add `table`."""
     table = commands.add_parser(
         "table", help="the results of several runs side by side, the best first"
     )
-    add_path(
-        table,
-        "places",
-        "RUN_OR_FOLDER",
-        "folder of a run, or one below which runs lie (default: runs)",
-        nargs="*",
-        default=[Path("runs")],
-    )
+    places = "folder of a run, or one below which runs lie (default: runs)"
+    add_path(table, "places", "RUN_OR_FOLDER", places, nargs="*", default=[Path("runs")])
     add_path(table, "--out", "FILE", "write it too: .md, or .csv with every mean")
     table.set_defaults(handler=_table)
 
@@ -75,7 +66,6 @@ def _table(arguments: argparse.Namespace) -> None:
 
 
 def add_explain(commands: Commands) -> None:
-    """Add `explain`."""
     text = "what the scores of single clips are due to, for systems that tell"
     explain = commands.add_parser("explain", help=text)
     add_path(explain, "run", "RUN", "its folder")
@@ -94,7 +84,6 @@ def _explain(arguments: argparse.Namespace) -> None:
 
 
 def add_report(commands: Commands) -> None:
-    """Add `report`."""
     report = commands.add_parser(
         "report", help="one HTML file: results, training curves and embedding maps of runs"
     )
@@ -130,7 +119,6 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def add_list(commands: Commands) -> None:
-    """Add `list`."""
     listing = commands.add_parser("list", help="the systems and their recipes")
     listing.set_defaults(handler=_list)
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 def add_train_and_eval(commands: Commands) -> None:
-    """Add `train` and `eval`, which take the same options."""
     text = "train if needed, score, decide, evaluate, compare with the paper"
     _add_run_options(commands, "train", "train what is missing").set_defaults(handler=_train)
     _add_run_options(commands, "eval", text).set_defaults(handler=_eval)
@@ -29,14 +28,12 @@ def _add_run_options(commands: Commands, name: str, text: str) -> argparse.Argum
     command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
     command.add_argument("--system", required=True, help="see `asdkeras list`")
     add_variant(command)
-    add_path(
-        command,
-        "--data",
-        "DIR",
+    data = (
         "a dataset: official layout, a folder of machines, a CSV file, or the name of one "
         "that was fetched or adopted, such as dcase2021 "
-        "(default: $ASDKERAS_DATA, else the generated mini corpus)",
+        "(default: $ASDKERAS_DATA, else the generated mini corpus)"
     )
+    add_path(command, "--data", "DIR", data)
     add_names(command, "--machines", "only these machine types (fan) or sections of them (fan_00)")
     add_recipe(command)
     add_path(command, "--runs", "DIR", "default: runs", default=Path("runs"))
@@ -75,7 +72,6 @@ def _eval(arguments: argparse.Namespace) -> None:
 
 
 def add_ensemble(commands: Commands) -> None:
-    """Add `ensemble`."""
     ensemble = commands.add_parser(
         "ensemble", help="make the scores of runs one, of any systems; trains nothing"
     )

@@ -1,17 +1,16 @@
 """The mini corpus: generated recordings of machines in the official layout of a DCASE year.
 
-It is there so that everything runs, and methods differ, before anybody has downloaded
-gigabytes. Each machine type is a small physical model (`corpus/machines/`), attributes drive
-the physics, the target domain changes them, and anomalies are faults of that machine with a
-severity. Its numbers are not those of the papers and cannot be compared with them.
+With it everything runs, and methods differ, before anybody has downloaded gigabytes. Each machine
+type is a small physical model (`corpus/machines/`), attributes drive the physics, the target
+domain changes them, and anomalies are faults of that machine with a severity. Its numbers are
+not those of the papers and cannot be compared with them.
 
 Calibration: normal and anomalous clips have the same level by construction, so the root mean
-square tells nothing, and faults change rhythm, harmonics, modulation or color; how strongly
-they do was set so that the official autoencoder of 2021 finds some of them and misses some.
-Measured on the default machine types of 2021: its official score is 0.66 for seed 0 and 0.69
-for seed 1 (wanted: 0.55 to 0.72), and the AUC of loudness lies between 0.47 and 0.55 for every
-machine type. `benchmarks/calibrate_mini_corpus.py` measures this, `results/mini_corpus/` has
-the numbers.
+square tells nothing, and faults change rhythm, harmonics, modulation or color; how strongly they
+do was set so that the official autoencoder of 2021 finds some of them and misses some. Measured
+on the default machine types of 2021: its official score is 0.66 for seed 0 and 0.69 for seed 1
+(wanted: 0.55 to 0.72), and the AUC of loudness lies between 0.47 and 0.55 for every machine type.
+`benchmarks/calibrate_mini_corpus.py` measures this, `results/mini_corpus/` has the numbers.
 """
 
 import concurrent.futures
@@ -56,22 +55,19 @@ def generate(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     workers: int | None = None,
 ) -> Path:
-    """Write a mini corpus, or what is missing of it.
+    """Write a mini corpus, or what is missing of it, into `out`, which is returned.
 
-    Each clip depends on the seed and on its own identity only, so the files are the same
-    bytes on every machine, for any number of workers, in one go or after interruptions.
+    Each clip depends on the seed and on its own identity only, so the files are the same bytes on
+    every machine, for any number of workers, in one go or after interruptions.
 
     Args:
-        out: folder of the corpus; new, empty, or holding the same corpus in any state.
+        out: new, empty, or a folder that holds the same corpus in any state.
         year: 2020 to 2025; whose layout, file names and machine types.
         size: "mini" (about 600 clips of 10 s) or "tiny" (some 60 to 120 clips of 2 s).
         seed: from 0; other seeds give other machines.
         machines: machine types of that year; default: a choice of two, three or six.
         on_progress: called with the clips that are there and all clips.
         workers: threads, default one per processor.
-
-    Returns:
-        `out`.
 
     Raises:
         RecipeError: for a year, size, seed or machine type that does not exist.
@@ -116,7 +112,6 @@ def digest_of_files(out: Path, names: Iterable[str]) -> str:
 
 
 def _checked(year: int, size: str, seed: int, machines: Sequence[str] | None) -> tuple[str, ...]:
-    """The machine types, sorted, once all arguments are found good."""
     if year not in MACHINES:
         raise RecipeError(
             f"year must be one of {', '.join(map(str, MACHINES))}, the years that have a mini "
@@ -195,7 +190,6 @@ def _record_one(out: Path, year: int, seed: int, clip: PlannedClip) -> None:
 def _card(
     out: Path, parameters: dict[str, Any], clips: Sequence[PlannedClip], tables: Sequence[str]
 ) -> str:
-    """Text of the card: parameters, counts, and one hash over names and bytes of all files."""
     digest = digest_of_files(out, [*(clip.path for clip in clips), *tables])
     counts: dict[str, dict[str, int]] = {}
     for machine_type in parameters["machines"]:

@@ -1,4 +1,4 @@
-"""What a generated mini corpus consists of: every clip's file name and scene, year by year."""
+"""File names and scenes of all clips of a mini corpus, year by year."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -18,30 +18,17 @@ MACHINES = {year: tuple(sorted(years.MACHINE_TYPES[min(year, 2022)])) for year i
 
 @dataclasses.dataclass(frozen=True)
 class Amounts:
-    """How much of everything a size has; counts are per section.
-
-    Attributes:
-        clip_s: length of a clip in s.
-        train: training clips of the source domain and of the target domain.
-        test: test clips per domain and label.
-        supplemental: clips of one machine in 2025.
-    """
+    """Numbers of clips of a size, per section."""
 
     clip_s: int
-    train: tuple[int, int]
-    test: int
-    supplemental: int
+    train: tuple[int, int]  # Of the source domain and of the target domain.
+    test: int  # Per domain and label.
+    supplemental: int  # In 2025.
 
 
 @dataclasses.dataclass(frozen=True)
 class PlannedClip:
-    """One file to be written.
-
-    Attributes:
-        path: relative to the corpus, with "/".
-        split: "train", "test" or "supplemental".
-        scene: what is heard.
-    """
+    """One file to be written; its path is relative to the corpus, with "/"."""
 
     path: str
     split: str
@@ -58,8 +45,7 @@ def amounts(year: int, size: Size) -> Amounts:
 def default_machines(year: int, size: Size) -> tuple[str, ...]:
     """Machine types of a corpus for which none were named.
 
-    Years of one section per machine get more machines, so that the number of clips and of
-    things to tell apart stays.
+    Years of one section per machine type have more types, for the same number of clips and classes.
     """
     if size == "tiny" and year < 2023:
         return ("fan", "valve")
@@ -111,7 +97,6 @@ def _sections(year: int, machine_type: str) -> tuple[str, ...]:
 def _section(
     year: int, amount: Amounts, seed: int, place: tuple[str, int, str]
 ) -> Iterator[PlannedClip]:
-    """Clips of one machine and section."""
     domains = ("source",) if year == 2020 else ("source", "target")
     train = (sum(amount.train),) if year == 2020 else amount.train
     test = 2 * amount.test if year == 2020 else amount.test
@@ -133,9 +118,9 @@ def _group(
 ) -> Iterator[PlannedClip]:
     """Clips of one split, domain and label.
 
-    Conditions and faults go round; the distances of the microphone are one permutation of
-    equal steps per group. So normal and anomalous clips are equally loud and equally mixed,
-    and a detector cannot live on either.
+    Conditions and faults take turns; the distances of the microphone are one permutation of equal
+    steps per group. So normal and anomalous clips are equally loud and equally mixed, and a
+    detector cannot live on either.
     """
     machine_type, index, section = place
     split, domain, label, count = group
@@ -160,7 +145,7 @@ def _group(
 def _supplemental(
     year: int, amount: Amounts, seed: int, place: tuple[str, int, str]
 ) -> Iterator[PlannedClip]:
-    """Clips of 2025 in which the machine stands still, or the factory does."""
+    """Clips of 2025 that hold the machine alone, or the factory alone."""
     machine_type, index, section = place
     hears = "noise" if machine_type in years.WITHHELD[year] else "machine"
     conditions = machine_model(machine_type).ATTRIBUTES[index]["source"]
@@ -181,7 +166,6 @@ def _clip_length(year: int, machine_type: str, amount: Amounts) -> int:
 
 
 def _path(year: int, scene: Scene, words: tuple[str, str, str, int]) -> str:
-    """Path of a clip in the official layout and naming of a year."""
     split, domain, label, number = words
     machine_type, section = scene.machine_type, scene.section
     if year == 2020:

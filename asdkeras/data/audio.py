@@ -33,12 +33,11 @@ class AudioConfig(Checked):
     """How files become waveforms.
 
     Attributes:
-        sample_rate_hz: int > 0; files of another rate are resampled with soxr, quality HQ.
-        channel: the channel to hear, from 0, or `mean` over all channels.
-        mixed_rates: whether files of one machine type with different sample rates are
-            refused or resampled. Refused unless one knows better: a file that was
-            upsampled has nothing above its old band edge, and that edge is easier to
-            tell apart than the machine.
+        sample_rate_hz: files of another rate are resampled with soxr, quality HQ.
+        channel: counted from 0, or `mean` over all channels.
+        mixed_rates: whether files of one machine type with different sample rates are refused or
+            resampled. An upsampled file has nothing above its old band edge, and that edge is
+            easier to tell apart than the machine.
     """
 
     sample_rate_hz: Count
@@ -48,7 +47,7 @@ class AudioConfig(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class AudioHeader:
-    """What a file announces: rate, channels, samples per channel, and storage format."""
+    """Rate, channels, samples per channel and storage format of a file."""
 
     sample_rate_hz: int
     num_channels: int
@@ -67,10 +66,7 @@ def read_header(path: Path) -> AudioHeader:
 
 
 def read_audio(path: Path, config: AudioConfig) -> npt.NDArray[np.float32]:
-    """Read a file as one waveform.
-
-    Returns:
-        `(samples,)` in [-1, 1]; float files and resampling may overshoot a little.
+    """Read a file as one waveform `(samples,)` in [-1, 1], which resampling may overshoot a little.
 
     Raises:
         DataError: if the file cannot be used; the message says why and what to do.
@@ -81,12 +77,10 @@ def read_audio(path: Path, config: AudioConfig) -> npt.NDArray[np.float32]:
 
 
 def read_samples(path: Path, config: AudioConfig) -> Samples:
-    """Read a file as one waveform, as int16 if that is all its information.
+    """Read a file as one contiguous waveform `(samples,)`, as int16 if that is all it holds.
 
-    Returns:
-        `(samples,)`, contiguous: int16, to be divided by 32768, if the file stores 16-bit
-        integers and one of its channels is taken as it is; else float32 as from
-        `read_audio`.
+    That is so if it stores 16-bit integers at the wanted rate and one channel is taken as it is:
+    divide these by 32768. Other samples are float32 as from `read_audio`.
 
     Raises:
         DataError: as `read_audio`.
@@ -120,27 +114,18 @@ def read_samples(path: Path, config: AudioConfig) -> Samples:
 def check_rates(
     machine_types: Sequence[str], sample_rates_hz: Sequence[int], config: AudioConfig
 ) -> tuple[str, ...]:
-    """Refuse mixed sample rates within a machine type; say which types are resampled.
+    """Refuse mixed sample rates within a machine type; else a note for each type that is resampled.
 
-    Args:
-        machine_types: machine type of each clip.
-        sample_rates_hz: rate of each clip's file.
-        config: what to do about it.
-
-    Returns:
-        notes for the user, one line per machine type that is resampled.
+    Both sequences have one entry per clip.
 
     Raises:
         DataError: if a machine type has several rates and `mixed_rates` is `refuse`.
     """
-    counts: dict[str, dict[int, int]] = {}
+    counts: dict[str, dict[int, str]] = {}
     pairs = Counter(zip(machine_types, sample_rates_hz, strict=True))
     for (machine_type, rate), count in sorted(pairs.items()):
-        counts.setdefault(machine_type, {})[rate] = count
-    texts = {
-        machine_type: ", ".join(f"{count} clips at {rate} Hz" for rate, count in rates.items())
-        for machine_type, rates in counts.items()
-    }
+        counts.setdefault(machine_type, {})[rate] = f"{count} clips at {rate} Hz"
+    texts = {machine_type: ", ".join(rates.values()) for machine_type, rates in counts.items()}
     mixed = [machine_type for machine_type, rates in counts.items() if len(rates) > 1]
     if mixed and config.mixed_rates == "refuse":
         raise DataError(

@@ -15,12 +15,9 @@ from asdkeras.dsp.clip_length import Keep
 
 @dataclasses.dataclass(frozen=True)
 class ClipSet:
-    """Rows of the clip table and the store that has their audio.
+    """Rows of the clip table and the store that has their audio, found by the index of the table.
 
-    Attributes:
-        table: clip table; its index says where in `store` a clip lies.
-        store: the decoded audio of the whole dataset.
-        seed: int, of the trial; what is drawn once per clip derives from it.
+    `seed` is that of the trial, from which derives what is drawn once per clip.
     """
 
     table: pd.DataFrame
@@ -31,7 +28,7 @@ class ClipSet:
         return len(self.table)
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Samples of each clip, int `(len(self),)`."""
+        """Samples of each clip."""
         lengths: npt.NDArray[np.int64] = self.store.lengths[self.table.index.to_numpy()]
         return lengths
 
@@ -69,6 +66,5 @@ class ClipSet:
 
 
 def _draw(seed: int, name: str) -> float:
-    """A number in [0, 1) that depends on nothing but the seed and the name."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53  # As many bits as a float has.

@@ -52,9 +52,8 @@ def read_clip_table(data: Path, machines: Sequence[str] | None = None) -> pd.Dat
 def find_clips(data: Path) -> layouts.Layout:
     """Find all clips of a dataset, whatever is wrong with single ones.
 
-    Args:
-        data: folder in an official or a plain layout (`layouts.py`), the card of an
-            adopted dataset (`places.py`), or a CSV file (`read_clip_csv`).
+    `data` is a folder in an official or a plain layout (`layouts.py`), the card of an adopted
+    dataset (`places.py`), or a CSV file (`read_clip_csv`).
 
     Raises:
         DataError: if the folder is missing or holds no clips, or several datasets.
@@ -174,26 +173,23 @@ def clip_table(
     released: Mapping[str, Mapping[str, str]] | None = None,
     supplemental: Literal["apart", "normal"] = "apart",
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The clip table of what was found.
+    """Make the clip table of what was found in `data`, and notes for the user.
+
+    Rows are sorted by machine type, section, split (train, test, supplemental), domain and file
+    name.
 
     Args:
-        data: where it was found, for messages.
-        layout: what was found.
-        machines: machine types (`slider`) or sections of them (`slider_00`) to read; all
-            if None. Nothing is asked of the others.
+        machines: machine types (`slider`) or sections of them (`slider_00`) to read; all if None.
+            The others may have any fault.
         truth: ground truth of the evaluation set, if it is known.
-        released: attributes withheld by the challenge and released later, as `truth.py` reads them.
-        supplemental: `normal` makes supplemental clips that hold a machine and nothing
-            else training clips; `apart` leaves them alone. Noise never is one.
-
-    Returns:
-        the table, sorted by machine type, section, split (train, test, supplemental),
-        domain and file name, and notes for the user, one line each.
+        released: attributes that the challenge withheld, as `truth.released_attributes` reads them.
+        supplemental: `normal` makes supplemental clips that hold a machine and nothing else
+            training clips; `apart` leaves them alone. Noise never is one.
 
     Raises:
-        DataError: if a machine type is unknown, has no training clips, or has test clips
-            of a section without training clips, or if files contradict their folder, each
-            other or the ground truth. All at fault are named.
+        DataError: if a machine type is unknown, has no training clips, or has test clips of a
+            section without training clips, or if files contradict their folder, each other or the
+            ground truth. All at fault are named.
     """
     if truth is not None:
         layout = join(layouts.without_conflict_note(layout), truth)
@@ -203,7 +199,6 @@ def clip_table(
         clips, note = _with_released(clips, released)
         notes += (note,)
     if supplemental == "normal":
-        # Clips with a machine in them and nothing else.
         is_clean = [clip.split == "supplemental" and clip.is_anomalous is False for clip in clips]
         pairs = zip(clips, is_clean, strict=True)
         clips = [clip._replace(split="train") if clean else clip for clip, clean in pairs]
@@ -256,7 +251,6 @@ def _check_unique(table: pd.DataFrame) -> None:
 def _selected(
     data: Path, clips: list[layouts.Clip], machines: Sequence[str] | None
 ) -> list[layouts.Clip]:
-    """Clips of the machine types or sections asked for."""
     if machines is None:
         return clips
     if isinstance(machines, str):

@@ -26,34 +26,22 @@ FOLDERS: dict[str, tuple[str, str | None]] = {
 
 @dataclasses.dataclass(frozen=True)
 class MachineFolder:
-    """One folder of one machine type.
-
-    Attributes:
-        machine_type: folder name, case kept.
-        path: folder as text, below the root as it was given.
-        files: sorted audio file names of each folder in `FOLDERS` that is there.
-    """
+    """The folder of one machine type, whose name it has."""
 
     machine_type: str
-    path: str
-    files: dict[str, list[str]]
+    path: str  # Below the root as it was given.
+    files: dict[str, list[str]]  # Sorted audio file names by folder, as in `FOLDERS`.
 
 
 def find_machine_folders(
     root: Path, within: Sequence[str] | None = None
 ) -> tuple[list[MachineFolder], tuple[str, ...]]:
-    """Search a root at any depth; hidden files and folders do not count.
+    """Search the folders `within`, by default the root, at any depth; hidden ones do not count.
 
-    Args:
-        root: folder, or the file that names the folders `within`.
-        within: folders to search instead of the root.
-
-    Returns:
-        machine folders in order of their paths, and lines the user should see.
+    Returns machine folders in order of their paths, and lines the user should see.
 
     Raises:
-        DataError: if there is no audio, none of it lies in a folder of a machine type, a
-            folder cannot be read, or a link leads nowhere.
+        DataError: if no machine type has audio, a folder cannot be read, or a link leads nowhere.
     """
     found: dict[str, dict[str, list[str]]] = {}
     elsewhere: dict[str, int] = {}
@@ -81,11 +69,7 @@ def find_machine_folders(
 
 
 def audio_files(root: Path, within: Sequence[str] | None = None) -> dict[str, list[str]]:
-    """Names of the audio files in each folder below a root that holds any, sorted.
-
-    Args:
-        root: as in `find_machine_folders`.
-        within: as in `find_machine_folders`.
+    """Sorted names of the audio files in each folder that holds any; see `find_machine_folders`.
 
     Raises:
         DataError: if a folder cannot be read, or a link leads nowhere.
@@ -104,10 +88,8 @@ def audio_files(root: Path, within: Sequence[str] | None = None) -> dict[str, li
     return found
 
 
-def _without_copies(
-    found: dict[str, dict[str, list[str]]],
-) -> tuple[list[MachineFolder], int]:
-    """Machine folders without renamed copies where the originals lie too, and their number.
+def _without_copies(found: dict[str, dict[str, list[str]]]) -> tuple[list[MachineFolder], int]:
+    """Drop renamed copies of clips whose originals lie there too; also returns their number.
 
     The NTT baseline lower-cases the path it writes its copies to, so they may lie in a
     machine folder beside the right one.
@@ -129,7 +111,7 @@ def _without_copies(
 def _walk(
     top: str, seen: set[tuple[int, int]], broken: list[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Folders and the audio file names in them, each folder once however it is linked."""
+    """Folders and the names of their audio files, each folder once however it is linked."""
 
     def refuse(error: OSError) -> NoReturn:
         place = f"{error.filename}: cannot be read: {error.strerror}."

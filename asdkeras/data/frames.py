@@ -2,9 +2,8 @@
 
 A front end runs once over every clip, then training reads the frames where they lie.
 Neighboring windows share most of their frames: as vectors in memory, 3000 clips of 10 s with
-5 frames a window take 2.4 GB in float32, as frames on disk a fifth of that. A window is one
-run of bytes, so windows can be read in any order at the cost of one system call each. They
-are read and not mapped, so that no page once touched stays resident.
+5 frames a window take 2.4 GB in float32, as frames on disk a fifth of that. A window is one run
+of bytes, read by one system call. Files are not mapped, so no page once touched stays resident.
 """
 
 import dataclasses
@@ -12,7 +11,6 @@ import math
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +25,11 @@ _VALUES_AT_ONCE = 2**20  # Of which the moments are computed: 4 MB, and twice 8 
 
 
 class FrameStore:
-    """The file of the frames of some clips, all of one shape.
+    """The file of the frames of some clips: float32, clip after clip, frame after frame.
 
-    Also a context manager, which closes the file and leaves it where it is.
-
-    Args:
-        path: file of float32 values, clip after clip, frame after frame.
-        num_clips: int > 0.
-        num_frames: int > 0, of each clip.
-        num_bands: int > 0, of each frame.
-        compute: batches of frames, see `write_frames`; called by `open` if there is no file
-            yet. None if there is one, which is opened at once.
+    If it is missing or not whole, `open` writes the batches that `compute` gives, see
+    `write_frames`. Without `compute` it must exist and is opened at once. As a context manager
+    the store closes the file and leaves it where it is.
     """
 
     def __init__(
@@ -58,15 +50,17 @@ class FrameStore:
             self.open()
 
     def open(self) -> None:
-        """Open the file, after its frames were computed unless it is there and whole.
+        """Open the file; write it first unless it exists and is whole.
 
         Raises:
             OSError: if there is no room; it names the file.
-            ValueError: if the frames do not have the shape they should.
+            ValueError: if the computed frames do not have the announced shape.
         """
         if self._closing is not None:
             return
-        if self._compute is not None and not self._is_whole():
+        num_values = self.num_clips * self.num_frames * self.num_bands
+        is_whole = self.path.exists() and self.path.stat().st_size == num_values * _VALUE_BYTES
+        if self._compute is not None and not is_whole:
             with write_frames(self.path, self._compute(), self.num_clips) as written:
                 received = written.num_frames, written.num_bands
             if received != (self.num_frames, self.num_bands):
@@ -77,10 +71,6 @@ class FrameStore:
         self._descriptor = os.open(self.path, os.O_RDONLY)
         self._closing = weakref.finalize(self, os.close, self._descriptor)
 
-    def _is_whole(self) -> bool:
-        num_values = self.num_clips * self.num_frames * self.num_bands
-        return self.path.exists() and self.path.stat().st_size == num_values * _VALUE_BYTES
-
     def __enter__(self) -> "FrameStore":
         return self
 
@@ -89,7 +79,7 @@ class FrameStore:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was never opened, or `close` has been called."""
+        """Whether the file is not open, or not any more."""
         return self._closing is None or not self._closing.alive
 
     def close(self) -> None:
@@ -98,13 +88,11 @@ class FrameStore:
             self._closing()
 
     def windows(self, num_frames: int, hop: int, as_vectors: bool = False) -> "Windows":
-        """All windows of a length, those of a clip `hop` frames apart; see `Windows`."""
+        """All windows of a length, `hop` frames apart within a clip; see `Windows`."""
         return Windows(self, num_frames, hop, as_vectors)
 
     def moments(self) -> dict[str, npt.NDArray[np.float64]]:
-        """`mean` and `variance` of each band over all frames of all clips, see `band_moments`.
-
-        Read in blocks, so memory does not grow with the clips.
+        """`mean` and `variance` of each band over all frames, read in blocks; see `band_moments`.
 
         Raises:
             DataError: if the file has been cut off since it was opened.
@@ -123,11 +111,7 @@ class FrameStore:
             yield block
 
     def require_open(self) -> None:
-        """Refuse to go on once the file is closed.
-
-        Raises:
-            ValueError: if it is.
-        """
+        """Raise a ValueError if the file is closed."""
         if self.is_closed:
             raise ValueError(
                 f"frames can be read while their file is open. Received: {self.path}, "
@@ -152,16 +136,11 @@ class FrameStore:
 
 @dataclasses.dataclass(frozen=True)
 class Windows:
-    """Windows of consecutive frames, counted clip after clip.
+    """Windows of `num_frames` consecutive frames, counted clip after clip.
 
     Window k is of clip `k // per_clip` and begins at its frame `(k % per_clip) * hop`. Frames
-    behind the last whole window of a clip belong to none.
-
-    Attributes:
-        store: `FrameStore`, which has to be open when windows are read.
-        num_frames: int > 0, of a window.
-        hop: int > 0, frames between the beginnings of two windows of a clip.
-        as_vectors: bool, whether a window is read as one vector, frame after frame.
+    behind the last whole window of a clip belong to none. `as_vectors` reads a window as one
+    vector, frame after frame.
     """
 
     store: FrameStore
@@ -192,18 +171,14 @@ class Windows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one window as it is read: frames and bands, or the length of the vector."""
+        """Shape of one window as it is read: frames and bands, or the length of the vector."""
         shape = (self.num_frames, self.store.num_bands)
         return (math.prod(shape),) if self.as_vectors else shape
 
     def read(self, indices: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Some windows; several threads may read at once.
+        """Read windows in any order as a new array, `(len(indices), *self.shape)`.
 
-        Args:
-            indices: int `(batch,)`, in any order.
-
-        Returns:
-            float32 `(batch, *self.shape)`, a new array.
+        Several threads may read at once.
 
         Raises:
             DataError: if the file has been cut off since it was opened.
@@ -229,16 +204,8 @@ def write_frames(
 ) -> FrameStore:
     """Write the frames of all clips to one file, batch by batch, and open it.
 
-    The file is there whole or not at all.
-
-    Args:
-        path: where the file shall be; what is there is replaced.
-        batches: `(batch, frames, bands)`, in the order of the clips; anything but the number
-            of clips of a batch is the same for all. Kept as float32.
-        num_clips: int, of all batches together.
-
-    Returns:
-        `FrameStore`, open.
+    Batches are `(batch, frames, bands)` in the order of the clips, frames and bands the same for
+    all. The file is there whole or not at all; one that was there is replaced.
 
     Raises:
         OSError: if there is no room; it names the file.
@@ -255,7 +222,9 @@ def write_frames(
                     "batches must be of the shape (clips, frames, bands), the last two the "
                     f"same for all. Received: {frames.shape}, at first {shape}"
                 )
-            _write_all(file, frames)
+            rest = frames.data.cast("B")
+            while rest:  # The system may write less than all at once.
+                rest = rest[os.write(file.fileno(), rest) :]
             num_written += len(frames)
         if num_written != num_clips or shape is None or 0 in shape:
             raise ValueError(
@@ -264,10 +233,3 @@ def write_frames(
             )
     num_frames, num_bands = shape
     return FrameStore(path, num_written, num_frames, num_bands)
-
-
-def _write_all(file: FileIO, frames: npt.NDArray[np.float32]) -> None:
-    """Write an array; the system may take less than what it is given at once."""
-    rest = frames.data.cast("B")
-    while rest:
-        rest = rest[os.write(file.fileno(), rest) :]

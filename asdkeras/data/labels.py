@@ -1,8 +1,8 @@
-"""What a network may learn to tell apart: sections, attributes and domains of training clips.
+"""Classes of training clips that a network learns to tell apart: sections, attributes, domains.
 
-Classes come from the training split alone. Neither a test clip nor its attributes, nor a
-supplemental clip, which may hold noise without a machine, ever makes one, unless a caller
-asks `domain_labels` for the classes that released code has.
+Classes come from the training split alone. A test clip makes one only where a caller asks
+`domain_labels` for the classes that released code has; a supplemental clip, which may hold
+noise without a machine, never does.
 
 The attribute text of a file name alternates keys and values, as in `car_G2_spd_34V_mic_1`. That
 is a convention since 2022 and no rule, so a text is split only where it leaves no doubt.
@@ -34,7 +34,7 @@ class Labels:
 
     Attributes:
         classes: names in the order of their indices.
-        indices: int64 `(clips,)`, row order of the clip table; -1 where a clip has no class.
+        indices: `(clips,)`, row order of the clip table; -1 where a clip has no class.
     """
 
     classes: tuple[str, ...]
@@ -44,11 +44,8 @@ class Labels:
 def section_labels(table: pd.DataFrame) -> Labels:
     """Classes (machine type, section), named like `fan_00`.
 
-    Test clips have the class of their section, if it has training clips: the section is
-    known when a clip is scored. Supplemental clips have none.
-
-    Args:
-        table: clip table.
+    Test clips have the class of their section, if it has training clips: the section is known when
+    a clip is scored. Supplemental clips have none.
 
     Raises:
         DataError: if the training clips are all of one section.
@@ -58,14 +55,10 @@ def section_labels(table: pd.DataFrame) -> Labels:
 
 
 def attribute_labels(table: pd.DataFrame, definition: AttributeLabel) -> Labels:
-    """Classes by attribute text, named like `fan_00_m-n_W`; none counts as one text.
+    """Classes by attribute text, named like `fan_00_m-n_W`; a missing text counts as one more.
 
-    Only training clips have a class. What test names tell about attributes is known in
-    development data alone, and for anomalous clips it may name the fault.
-
-    Args:
-        table: clip table.
-        definition: what must agree for two clips to be of one class.
+    `definition` names what clips of one class have in common. Only training clips have a class:
+    attributes of test clips are known in development data alone, and may name the fault.
 
     Raises:
         DataError: if the training clips are all of one class.
@@ -77,12 +70,8 @@ def attribute_labels(table: pd.DataFrame, definition: AttributeLabel) -> Labels:
 def domain_labels(table: pd.DataFrame, extra: npt.NDArray[np.bool_] | None = None) -> Labels:
     """Classes (machine type, section, attribute text, domain), named like `fan_00_m-n_W_target`.
 
-    A clip of unknown domain counts as source. Only training clips have a class.
-
-    Args:
-        table: clip table.
-        extra: bool `(clips,)`, further rows whose classes are added, without these rows
-            being labeled; for code that takes its classes from test clips as well.
+    A clip of unknown domain counts as source. Only training clips have a class. The `extra` rows
+    of bool `(clips,)` add classes but get none, as in code that takes classes from test clips.
 
     Raises:
         DataError: if the training clips are all of one class, whatever `extra` adds.
@@ -95,18 +84,11 @@ def domain_labels(table: pd.DataFrame, extra: npt.NDArray[np.bool_] | None = Non
 
 
 def attribute_pairs(text: str) -> dict[str, str] | None:
-    """Keys and values of an attribute text.
+    """Keys and values of an attribute text in their order; None if it does not alternate them.
 
-    Only `_` separates: keys and values may hold `-` and `.`. An underscore at the end of
-    the text belongs to nothing. A key that ends in a digit holds its value itself, as in
-    `weight15_BckgF` of 2021, so nobody knows what the next word is.
-
-    Args:
-        text: str, the attribute text of a file name.
-
-    Returns:
-        key -> value in the order of the text; None if the text does not alternate keys and
-        values: an odd number of words, an empty one, a key twice or ending in a digit.
+    It does not with an odd number of words, an empty one, a key twice, or a key that ends in a
+    digit: that holds its value itself, as in `weight15_BckgF` of 2021. Only `_` separates: keys
+    and values may hold `-` and `.`, and `_` at the end of the text belongs to nothing.
 
     >>> attribute_pairs("vel_10_f-n_A")
     {'vel': '10', 'f-n': 'A'}
@@ -125,25 +107,21 @@ def attribute_pairs(text: str) -> dict[str, str] | None:
 def attribute_groups(table: pd.DataFrame, *, which: Which) -> dict[str, Labels]:
     """Classes for each attribute by its values, to train one classifier per attribute.
 
-    Values come from training clips alone, and only training clips have a class: what test
-    names tell is known in development data alone, and for anomalous clips it may name the
-    fault. If the text of a single training clip cannot be taken apart, keys would mean
+    Values come from training clips alone, and only these have a class, as in `attribute_labels`.
+    If the text of a single training clip does not alternate keys and values, keys would mean
     different things in different clips; the whole text is one attribute then, `attributes`.
 
     Args:
-        table: clip table, of one machine type or of several; values of a key are the same
-            class in all of them.
-        which: `all` takes every key a training clip has. `shifting` takes a key only in
-            sections where values of the source and of the target domain have nothing in
-            common, which is the domain shift of that section; in the others it is unknown.
-            For the names of 2022 these are the keys that the organizers list, but for
-            section 05 of valve, where one valve runs in the source domain and both in the
-            target domain: no key of its shifts.
+        table: of one machine type or of several; equal values of a key are one class in all.
+        which: `all` takes every key a training clip has. `shifting` takes a key only in sections
+            where values of the source and of the target domain have nothing in common, which is
+            the domain shift of that section; elsewhere clips have no class. For the names of 2022
+            these are the keys that the organizers list, but for section 05 of valve, where one
+            valve runs in the source domain and both in the target domain: no key of its shifts.
 
     Returns:
-        key -> `Labels`, keys and classes in alphabetical order; the index is -1 where a clip
-        has not the key, has no attribute text, or is no training clip. Keys with fewer than
-        two values are left out, for there is nothing to tell apart; so it may be empty.
+        key -> `Labels`, keys and classes in alphabetical order. A clip has no class for a key that
+        it lacks. Keys with fewer than two values are left out, so there may be none.
     """
     pairs = _training_pairs(table)
     groups = {}
@@ -158,18 +136,10 @@ def attribute_groups(table: pd.DataFrame, *, which: Which) -> dict[str, Labels]:
     return groups
 
 
-def source_and_target(
-    table: pd.DataFrame,
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Masks of the training clips of the source and of the target domain.
+def source_and_target(table: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Masks `(clips,)` of the training clips of the source and of the target domain.
 
     A training clip whose domain is not known counts as source.
-
-    Args:
-        table: clip table.
-
-    Returns:
-        two bool arrays, `(clips,)`.
     """
     is_target = (table["domain"] == "target").fillna(False).to_numpy(bool)
     is_training = (table["split"] == "train").to_numpy(bool)
@@ -177,7 +147,7 @@ def source_and_target(
 
 
 def has_lone_section(table: pd.DataFrame) -> bool:
-    """Whether a machine type has one section alone, and no others to be told from it."""
+    """Whether a machine type has only one section, so that there are no others to tell it from."""
     return bool((table.groupby("machine_type")["section"].nunique() < 2).any())
 
 
@@ -212,7 +182,7 @@ def _name(key: tuple[Any, ...]) -> str:
 
 
 def _training_pairs(table: pd.DataFrame) -> list[dict[str, str]]:
-    """Attributes of each clip, none for clips that are not trained on."""
+    """Attributes of each training clip, none for the others."""
     texts = table["attributes"].where(table["split"] == "train").fillna("").tolist()
     pairs = [attribute_pairs(text) if text else {} for text in texts]
     if None not in pairs:
@@ -221,7 +191,7 @@ def _training_pairs(table: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def _where_shifting(values: list[str | None], table: pd.DataFrame) -> list[str | None]:
-    """The values, None in sections whose source and target values are not told apart."""
+    """The values, None in sections whose source and target values overlap or are missing."""
     found: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
     sections = list(zip(table["machine_type"], table["section"], strict=True))
     _, is_target = source_and_target(table)

@@ -1,10 +1,9 @@
 """Folders of clips: the official layouts of all years, and plain folders of one's own.
 
 A machine type is a folder that holds `train`, `test`, `source_test`, `target_test` or
-`supplemental`, at any depth below the root; the root may be one itself. If its file names
-follow the official grammar they say section, domain, label and attributes. If not, the
-folder is plain: all is section 00, and test names that begin with `normal` or `anomaly`
-are labeled.
+`supplemental`, at any depth below the root, or the root itself. File names of the official
+grammar say section, domain, label and attributes. Otherwise the folder is plain: all clips are
+of section 00, and test names that begin with `normal` or `anomaly` are labeled.
 """
 
 import dataclasses
@@ -25,7 +24,7 @@ PLAIN = naming.ClipName(2021, "00", None, None, None, "", None)
 
 
 class Clip(NamedTuple):
-    """One clip, fields as the columns of the clip table; None where nothing is said."""
+    """One clip, fields as the columns of the clip table; None where nothing is known."""
 
     path: str
     machine_type: str
@@ -45,28 +44,17 @@ class Problem(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What lies under a root.
-
-    Attributes:
-        dataset: name of the dataset.
-        clips: all clips, in no particular order.
-        problems: files that contradict their folder, or each other.
-        notes: lines the user should see once.
-        machine_folders: absolute paths of the folders of all machine types.
-    """
+    """What lies under a root."""
 
     dataset: str
-    clips: list[Clip]
-    problems: list[Problem]
-    notes: tuple[str, ...]
-    machine_folders: tuple[str, ...] = ()
+    clips: list[Clip]  # In no particular order.
+    problems: list[Problem]  # Files that contradict their folder, or each other.
+    notes: tuple[str, ...]  # Lines the user should see once.
+    machine_folders: tuple[str, ...] = ()  # Absolute paths, of all machine types.
 
 
 def read_layout(data: Path) -> Layout:
-    """Find all machine types of a dataset and read their file names.
-
-    Args:
-        data: a folder, or the card of an adopted dataset (`places.py`).
+    """Find all machine types of a folder or a card (`places.py`) and read their file names.
 
     Raises:
         DataError: if there is no machine type, or if several datasets lie here.
@@ -125,7 +113,7 @@ def _clips(
 
 
 def _name(file_name: str, split: str, is_official: bool) -> naming.ClipName | None:
-    """What a file name says; None if it should be official and is not."""
+    """Parse a file name; None if it should be official and is not."""
     if split == "supplemental":  # The folder decides, the name adds what it can.
         name = naming.parse_supplemental_name(file_name) or naming.parse_name(file_name)
         return name or PLAIN
@@ -137,13 +125,7 @@ def _name(file_name: str, split: str, is_official: bool) -> naming.ClipName | No
 
 
 def contradiction_of(name: naming.ClipName, split: str, domain: str | None) -> str:
-    """What a file name says against its folder; empty if nothing.
-
-    Args:
-        name: as parsed.
-        split: that the folder stands for.
-        domain: that the folder stands for; None if for none.
-    """
+    """How a file name contradicts the split and the domain of its folder; empty if it does not."""
     if split == "supplemental":
         return ""
     if name.split not in (None, split):
@@ -154,11 +136,11 @@ def contradiction_of(name: naming.ClipName, split: str, domain: str | None) -> s
 
 
 def _without_conflict_of_2022(clips: list[Clip]) -> tuple[list[Clip], tuple[str, ...]]:
-    """Clips without what the published list of 2022 gets wrong.
+    """Drop what the published list of 2022 gets wrong.
 
-    Names of evaluation test clips of two machine types come from a list that contradicts
-    the tables the challenge scored with: half of the labels and of the domains differ,
-    so a perfect detector would look like chance. Attributes come with the same pairing.
+    Names of evaluation test clips of two machine types come from a list that contradicts the
+    tables the challenge scored with: half of the labels and of the domains differ, so a perfect
+    detector would look like chance. Attributes come with the same pairing.
     """
     wrong = {
         clip
@@ -183,13 +165,13 @@ def _without_conflict_of_2022(clips: list[Clip]) -> tuple[list[Clip], tuple[str,
 
 
 def without_conflict_note(layout: Layout) -> Layout:
-    """The layout without the note about ignored labels of 2022, where they do not matter."""
+    """The layout without the note about ignored labels of 2022, for users who need no labels."""
     notes = tuple(note for note in layout.notes if not note.endswith(_CONFLICT))
     return dataclasses.replace(layout, notes=notes)
 
 
 def _each_once(clips: list[Clip], problems: list[Problem]) -> list[Clip]:
-    """Clips without those that lie in `test` and in `source_test` or `target_test`."""
+    """Drop clips of `test` that lie in `source_test` or `target_test` too."""
     kept: dict[tuple[str, ...], Clip] = {}
     folder = {clip: os.path.basename(os.path.dirname(clip.path)) for clip in clips}
     order = {name: rank for rank, name in enumerate(folders.FOLDERS)}

@@ -1,7 +1,7 @@
 """What is known of the public datasets beforehand: archives, checksums, counts, truth.
 
-It is in `data_manifest.yaml`, which is read as a whole or refused as a whole: if anything in it
-is misspelled or of the wrong kind, no download starts from the rest.
+It is in `data_manifest.yaml`, which is read whole or refused whole: if anything in it is
+misspelled or of the wrong kind, no download starts.
 """
 
 import dataclasses
@@ -47,31 +47,20 @@ class Record(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class Archive(Checked):
-    """One zip file, which holds clips of one machine type.
-
-    Attributes:
-        dataset: such as `dcase2021`.
-        part: of the dataset.
-        machine_type: also the folder it unpacks to.
-        record: number of the record.
-        file: its name.
-        md5: hex digits; None if not known beforehand.
-        replaces: name of a damaged file that this one supersedes, or None.
-        url: where it is.
-    """
+    """One zip file of clips of one machine type."""
 
     dataset: str
     part: Part
-    machine_type: Annotated[str, _NAME]
+    machine_type: Annotated[str, _NAME]  # Also the folder it unpacks to.
     record: Count
     file: Annotated[str, _ZIP]
     md5: Annotated[str | None, form("[0-9a-f]{32}", "32 lower-case hex digits")]
-    replaces: Annotated[str | None, _ZIP]
+    replaces: Annotated[str | None, _ZIP]  # A damaged file that this one supersedes.
     url: str
 
 
 def archive_part(part: Set, split: str) -> Part:
-    """The kind of archive that clips of a set and a split come in."""
+    """The kind of archive that holds clips of a set and a split."""
     if part == "dev":
         return "dev"
     return "eval_test" if split == "test" else "additional_training"
@@ -79,16 +68,9 @@ def archive_part(part: Set, split: str) -> Part:
 
 @dataclasses.dataclass(frozen=True)
 class ClipCount(Checked):
-    """How many clips there are of one machine type, section, split and domain.
+    """How many clips there are of one machine type, section, split and domain; None if not known.
 
-    Attributes:
-        part: which set; the additional training clips belong to the evaluation set.
-        machine_type: folder name.
-        section: two digits.
-        split: `train`, `test` or `supplemental`.
-        domain: `source` or `target`; None where the split has none.
-        normal: number of normal clips, of all clips if supplemental; None if not known.
-        anomalous: number of anomalous clips; None if not known or supplemental.
+    Additional training clips belong to the evaluation set; supplemental clips all count as normal.
     """
 
     part: Set
@@ -102,19 +84,11 @@ class ClipCount(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class TruthFile(Checked):
-    """One file with facts about test clips.
-
-    Attributes:
-        kind: `names` (lists of raw and labeled names), `labels`, `domains` or `attributes`.
-        machine_type: None if the file is about several.
-        name: where it is kept, relative to the dataset's folder; unique in the dataset.
-        url: where it comes from.
-        sha256: hex digits.
-    """
+    """One file with facts about test clips."""
 
     kind: Literal["names", "labels", "domains", "attributes"]
-    machine_type: Annotated[str | None, _NAME]
-    name: Annotated[str, _PATH]
+    machine_type: Annotated[str | None, _NAME]  # None if the file is about several.
+    name: Annotated[str, _PATH]  # Relative to the dataset's folder, unique in the dataset.
     url: str
     sha256: Annotated[str, form("[0-9a-f]{64}", "64 lower-case hex digits")]
 
@@ -123,14 +97,8 @@ class TruthFile(Checked):
 class TruthSource(Checked):
     """Files of one repository at one commit.
 
-    Attributes:
-        repository: owner and name.
-        commit: 40 hex digits.
-        license: text.
-        role: all `primary` sources of a dataset together are its truth, all `alternate`
-            ones the same truth again; `released_attributes` were withheld from the
-            challenge.
-        files: what is taken from there.
+    All `primary` sources of a dataset together are its truth, all `alternate` ones the same truth
+    again; `released_attributes` were withheld from the challenge.
     """
 
     repository: Annotated[str, form(r"[\w.-]+/[\w.-]+", "owner and name of a repository")]
@@ -142,20 +110,9 @@ class TruthSource(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class Dataset(Checked):
-    """The dataset of one year.
+    """The dataset of one year, such as `dcase2021`; what is None is not known.
 
-    Attributes:
-        name: such as `dcase2021`.
-        year: of the challenge.
-        title: in words.
-        sample_rate_hz: of every clip.
-        num_channels: of every clip.
-        hours: length of all clips together; None if not known.
-        longest_clip_s: length of the longest clip; None if not known.
-        records: where the archives are.
-        archives: the zip files, in the order of the manifest.
-        clip_counts: what the zip files hold.
-        truth: where the facts about the evaluation clips are.
+    `hours` is the length of all clips together; sample rate and channels are those of every clip.
     """
 
     name: str
@@ -176,7 +133,6 @@ class Dataset(Checked):
         return {(each.machine_type, each.section): each.part for each in self.clip_counts}
 
     def truth_files(self, role: str) -> list[TruthFile]:
-        """Files of all sources of a role."""
         return [file for each in self.truth if each.role == role for file in each.files]
 
 
@@ -188,10 +144,7 @@ class Manifest:
     datasets: dict[str, Dataset]
 
     def dataset(self, year: str | int) -> Dataset:
-        """The dataset of a year.
-
-        Args:
-            year: such as `2021` or `dcase2021`.
+        """The dataset of a year, such as `2021` or `dcase2021`.
 
         Raises:
             RecipeError: if there is none.
@@ -206,7 +159,7 @@ class Manifest:
 
 
 def _url(*names: str) -> Constraint:
-    """Of a URL that has these placeholders in braces and no others."""
+    """Check that a URL has these placeholders in braces and no others."""
     match = re.compile(rf"https?://[^{{}}]*(?:{{(?:{'|'.join(names)})}}[^{{}}]*)*").fullmatch
     placeholders = [f"{{{name}}}" for name in names]
     return Constraint(
@@ -225,8 +178,6 @@ class _Urls(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class _Content(Checked):
-    """The whole file."""
-
     schema_version: Annotated[int, _VERSION]
     urls: _Urls
     licenses: dict[str, Any]
@@ -234,49 +185,37 @@ class _Content(Checked):
 
 
 def read_manifest(path: Path | None = None) -> Manifest:
-    """Read a manifest and check everything in it.
-
-    Args:
-        path: the file; None takes the one that comes with the package.
+    """Read a manifest, by default the one of the package, and check everything in it.
 
     Raises:
-        DataError: if the file cannot be read or anything in it is wrong; names the file
-            and the key.
+        DataError: if the file cannot be read or anything in it is wrong; names file and key.
 
     >>> read_manifest().datasets["dcase2021"].archives[0].url
     'https://zenodo.org/records/4562016/files/dev_data_fan.zip'
     """
-    path = _own_path() if path is None else Path(path)
+    if path is None:
+        # In a checkout the manifest stands beside the package, in an installed one within.
+        package = Path(__file__).parents[1]
+        inside = package / "manifest" / _FILE_NAME
+        path = inside if inside.is_file() else package.parent / _FILE_NAME
     try:
         content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-        return Manifest(path, _datasets(content, str(path)))
+        top = build_config(_Content, content, f"{path}: the manifest")
+        rows = top.datasets.items()
+        return Manifest(path, {name: _dataset(name, row, top, path) for name, row in rows})
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: the manifest cannot be read: {error}") from error
     except RecipeError as error:
         raise DataError(str(error)) from error
 
 
-def _own_path() -> Path:
-    # In a checkout the manifest stands beside the package, in an installed one within.
-    package = Path(__file__).parents[1]
-    inside = package / "manifest" / _FILE_NAME
-    return inside if inside.is_file() else package.parent / _FILE_NAME
-
-
-def _datasets(content: Any, path: str) -> dict[str, Dataset]:
-    top = build_config(_Content, content, f"{path}: the manifest")
-    datasets = {}
-    for name, row in top.datasets.items():
-        if not re.fullmatch(r"dcase20\d\d", str(name)):
-            raise RecipeError(
-                f"{path}: datasets: a key must be a dataset, such as dcase2021. Received: {name!r}"
-            )
-        datasets[name] = _dataset(name, row, top, f"{path}: datasets.{name}")
-    return datasets
-
-
-def _dataset(name: str, row: Any, top: _Content, where: str) -> Dataset:
-    """A dataset by its row; URLs, license texts and file names are added to the rows in it."""
+def _dataset(name: str, row: Any, top: _Content, path: Path) -> Dataset:
+    """Build a dataset from its row, to which URLs, license texts and file names are added."""
+    if not re.fullmatch(r"dcase20\d\d", str(name)):
+        raise RecipeError(
+            f"{path}: datasets: a key must be a dataset, such as dcase2021. Received: {name!r}"
+        )
+    where = f"{path}: datasets.{name}"
     urls, licenses = top.urls, top.licenses
     counts = []
     if isinstance(row, dict):
@@ -298,10 +237,10 @@ def _dataset(name: str, row: Any, top: _Content, where: str) -> Dataset:
     for source in _rows(row, "truth"):
         origin = {"repository": source.get("repository"), "commit": source.get("commit")}
         for file in _rows(source, "files"):
-            path = file.pop("path", None)
+            place = file.pop("path", None)
             # The same file may serve in two roles; each role keeps its own copy.
-            file["name"] = f"{source.get('role')}/{path}"
-            file["url"] = urls.truth.format(**origin, path=path)
+            file["name"] = f"{source.get('role')}/{place}"
+            file["url"] = urls.truth.format(**origin, path=place)
             file.setdefault("machine_type")
     dataset: Dataset = build_config(Dataset, row, where)
     return dataclasses.replace(dataset, clip_counts=tuple(counts))

@@ -1,9 +1,9 @@
-"""File names of the DCASE Task 2 datasets, 2020 to 2026, taken apart.
+"""File names of the DCASE Task 2 datasets, 2020 to 2026, and their parts.
 
 Three grammars: 2020 (`normal_id_01_00000000.wav`), 2021 and later
-(`section_00_source_train_normal_0000_<attributes>.wav`, evaluation names leave parts
-out), and the supplemental clips of 2025 (`section_00_machine_0001_.wav`). Nothing here
-touches a disk, and nothing is read from a position: a name may lack any middle part.
+(`section_00_source_train_normal_0000_<attributes>.wav`, evaluation names leave parts out), and
+the supplemental clips of 2025 (`section_00_machine_0001_.wav`). Nothing is read from a
+position: a name may lack any middle part.
 """
 
 import dataclasses
@@ -33,31 +33,21 @@ ClipKey = tuple[object, ...]
 
 @dataclasses.dataclass(frozen=True)
 class ClipName:
-    """What one file name says; None where it says nothing.
+    """Parts of one file name; None where it says nothing.
 
-    Attributes:
-        grammar: the first year of the grammar, 2020 or 2021, or "supplemental".
-        section: two digits; the machine id of 2020.
-        domain: domain of the recording.
-        split: part of the dataset it belongs to. Training names of 2020 do not say.
-        is_anomalous: bool; None for evaluation names and for noise without a machine.
-        counter: str of digits. Neither unique by itself nor the same before and after
-            the organizers' labeling.
-        attributes: the whole text after the counter; None if there is none. It may hold
-            `_`, `-` and `.`, may end in `_`, and is not always key and value.
-        is_withheld: whether the name carries the `noAttribute` marker.
-        is_noise: whether a supplemental clip has no machine in it.
+    `attributes` is the whole text after the counter: it may hold `_`, `-` and `.`, may end in `_`,
+    and is not always key and value.
     """
 
-    grammar: Literal[2020, 2021, "supplemental"]
-    section: str
+    grammar: Literal[2020, 2021, "supplemental"]  # 2021 stands for all later years.
+    section: str  # Two digits; the machine id of 2020.
     domain: Literal["source", "target"] | None
-    split: Literal["train", "test", "supplemental"] | None
-    is_anomalous: bool | None
-    counter: str
+    split: Literal["train", "test", "supplemental"] | None  # None in training names of 2020.
+    is_anomalous: bool | None  # None in evaluation names and for noise without a machine.
+    counter: str  # Digits; neither unique nor the same before and after labeling.
     attributes: str | None
-    is_withheld: bool = False
-    is_noise: bool | None = None
+    is_withheld: bool = False  # The name carries the `noAttribute` marker.
+    is_noise: bool | None = None  # A supplemental clip has no machine in it.
 
 
 def is_audio_name(name: str) -> bool:
@@ -66,13 +56,9 @@ def is_audio_name(name: str) -> bool:
 
 
 def parse_name(name: str) -> ClipName | None:
-    """Take a file name of a training or test clip apart.
+    """Parse the file name, without folders, of a training or test clip.
 
-    Args:
-        name: file name without folders.
-
-    Returns:
-        its parts, or None if it follows neither the grammar of 2020 nor that of 2021.
+    None if it follows neither the grammar of 2020 nor that of 2021.
 
     >>> parse_name("section_00_source_normal_0035_weight15_BckgF.wav").attributes
     'weight15_BckgF'
@@ -89,13 +75,10 @@ def parse_name(name: str) -> ClipName | None:
 
 
 def parse_supplemental_name(name: str) -> ClipName | None:
-    """Take the file name of a supplemental clip apart.
+    """Parse the file name of a supplemental clip; None if it follows no reported form.
 
-    The folder decides that a clip is supplemental, because the organizers' names are not
-    known for certain. The name only says whether a machine is in the recording.
-
-    Returns:
-        the parts, or None if the name follows none of the reported forms.
+    The folder decides that a clip is supplemental, because the organizers' names are not known for
+    certain. The name only says whether a machine is in the recording.
 
     >>> parse_supplemental_name("section_00_noise_supplemental_normal_0000.wav").is_noise
     True
@@ -114,13 +97,10 @@ def parse_supplemental_name(name: str) -> ClipName | None:
 
 
 def clip_key(name: str) -> ClipKey | None:
-    """What all names of one clip have in common.
+    """What all names of one clip have in common; None if `parse_name` does not know the name.
 
-    Training and test clips are told apart, otherwise neither an ending nor a missing
-    `_test` counts, nor that ASDKit calls the only domain of 2020 the source domain.
-
-    Returns:
-        a key, or None if `parse_name` does not know the name.
+    Training and test clips differ in it, but neither an ending nor a missing `_test` counts, nor
+    that ASDKit calls the only domain of 2020 the source domain.
 
     >>> clip_key("section_03_test_0000.flac") == clip_key("section_03_0000.wav")
     True

@@ -1,8 +1,8 @@
-"""The normal clips that a detector is fitted to, however plainly they lie in a folder.
+"""The normal clips that a detector is fitted to, from datasets and from plain folders.
 
-Besides every dataset that `clips.find_clips` knows, of which the training clips are taken,
-this reads folders without any `train` or `test`: a folder of WAV or FLAC files is one
-machine, and a folder of such folders is several.
+Besides every dataset that `find_clips` knows, of which the training clips are taken, this reads
+folders without any `train` or `test`: a folder of WAV or FLAC files is one machine, and a folder
+of such folders is several.
 """
 
 import dataclasses
@@ -34,33 +34,42 @@ def normal_clips(
     """Find the normal clips to train on.
 
     Args:
-        data: a folder of audio files, which is one machine named after the folder; a folder
-            of such folders; or a dataset as in `clips.find_clips`, or the name of one that
-            was fetched or adopted, of which the training clips are taken. Clips of plain
-            folders are of section 00 and nothing else is known about them, unless all names in
-            a folder follow an official grammar.
-        machines: as in `clips.clip_table`.
+        data: a folder of audio files, which is one machine named after the folder; a folder of such
+            folders; a dataset as in `find_clips`; or the name of one that was fetched or adopted.
+            Clips of plain folders are of section 00 and nothing else is known about them, unless
+            all names in a folder follow an official grammar.
+        machines: as in `clip_table`.
 
     Returns:
         clip table with training clips only, notes for the user, and the dataset's name.
 
     Raises:
-        DataError: if there are no clips, a machine has fewer than two, clips are named
-            anomalous or test clips, or what `clips.clip_table` refuses.
+        DataError: if there are no clips, a machine has fewer than two, clips are named anomalous or
+            test clips, or what `clip_table` refuses.
     """
     data = Path(data)
     if not data.exists():
         data = places.known_cards().get(str(data), data)
     layout = _plain_layout(data) if data.is_dir() else None
     if layout is None:
-        layout = _training_clips(find_clips(data))
+        layout = layouts.without_conflict_note(find_clips(data))
+        trained = {clip.machine_type for clip in layout.clips if clip.split == "train"}
+        # Test clips of a machine type that has no others stay, to be refused.
+        clips = [c for c in layout.clips if c.split == "train" or c.machine_type not in trained]
+        layout = dataclasses.replace(layout, clips=clips)
     table, notes = clip_table(data, layout, machines)
-    _check_counts(data, table)
+    for (machine_type, section), rows in table.groupby(["machine_type", "section"]):
+        if len(rows) < FEWEST_CLIPS:
+            raise DataError(
+                f"{data}: {machine_type}, section {section}, has {len(rows)} normal clip, and a "
+                f"detector needs at least {FEWEST_CLIPS}, better some hundred. Record more, or "
+                "leave this machine out."
+            )
     return table, notes, layout.dataset
 
 
 def machine_name(folder: str) -> str:
-    """Name of the machine whose clips lie in a folder; it does as a file name.
+    """Name of the machine whose clips lie in a folder, fit for a file name.
 
     >>> machine_name("plant 2/feed pump/train")
     'feed_pump'
@@ -69,14 +78,6 @@ def machine_name(folder: str) -> str:
     while path.name.lower() in _NO_MACHINES:
         path = path.parent
     return re.sub(r"[^\w.+-]+", "_", path.name).strip("._") or "machine"
-
-
-def _training_clips(layout: Layout) -> Layout:
-    """A dataset without its test clips, except where a machine type has nothing else."""
-    trained = {clip.machine_type for clip in layout.clips if clip.split == "train"}
-    # Test clips of a machine type that has no others stay, to be refused.
-    clips = [c for c in layout.clips if c.split == "train" or c.machine_type not in trained]
-    return dataclasses.replace(layouts.without_conflict_note(layout), clips=clips)
 
 
 def _plain_layout(root: Path) -> Layout | None:
@@ -152,13 +153,3 @@ def _other_files(folder: str) -> str:
         f"{folder}: {len(others)} files are no WAV or FLAC audio and are not read: "
         f"{', '.join(others[:3])}{more}."
     )
-
-
-def _check_counts(data: Path, table: pd.DataFrame) -> None:
-    for (machine_type, section), clips in table.groupby(["machine_type", "section"]):
-        if len(clips) < FEWEST_CLIPS:
-            raise DataError(
-                f"{data}: {machine_type}, section {section}, has {len(clips)} normal clip, and a "
-                f"detector needs at least {FEWEST_CLIPS}, better some hundred. Record more, or "
-                "leave this machine out."
-            )

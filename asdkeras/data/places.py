@@ -13,49 +13,41 @@ _SCHEMA_VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """One dataset that was adopted or fetched.
-
-    Attributes:
-        dataset: its name, such as `dcase2022`.
-        layout: whose folder layout it has, in words.
-        machine_folders: absolute paths, one or more per machine type.
-    """
+    """One dataset that was adopted or fetched."""
 
     dataset: str
-    layout: str
-    machine_folders: tuple[str, ...]
+    layout: str  # Whose folder layout it has, in words.
+    machine_folders: tuple[str, ...]  # Absolute paths, one or more per machine type.
 
 
 def cache_folder() -> Path:
-    """$ASDKERAS_CACHE, else the user's cache folder: what can be made again at any time."""
+    """$ASDKERAS_CACHE, else the user's cache folder, for what can be made again at any time."""
     if os.environ.get("ASDKERAS_CACHE"):
         return Path(os.environ["ASDKERAS_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asdkeras"
 
 
 def truth_folder(dataset: str) -> Path:
-    """Downloaded ground truth of a dataset."""
     return cache_folder() / "truth" / dataset
 
 
 def cards_folder() -> Path:
-    """Cards of the datasets that were adopted or fetched: which folders they consist of."""
+    """Folder of the cards, which name the folders of adopted or fetched datasets."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "asdkeras" / "datasets"
 
 
 def is_card(path: Path) -> bool:
-    """Whether a path is that of a card, and not of a folder of clips."""
     return path.suffix == ".json" and path.is_file()
 
 
 def known_cards() -> dict[str, Path]:
-    """Cards by the names of their datasets."""
+    """Paths of the cards by the names of their datasets."""
     return {path.stem: path for path in sorted(cards_folder().glob("*.json"))}
 
 
 def write_card(card: Card) -> Path:
-    """Keep a card, in place of an earlier one of the same dataset."""
+    """Write a card, in place of an earlier one of the same dataset."""
     path = cards_folder() / f"{card.dataset}.json"
     content = {"schema_version": _SCHEMA_VERSION, **dataclasses.asdict(card)}
     write_text(path, json.dumps(content, indent=2) + "\n")

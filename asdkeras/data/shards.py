@@ -21,32 +21,19 @@ ALIGNMENT = 4  # Bytes; float32 samples must not begin at odd places.
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One clip of a shard.
+    """One clip of a shard."""
 
-    Attributes:
-        size, mtime_ns: of the file when it was read; another pair means another file.
-        rate_hz: sample rate of the file.
-        dtype: of the samples, `int16` or `float32`.
-        offset: bytes, where the samples begin in the shard.
-        length: samples.
-        digest: hex digest of the samples.
-    """
-
-    size: int
+    size: int  # Bytes of the file when it was read; it is read again if this or the time changes.
     mtime_ns: int
     rate_hz: int
-    dtype: str
-    offset: int
-    length: int
-    digest: str
+    dtype: str  # Of the samples, `int16` or `float32`.
+    offset: int  # Bytes, where the samples begin in the shard.
+    length: int  # Samples.
+    digest: str  # Of the samples.
 
 
 def split_into_shards(num_bytes: Sequence[int]) -> list[int]:
-    """Bounds of the shards: shard k holds the clips `[bounds[k], bounds[k + 1])`.
-
-    Args:
-        num_bytes: decoded size of each clip, as far as it is known beforehand.
-    """
+    """Bounds of the shards for decoded sizes of clips: k has clips `[bounds[k], bounds[k + 1])`."""
     bounds, filled = [0], 0
     for number, size in enumerate(num_bytes):
         is_full = filled + size > SHARD_BYTES or number - bounds[-1] >= _MAX_CLIPS
@@ -76,7 +63,6 @@ def _index(folder: Path, shard: int) -> Path:
 
 
 def samples_path(folder: Path, shard: int) -> Path:
-    """Where the samples of a shard are."""
     return folder / f"{shard:05d}.samples"
 
 
@@ -95,17 +81,7 @@ def read_index(folder: Path, shard: int, clips: range) -> list[Entry] | None:
 def write_shard(
     folder: Path, shard: int, clips: range, decoded: Iterable[tuple[Entry, Samples]]
 ) -> list[Entry]:
-    """Write a shard and, last, its index.
-
-    Args:
-        folder: of the store.
-        shard: number of the shard.
-        clips: rows of the clip table.
-        decoded: what is known of each clip, and its samples; `offset` is filled in here.
-
-    Returns:
-        what the index holds.
-    """
+    """Write a shard of some clips and, last, its index; fills in and returns the entries."""
     _index(folder, shard).unlink(missing_ok=True)
     entries = []
     with files.replacing(samples_path(folder, shard)) as path, open(path, "wb") as file:
@@ -121,15 +97,7 @@ def write_shard(
 def write_index(
     folder: Path, shard: int, clips: range, num_bytes: int, entries: Sequence[Entry]
 ) -> None:
-    """Write the index of a shard whose samples are there, which makes it exist.
-
-    Args:
-        folder: of the store.
-        shard: number of the shard.
-        clips: rows of the clip table.
-        num_bytes: size of the samples.
-        entries: one per clip.
-    """
+    """Write the index of a shard whose samples are there, which makes it exist."""
     rows = [dataclasses.astuple(entry) for entry in entries]
     content = {"clips": [clips.start, clips.stop], "num_bytes": num_bytes, "entries": rows}
     files.write_text(_index(folder, shard), json.dumps(content))

@@ -1,9 +1,8 @@
 """The clip store: decoded audio on disk, of which only what is asked for comes into memory.
 
 A dataset is decoded once. Afterwards training reads the clips of a batch where they lie, and
-resident memory stays the same however many clips there are. They are read and not mapped:
-a random clip out of a map costs a page fault every few thousand samples, and what has been
-touched stays resident.
+resident memory stays the same however many clips there are. They are not mapped: a random clip
+out of a map costs a page fault every few thousand samples, and touched pages stay resident.
 """
 
 import hashlib
@@ -43,10 +42,9 @@ class ClipStore:
     """Decoded clips of a clip table, row i of the table being clip i.
 
     Attributes:
-        lengths: int64 `(clips,)`, samples.
-        sample_rate_hz: int.
-        fingerprint: hex digest of all samples in order and of the sample rate, the same
-            wherever the files lie and whenever they were written.
+        lengths: `(clips,)`, samples.
+        fingerprint: hex digest of all samples in order and of the sample rate, the same wherever
+            the files lie and whenever they were written.
         notes: lines for the user, such as which machine types were resampled.
     """
 
@@ -80,17 +78,12 @@ class ClipStore:
         keep: Keep,
         draws: npt.NDArray[np.float64] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Waveforms of some clips, all of one length.
+        """Read some clips at one length, `(batch, clip_length)` in [-1, 1].
 
         Args:
-            indices: int `(batch,)`, rows of the clip table.
-            clip_length: int > 0, samples; see `fit_clip_length`.
-            keep: which part of a clip of another length stays.
-            draws: in [0, 1), `(batch,)`, which random window of each clip; needed for
-                `random` alone.
-
-        Returns:
-            `(batch, clip_length)` in [-1, 1].
+            indices: `(batch,)`, rows of the clip table.
+            clip_length: samples; see `fit_clip_length`, also for `keep`.
+            draws: in [0, 1), `(batch,)`, which random window of each clip; only for `random`.
 
         Raises:
             DataError: if the store has been cut off since it was opened.
@@ -119,23 +112,18 @@ class ClipStore:
         keep: Keep,
         pad_mode: PadMode = "constant",
     ) -> npt.NDArray[np.float32]:
-        """A part of some clips, which may reach beyond their ends.
+        """Read a part of some clips, `(batch, num_samples)` in [-1, 1].
 
         The same samples as `read` gives, but of a clip that need not be repeated to reach
         `clip_length` only those of the part are read.
 
         Args:
-            indices: int `(batch,)`, rows of the clip table.
-            first_samples: int `(batch,)`, where the part of each clip starts, counted from
-                the start of the clip as `read` cuts it; may be negative.
-            num_samples: int > 0, samples of the part.
-            clip_length: int > 0, samples; see `fit_clip_length`.
-            keep: `start` or `end`, which part of a longer clip stays.
-            pad_mode: what lies beyond the ends: `constant` zeros, or `reflect` the clip
-                mirrored without repeating its last sample, as often as it takes.
-
-        Returns:
-            `(batch, num_samples)` in [-1, 1].
+            indices: `(batch,)`, rows of the clip table.
+            first_samples: `(batch,)`, where the part of each clip starts, counted from the start
+                of the clip as `read` cuts it. A part may reach beyond both ends.
+            clip_length: samples; see `fit_clip_length`, also for `keep`, here `start` or `end`.
+            pad_mode: what lies beyond the ends: `constant` zeros, or `reflect` the clip mirrored
+                without repeating its last sample, as often as it takes.
 
         Raises:
             DataError: if the store has been cut off since it was opened.
@@ -157,18 +145,10 @@ class ClipStore:
         return waveforms
 
     def moments(self, indices: npt.ArrayLike) -> tuple[float, float]:
-        """Mean and standard deviation of all samples of some clips together.
+        """Mean and standard deviation (ddof 0, above 0) of all samples of some clips, in [-1, 1].
 
-        Each clip is read once, block by block; later calls, also of other processes, take
-        what is known of it from a file beside the samples.
-
-        Args:
-            indices: int `(clips,)`, rows of the clip table, at least one; a clip named twice
-                counts twice.
-
-        Returns:
-            mean, and deviation of a population (ddof 0), of the whole clips in [-1, 1]. The
-            deviation is above 0, for a store has no clips that are constant.
+        Each clip is read once, block by block; later calls, also of other processes, take its
+        moments from a file beside the samples. A clip named twice counts twice.
 
         Raises:
             DataError: if the store has been cut off since it was opened.
@@ -194,11 +174,9 @@ class ClipStore:
         return self._samples(position, offset + start, offset + stop)
 
     def _scale(self, position: np.int64) -> np.float32:
-        """What makes the stored samples of one clip a waveform."""
         return np.float32(INT16_SCALE if self._is_int16[position] else 1.0)
 
     def _samples(self, position: np.int64, start: int = 0, stop: int | None = None) -> Samples:
-        """The stored samples `[start, stop)` of one clip, by default all."""
         dtype = np.int16 if self._is_int16[position] else np.float32
         stop = int(self.lengths[position]) if stop is None else stop
         samples = np.empty(stop - start, dtype)
@@ -217,10 +195,7 @@ class ClipStore:
 
 
 def store_folder(paths: Sequence[str], config: AudioConfig, folder: Path) -> Path:
-    """Where in the cache folder the store of some files is.
-
-    What is done about mixed rates does not matter: it changes no sample.
-    """
+    """Where in the cache folder the store of some files is; `mixed_rates` changes no sample."""
     settings = [_FORMAT, config.sample_rate_hz, config.channel]
     content = json.dumps([settings, [os.path.abspath(path) for path in paths]])
     return folder / hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -236,19 +211,17 @@ def open_store(
 ) -> ClipStore:
     """Open the store of a clip table; decode what is not there yet or has changed.
 
-    An interrupted build goes on where it stood. A store that is complete opens at the cost
-    of one look at each file's size and time.
+    An interrupted build goes on where it stood. A store that is complete opens at the cost of one
+    look at each file's size and time.
 
     Args:
-        table: clip table, not empty.
-        config: which channel at which rate.
         folder: cache folder for the stores of all tables.
         on_progress: called with (clips done, clips in all) while decoding.
-        num_threads: that decode; as many as there are cores, 8 at most, if None.
+        num_threads: if None, as many as there are cores, 8 at most.
 
     Raises:
-        DataError: if files cannot be used, naming all of them and why; the clips beside
-            them stay decoded. Also if sample rates are mixed.
+        DataError: if files cannot be used, naming all of them and why; the clips beside them stay
+            decoded. Also if sample rates are mixed.
     """
     if len(table) == 0:
         raise ValueError("a clip store needs a clip table with at least one row.")

@@ -1,4 +1,4 @@
-"""Mean and deviation of the samples of many clips, each clip read once and never again.
+"""Mean and deviation of the samples of many clips, each clip read only once.
 
 A dataset of 42,000 clips is 13 GB, and every model on normalized clips would read it all before
 it starts. So mean and squared deviations of each clip are kept in a file beside the samples.
@@ -24,19 +24,12 @@ ReadSamples = Callable[[np.int64, int, int], Samples]
 
 
 def joined(counts: npt.ArrayLike, means: npt.ArrayLike, squares: npt.ArrayLike) -> Floats:
-    """Mean and sum of squared deviations of several sets of samples taken together.
+    """Mean and sum of squared deviations, `(2,)`, of several sets of samples taken together.
 
-    Measured from the mean of the first set, so that a deviation small beside the mean keeps
-    its digits, and sets that are constant and equal give a deviation of exactly 0 (Chan et al.,
-    "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
-
-    Args:
-        counts: `(sets,)`, samples of each, at least one set.
-        means: `(sets,)`.
-        squares: `(sets,)`, sums of squared deviations of the samples from these means.
-
-    Returns:
-        float64 `(2,)`: mean and sum of squared deviations from it.
+    Measured from the mean of the first set, so that a deviation small beside the mean keeps its
+    digits, and sets that are constant and equal give a deviation of exactly 0 (Chan et al.,
+    "Updating formulae and a pairwise algorithm for computing sample variances", 1979). All three
+    arguments are `(sets,)`; `squares` has the sums of squared deviations from the own means.
     """
     weights, all_means = np.asarray(counts, np.float64), np.asarray(means, np.float64)
     distances = all_means - all_means[0]
@@ -51,20 +44,17 @@ def clip_moments(
     read_samples: ReadSamples,
     path: Path,
 ) -> Floats:
-    """Mean and sum of squared deviations of each of some clips.
+    """Mean and sum of squared deviations of each of some clips in [-1, 1], `(clips, 2)`.
 
-    What is not in the file yet is computed and added to it, by one process at a time; others
-    that want the same clips wait and find them there.
+    What is not in the file yet is computed and added to it, by one process at a time; others that
+    want the same clips wait and find them there.
 
     Args:
         positions: `(clips,)`, clips of the store.
-        lengths: `(clips of the store,)`, samples.
-        read_samples: from a clip, first sample and last sample + 1 to what is stored of it;
-            called by several threads at once.
+        lengths: samples of all clips of the store.
+        read_samples: from a clip, first sample and last sample + 1 to the stored samples; called by
+            several threads at once.
         path: the file. One that is damaged or of another shape is replaced.
-
-    Returns:
-        float64 `(clips, 2)`, of samples in [-1, 1].
 
     Raises:
         DataError: if the store has been cut off since it was opened.
@@ -79,8 +69,7 @@ def clip_moments(
             if len(missing):
                 with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as executor:
                     found = executor.map(
-                        lambda clip: _moments_of(clip, int(lengths[clip]), read_samples),
-                        missing,
+                        lambda clip: _moments_of(clip, int(lengths[clip]), read_samples), missing
                     )
                     known[missing] = list(found)
                 files.write_arrays(path, {"moments": known})
@@ -88,7 +77,6 @@ def clip_moments(
 
 
 def _moments_of(clip: np.int64, length: int, read_samples: ReadSamples) -> Floats:
-    """Of one clip, read block by block."""
     counts, moments = [], []
     for start in range(0, length, _SAMPLES_AT_ONCE):
         samples = read_samples(clip, start, min(start + _SAMPLES_AT_ONCE, length))
@@ -110,7 +98,7 @@ def _moments_of_block(samples: Samples) -> tuple[float, float]:
 
 
 def _read(path: Path, num_clips: int) -> Floats:
-    """What the file holds, `(num_clips, 2)`; NaN what it does not."""
+    """Known moments, `(num_clips, 2)`; NaN where the file has none."""
     unknown = np.full((num_clips, 2), np.nan)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:

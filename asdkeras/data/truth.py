@@ -1,21 +1,19 @@
 """Ground truth of the evaluation sets, joined to clips by file name.
 
-Evaluation clips are distributed under raw names (`section_03_0000.wav`). What they are
-was published later: as lists that give each raw name a labeled one, and as tables of
-labels and domains, with which the challenge was scored. Where both are there the tables
-decide. For two machine types of 2022 the list contradicts them in half of its labels and
-domains; these machine types are called disputed here, and nothing is taken from their
-labeled names but which clip is meant. Trees of such names come in two forms: named by the
-list, or by ASDKit's version of it, which mends the label and puts the raw index back. A
-name may stand for one clip in one form and for another clip in the other, so that a tree
-is looked at as a whole.
+Evaluation clips are distributed under raw names (`section_03_0000.wav`). Their labels were
+published later: as lists that give each raw name a labeled one, and as tables of labels and
+domains, with which the challenge was scored. Where both exist the tables decide. For two
+machine types of 2022 the list contradicts them in half of its labels and domains; these machine
+types are called disputed here, and their labeled names only say which clip is meant. Such names
+come in two forms: by the list, or by ASDKit's version of it, which corrects the label and puts the
+raw index back. A name may stand for different clips in the two forms, so all names of a machine
+type are looked at together.
 
-For some machine types of 2024 and 2025 the challenge withheld the attributes, the names say
-`noAttribute`, and the organizers released them afterwards. Systems that use these are not
-first-shot, so they are not read unless asked for.
+For some machine types of 2024 and 2025 the challenge withheld the attributes (`noAttribute` in
+the names), and the organizers released them afterwards. Systems that use them are not
+first-shot, so they are read only on request.
 
-The manifest pins the content of published files by a digest, so a file that is as published
-has only lines as they are described here.
+The manifest pins published files by a digest, so their lines are trusted.
 """
 
 import dataclasses
@@ -38,37 +36,24 @@ _CONDITIONS = {False: "normal", True: "anomaly"}
 
 
 class TruthRow(NamedTuple):
-    """What is known of one evaluation clip.
+    """Ground truth of one evaluation clip.
 
-    Attributes:
-        name: raw file name, as distributed.
-        labeled_name: file name in the published list. For a disputed machine type it may
-            say another label and domain than this row.
-        section: two digits.
-        domain: source or target; None in 2020.
-        is_anomalous: whether the clip is anomalous.
-        attributes: attribute text; None where there is none, where the challenge withheld
-            it (`released_attributes` has it), and for a disputed machine type.
+    Of a disputed machine type the labeled name, as published, may contradict the row.
     """
 
-    name: str
+    name: str  # Raw, as distributed.
     labeled_name: str
     section: str
-    domain: str | None
+    domain: str | None  # None in 2020.
     is_anomalous: bool
-    attributes: str | None
+    attributes: str | None  # None also where withheld (`released_attributes`) or disputed.
 
 
 class Truth:
     """Ground truth of one evaluation set.
 
-    Args:
-        dataset: name of the dataset.
-        rows: of each machine type.
-
-    Attributes:
-        machine_types: machine types whose truth is known, sorted.
-        disputed: machine types whose labeled names contradict the tables.
+    `machine_types` are those whose truth is known, sorted; the labeled names of `disputed` ones
+    contradict the tables.
     """
 
     def __init__(self, dataset: str, rows: Mapping[str, Iterable[TruthRow]]) -> None:
@@ -84,16 +69,10 @@ class Truth:
         return self._rows.get(machine_type, ())
 
     def find_all(self, machine_type: str, file_names: Sequence[str]) -> list[TruthRow | None]:
-        """Rows of clips that lie in one tree.
+        """Rows of clips by all their file names, None where a name does not say which is meant.
 
-        Args:
-            machine_type: folder name.
-            file_names: raw or labeled names, with or without `_test`, WAV or FLAC. Those of a
-                disputed machine type are read as the form most of them fit.
-
-        Returns:
-            a row for each name, None where there is none, or where the names do not say which
-            clip of a disputed machine type is meant.
+        Names are raw or labeled, with or without `_test`, WAV or FLAC. Those of a disputed machine
+        type are read as the form most of them fit.
         """
         rows = self.rows(machine_type)
         keys = [naming.clip_key(file_name) for file_name in file_names]
@@ -112,15 +91,10 @@ class Truth:
 
 
 def read_truth(dataset: Dataset, folder: Path) -> Truth | None:
-    """Read the ground truth of an evaluation set.
+    """Read the ground truth of an evaluation set from files that lie in `folder` by their names.
 
-    Args:
-        dataset: says which files there are.
-        folder: holds them, by their `name`.
-
-    Returns:
-        the truth by the primary sources or, if these are not complete, by the alternate
-        one; None if neither is complete.
+    It is that of the primary sources or, if these are not complete, of the alternate ones; None if
+    neither are complete.
 
     Raises:
         DataError: if a file is not as published.
@@ -135,15 +109,9 @@ def read_truth(dataset: Dataset, folder: Path) -> Truth | None:
 def join(layout: Layout, truth: Truth) -> Layout:
     """Fill in what is known about the test clips of the evaluation set, by file name.
 
-    Args:
-        layout: of the same dataset as the truth; training, development and supplemental clips
-            stay as they are.
-        truth: what is known.
-
-    Returns:
-        the clips in the same order. Domain, label and attributes of evaluation clips are
-        those of the truth, whatever their names or folders say. Clips of unknown names, and
-        those that are the same clip as another, are problems instead.
+    Their domain, label and attributes are those of the truth, whatever their names or folders say.
+    Clips of unknown names, and those that are the same clip as another, become problems. All other
+    clips stay as they are, and the order stays.
     """
     clips = layout.clips
     known = {(name, row.section) for name in truth.machine_types for row in truth.rows(name)}
@@ -181,7 +149,7 @@ def join(layout: Layout, truth: Truth) -> Layout:
 def _read_tables(
     folder: Path, files: Iterable[TruthFile]
 ) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, bool]], dict[str, dict[str, bool]]]:
-    """Labeled names, labels and target domains, by machine type and raw file name.
+    """Read labeled names, labels and target domains, by machine type and raw file name.
 
     A list has lines `raw,labeled[,label or name with attributes]`, where labeled names may
     lack `.wav`. If it is about several machine types, a line of one field begins each. A
@@ -205,15 +173,10 @@ def _read_tables(
 
 
 def read_correspondence(path: Path) -> dict[str, str]:
-    """Read released attributes: `attributes_00_{train,test}_correspondence.csv`.
+    """Released attributes by distributed name: `attributes_00_{train,test}_correspondence.csv`.
 
-    Args:
-        path: CSV file with the header `source_file_name,target_file_name`. The source
-            name carries the attributes, the target name is the distributed one; their
-            indices may differ.
-
-    Returns:
-        attributes of each distributed file name.
+    The header is `source_file_name,target_file_name`. The source name carries the attributes, the
+    target name is the distributed one; their indices may differ.
 
     Raises:
         DataError: on another header, or a line that is not of this form.
@@ -234,11 +197,7 @@ def read_correspondence(path: Path) -> dict[str, str]:
 
 
 def released_attributes(dataset: Dataset, folder: Path) -> dict[str, dict[str, str]]:
-    """Read which attributes a challenge withheld and its organizers released afterwards.
-
-    Args:
-        dataset: says which files there are.
-        folder: holds them, by their `name`.
+    """Read attributes that a challenge withheld and its organizers released afterwards.
 
     Returns:
         per machine type, the attributes of each distributed file name and, as far as the
@@ -273,12 +232,7 @@ def released_attributes(dataset: Dataset, folder: Path) -> dict[str, dict[str, s
 def with_released_attributes(
     clips: Iterable[Clip], released: Mapping[str, Mapping[str, str]]
 ) -> list[Clip]:
-    """Fill in released attributes, by file name, where a clip has none.
-
-    Args:
-        clips: of one dataset.
-        released: per machine type, the attributes of each distributed file name.
-    """
+    """Fill in released attributes, by machine type and file name, where a clip has none."""
     by_key = {
         machine_type: {naming.clip_key(name): text for name, text in attributes.items()}
         for machine_type, attributes in released.items()
@@ -319,7 +273,6 @@ def _truth_rows(
     labels: Mapping[str, bool] | None,
     domains: Mapping[str, bool] | None,
 ) -> list[TruthRow]:
-    """Rows of one machine type; tables win over the list of names."""
     rows = []
     for name, labeled_name in labeled_names.items():
         labeled = _parsed(labeled_name)

@@ -47,22 +47,15 @@ _REDO = "Generate the corpus again with `asdkeras data mini`."
 
 @dataclasses.dataclass(frozen=True)
 class MachineTraits:
-    """What names and folders of one machine type say about the year.
+    """What names and folders of one machine type say about the year."""
 
-    Attributes:
-        years: whose dataset may hold such a machine type, in order.
-        has_lone_section: whether all clips are of section 00.
-        may_be_converted: whether these may be clips of 2020 as ASDKit renames them:
-            sections of one domain.
-    """
-
-    years: tuple[int, ...]
-    has_lone_section: bool
-    may_be_converted: bool
+    years: tuple[int, ...]  # Whose dataset may hold such a machine type, in order.
+    has_lone_section: bool  # All clips are of section 00.
+    may_be_converted: bool  # They may be clips of 2020 renamed by ASDKit: all of one domain.
 
 
 def traits_of(machine: folders.MachineFolder) -> MachineTraits | None:
-    """What a machine folder says about its year; None if its file names are not official."""
+    """Traits of a machine folder; None if its file names are not official."""
     names = {
         folder: [name for name in map(naming.parse_name, file_names) if name is not None]
         for folder, file_names in machine.files.items()
@@ -104,12 +97,7 @@ def traits_of(machine: folders.MachineFolder) -> MachineTraits | None:
 
 
 def year_of(path: Path, machines: Sequence[MachineTraits]) -> tuple[tuple[int, ...], int | None]:
-    """Years a dataset may be of, and its year if names or path leave one.
-
-    Args:
-        path: where it lies.
-        machines: traits of its machine types.
-    """
+    """Years a dataset at `path` may be of, and its year if machine types or path leave one."""
     years = [year for year in MACHINE_TYPES if all(year in each.years for each in machines)]
     if all(machine.has_lone_section for machine in machines):
         # A whole dataset of 2021 or 2022 has more sections, so a later year is meant.
@@ -135,7 +123,7 @@ def _year_in_path(path: Path, candidates: Sequence[int]) -> int | None:
 
 
 def own_name(name: str) -> str:
-    """Name of a dataset of one's own; never one that says an official dataset."""
+    """Name of a dataset of one's own, made unlike that of any official dataset."""
     is_reserved = re.fullmatch(r"(?:dcase|mini)20\d\d", name)
     return f"{name}-own" if is_reserved else name or "own"
 
@@ -143,12 +131,7 @@ def own_name(name: str) -> str:
 def name_dataset(
     root: Path, machine_folders: Sequence[str], machines: Sequence[MachineTraits]
 ) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
-    """Name of the dataset below a root.
-
-    Args:
-        root: folder the user gave.
-        machine_folders: their paths.
-        machines: traits of those with official names; plain folders have none.
+    """Name the dataset below a root; `machines` has traits of those folders with official names.
 
     Returns:
         the name; the years it may officially be, none for a mini corpus; notes.
@@ -182,9 +165,7 @@ def name_dataset(
 
 
 def mini_year_above(folder: Path) -> int | None:
-    """Year of the mini corpus a machine folder belongs to; None if it belongs to none.
-
-    Its card is looked for in the folder and in up to three folders above it.
+    """Year of the mini corpus whose card lies in a folder or up to three above it, if there is one.
 
     Raises:
         DataError: if there is a card that says no year.

@@ -47,12 +47,10 @@ def read_clips(
             it; an array `(samples,)`, one clip, or `(clips, samples)`; or several paths or
             arrays `(samples,)`. Arrays are float in [-1, 1], or int16, at `sample_rate_hz`.
         sample_rate_hz: rate of the waveforms. Files of a higher rate are resampled.
-        channel: of files with several.
         resample_up: files of a lower rate are resampled too. They have nothing in their upper
             band, so they sound unlike any clip a detector has learned from.
-        on_error: called with the error of each clip that cannot be used, and the others are
-            read; None raises the first.
-        said: notes the user has seen, to which those of this call are added.
+        on_error: called with the error of each clip that cannot be used; None raises the first.
+        said: notes the user has seen; those of this call are added.
 
     Yields:
         name, which is the path, or the number of an array from 0; and float32 `(samples,)`.
@@ -95,15 +93,11 @@ def paths_of(clip: str | os.PathLike[str]) -> list[Path]:
 
 
 def machine_of(path: str | os.PathLike[str], machines: Mapping[str, Machine]) -> str:
-    """Name of the machine that a file is a clip of.
+    """Name of the machine that a file, which need not be there, is a clip of.
 
-    A detector of one machine takes any clip for one of that machine. Of several, the folder
-    of a clip, or the one above `train`, `test` and the like, or its file name must name one,
-    and if a machine type has several sections, an official file name the section.
-
-    Args:
-        path: of the file, which need not be there.
-        machines: those a detector knows, by name.
+    A detector of one machine takes any clip for one of that machine. Of several, the folder of a
+    clip, or the one above `train`, `test` and the like, or its file name must name one, and if a
+    machine type has several sections, an official file name the section.
 
     Raises:
         DataError: if not exactly one machine fits.

@@ -15,16 +15,12 @@ _HEADING = _PLAIN.format("score", "threshold", "decision", "machine", "clip")
 def print_decisions(
     rows: Iterable[Mapping[str, Any]], form: Literal["plain", "json", "csv"], out: TextIO
 ) -> bool:
-    """Print one line for each clip as soon as it is known, so that a long job shows results.
+    """Print one line for each clip as soon as it is scored; say whether any is anomalous.
 
     Args:
-        rows: of `detector.Detector.decisions`; all but the values of `COLUMNS` is left out.
+        rows: of `Detector.decisions`; all but the values of `COLUMNS` is left out.
         form: `plain` has aligned columns and four digits; `json`, one object a line, and
             `csv`, with a heading, have all digits.
-        out: to print to.
-
-    Returns:
-        whether any clip is anomalous.
     """
     is_any_anomalous = False
     for number, row in enumerate(rows):

@@ -43,14 +43,13 @@ _AT_ONCE = 8  # Clips of one length.
 class Detector:
     """Says of a recording of a machine how anomalous it is, and whether it is.
 
-    It learns from normal recordings alone. Scores are those of a published system; a clip is
-    called anomalous if its score lies above a threshold that the system takes from the normal
-    clips. What a score is due to, and which domain a clip is from, it does not say: it scores
-    every clip as its system scores clips of unknown domain.
+    It learns from normal recordings alone. Scores are those of a published system; a clip is called
+    anomalous if its score lies above a threshold that the system takes from the normal clips. Every
+    clip is scored as one of unknown domain.
 
-    Of a longer clip than its network hears it hears the beginning or the end, as the system's
-    paper has it (`machines[...].clip_length` and `keep`); shorter ones are repeated. For longer
-    recordings there is `stream`.
+    Of a longer clip the network takes the beginning or the end, as the system's paper has it
+    (`machines[...].clip_length` and `keep`); shorter ones are repeated. For longer recordings there
+    is `stream`.
 
     Args:
         system: name of the system, see `asdkeras list`.
@@ -61,7 +60,7 @@ class Detector:
     Attributes:
         machines: name -> `asdkeras.detector.fitted_machine.Machine`.
         story: how it was made: system, variant, recipe, environment, number of training clips,
-            how far each graph was from scikit-learn, and what is to be said of the scores.
+            difference of each graph from scikit-learn, and notes on the scores.
 
     Examples:
         ```
@@ -101,17 +100,14 @@ class Detector:
         """Train the system on normal clips, and make a graph for each machine.
 
         Args:
-            data: folder of normal WAV or FLAC files, folder of such folders (one machine
-                each), or a dataset, of which the training clips are taken; see
-                `asdkeras.data.normal_clips`.
+            data: folder of normal WAV or FLAC files, folder of such folders (one machine each), or
+                a dataset, whose training clips are used; see `asdkeras.data.normal_clips`.
             machines: machine types to use; None means all.
-            work: folder for what training keeps, so that an interrupted fit goes on; None
-                takes one that is deleted in the end.
-            jobs: models trained side by side, each in a process of its own; None leaves it to
-                the system.
-            is_in_process: whether all models are trained in this process, one after the other.
-                Other processes import the main module of the program, which has to guard what
-                it does by `if __name__ == "__main__":`. None: unless `jobs` says otherwise.
+            work: folder in which an interrupted fit goes on; None takes a temporary one.
+            jobs: models trained at once, each in a process of its own; None: the system decides.
+            is_in_process: train all models in this process, one after the other. Other processes
+                import the main module of the program, which must guard its work by
+                `if __name__ == "__main__":`. None: True unless `jobs` is given.
 
         Returns:
             self.
@@ -158,13 +154,11 @@ class Detector:
         """The detector of a finished run, of its first trial.
 
         Args:
-            folder: of the run, such as `runs/wilkinghoff2024/adaproj/dcase2023`. Its dataset is
-                not read.
+            folder: such as `runs/wilkinghoff2024/adaproj/dcase2023`; its dataset is not read.
             machines: machine types (`fan`) or sections (`fan_00`) to take; None means all.
 
         Raises:
-            RecipeError: if there is no such run or machine, it has no scores yet, or its scores
-                are no function of a clip alone.
+            RecipeError: if run, machine or scores are missing, or a score depends on other clips.
         """
         run = open_finished(Path(folder))
         detector = cls(run.recipe.system, variant=run.recipe.variant, recipe=str(run.source))
@@ -195,15 +189,12 @@ class Detector:
 
         Args:
             clips: see `asdkeras.detector.clip_inputs.read_clips`: paths, folders or arrays.
-            machine: name of the machine they are of; None goes by folder and file name, where
-                the detector knows several.
+            machine: that they are of; None goes by folder and file name if there are several.
             resample_up: whether files of a lower sample rate are accepted.
-            on_error: called with the `DataError` of each clip that cannot be used; None raises
-                the first.
+            on_error: called with the error of each clip that cannot be used; None raises the first.
 
         Yields:
-            dict of `clip`, `machine`, `anomaly_score`, `threshold`, `is_anomalous` and
-            `embedding`.
+            dict of `clip`, `machine`, `anomaly_score`, `threshold`, `is_anomalous`, `embedding`.
 
         Raises:
             DataError: if a clip cannot be used, or it is not clear which machine it is of.
@@ -234,7 +225,7 @@ class Detector:
         resample_up: bool = False,
         on_error: Callable[[DataError], None] | None = None,
     ) -> pd.DataFrame:
-        """What `decisions` says as a data frame, one row per clip, without embeddings."""
+        """The results of `decisions` as a data frame, one row per clip, without embeddings."""
         rows = self.decisions(clips, machine, resample_up=resample_up, on_error=on_error)
         return pd.DataFrame(list(rows), columns=list(COLUMNS))
 
@@ -261,14 +252,11 @@ class Detector:
         """Score a sliding window over endless audio; see `asdkeras.detector.stream`.
 
         Args:
-            blocks: iterable of float arrays `(samples,)` at the machine's rate, of any sizes,
-                or what `asdkeras.detector.pcm.read_blocks` yields.
-            machine: name of the machine; needed if there are several.
-            window_s: heard at once; None takes what the network hears of a clip.
+            blocks: float arrays `(samples,)` of any sizes at the machine's rate, or what
+                `asdkeras.detector.pcm.read_blocks` yields.
+            machine: needed if there are several.
+            window_s: None takes the clip length.
             hop_s: from window to window; None takes half a window.
-
-        Yields:
-            `asdkeras.detector.stream.WindowScore`.
         """
         name = self._only(machine)
         yield from stream.score_stream(
@@ -276,15 +264,11 @@ class Detector:
         )
 
     def model(self, machine: str | None = None) -> "keras.Model":
-        """The graph of a machine, a `keras.Model`.
-
-        Args:
-            machine: name; needed if there are several.
+        """The graph of a machine; `machine` is needed if there are several.
 
         Returns:
-            model from waveforms float32 `(batch, samples)` to a dict of `anomaly_score`
-            float32 `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32
-            `(batch, dim)`.
+            model from waveforms float32 `(batch, samples)` to a dict of `anomaly_score` float32
+            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`.
         """
         name = self._only(machine)
         if name not in self._models and self._file is not None:
@@ -295,8 +279,7 @@ class Detector:
     def scorer(self, machine: str | None = None) -> "Graph":
         """The graph of a machine as a function of NumPy arrays, compiled once for all shapes.
 
-        Returns:
-            function from waveforms float32 `(batch, samples)` to a dict of arrays.
+        Takes and gives the same as `model`.
         """
         name = self._only(machine)
         if name not in self._scorers:
@@ -314,10 +297,6 @@ class Detector:
         Args:
             path: file, or folder of a SavedModel.
             format: `keras`, `saved_model`, `onnx` or `litert`.
-            machine: name; needed if there are several.
-
-        Returns:
-            `asdkeras.detector.exports.Exported`.
         """
         import_keras()
         from asdkeras.detector import exports
@@ -350,7 +329,6 @@ class Detector:
         resample_up: bool,
         on_error: Callable[[DataError], None] | None,
     ) -> Iterator[tuple[str, str, npt.NDArray[np.float32]]]:
-        """Name, machine and waveform of each clip."""
         said: set[str] = set()
         rates = {each.sample_rate_hz for each in self.machines.values()}
         channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")

@@ -18,15 +18,10 @@ Graph = Callable[[NDArray[np.float32]], Outputs]
 
 
 def check_agreement(reference: Graph, exported: Graph, machine: Machine) -> float:
-    """Compare on generated clips of 1 s, of the length the network hears and half longer.
-
-    Args:
-        reference: function from waveforms `(batch, samples)` to the dict of outputs.
-        exported: likewise, of the exported graph.
-        machine: `Machine`.
+    """Compare on generated clips of 1 s, of the clip length and half longer.
 
     Returns:
-        float, the largest difference of scores and embeddings, relative as `TOLERANCE`.
+        the largest difference of scores and embeddings, relative as `TOLERANCE`.
 
     Raises:
         ExportError: if a difference is larger than `TOLERANCE` or a decision another one.

@@ -13,7 +13,6 @@ from types import ModuleType
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import asdkeras.keras_objects  # noqa: F401  Registers our layers for `load_model`.
@@ -28,18 +27,12 @@ _OPSET = 17  # Of ONNX; runtimes since 2022 read it.
 _LARGEST_BYTES = 2**31  # What protocol buffers and flat buffers hold.
 
 
-def write_keras(model: keras.Model, path: Path) -> None:
-    """Keras' own format. `path` ends in `.keras`."""
-    model.save(path)
-
-
 def read_keras(path: Path) -> Graph:
-    """As `FORMATS` has it."""
     return as_numpy_function(keras.saving.load_model(path, compile=False))
 
 
 def as_numpy_function(model: keras.Model) -> Graph:
-    """What a model computes, traced once for clips of any length: as `FORMATS` has it.
+    """The graph of a model, traced once for clips of any length.
 
     `predict_on_batch` would trace, and warn, for every new length.
     """
@@ -62,7 +55,6 @@ def write_saved_model(model: keras.Model, path: Path | str) -> None:
 
 
 def read_saved_model(path: Path) -> Graph:
-    """As `FORMATS` has it."""
     loaded = tf.saved_model.load(path)
     # The signature alone would not keep the variables.
     return lambda waveforms: _as_numpy(
@@ -89,15 +81,10 @@ def write_onnx(model: keras.Model, path: Path) -> None:
 
 
 def read_onnx(path: Path) -> Graph:
-    """As `FORMATS` has it."""
     onnxruntime = _package("onnxruntime")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
-
-    def compute(waveforms: NDArray[np.float32]) -> Outputs:
-        return dict(zip(names, session.run(None, {_INPUT: waveforms}), strict=True))
-
-    return compute
+    return lambda waveforms: dict(zip(names, session.run(None, {_INPUT: waveforms}), strict=True))
 
 
 def write_litert(model: keras.Model, path: Path) -> None:
@@ -113,7 +100,7 @@ def write_litert(model: keras.Model, path: Path) -> None:
 
 
 def read_litert(path: Path) -> Graph:
-    """As `FORMATS` has it; by LiteRT's own package, or without it the deprecated TensorFlow one."""
+    """Read by LiteRT's own package, or without it by the deprecated one of TensorFlow."""
     try:
         interpreter = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
@@ -147,10 +134,9 @@ def _frozen(model: keras.Model) -> tuple[tf.compat.v1.GraphDef, dict[str, str]]:
 
 def _require_room(model: keras.Model, *, single_precision: bool) -> None:
     """Refuse what is too large before the converter fails at it."""
-    sizes = [np.dtype(each.dtype).itemsize for each in model.weights]
-    sizes = [min(size, 4) for size in sizes] if single_precision else sizes
+    widest = 4 if single_precision else math.inf
     num_bytes = sum(
-        size * math.prod(each.shape) for size, each in zip(sizes, model.weights, strict=True)
+        min(np.dtype(each.dtype).itemsize, widest) * math.prod(each.shape) for each in model.weights
     )
     if num_bytes >= _LARGEST_BYTES:
         raise ExportError(
@@ -170,7 +156,6 @@ def _package(name: str) -> ModuleType:
 
 @contextlib.contextmanager
 def _quiet_about_onnx() -> Iterator[None]:
-    """Without what its converter says of its own use of TensorFlow."""
     loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -183,12 +168,9 @@ def _quiet_about_onnx() -> Iterator[None]:
 
 
 FORMATS: dict[str, tuple[Callable[[keras.Model, Path], None], Callable[[Path], Graph]]] = {
-    "keras": (write_keras, read_keras),
+    "keras": (keras.Model.save, read_keras),
     "saved_model": (write_saved_model, read_saved_model),
     "onnx": (write_onnx, read_onnx),
     "litert": (write_litert, read_litert),
 }
-"""How a model is written, and how a path is read as a function of NumPy arrays.
-
-The functions are from float32 waveforms `(batch, samples)` to a dict of ndarrays.
-"""
+"""How a model is written, and how a path is read as a function of NumPy arrays."""

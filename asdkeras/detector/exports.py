@@ -19,15 +19,11 @@ from asdkeras.files import PART_PREFIX, replacing
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """A file that was written, or the folder of a SavedModel.
 
     Attributes:
-        path: the file, or the folder of a SavedModel.
-        format: one of `FORMATS`.
-        num_bytes: on disk.
-        largest_difference: from the Keras graph, of the scores relative to score or
-            threshold, whichever is larger, and of the embeddings relative to their largest
-            value, over the clips that were compared.
+        largest_difference: from the Keras graph over the compared clips: of scores relative to
+            score or threshold, whichever is larger; of embeddings relative to their largest value.
     """
 
     path: Path
@@ -41,25 +37,20 @@ def export_model(
 ) -> Exported:
     """Write the graph of one machine for another runtime, and compare there and here.
 
-    The file is loaded again in its own runtime before it gets its name. It hears generated
-    clips of 1 s, of the length that the network hears and of half as much again; the scores
-    must agree with those of the Keras graph within 1e-4 of the score or the threshold,
-    whichever is larger, the embeddings within 1e-4 of their largest value, and the decisions
-    wherever the score is not as near to the threshold as that.
+    The file is loaded again in its own runtime before it gets its name, and scores generated clips
+    of 1 s, of the clip length and of half as much again. The scores must agree with those of the
+    Keras graph within 1e-4 of the score or the threshold, whichever is larger, the embeddings
+    within 1e-4 of their largest value, and the decisions wherever the score is not as near to the
+    threshold as that.
 
     Args:
-        model: Keras model from waveforms `(batch, samples)` to `anomaly_score`,
-            `is_anomalous` and `embedding`.
+        model: from waveforms `(batch, samples)` to `anomaly_score`, `is_anomalous` and `embedding`.
         path: where to; a folder for `saved_model`, which replaces a SavedModel but nothing
             else. For `keras` it ends in `.keras`.
         format: `keras`; `saved_model`, of TensorFlow, with the signature `serving_default`;
             `onnx`, for ONNX Runtime among others; `litert`, for phones and small computers,
             computed in float32. The input is `waveform` in all of them, float32
             `(batch, samples)`, both sizes free, and the outputs are called as in Keras.
-        machine: `Machine`.
-
-    Returns:
-        `Exported`.
 
     Raises:
         ValueError: if the format is unknown.
@@ -90,15 +81,11 @@ def export_model(
 
 
 def load_exported(path: str | os.PathLike[str], format: str) -> Graph:
-    """A function that computes what an exported file says, in the runtime of its format.
-
-    Args:
-        path: of a file or folder of `export_model`.
-        format: one of `FORMATS`.
+    """Read a file of `export_model` as a function, in the runtime of its format.
 
     Returns:
-        function from float32 waveforms `(batch, samples)` to a dict of ndarrays:
-        `anomaly_score` `(batch,)`, `is_anomalous` `(batch,)` and `embedding` `(batch, dim)`.
+        function from float32 waveforms `(batch, samples)` to `anomaly_score` `(batch,)`,
+        `is_anomalous` `(batch,)` and `embedding` `(batch, dim)`.
 
     Raises:
         ValueError: if the format is unknown.

@@ -27,8 +27,6 @@ _COPY = "Copy it again, or fit the detector again."
 
 @dataclasses.dataclass(frozen=True)
 class _Contents(Checked):
-    """The JSON text."""
-
     format: Literal["asdkeras detector"]
     version: Count
     asdkeras: str
@@ -42,13 +40,10 @@ def save_file(
     machines: Mapping[str, Machine],
     models: "Mapping[str, keras.Model]",
 ) -> None:
-    """Write a detector, whole or not at all.
+    """Write a detector, its machines and their graphs by name, whole or not at all.
 
     Args:
-        path: where; by custom it ends in `.asd`.
         story: how the detector was made; JSON can hold it.
-        machines: what it knows of each machine, by name.
-        models: graph of each machine, by name.
 
     Raises:
         ValueError: if a threshold is not finite.
@@ -74,8 +69,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, M
     """How a detector was made, and its machines by name: all but the models.
 
     Raises:
-        DataError: if there is no such file, or it is no detector, damaged, or written by a newer
-            asdkeras.
+        DataError: if there is no such file, or it is no detector, damaged, or of a newer asdkeras.
     """
     path = Path(path)
     with _archive(path) as archive:

@@ -33,19 +33,15 @@ def fit_machines(
     """The graphs of all sections of a run, one after the other. Reads no clip.
 
     Args:
-        run: its trial is scored.
-        seed: of the trial.
-        machines: machine types (`fan`) or sections (`fan_00`) that are wanted; None means all.
+        machines: types (`fan`) or sections (`fan_00`) that are wanted; None means all.
 
     Yields:
-        what is known of a machine; its model, from waveforms `(batch, samples)` to
-        `anomaly_score`, `is_anomalous` and `embedding`; and the largest difference between the
-        scores of generated clips by scikit-learn and by the model, relative to the larger of
-        score and threshold.
+        machine; model from waveforms `(batch, samples)` to `anomaly_score`, `is_anomalous` and
+        `embedding`; and the largest difference between its scores of generated clips and those of
+        scikit-learn, relative to the larger of score and threshold.
 
     Raises:
-        RecipeError: if weights are gone, or the score of a clip is no function of the clip
-            alone.
+        RecipeError: if weights are gone, or the score of a clip is no function of the clip alone.
         AsdkerasError: if a graph and scikit-learn disagree by more than `TOLERANCE`.
     """
     sections = _wanted(run.table, machines)
@@ -87,18 +83,16 @@ def _fitted(graph: SectionGraph, section: Section, name: str) -> tuple[Machine, 
         threshold=float(np.float32(graph.threshold)),
     )
     model = _model(graph, machine)
-    clips = np.stack(
-        [
-            generated_clip(machine.sample_rate_hz, machine.clip_length, number)
-            for number in range(_NUM_CLIPS)
-        ]
-    )
+    rate_hz, length = machine.sample_rate_hz, machine.clip_length
+    clips = np.stack([generated_clip(rate_hz, length, seed) for seed in range(_NUM_CLIPS)])
     expected, decides = graph.score(clips)
     if not np.array_equal(expected, decides):
         raise AsdkerasError(
             f"{name}: the decision on a clip of no known domain does not compare its score."
         )
-    differences = _differences(expected, scores_of(model, clips), machine.threshold)
+    found = model(ops.convert_to_tensor(clips), training=False)["anomaly_score"]
+    found = np.asarray(ops.convert_to_numpy(found), np.float64)
+    differences = _differences(expected, found, machine.threshold)
     if not differences.max() <= TOLERANCE:
         worst = int(np.argmax(differences))
         raise AsdkerasError(
@@ -121,12 +115,6 @@ def _model(graph: SectionGraph, machine: Machine) -> keras.Model:
     return keras.Model(waveform, outputs, name="detector")
 
 
-def scores_of(model: keras.Model, clips: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Anomaly scores `(clips,)` that the graph of a detector gives."""
-    scores = model(ops.convert_to_tensor(clips), training=False)["anomaly_score"]
-    return np.asarray(ops.convert_to_numpy(scores), np.float64)
-
-
 def _differences(
     expected: NDArray[np.float64], found: NDArray[np.float64], threshold: float
 ) -> NDArray[np.float64]:
@@ -136,7 +124,7 @@ def _differences(
 
 
 def metadata_of(run: RunFiles) -> dict[str, object]:
-    """What a detector file says of the run it comes from, JSON-able."""
+    """What a detector file says of its run, for JSON."""
     environment = json.loads(Path(run.folder.path, "environment.json").read_text(encoding="utf-8"))
     environment.pop("data", None)  # Local paths are private.
     clips = run.table[run.table["split"] == "train"]

@@ -11,13 +11,9 @@ class Machine(Checked):
     """One machine that a detector was fitted to.
 
     Attributes:
-        name: the machine type, such as `fan`, or where a machine type has several sections
-            one of them, such as `fan_00`.
-        machine_type: see the clip table.
-        section: see the clip table.
-        sample_rate_hz: of the waveforms that the graph takes.
-        clip_length: samples that the network hears of a clip; a shorter one is repeated.
-        keep: which part of a longer clip it hears.
+        name: the machine type, such as `fan`, or one of its several sections, such as `fan_00`.
+        clip_length: samples that the network takes of a clip; a shorter one is repeated.
+        keep: which part of a longer clip it takes.
         threshold: a clip is anomalous if its score lies above.
     """
 

@@ -25,7 +25,7 @@ from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.section_standardization import section_moments
 from asdkeras.scorers.terms import Floats, OfArrays
 from asdkeras.scorers.thresholds import Thresholds
-from asdkeras.systems.system import AnySystem, Ensemble
+from asdkeras.systems.system import Ensemble
 
 Waveforms = NDArray[np.float32]
 
@@ -36,9 +36,7 @@ class SectionGraph:
 
     Attributes:
         clip_length: samples that are used of a clip; of an ensemble, the most of its members.
-        keep: which part of a longer clip is used.
-        sample_rate_hz: of waveforms.
-        threshold: of a clip whose domain is not known.
+        threshold: of a clip of unknown domain.
         connect: Keras tensor of waveforms `(batch, samples)` -> Keras tensors of the score
             `(batch,)` and of an embedding `(batch, dim)`.
         score: waveforms `(clips, samples)` -> float64 `(2, clips)`, the same score by
@@ -56,17 +54,13 @@ class SectionGraph:
 def section_graphs(
     run: RunFiles, seed: int, sections: Sequence[Section], score: str | None = None
 ) -> Iterator[tuple[Section, SectionGraph]]:
-    """The graphs of some sections of a run, one after the other. Reads no clip.
+    """The graphs of some sections of a scored run, one after the other. Reads no clip.
 
     Args:
-        run: its trial is scored.
-        seed: of the trial.
-        sections: which ones.
-        score: name of the score; None takes the main one.
+        score: its name; None takes the main one.
 
     Raises:
-        RecipeError: if weights are gone, or the score of a clip is no function of the clip
-            alone.
+        RecipeError: if weights are gone, or a score depends on other clips or their labels.
     """
     system = system_of(run)
     if is_ensemble(system):
@@ -90,7 +84,9 @@ def section_graphs(
                     f"test clips, and a detector knows none. Take {system.label_free_settings}."
                 )
             names = main, score or system.decision_score
-            inputs = _inputs(system, unit, section)
+            # What networks take beside the waveform is the same for all clips of a section.
+            clip = unit.table[section.is_of(unit.table)].iloc[:1]
+            inputs = {name: each[0] for name, each in system.inputs(unit.models, clip).items()}
             yield section, _system_graph(unit, networks, inputs, scorer, names, limits[section])
 
 
@@ -107,12 +103,6 @@ def _limits(
     whole = pd.concat([table, rows.astype(table.dtypes.to_dict())])
     values = thresholds(columns.reindex(whole.index), whole).values
     return dict(zip(sections, values[rows.index].astype(float), strict=True))
-
-
-def _inputs(system: AnySystem, unit: Unit, section: Section) -> dict[str, np.generic]:
-    """What networks take beside the waveform, of the clips of a section."""
-    clip = unit.table[section.is_of(unit.table)].iloc[:1]
-    return {name: each[0] for name, each in system.inputs(unit.models, clip).items()}
 
 
 def _system_graph(
@@ -223,7 +213,6 @@ def _scaled(graph: SectionGraph, mean: float, spread: float) -> SectionGraph:
 def _together(
     how: Method, members: Sequence[tuple[float, SectionGraph]], threshold: float
 ) -> SectionGraph:
-    """One graph of the graphs of members and their weights."""
     weights, graphs = zip(*members, strict=True)
 
     def connect(waveforms: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:

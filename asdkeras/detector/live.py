@@ -12,15 +12,13 @@ _LONGEST_WAIT_S = 0.5
 def newest_blocks(
     pieces: Iterator[Block | Gap], most_samples: int
 ) -> Generator[Block | Gap, None, None]:
-    """Read in a thread of its own, from now on, and keep the newest sound until it is asked for.
+    """Read in a thread of its own, and keep the newest sound until it is asked for.
 
     Args:
-        pieces: read to its end, or until the returned iterator is closed.
         most_samples: to keep; what is older is lost, which a `Gap` tells.
 
     Returns:
-        iterator of the same blocks and gaps, but for those lost. What `pieces` raises, it
-        raises too, after the sound before.
+        the blocks and gaps not lost, then what `pieces` raises; closing it stops the thread.
     """
     shelf = _Shelf(most_samples)
     threading.Thread(target=shelf.fill, args=[pieces], daemon=True).start()
@@ -40,7 +38,7 @@ class _Shelf:
         self._changed = threading.Condition()
 
     def fill(self, pieces: Iterator[Block | Gap]) -> None:
-        """Put all pieces there, until closed; what they raise is raised where it is noticed."""
+        """Add all pieces until closed; keep their error for `taken`."""
         error: BaseException | None = None
         try:
             while (piece := next(pieces, None)) is not None and self._put(piece):
@@ -50,7 +48,6 @@ class _Shelf:
         self._close(error)
 
     def taken(self) -> Generator[Block | Gap, None, None]:
-        """The pieces in their order; closed when the iterator is."""
         try:
             while (piece := self._take()) is not None:
                 yield piece

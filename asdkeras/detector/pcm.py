@@ -66,9 +66,8 @@ class Gap:
     """A place in a stream where the sound before and the sound after do not join.
 
     Attributes:
-        why: a few words for the user.
-        num_samples: that were lost; the time stamps after the gap count them.
-        waited_s: for which no sound came, though none is known to be lost; not counted.
+        num_samples: lost; the time stamps after the gap count them.
+        waited_s: seconds without sound, though none is known to be lost; not counted.
     """
 
     why: str
@@ -78,13 +77,7 @@ class Gap:
 
 @dataclasses.dataclass(frozen=True)
 class PcmFormat:
-    """How samples are written one after another.
-
-    Attributes:
-        encoding: one of `ENCODINGS`, such as `s16le`.
-        sample_rate_hz: from 1 to 768000.
-        num_channels: interleaved, from 1 to 256.
-    """
+    """How samples are written one after another, interleaved; `encoding` is one of `ENCODINGS`."""
 
     encoding: str
     sample_rate_hz: int
@@ -106,7 +99,6 @@ class PcmFormat:
 
     @property
     def bytes_per_frame(self) -> int:
-        """Bytes of one sample of all channels."""
         return ENCODINGS[self.encoding][2] * self.num_channels
 
     def __str__(self) -> str:
@@ -132,16 +124,14 @@ def read_blocks(
             descriptor stands, below its buffer.
         wanted: the format of raw samples; None takes WAV only.
         sample_rate_hz: of the blocks. Sound of a higher rate is resampled as it comes.
-        channel: the channel to use, from 0, or `mean` over all channels.
-        resample_up: sound of a lower rate is resampled too. It has nothing in its upper band,
-            so it sounds unlike anything a detector has learned from.
-        gap_s: no sound for longer than that is a gap; None: however long it takes, as when a
-            file is decoded. Seconds.
-        clock: seconds.
+        channel: from 0, or `mean` over all channels.
+        resample_up: resample sound of a lower rate too. Its upper band is empty, so it sounds
+            unlike anything a detector has learned from.
+        gap_s: seconds without sound that make a gap; None: none do, as when a file is decoded.
 
     Returns:
-        iterator of waveforms `(samples,)`, in [-1, 1] but for a little overshoot, and of gaps:
-        pauses, and blocks with samples that are no sound.
+        waveforms `(samples,)`, in [-1, 1] but for a little overshoot, and gaps: pauses, and blocks
+        with samples that are no sound.
 
     Raises:
         DataError: if it is empty, no sound, has a lower rate, or cannot be read.
@@ -308,12 +298,10 @@ def _pieces(
         whole = len(rest) // frame * frame
         if whole:
             channels, rest = _decoded(rest[:whole], pcm), rest[whole:]
-            is_sound = _is_sound(channels)
-            yield (
-                _one_channel(channels, channel)
-                if is_sound
-                else Gap("samples that are no numbers or far beyond [-1, 1]", len(channels))
-            )
+            if _is_sound(channels):
+                yield _one_channel(channels, channel)
+            else:
+                yield Gap("samples that are no numbers or far beyond [-1, 1]", len(channels))
     if num_bytes:
         say(f"{_PLACE}: ended {num_bytes} bytes before its WAV header says it would")
     elif rest:

@@ -26,12 +26,11 @@ Score = Callable[[Block], Mapping[str, npt.NDArray[Any]]]
 
 @dataclasses.dataclass(frozen=True)
 class WindowScore:
-    """What is said of one window of a stream.
+    """The score of one window of a stream.
 
     Attributes:
         start_s, end_s: in seconds of sound since the beginning of the stream.
         anomaly_score: higher is more anomalous; None if there was nothing to score.
-        threshold: of the machine.
         is_anomalous: whether the score lies above the threshold; None without a score.
         note: what the user should know about it, such as a gap before; empty if nothing.
     """
@@ -55,18 +54,17 @@ def score_stream(
     """Score a sliding window, each as soon as it is full.
 
     Args:
-        blocks: float waveforms `(samples,)` of any length at the rate of the machine, one after
-            the other, with a `Gap` wherever two do not join: no window goes across.
+        blocks: float waveforms `(samples,)` of any length at the rate of the machine, with a `Gap`
+            wherever two do not join: no window goes across.
         score: from float32 `(1, samples)` to `anomaly_score` and `is_anomalous`, arrays `(1,)`;
             such as `Detector.scorer()`.
-        machine: whose sound it is.
-        window_s: from 1 to the seconds of a clip that the system hears. Default: those.
-        hop_s: from one window to the next, at least 0.1. Default: half a window. Seconds.
+        window_s: from 1 to the seconds of a clip that the system takes. Default: those.
+        hop_s: seconds from one window to the next, at least 0.1. Default: half a window.
 
     Returns:
-        iterator of one result per hop. Silent windows have no score, nor has a stretch without
-        any whole window. A stream that ends before its first window is full, but has 1 s of
-        sound, gets one result, for that.
+        one result per hop. Silent windows have no score, nor has a stretch without any whole
+        window. A stream that ends before its first window is full, but has 1 s of sound, gets one
+        result.
 
     Raises:
         RecipeError: if `window_s` or `hop_s` are outside their range.
@@ -80,22 +78,16 @@ def score_stream(
 
 @dataclasses.dataclass(frozen=True)
 class StreamOptions:
-    """How a stream is read, cut and printed.
+    """How a stream is read, cut and printed; see also `read_blocks` and `score_stream`.
 
     Attributes:
-        machine: name; needed if the detector knows several.
+        machine: needed if the detector knows several.
         pcm: encoding of raw samples, such as `s16le`; None takes WAV only.
         rate: of raw samples, in Hz.
         channels: of raw samples. Default: 1.
-        channel: see `asdkeras.detector.pcm.read_blocks`.
-        resample_up: see there.
-        hop_s: see `score_stream`.
-        window_s: see there.
-        live: the sound does not wait. If scoring is too slow, the oldest of it is left out, and
-            no sound for longer than `gap_s` seconds is a gap. Otherwise nothing is left out,
-            and the program before the pipe has to wait.
-        gap_s: see `live`.
-        as_json: one JSON object per line in place of the table.
+        live: the sound does not wait: if scoring is too slow, the oldest of it is left out, and no
+            sound for longer than `gap_s` seconds is a gap. Otherwise the program before the pipe
+            waits.
     """
 
     machine: str | None = None
@@ -112,16 +104,11 @@ class StreamOptions:
 
 
 def run_stream(detector: Any, file: BinaryIO, out: TextIO, options: StreamOptions) -> bool:
-    """Score what comes through a pipe until it ends or Ctrl-C, and write one line per hop.
+    """Score a pipe until it ends or Ctrl-C; return whether any window was anomalous.
 
     Args:
         detector: `asdkeras.detector.detector.Detector`.
-        file: WAV or raw samples, such as `sys.stdin.buffer`.
-        out: for a table, or for one JSON object per line; flushed with every line.
-        options: how.
-
-    Returns:
-        whether any window was anomalous.
+        out: for a table line or a JSON object per hop, each flushed.
 
     Raises:
         RecipeError, DataError: see `read_blocks` and `score_stream`, before the graph is

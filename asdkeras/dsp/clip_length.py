@@ -11,22 +11,19 @@ Keep = Literal["start", "end", "random"]
 def fit_clip_length(
     waveform: npt.NDArray[Any], clip_length: int, keep: Keep, draw: float = 0.0
 ) -> npt.NDArray[Any]:
-    """Cut a clip that is too long, repeat one that is too short.
+    """Cut a clip `(samples,)` that is too long, repeat one that is too short.
 
-    Repeating and not padding: silence at the end would be a sound of its own that tells
-    machine types with short clips from the others.
+    Repeating and not padding: silence at the end would be a sound of its own that tells machine
+    types with short clips from the others.
 
     Args:
-        waveform: `(samples,)`, any dtype.
-        clip_length: int > 0, samples wanted.
-        keep: which end of a longer clip stays; a shorter one is repeated from its start.
-            `random` repeats it likewise, whole, until it is long enough, and keeps the
-            window that `draw` chooses among all there are.
-        draw: float in [0, 1), where a random window starts: 0 is the start of the clip.
+        keep: which end of a longer clip stays; a shorter one is repeated from its start. `random`
+            repeats it likewise, whole, until it is long enough, and keeps the window that `draw`
+            chooses among all there are.
+        draw: in [0, 1), where a random window starts: 0 is the start of the clip.
 
     Returns:
-        `(clip_length,)` of the same dtype; the waveform itself if the length agrees, a
-        view of it if it was longer.
+        `(clip_length,)` of the same dtype; the waveform or a view of it unless it was repeated.
 
     Raises:
         ValueError: if the waveform or `clip_length` is empty, or `draw` is out of range.
@@ -58,5 +55,4 @@ def fit_clip_length(
 
 
 def _repeated(waveform: npt.NDArray[Any], least_length: int) -> npt.NDArray[Any]:
-    """The whole waveform as often as it takes."""
     return np.tile(waveform, -(-least_length // len(waveform)))

@@ -35,13 +35,10 @@ def is_by_matrix_products():
 def rfft(values):
     """Fourier transform of real values along the last axis, `sum_n x[n] exp(-2 pi i k n / N)`.
 
-    Matrix products are factored as Cooley and Tukey's (N = 160000 is 50 x 80 x 40), so that a
-    clip of 10 s takes 50 million multiplications and no large matrix. A length with a large
-    prime factor becomes a convolution of a convenient length, as Bluestein's. In float32 the
-    error stays below 1e-6 of the largest bin.
-
-    Args:
-        values: float32 or float64, `(..., length)`; for matrix products of fixed length.
+    Matrix products are factored as Cooley and Tukey's (N = 160000 is 50 x 80 x 40), so that a clip
+    of 10 s takes 50 million multiplications and no large matrix. They need a fixed length. One with
+    a large prime factor becomes a convolution of a convenient length, as Bluestein's. In float32
+    the error stays below 1e-6 of the largest bin.
 
     Returns:
         Real and imaginary parts, `(..., length // 2 + 1)`.
@@ -56,12 +53,7 @@ def rfft(values):
 
 
 def stft(waveforms, window, hop_length):
-    """Fourier transforms of the frames that lie within waveforms.
-
-    Args:
-        waveforms: float32 or float64, `(batch, samples)`.
-        window: float, `(window_length,)`.
-        hop_length: int, samples.
+    """Fourier transforms of the frames that lie within waveforms `(batch, samples)`.
 
     Returns:
         Real and imaginary parts,
@@ -105,9 +97,7 @@ def _direct(rows):
         return joined[:, :half], joined[:, half:]
     joined = ops.matmul(both, ops.reshape(rows, (-1, first, second)))
     turned = _product(
-        joined[:, :half],
-        joined[:, half:],
-        *_rotation(half, second, length, rows.dtype),
+        joined[:, :half], joined[:, half:], *_rotation(half, second, length, rows.dtype)
     )
     flat = (ops.reshape(part, (-1, second)) for part in turned)
     parts = _complex(*flat, others)
@@ -142,9 +132,7 @@ def _complex(real, imaginary, factors):
     parts = (ops.reshape(part, (-1, first, second)) for part in (real, imaginary))
     joined = ops.matmul(both, ops.concatenate(list(parts), axis=1))
     turned = _product(
-        joined[:, :first],
-        joined[:, first:],
-        *_rotation(first, second, length, real.dtype),
+        joined[:, :first], joined[:, first:], *_rotation(first, second, length, real.dtype)
     )
     flat = (ops.reshape(part, (-1, second)) for part in turned)
     parts = (ops.reshape(part, (-1, first, second)) for part in _complex(*flat, others))
@@ -203,7 +191,6 @@ def _factors(length):
 
 
 def _convenient_length(least):
-    """The next number without prime factors above 5."""
     length = least
     while _largest_prime(length) > 5:
         length += 1
@@ -215,7 +202,6 @@ def _largest_prime(number):
 
 
 def _primes(number):
-    """The prime factors of a number, each as often as it is one."""
     primes, candidate = [], 2
     while candidate * candidate <= number:
         while number % candidate == 0:

@@ -1,7 +1,7 @@
-"""In which precision fitted scorers compute when they are part of a graph.
+"""Precision in which fitted scorers compute when they are part of a graph.
 
-Double, as the scorers themselves. Some formats of exported graphs have no arithmetic in
-double precision; while a graph is traced for one of them, the layers are asked for single.
+It is double, as in the scorers themselves. Some formats of exported graphs have no arithmetic in
+double precision; a graph for one of them is traced in single precision.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ _WORKING_DTYPE = contextvars.ContextVar("working_dtype", default="float64")
 
 
 def working_dtype() -> str:
-    """Name of the type in which scoring layers compute, now and in this thread.
+    """Type in which scoring layers compute, now and in this thread.
 
     >>> working_dtype()
     'float64'
@@ -22,7 +22,7 @@ def working_dtype() -> str:
 
 @contextlib.contextmanager
 def single_precision() -> Iterator[None]:
-    """Whatever is computed or traced inside computes its scores in float32.
+    """Compute scores in float32 in whatever runs or is traced inside.
 
     A graph keeps the precision it was traced in, wherever it runs.
 

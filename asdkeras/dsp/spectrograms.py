@@ -10,24 +10,21 @@ _PAD_MODES = ("reflect", "constant")
 
 
 def power_spectrogram(waveforms, window, hop_length, pad_mode):
-    """Squared magnitude of the short-time Fourier transform.
+    """Squared magnitude of the short-time Fourier transform of waveforms `(batch, samples)`.
 
     Args:
-        waveforms: float32 or float64, `(batch, samples)`.
-        window: float, `(window_length,)`, even length.
-        hop_length: int, samples.
-        pad_mode: `reflect` mirrors the waveform half a window beyond its ends, `constant`
-            puts zeros there; frames are then centered on the hops. None pads nothing: the
-            first frame starts at the first sample, and samples behind the last whole frame
-            are left out.
+        window: `(window_length,)`, even length.
+        hop_length: samples.
+        pad_mode: `reflect` mirrors the waveform half a window beyond its ends, `constant` puts
+            zeros there; frames are then centered on the hops. None pads nothing: the first frame
+            starts at the first sample, and samples behind the last whole frame are left out.
 
     Returns:
-        `(batch, frames, window_length // 2 + 1)`, frames = 1 + samples // hop_length if
-        padded, otherwise 1 + (samples - window_length) // hop_length.
+        `(batch, frames, window_length // 2 + 1)`, frames = 1 + samples // hop_length if padded,
+        otherwise 1 + (samples - window_length) // hop_length.
 
     Raises:
-        ValueError: if `pad_mode` is unknown, or if mirroring or one frame needs more
-            samples than there are.
+        ValueError: if `pad_mode` is unknown, or there are too few samples to mirror or for a frame.
     """
     waveforms = _padded(waveforms, window.shape[0], pad_mode)
     real, imaginary = stft(waveforms, window, hop_length)
@@ -35,16 +32,7 @@ def power_spectrogram(waveforms, window, hop_length, pad_mode):
 
 
 def magnitude_spectrogram(waveforms, window, hop_length, pad_mode=None):
-    """Magnitude of the short-time Fourier transform, unless told of frames within the waveform.
-
-    Args:
-        waveforms: float32 or float64, `(batch, samples)`.
-        window: float, `(window_length,)`, even length if padded.
-        hop_length: int, samples.
-        pad_mode: see `power_spectrogram`.
-
-    Returns:
-        As `power_spectrogram`.
+    """Square root of `power_spectrogram`; without padding, the window may have any length.
 
     Raises:
         ValueError: as `power_spectrogram`.
@@ -54,16 +42,10 @@ def magnitude_spectrogram(waveforms, window, hop_length, pad_mode=None):
 
 
 def magnitude_spectrum(waveforms):
-    """Magnitude of the Fourier transform of whole waveforms, below half the sample rate.
+    """Magnitude of the Fourier transform of waveforms `(batch, samples)`, `(batch, samples // 2)`.
 
-    No window and no scaling. Bin k is k / samples of the sample rate; the bin at half the
-    sample rate is left out.
-
-    Args:
-        waveforms: float32 or float64, `(batch, samples)`, of fixed length, 2 or more.
-
-    Returns:
-        `(batch, samples // 2)`.
+    No window and no scaling. Bin k is k / samples of the sample rate; the bin at half the sample
+    rate is left out.
 
     Raises:
         ValueError: if the number of samples is unknown or below 2.
@@ -79,19 +61,12 @@ def magnitude_spectrum(waveforms):
 
 
 def decibels(power):
-    """`10 log10(power)`, elementwise.
-
-    Args:
-        power: float tensor, above 0.
-
-    Returns:
-        float tensor of the same shape, in dB.
-    """
+    """`10 log10(power)`, elementwise, of a tensor above 0."""
     return 10.0 / math.log(10.0) * ops.log(power)
 
 
 def _padded(waveforms, window_length, pad_mode):
-    """Waveforms long enough for one frame, half a window beyond their ends unless it is None."""
+    """Waveforms padded by half a window at both ends, or as they are if `pad_mode` is None."""
     if pad_mode is not None and pad_mode not in _PAD_MODES:
         raise ValueError(f"`pad_mode` must be one of {_PAD_MODES}. Received: pad_mode={pad_mode!r}")
     samples = waveforms.shape[-1]

@@ -48,26 +48,18 @@ def combine_runs(
     """Make a run of other runs, of one system or several, without training anything.
 
     Args:
-        runs: `RUN` or `RUN:CHOICE` each: the folder of a run, and what of its scores
-            counts (`Member.choice`). A run may be such an ensemble itself.
-        out: folder of the new run.
-        how: what the scores of a clip become.
+        runs: `RUN` or `RUN:CHOICE` each, see `Member.choice`; a run may be an ensemble itself.
         normalize: whose clips of a section make the scores of a run comparable: those of
             `train` or `test`; `none` takes them as they are. Ranks need none.
-        weights: of each run, from 0 on; None weighs all alike.
-        best_from_labels: numbers of best runs that labels choose from, for each machine type
-            and domain; empty for all runs.
-        pools_trials: whether all trials of all runs make one result; else trial k of the
-            result is made of trial k of every run.
+        weights: from 0 on, one for each run; None weighs all alike.
+        best_from_labels: numbers of best runs for labels to choose, per machine type and domain.
+        pools_trials: make one result of all trials; else trial k of trial k of every run.
 
     Returns:
-        name of the system, or the names of several joined by `+`, and the seeds of the new
-        run.
+        system, the names of several joined by `+`, and seeds of the new run.
 
     Raises:
-        RecipeError: if a run is not there or not finished, its clips are others, the runs
-            have no trial in common, weights, numbers or labels are not as needed, or `out`
-            holds something else.
+        RecipeError: if runs, trials, weights, numbers or labels do not fit, or `out` is taken.
     """
     chosen = [_chosen_run(text) for text in runs]
     system = "+".join(_systems_of(chosen))
@@ -136,7 +128,6 @@ def _check_weights(weights: Sequence[float] | None, how: Method, num_runs: int) 
 
 
 def _check_numbers(numbers: Sequence[int], members: Sequence[Member], num_runs: int) -> None:
-    """Raise a RecipeError if labels cannot choose so many members, or there are no labels."""
     if not numbers:
         return
     if max(numbers) > len(members):
@@ -155,11 +146,7 @@ def _check_numbers(numbers: Sequence[int], members: Sequence[Member], num_runs: 
 
 
 def _chosen_run(text: str) -> _Chosen:
-    """Read `RUN` or `RUN:CHOICE`; a folder may have a colon in its name.
-
-    Raises:
-        RecipeError: if there is no run.
-    """
+    """Read `RUN` or `RUN:CHOICE`; a folder may have a colon in its name."""
     folder, _, choice = text.rpartition(":")
     if Path(text).is_dir() or not folder:
         folder, choice = text, ""
@@ -177,18 +164,12 @@ def _chosen_run(text: str) -> _Chosen:
 
 
 def _systems_of(runs: Sequence[_Chosen]) -> list[str]:
-    """Names of all systems in order of appearance."""
     return list(dict.fromkeys(name for run in runs for name in run.system.split("+")))
 
 
 def _trials_of(
     runs: Sequence[_Chosen], weights: Sequence[float], pools_trials: bool
 ) -> dict[int, list[Member]]:
-    """The members of each trial of an ensemble of these runs.
-
-    Raises:
-        RecipeError: if trials are not pooled, and the runs have none in common.
-    """
     shared = [seed for seed in runs[0].seeds if all(seed in run.seeds for run in runs)]
     if not shared and not pools_trials:
         seeds = [list(run.seeds) for run in runs]
@@ -212,10 +193,7 @@ def _trials_of(
 def _thresholds(
     runs: Sequence[_Chosen], trials: Mapping[int, Sequence[Member]], combination: Combination
 ) -> "ThresholdsOf | None":
-    """The thresholds of the system, if it knows any for such scores.
-
-    It knows none for scores of different kinds or on another scale.
-    """
+    """The thresholds of the system; None for scores of different kinds or on another scale."""
     names = {member.metadata.main_score for members in trials.values() for member in members}
     is_alike = len(_systems_of(runs)) == 1 and not any(run.is_combined for run in runs)
     if not is_alike or not combination.keeps_names or len(names) > 1:

@@ -70,10 +70,9 @@ def known_released(layout: Layout) -> dict[str, dict[str, str]]:
 
 
 def verified(data: Path, manifest: Manifest, decode: bool, jobs: int | None) -> Verification:
-    """Check every file of a dataset, with progress; see `data.verification.verify`."""
+    """Check every file of a dataset, with progress; see `acquire.verify.verify`."""
     data = find_data(data)
-    dataset = find_clips(data).dataset
-    truth = known_truth(dataset, manifest)
+    truth = known_truth(find_clips(data).dataset, manifest)
     with stage("verify clips") as update:
         return verify(
             data, manifest=manifest, truth=truth, decode=decode, jobs=jobs, on_progress=update
@@ -83,6 +82,6 @@ def verified(data: Path, manifest: Manifest, decode: bool, jobs: int | None) -> 
 def generate_mini(
     out: Path, *, year: int, size: Size, seed: int, machines: Sequence[str] | None = None
 ) -> Path:
-    """Generate a mini corpus, with progress; see `data.mini.generate`."""
+    """Generate a mini corpus, with progress; see `corpus.mini.generate`."""
     with stage("generate clips") as update:
         return generate(out, year=year, size=size, seed=seed, machines=machines, on_progress=update)

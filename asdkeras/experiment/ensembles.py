@@ -35,15 +35,11 @@ class Member:
     """One trial of one run.
 
     Attributes:
-        name: what messages call the member.
-        folder: of the score files of the trial; they are read when they are needed, since there
-            may be many members.
+        folder: of the score files, which are read when needed, since there may be many members.
         choice: one of its named scores, to count alone; or a snapshot such as `epoch100`,
             whose scores then count under their plain names; or empty for all as they are.
         machine_types: whose clips the member scores; None means all.
-        weights: machine type -> weight of the member.
-        weight: of the member for machine types that `weights` does not name.
-        metadata: of its scores.
+        weights: machine type -> weight; `weight` counts where there is none.
 
     Raises:
         RecipeError: if the trial has not been scored yet.
@@ -61,27 +57,15 @@ class Member:
         object.__setattr__(self, "metadata", read_metadata(self.folder))
 
     def trial(self) -> TrialScores:
-        """Its scores."""
         return read_trial(self.folder)
-
-    def groups(self) -> pd.DataFrame | None:
-        """Its scores by group, or None."""
-        return read_group_scores(self.folder)
 
     @property
     def described(self) -> str:
-        """The member in a note."""
         choice = f":{self.choice}" if self.choice else ""
         machines = "" if self.machine_types is None else f" on {' '.join(self.machine_types)}"
         return f"{self.name}{choice}{machines}"
 
-    @property
-    def is_weighted(self) -> bool:
-        """Whether it has weights at all."""
-        return bool(self.weights) or self.weight != 1.0
-
     def scores_clips(self, table: pd.DataFrame) -> pd.Series:
-        """Whether it scores each clip of a table, bool Series."""
         if self.machine_types is None:
             return pd.Series(True, table.index)
         return table["machine_type"].isin(self.machine_types).astype(bool)
@@ -93,16 +77,12 @@ class Member:
 
 
 class Combined(NamedTuple):
-    """The scores of an ensemble.
+    """The scores of an ensemble, and lines for the reader of its results.
 
     Attributes:
-        table: clip table of the score files.
         columns: named scores, in the order of the first member.
         main_score: what all members have as theirs, or `anomaly_score` if they differ.
-        is_whole: whether every name that all members have is there; False if only one
-            score was chosen, which then is the main one.
-        notes: what a reader of the results should know, a line each.
-        oracle: what labels of test clips decided, a line each.
+        is_whole: whether all names that the members share are there, not one chosen score alone.
     """
 
     table: pd.DataFrame
@@ -123,17 +103,11 @@ def write_ensemble(
     published_rows: Mapping[str, str],
     pooled_seeds: tuple[int, ...] = (),
 ) -> None:
-    """Combine trials of other runs, and leave the score files of one trial.
+    """Combine trials of other runs into the score files of trial `seed` of a run.
 
     Args:
-        folder: of the run the result belongs to.
-        seed: which trial of it the result is.
-        members: trials to combine.
-        combination: how.
-        thresholds: see `Ensemble`. It is asked if the members bring all their columns; else, or
-            without it, the threshold is the 90th percentile of the training clips per section
-            and domain.
-        published_rows: score -> row of the published tables.
+        thresholds: called if the members bring all their columns; else, or if None, the threshold
+            is the 90th percentile of the training clips per section and domain.
         pooled_seeds: trials that are one result together.
 
     Raises:
@@ -181,7 +155,7 @@ def _group_scores(members: Sequence[Member], table: pd.DataFrame) -> pd.DataFram
     is_alone = pd.concat(scored, axis=1).sum(axis=1) == 1
     groups: dict[str, pd.Series] = {}
     for member, has in zip(members, scored, strict=True):
-        part = member.groups()
+        part = read_group_scores(member.folder)
         if part is None:
             continue
         for name, scores in part.where(has & is_alone).dropna(axis=1, how="all").items():
@@ -217,16 +191,17 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
     Args:
         members: at least one. If one of them has a named score as its choice, that score
             alone counts, beside the main scores of the others.
-        combination: how.
 
     Raises:
-        RecipeError: if a member is not of the same clips, a choice is not among its scores,
-            or no member scores a clip.
+        RecipeError: if clips differ, a choice is not among the scores, or a clip has no member.
         ValueError: if a member lacks the main score of the combination, all weights of a
             machine type are 0, or there are weights for a method that has none.
     """
     table = members[0].trial().table
-    main_score = _common_main_score(members, combination)
+    main_score = combination.main_score
+    if main_score is None:
+        names = {member.metadata.main_score for member in members}
+        main_score = names.pop() if len(names) == 1 else "anomaly_score"
     is_whole = not any(
         member.choice and member.choice in member.trial().columns for member in members
     )
@@ -249,14 +224,6 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
     main, more, marks = parts.main_scores(weights)
     columns = pd.DataFrame({main_score: main}, index=table.index)
     return Combined(table, columns, main_score, is_whole, (*notes, *more), (*oracle, *marks))
-
-
-def _common_main_score(members: Sequence[Member], combination: Combination) -> str:
-    """The column that is the main score, by its name in the members or `anomaly_score`."""
-    if combination.main_score is not None:
-        return combination.main_score
-    names = {member.metadata.main_score for member in members}
-    return names.pop() if len(names) == 1 else "anomaly_score"
 
 
 def _require_members(members: Sequence[Member], table: pd.DataFrame) -> None:
@@ -354,7 +321,9 @@ class _Parts:
             rows.append(scores.to_numpy(dtype="float64"))
             notes += more
         rule = self.combination
-        is_weighted = rule.weights_from_labels or any(each.is_weighted for each in self.members)
+        is_weighted = rule.weights_from_labels or any(
+            each.weights or each.weight != 1.0 for each in self.members
+        )
         by_clip = np.stack([each.to_numpy() for each in weights]) if is_weighted else None
         if not rule.best_from_labels:
             return combine_by_section(np.stack(rows), self.table, rule.how, by_clip), notes, ()
@@ -366,10 +335,7 @@ class _Parts:
 def _describe_weights(
     members: Sequence[Member], weights: Sequence[pd.Series], table: pd.DataFrame
 ) -> list[str]:
-    """One line on the weights of those machine types whose members do not all weigh 1.
-
-    Without names of machine types where all of them have the same weights.
-    """
+    """Weights of machine types whose members do not all weigh 1; in one, if all have the same."""
     lines: dict[str, str] = {}
     scored = [member.scores_clips(table) for member in members]
     groups = table.groupby("machine_type")

@@ -12,10 +12,9 @@ _FATAL = "3"
 def import_keras() -> None:
     """Import Keras before anything else does.
 
-    TensorFlow's C++ side writes about builds and drivers to standard error, where our
-    progress and errors go. What it writes while importing is dropped unless the import
-    fails, later only its fatal messages come through. Set TF_CPP_MIN_LOG_LEVEL to hear
-    all of it.
+    TensorFlow's C++ side writes about builds and drivers to standard error, where our progress and
+    errors go. What it writes while importing is dropped unless the import fails; later only fatal
+    messages come through. Set TF_CPP_MIN_LOG_LEVEL to see all of it.
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It warns of many models traced.
     is_wanted = os.environ.get("TF_CPP_MIN_LOG_LEVEL", _FATAL) != _FATAL

@@ -30,14 +30,12 @@ def best_weights(
     among equals. Weights stay where a machine type has no labels, one member, or more than two.
 
     Args:
-        scores: main scores of each member, float `(clips,)`.
-        weights: of each member, float `(clips,)`.
+        scores: main scores of each member; like `weights` float `(clips,)` each.
         scored: for each member, whether it scores a clip, bool `(clips,)`.
-        table: clip table.
 
     Returns:
-        weights of each member, float `(clips,)`; notes on machine types that had no labels to
-        choose by; what was chosen by labels, empty if nothing was.
+        weights of each member; notes on machine types without labels; what was chosen by labels,
+        empty if nothing was.
     """
     rules = rules_for(str(table["dataset"].iloc[0]))
     weights = [weight.copy() for weight in weights]
@@ -100,14 +98,12 @@ def best_members(
         scores: float, `(members, clips)`; NaN where a member does not score a clip. A member
             that lacks a test clip of a group is not chosen there.
         weights: float from 0 on, `(members, clips)`; None weighs all alike.
-        names: of the members.
-        table: clip table, in the order of the scores.
         combination: its `best_from_labels` and `methods` are what is chosen from; where there
             are fewer members than a number, all of them.
 
     Returns:
         scores, float `(clips,)`; notes on which members count where, and where there were no
-        labels to choose by; what was chosen by labels, empty if nothing was.
+        labels; what was chosen by labels, empty if nothing was.
     """
     rules = rules_for(str(table["dataset"].iloc[0]))
     result = combine_by_section(scores, table, combination.how, weights)
@@ -152,7 +148,6 @@ def _best(
     rules: RuleSet,
     combination: Combination,
 ) -> tuple[_Floats, list[int], Method] | None:
-    """The scores of a group, its members and their method."""
     _, of_machine, rows = group
     clips, machine = table.iloc[rows], table.iloc[of_machine]
     is_test = (clips["split"] == "test").to_numpy(dtype=bool)

@@ -12,33 +12,23 @@ def free_mib() -> float | None:
 
     The less of what the machine has and of what a container is allowed.
     """
-    known = [free for free in (_of_machine(), _of_container()) if free is not None]
+    of_machine = _fields(_MEMINFO).get("MemAvailable")
+    known = [free for free in (of_machine, _of_container()) if free is not None]
     return min(known) / 2**20 if known else None
 
 
 def resident_mib(pid: int) -> float:
     """Memory that a process has now, in MiB; 0 if there is no such process."""
-    try:
-        fields = _fields(Path(f"/proc/{pid}/status"))
-    except OSError:
-        return 0.0
-    return fields.get("VmRSS", 0) / 2**20
+    return _fields(Path(f"/proc/{pid}/status")).get("VmRSS", 0) / 2**20
 
 
 def peak_mib() -> float:
     """The most memory that this process has had so far, in MiB."""
-    try:
-        # Not the resource usage, which begins with what the parent had.
-        return _fields(Path("/proc/self/status"))["VmHWM"] / 2**20
-    except (OSError, KeyError):
+    # Not the resource usage, which begins with what the parent had.
+    peak = _fields(Path("/proc/self/status")).get("VmHWM")
+    if peak is None:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _of_machine() -> int | None:
-    try:
-        return _fields(_MEMINFO).get("MemAvailable")
-    except OSError:
-        return None
+    return peak / 2**20
 
 
 def _of_container() -> int | None:
@@ -56,6 +46,9 @@ def _of_container() -> int | None:
 
 
 def _fields(path: Path) -> dict[str, int]:
-    """Name -> bytes of the lines `Name: 12 kB`."""
-    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    """Name -> bytes of the lines `Name: 12 kB`; empty if there is no such file."""
+    try:
+        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return {}
     return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if row[2:] == ["kB"]}

@@ -23,13 +23,9 @@ from asdkeras.score_files import read_trial
 
 @dataclasses.dataclass(frozen=True)
 class RunFiles:
-    """A recipe, the clips it is run on, and the folder of the run.
+    """A recipe, the file it was read from, the clips it is run on, and the folder of the run.
 
-    Attributes:
-        recipe: as it is run.
-        source: file the recipe was read from.
-        table: clip table, without supplemental clips.
-        folder: of the run.
+    The clip table has no supplemental clips.
     """
 
     recipe: Recipe
@@ -43,13 +39,10 @@ class Run(RunFiles):
     """A run whose dataset is at hand, so that models can be trained.
 
     Attributes:
-        data: where the dataset lies.
         store: the audio; the index of the clip table says where in it a clip lies.
-        jobs: most tasks trained side by side, each in a process of its own; None leaves it to
-            the system: a model per section two at once, others one after the other in this
-            process.
-        is_in_process: whether everything is trained in this process whatever the system, for
-            programs that a new process could not import.
+        jobs: most tasks trained side by side, each in a process of its own; None trains a model per
+            section two at once, others one after the other in this process.
+        is_in_process: train all in this process, for programs that a new process could not import.
     """
 
     data: Path
@@ -72,14 +65,10 @@ def open_run(
     """Read recipe and dataset; nothing of the run itself is written yet.
 
     Args:
-        system: name of the system.
-        data: dataset; None as in `find_data`.
-        variant: of the system; None takes the recipe's.
-        machines: machine types to use; None means all.
+        data: None as in `find_data`.
+        variant: None takes the recipe's.
         recipe: name or file; None chooses by dataset.
         overrides: `key=value` changes of the recipe.
-        runs: folder of all runs.
-        jobs: as in `Run`.
 
     Raises:
         RecipeError: if system, variant, recipe or an override is not understood.
@@ -116,20 +105,10 @@ def run_on_clips(
     runs: Path,
     jobs: int | None = None,
 ) -> Run:
-    """As `open_run`, of a clip table that was read already.
+    """As `open_run`, of the clip table that was read from `data` already.
 
     Where its clips have nothing that the variant learns to tell apart, the one that the system
     falls back to is taken, and the user is told.
-
-    Args:
-        system: name of the system.
-        table: clip table.
-        data: where it was read from.
-        variant: as in `open_run`.
-        recipe: name or file; None chooses by the dataset that the table names.
-        overrides: as in `open_run`.
-        runs: folder of all runs.
-        jobs: as in `Run`.
 
     Raises:
         RecipeError: if system, variant, recipe or an override is not understood.

@@ -27,7 +27,6 @@ from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-    from asdkeras.systems.model_files import Models
     from asdkeras.systems.system import AnySystem, Ensemble
 
 AnyRun = TypeVar("AnyRun", bound="RunFiles")
@@ -62,12 +61,7 @@ def train(run: Run) -> None:
 
 
 def score(run: Run) -> None:
-    """Train, represent, score and decide whatever has not been yet.
-
-    Raises:
-        RecipeError: if the system refuses the recipe, or the folder holds another run.
-        TrainingError: if training diverges.
-    """
+    """Train, represent, score and decide whatever has not been yet; raises as `train`."""
     if not missing_scores(run):
         return
     system = system_of(run)
@@ -172,7 +166,6 @@ def _num_jobs(run: Run, system: "AnySystem") -> int | None:
 
 
 def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
-    """Train and represent the missing units of some trials."""
     tables = dict(units_of(run.table, system.scope))
     tasks = [(unit, seed) for seed in seeds for unit in tables]
     missing = [task for task in tasks if not _is_represented(run, run.folder.task(*task))]
@@ -194,7 +187,7 @@ def _is_represented(run: RunFiles, folder: Path) -> bool:
 
 
 def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
-    """Train one unit; the peak of the memory of this process, in MiB."""
+    """Train one unit; returns the peak memory of this process in MiB."""
     system = system_of(run)
     if not is_ensemble(system):  # An ensemble has no units.
         _train_unit(run, system, unit, dict(units_of(run.table, system.scope))[unit], seed)
@@ -203,7 +196,8 @@ def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
 
 def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, seed: int) -> None:
     """Train one unit, or load what is trained, and represent its clips."""
-    from asdkeras.experiment.training import discard_passes, represent
+    from asdkeras.experiment.training import TaskContext, discard_passes, make_repeatable, represent
+    from asdkeras.systems.model_files import save_models
 
     folder = run.folder.task(unit, seed)
     name = f"{run.recipe.variant} {unit} seed {seed}"
@@ -212,7 +206,14 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
         models = system.load(folder)
     else:
         with recorded(run.folder.path, f"train {name}"):
-            models = _trained(run, system, table, seed, folder, f"train {name}")
+            folder.mkdir(parents=True, exist_ok=True)
+            everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
+            training = ClipSet(table[table["split"] == "train"], run.store, seed)
+            make_repeatable(seed)
+            with TaskContext(folder, seed, table, f"train {name}", everything) as context:
+                models = system.train(training, context)
+                save_models(models, folder)
+                run.folder.mark(folder, "TRAINED", warnings=context.warnings)
     with recorded(run.folder.path, f"represent {unit} seed {seed}"):
         clips = ClipSet(table, run.store, seed)
         arrays = represent(system, models, clips, f"represent {name}")
@@ -220,35 +221,13 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
     run.folder.mark(folder, "DONE")
 
 
-def _trained(
-    run: Run, system: "AnySystem", table: pd.DataFrame, seed: int, folder: Path, name: str
-) -> "Models":
-    """What the training of a unit leaves, kept in its folder."""
-    from asdkeras.experiment.training import TaskContext, make_repeatable
-    from asdkeras.systems.model_files import save_models
-
-    folder.mkdir(parents=True, exist_ok=True)
-    everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
-    make_repeatable(seed)
-    with TaskContext(folder, seed, table, name, everything) as context:
-        models = system.train(ClipSet(table[table["split"] == "train"], run.store, seed), context)
-        save_models(models, folder)
-        run.folder.mark(folder, "TRAINED", warnings=context.warnings)
-    return models
-
-
 def load_units(
     run: RunFiles, system: "AnySystem", seed: int, machines: Sequence[str] | None = None
 ) -> Iterator[Unit]:
-    """The models of a trial and what they made of all clips, one unit after the other.
-
-    Reads no clip.
+    """The models and representations of each unit of a trial, one after the other. Reads no clip.
 
     Args:
-        run: all its units are trained.
-        system: of the run.
-        seed: of the trial.
-        machines: machine types whose units are wanted; None means all.
+        machines: whose units are wanted; None means all.
 
     Raises:
         RecipeError: if a unit is not finished, or its weights are gone.

@@ -1,6 +1,5 @@
 """The folder of a run: what stands where, whose it is, and what is done."""
 
-import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -8,7 +7,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -29,12 +28,10 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", 
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """`<runs>/<system>/<variant>/<dataset>`, for one recipe on one dataset.
+    """The folder `<runs>/<system>/<variant>/<dataset>` of one recipe on one dataset.
 
-    Attributes:
-        path: the folder.
-        recipe_digest: of all in the recipe that a model depends on.
-        data_fingerprint: of audio and labels.
+    `recipe_digest` covers all in the recipe that a model depends on, `data_fingerprint` audio and
+    labels.
     """
 
     path: Path
@@ -52,11 +49,9 @@ class RunFolder:
         return self.path / unit / f"seed{seed}"
 
     def scores(self, seed: int) -> Path:
-        """Folder of the score files of one trial."""
         return self.path / "scores" / f"seed{seed}"
 
     def is_done(self, part: Path) -> bool:
-        """Whether `part` carries a DONE of this recipe and data."""
         return _read(part / "DONE").get("digest") == self.digest
 
     def is_trained(self, part: Path) -> bool:
@@ -64,7 +59,7 @@ class RunFolder:
         return has_models(part) and _read(part / "TRAINED").get("digest") == self.digest
 
     def warnings(self, part: Path) -> list[str]:
-        """What the training in `part` warned of; empty if it is not finished."""
+        """Warnings of the training in `part`; empty if it is not finished."""
         lines = _read(part / "TRAINED").get("warnings", [])
         return [str(line) for line in lines] if isinstance(lines, list) else []
 
@@ -75,7 +70,6 @@ class RunFolder:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """What a mark says; empty if there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -90,15 +84,7 @@ def finish_trial(
     group_scores: pd.DataFrame | None,
     metadata: TrialMetadata,
 ) -> None:
-    """Write all score files of a trial, and what they are into its DONE.
-
-    Args:
-        folder: of the run.
-        seed: of the trial.
-        trial: scores and decisions of all clips.
-        group_scores: what the scores are due to, one row per clip; None if nothing tells.
-        metadata: of the scores.
-    """
+    """Write all score files of a trial, and its metadata as their DONE."""
     where = folder.scores(seed)
     write_trial(where, trial)
     write_group_scores(where, trial.table, group_scores)
@@ -107,29 +93,24 @@ def finish_trial(
     folder.mark(where, "DONE", **metadata.as_json())
 
 
-@contextlib.contextmanager
-def locked(folder: RunFolder) -> Iterator[None]:
+def locked(folder: RunFolder) -> AbstractContextManager[None]:
     """Keep other processes out of a run folder, and clear what a killed one left half.
 
     Raises:
         RecipeError: if another process is at work in it.
     """
-    refusal = (
+    return exclusive(
+        folder.path,
         f"{folder.path}: another process is at work in this run. Wait for it, or give this run a "
-        "folder of its own with --runs DIR."
+        "folder of its own with --runs DIR.",
     )
-    with exclusive(folder.path, refusal):
-        yield
 
 
 def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path, jobs: int) -> None:
     """Make the folder of a run, or see that it is this run's.
 
     Args:
-        folder: of the run.
-        recipe: as it will be run.
-        source: file the recipe was read from.
-        data: where the dataset lies.
+        source: the file the recipe was read from.
         jobs: tasks at once, which share the processors; their number moves last digits.
 
     Raises:
@@ -143,7 +124,17 @@ def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path, jobs: int
         f"# As run. Read from {source}, with the changes of the command line.\n"
         + yaml.safe_dump(content, sort_keys=False),
     )
-    environment = _environment(folder.data_fingerprint, data, recipe.seeds, jobs)
+    environment = {
+        "asdkeras": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in _PACKAGES},
+        "machine": f"{platform.platform()}, {os.cpu_count()} processors",
+        "data": str(data),
+        "data_fingerprint": folder.data_fingerprint,
+        "seeds": list(recipe.seeds),
+        "jobs": jobs,
+    }
     write_text(folder.path / "environment.json", json.dumps(environment, indent=2) + "\n")
 
 
@@ -154,10 +145,7 @@ def _check_same(folder: RunFolder, content: dict[str, object]) -> None:
         for key in [*now, *(key for key in before if key not in now)]
         if before.get(key) != now.get(key) and key not in ("seeds", "dataset")
     ]
-    try:
-        environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        environment = {}
+    environment = _read(folder.path / "environment.json")
     known = environment.get("data_fingerprint", folder.data_fingerprint)
     if known != folder.data_fingerprint:
         differing.append(f"the data are not those it had from {environment.get('data')}")
@@ -176,24 +164,7 @@ def _flat(content: dict[str, object]) -> dict[str, object]:
     }
 
 
-def _environment(
-    fingerprint: str, data: Path, seeds: tuple[int, ...], jobs: int
-) -> dict[str, object]:
-    return {
-        "asdkeras": __version__,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in _PACKAGES},
-        "machine": f"{platform.platform()}, {os.cpu_count()} processors",
-        "data": str(data),
-        "data_fingerprint": fingerprint,
-        "seeds": list(seeds),
-        "jobs": jobs,
-    }
-
-
 def _commit() -> str | None:
-    """Commit of the checkout this code runs from, None if it runs from no checkout."""
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():  # Installed, perhaps inside a checkout of something else.
         return None

@@ -8,17 +8,13 @@ from pathlib import Path
 
 from asdkeras.experiment.memory import peak_mib
 
+_FILE = "stages.csv"
 _NAMES = ("stage", "seconds", "peak_memory_mib")
 
 
 @contextlib.contextmanager
 def recorded(run: Path, stage: str) -> Iterator[None]:
-    """Append time and peak memory of a stage, also if it is cut short.
-
-    Args:
-        run: folder of the run.
-        stage: its name.
-    """
+    """Append time and peak memory of a stage of a run, also if it is cut short."""
     started = time.monotonic()
     try:
         yield
@@ -26,19 +22,15 @@ def recorded(run: Path, stage: str) -> Iterator[None]:
         # The peak is that of the process so far: it never falls from stage to stage.
         row = (stage, f"{time.monotonic() - started:.1f}", f"{peak_mib():.0f}")
         # Added in one piece, since several processes may be at work.
-        with _path(run).open("a", encoding="utf-8", newline="") as file:
+        with (run / _FILE).open("a", encoding="utf-8", newline="") as file:
             rows = [_NAMES, row] if file.tell() == 0 else [row]
             file.write("".join(",".join(each) + "\n" for each in rows))
 
 
 def largest_peak_mib(run: Path) -> float | None:
     """The most that any stage of the run has needed; None if none has run yet."""
-    if not _path(run).exists():
+    if not (run / _FILE).exists():
         return None
-    with _path(run).open(encoding="utf-8", newline="") as file:
+    with (run / _FILE).open(encoding="utf-8", newline="") as file:
         peaks = [float(row["peak_memory_mib"]) for row in csv.DictReader(file)]
     return max(peaks, default=None)
-
-
-def _path(run: Path) -> Path:
-    return run / "stages.csv"

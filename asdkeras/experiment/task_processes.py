@@ -18,7 +18,6 @@ from asdkeras.experiment.memory import free_mib, resident_mib
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
-
 Task = tuple[str, tuple[object, ...]]  # What messages call it; arguments that can be pickled.
 
 
@@ -36,10 +35,7 @@ def run_side_by_side(
     system does not tell its free memory, `jobs` alone decides.
 
     Args:
-        tasks: names, and arguments of `work`, in the order they are started in.
-        work: does one task in its process and returns the peak of its memory in MiB. It
-            stands in a module, so that a new process finds it.
-        jobs: most tasks at once, from 1 on.
+        work: function of a module that does a task and returns the peak of its memory in MiB.
         needed_mib: peak of an earlier task of this kind; None if there was none.
 
     Raises:
@@ -110,7 +106,6 @@ def _answer(process: SpawnProcess, answers: connection.Connection) -> float:
 def _in_own_process(
     work: Callable[..., float], task: Task, answers: connection.Connection, jobs: int
 ) -> None:
-    """What the new process does."""
     # Before TensorFlow is imported, which reads them.
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 
 import keras
 import numpy as np
@@ -42,16 +41,9 @@ Arrays = Mapping[str, NDArray[np.generic]]
 class TaskContext:
     """The `RunContext` of one task, to be used as a context manager.
 
-    When the block ends well or by an error, the stored frames are deleted; if it is stopped,
-    they stay for the next try. What `once` keeps is deleted when the block ends well.
-
-    Attributes:
-        folder: of the task.
-        seed: int, of the trial.
-        table: see `RunContext`.
-        name: what progress lines call the task.
-        all_training_clips: see `RunContext`.
-        warnings: what is to be said again under the result table.
+    When the block ends well or by an error, the stored frames are deleted; if it is stopped, they
+    stay for the next try. What `once` keeps is deleted when the block ends well. Messages begin
+    with `name`; `warnings` are repeated under the result table.
     """
 
     folder: Path
@@ -65,12 +57,7 @@ class TaskContext:
     def __enter__(self) -> "TaskContext":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         for store in self._stores:
             store.close()
         self._stores.clear()
@@ -80,22 +67,18 @@ class TaskContext:
             _discard_frames(self.folder)
 
     def say(self, message: str) -> None:
-        """One line on standard error."""
         say(f"{self.name}: {message}")
 
     def warn(self, message: str) -> None:
-        """Say it, and keep it for the result table."""
         self.warnings.append(message)
         say(f"{self.name}: warning: {message}")
 
     def stage(self, name: str) -> AbstractContextManager[Update]:
-        """Progress of a part of the task, see `asdkeras.progress.stage`."""
         return stage(f"{self.name} {name}".rstrip())
 
     def store_frames(
         self, front_end: keras.Model, clips: ClipSet, clip_length: int, keep: Keep, batch_size: int
     ) -> FrameStore:
-        """See `RunContext.store_frames`."""
         compute = _of_waveforms(front_end, clip_length, {})
 
         def batches() -> Iterator[NDArray[np.float32]]:
@@ -112,7 +95,6 @@ class TaskContext:
         return self._stores[-1]
 
     def once(self, name: str, compute: Callable[[], Arrays]) -> dict[str, NDArray[np.generic]]:
-        """See `RunContext.once`."""
         path = self.folder / _PASSES / f"{name}.npz"
         if not path.exists():
             write_arrays(path, compute())
@@ -135,10 +117,10 @@ class TaskContext:
         log: TrainingLog = NOTHING_MORE,
         phase: str = "",
     ) -> Fitted:
-        """See `RunContext.fit`."""
         folder = self.folder / phase
         folder.mkdir(exist_ok=True)
         weights = folder / "weights.keras"
+        earlier = {*keep_epochs} - {epochs}
         if weights.exists():
             model = keras.saving.load_model(weights)
             first_epoch = _batches_seen(model.optimizer) // steps_per_epoch
@@ -162,14 +144,12 @@ class TaskContext:
                     callbacks=[
                         FiniteTraining(log.watch, advice=_ADVICE),
                         RecordBatches(folder, log.record, epochs),
-                        RecordEpochs(folder, log, {*keep_epochs} - {epochs}),
+                        RecordEpochs(folder, log, earlier),
                         ShowProgress(update, epochs, steps_per_epoch),
                     ],
                 )
-        kept = {
-            epoch: TrainedNetwork(folder / name_of(epoch)) for epoch in {*keep_epochs} - {epochs}
-        }
-        networks = {**kept, epochs: TrainedNetwork(weights, model)}
+        networks = {epoch: TrainedNetwork(folder / name_of(epoch)) for epoch in earlier}
+        networks[epochs] = TrainedNetwork(weights, model)
         return Fitted(networks, batch_values(folder, log.record))
 
 
@@ -192,16 +172,10 @@ def _batches_seen(optimizer: keras.Optimizer) -> int:
 def represent(
     system: AnySystem, models: Models, clips: ClipSet, name: str = "represent"
 ) -> dict[str, NDArray[np.float32]]:
-    """Every network of a system on every clip that it is for.
-
-    Args:
-        system: whose networks.
-        models: what training left, of the unit of the clips.
-        clips: of the unit.
-        name: what progress lines call the stage.
+    """Represent clips by every network of a system, under the progress line `name`.
 
     Returns:
-        name of a representation -> `(clips, ...)`, NaN where a network has no row.
+        name of a representation -> `(clips, ...)`, NaN for clips that a network does not represent.
     """
     networks = system.represent(models)
     inputs = system.inputs(models, clips.table)
@@ -247,12 +221,7 @@ def _by_rows(
 def named_outputs(
     model: str, outputs: keras.KerasTensor | dict[str, keras.KerasTensor]
 ) -> dict[str, keras.KerasTensor]:
-    """What a model gives, by the names of its representations.
-
-    Args:
-        model: its name.
-        outputs: an array or tensor, or a dict of several.
-    """
+    """The outputs of a model by the names of its representations."""
     if isinstance(outputs, dict):
         return {f"{key}_{model}": each for key, each in outputs.items()}
     return {model: outputs}

@@ -21,7 +21,6 @@ _NO_LOGS: Logs = {}
 
 
 def batch_values(folder: Path, record: tuple[str, ...]) -> dict[str, Floats]:
-    """What `RecordBatches` left."""
     if not record:
         return {}
     with np.load(folder / _BATCH_VALUES) as arrays:
@@ -29,7 +28,6 @@ def batch_values(folder: Path, record: tuple[str, ...]) -> dict[str, Floats]:
 
 
 def name_of(epoch: int) -> str:
-    """File of a model that is kept."""
     return f"weights_epoch{epoch:04d}.keras"
 
 

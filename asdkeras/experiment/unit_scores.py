@@ -15,13 +15,10 @@ _SECTION = ["machine_type", "section"]
 
 
 class Section(NamedTuple):
-    """A section of a machine type."""
-
     machine_type: str
     section: str
 
     def is_of(self, table: pd.DataFrame) -> pd.Series:
-        """Whether each clip of a table is of the section, bool Series."""
         return (table["machine_type"] == self.machine_type) & (table["section"] == self.section)
 
 
@@ -32,7 +29,6 @@ class UnitScores(NamedTuple):
         columns: one row per clip of the table, one column per named score, NaN where a score
             does not apply; higher is more anomalous.
         groups: likewise, of groups of what was learned; no columns if a system has none.
-        thresholds: one per clip.
         notes: what a reader of the results should know, a line each.
         oracle: choices that labels of test clips made, a line each.
     """
@@ -51,14 +47,7 @@ def sections_of(table: pd.DataFrame) -> list[Section]:
 
 
 def section_scorer(system: AnySystem, unit: Unit, section: Section, seed: int) -> SectionScorer:
-    """The scorer of one section, fitted to its training clips.
-
-    Args:
-        system: that trained the unit.
-        unit: which the section is of.
-        section: which one.
-        seed: of the trial.
-    """
+    """Fit the scorer of a section to its training clips."""
     is_training = (unit.table["split"] == "train").to_numpy(bool)
     rows = np.flatnonzero(is_training & section.is_of(unit.table).to_numpy(bool))
     normal = NormalClips(
@@ -78,14 +67,7 @@ def score_unit(
     seed: int,
     on_section: Callable[[str], None] = lambda name: None,
 ) -> UnitScores:
-    """Fit the scorer of every section of a unit, score its clips and set thresholds.
-
-    Args:
-        system: that trained the unit.
-        unit: a finished training.
-        seed: of the trial.
-        on_section: called with the name of each section that is scored.
-    """
+    """Fit the scorer of every section of a unit, score its clips and set thresholds."""
     columns: list[pd.DataFrame] = []
     groups: list[pd.DataFrame] = []
     scorers: list[SectionScorer] = []

@@ -21,13 +21,7 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 class Unit(NamedTuple):
-    """A finished training.
-
-    Attributes:
-        table: clip table of what it covers.
-        models: what training left.
-        arrays: representations of all clips.
-    """
+    """A finished training: clip table, what training left, and representations of all clips."""
 
     table: pd.DataFrame
     models: Models
@@ -35,7 +29,7 @@ class Unit(NamedTuple):
 
 
 def units_of(table: pd.DataFrame, scope: "Scope") -> Iterator[tuple[str, pd.DataFrame]]:
-    """Names of the parts of a dataset that get a model of their own, and their clip tables."""
+    """Name and clip table of each part of a dataset that gets a model of its own."""
     if scope == "all":
         yield "all", table
         return
@@ -43,19 +37,12 @@ def units_of(table: pd.DataFrame, scope: "Scope") -> Iterator[tuple[str, pd.Data
     if scope == "section":
         keys.append(table["section"])
     elif scope == "machine_type_and_part":
-        keys.append(_parts(table))
+        rules = rules_for(str(table["dataset"].iloc[0]))
+        places = zip(table["machine_type"], table["section"], strict=True)
+        parts = [rules.part_of(str(machine_type), str(section)) for machine_type, section in places]
+        keys.append(pd.Series(parts, table.index))
     for names, part in table.groupby(keys):
         yield "_".join(map(str, names)), part
-
-
-def _parts(table: pd.DataFrame) -> pd.Series:
-    """Whether each clip is of the development (`dev`) or the evaluation set (`eval`)."""
-    rules = rules_for(str(table["dataset"].iloc[0]))
-    parts = [
-        rules.part_of(str(machine_type), str(section))
-        for machine_type, section in zip(table["machine_type"], table["section"], strict=True)
-    ]
-    return pd.Series(parts, table.index)
 
 
 def write_representations(folder: Path, arrays: Arrays) -> None:
@@ -65,6 +52,5 @@ def write_representations(folder: Path, arrays: Arrays) -> None:
 
 
 def read_representations(folder: Path) -> Arrays:
-    """The inverse of `write_representations`."""
     with np.load(folder / _FILE) as arrays:
         return {name.removeprefix(_PREFIX): each for name, each in arrays.items()}

@@ -25,9 +25,6 @@ def auc(anomaly_scores: ArrayLike, is_anomalous: ArrayLike) -> float:
         anomaly_scores: float, `(clips,)`, finite. Higher means more anomalous.
         is_anomalous: bool or 0/1, `(clips,)`, with clips of both kinds.
 
-    Returns:
-        float.
-
     Raises:
         ValueError: if the arrays do not fit, hold something else, or hold one kind only.
 
@@ -43,17 +40,14 @@ def auc(anomaly_scores: ArrayLike, is_anomalous: ArrayLike) -> float:
 def partial_auc(anomaly_scores: ArrayLike, is_anomalous: ArrayLike, max_fpr: float = 0.1) -> float:
     """The AUC for false positive rates up to `max_fpr`, standardized after McClish.
 
-    Higher is better, 0.5 is chance, 1 is perfect. The lowest possible value lies just
-    below chance, at 0.4737 for `max_fpr` 0.1. The ROC curve is interpolated linearly
-    at `max_fpr`. With 100 normal clips only the 10 that score highest matter.
+    Higher is better, 0.5 is chance, 1 is perfect. The lowest possible value lies just below chance,
+    at 0.4737 for `max_fpr` 0.1. The ROC curve is interpolated linearly at `max_fpr`. With 100
+    normal clips only the 10 that score highest matter.
 
     Args:
         anomaly_scores: float, `(clips,)`, finite. Higher means more anomalous.
         is_anomalous: bool or 0/1, `(clips,)`, with clips of both kinds.
-        max_fpr: float in (0, 1] (paper: p). The challenge uses 0.1.
-
-    Returns:
-        float.
+        max_fpr: in (0, 1] (paper: p). The challenge uses 0.1.
 
     Raises:
         ValueError: as `auc`, or if `max_fpr` is out of range.
@@ -74,16 +68,10 @@ def partial_auc(anomaly_scores: ArrayLike, is_anomalous: ArrayLike, max_fpr: flo
 def roc_counts(anomaly_scores: ArrayLike, is_anomalous: ArrayLike) -> tuple[Counts, Counts]:
     """False and true positives for every threshold, from above the highest score down.
 
-    Args:
-        anomaly_scores: float, `(clips,)`, finite. Higher means more anomalous.
-        is_anomalous: bool or 0/1, `(clips,)`, with clips of both kinds.
+    Takes and refuses what `auc` does.
 
     Returns:
-        two arrays `(distinct scores + 1,)` that start at 0: clips of equal score enter
-        together.
-
-    Raises:
-        ValueError: if the arrays do not fit, hold something else, or hold one kind only.
+        two arrays `(distinct scores + 1,)` that start at 0: clips of equal score enter together.
     """
     scores, anomalous = checked_clips(anomaly_scores, is_anomalous)
     num_anomalous = int(anomalous.sum())
@@ -165,7 +153,12 @@ def checked_clips(
             "`anomaly_scores` must be finite. "
             f"Received: {num_bad} of {len(scores)} are NaN or infinite"
         )
-    return scores, _checked_labels(labels)
+    if labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
+        raise ValueError(
+            "`is_anomalous` must hold bool, or 0 and 1; leave out clips without a label. "
+            f"Received: dtype {labels.dtype}, starting {labels[:5]!s}"
+        )
+    return scores, labels.astype(bool)
 
 
 def checked_max_fpr(max_fpr: float) -> float:
@@ -173,13 +166,3 @@ def checked_max_fpr(max_fpr: float) -> float:
     if not 0.0 < max_fpr <= 1.0:
         raise ValueError(f"`max_fpr` must lie in (0, 1]. Received: max_fpr={max_fpr}")
     return max_fpr
-
-
-def _checked_labels(labels: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Labels as bool, if they are nothing but 0 and 1."""
-    if labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
-        raise ValueError(
-            "`is_anomalous` must hold bool, or 0 and 1; leave out clips without a label. "
-            f"Received: dtype {labels.dtype}, starting {labels[:5]!s}"
-        )
-    return labels.astype(bool)

@@ -21,9 +21,7 @@ class ScoreInterval(NamedTuple):
     """An official score and how sure it is.
 
     Attributes:
-        score: official score of the clips themselves.
-        lower: of the interval, a quantile of the resamples.
-        upper: of the interval.
+        lower: and `upper`: quantiles of the resamples.
         standard_error: standard deviation of the resamples.
     """
 
@@ -46,20 +44,17 @@ def bootstrap_official_score(
 ) -> ScoreInterval:
     """Percentile interval of the official score.
 
+    A single clip of its section, domain and label is in every resample, and adds nothing to the
+    spread.
+
     Args:
         anomaly_scores: float, `(clips,)`, finite. Higher means more anomalous.
         is_anomalous: bool or 0/1, `(clips,)`.
         domains: text, `(clips,)`, `source` or `target`.
-        sections: `(clips,)`, what tells the sections of all machine types apart, such as
-            `fan/00`.
+        sections: `(clips,)`, what tells the sections of all machine types apart, such as `fan/00`.
         rules: of a year or a paper with an official score.
-        seed: of the resamples.
         num_resamples: at least 2.
-        confidence: float in (0, 1).
-
-    Returns:
-        score, interval and standard error. A single clip of its section, domain and label
-        is in every resample, and adds nothing to the spread.
+        confidence: in (0, 1).
 
     Raises:
         ValueError: if the arrays do not fit, hold something else, or a section lacks clips

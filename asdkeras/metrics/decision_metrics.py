@@ -27,9 +27,6 @@ def decision_metrics(is_flagged: ArrayLike, is_anomalous: ArrayLike) -> Decision
         is_flagged: bool or 0/1, `(clips,)`. The decision "anomalous".
         is_anomalous: bool or 0/1, `(clips,)`. The truth.
 
-    Returns:
-        precision, recall and F1.
-
     Raises:
         ValueError: if the arrays do not fit or hold anything but 0 and 1.
 

@@ -26,12 +26,7 @@ _CONFIDENCE = 0.95
 
 
 class LeaveOneOut(NamedTuple):
-    """Metrics of all clips but one, in the order of the clips.
-
-    Attributes:
-        auc: float, `(clips,)`.
-        pauc: float, `(clips,)`.
-    """
+    """Metrics of all clips but one, each float `(clips,)` in the order of the clips."""
 
     auc: NDArray[np.float64]
     pauc: NDArray[np.float64]
@@ -77,9 +72,6 @@ def pooled_intervals(
             sections in order, clips sorted by name. Another order changes the last digits.
         is_anomalous: bool or 0/1, `(clips,)`, at least two clips of each kind.
         max_fpr: float in (0, 1].
-
-    Returns:
-        the official half-width, and the correct ones.
 
     Raises:
         ValueError: as `asdkeras.metrics.auc.partial_auc`, or if there are fewer than two

@@ -71,9 +71,7 @@ class RuleSet:
     def averaged_rows(self, metric: str, domain: str) -> tuple[str, ...]:
         """The rows that a mean of a metric runs over, none if the rules print no such mean.
 
-        Args:
-            metric: `auc`, `pauc`, or one of the decision metrics.
-            domain: a domain, or `all`.
+        `metric` is `auc`, `pauc` or one of the decision metrics; `domain` may be `all`.
         """
         counted = self.domains_of(metric)
         if domain == "all" and not self.rows_apart:
@@ -104,9 +102,6 @@ def harmonic_mean(values: ArrayLike) -> float:
     Args:
         values: float, `(values,)`, not negative. NaN makes the mean NaN.
 
-    Returns:
-        float.
-
     Raises:
         ValueError: if there are no values or one is negative.
 
@@ -126,16 +121,12 @@ def clips_in_reading(
     is_anomalous: NDArray[np.bool_],
     domains: NDArray[np.str_],
 ) -> NDArray[np.bool_]:
-    """The clips of one section that a metric of a domain is taken from.
+    """The clips of one section that a metric of a domain is taken from, bool `(clips,)`.
 
     Args:
-        reading: `within`, `mixed` or `all`.
         domain: `source` or `target`; not read for `all`.
         is_anomalous: bool, `(clips,)`.
         domains: text, `(clips,)`, `source` or `target`; not read for `all`.
-
-    Returns:
-        bool, `(clips,)`, for scores and decisions alike.
 
     Raises:
         ValueError: if there is no such reading or domain, or a clip has another domain.
@@ -166,16 +157,12 @@ def clips_in_reading(
 def compared_clips(
     rules: RuleSet, domain: str, is_anomalous: NDArray[np.bool_], domains: NDArray[np.str_]
 ) -> NDArray[np.bool_]:
-    """Which clips of one section enter the ROC curve of one row.
+    """The clips of one section that enter the ROC curve of one row, bool `(clips,)`.
 
     Args:
-        rules: the rules of the year.
         domain: one of `rules.rows`.
         is_anomalous: bool, `(clips,)`.
         domains: text, `(clips,)`: `source` or `target`; not read for the row `all`.
-
-    Returns:
-        bool, `(clips,)`.
 
     Examples:
         >>> is_anomalous = np.array([False, True, False, True])
@@ -234,10 +221,6 @@ def _checked_values(values: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def _machines(names: str) -> list[tuple[str, str]]:
-    return [(name, "*") for name in names.split()]
-
-
 _PLAIN = RuleSet(
     name="plain",
     rows=("all",),
@@ -260,13 +243,16 @@ _BY_DOMAIN = dataclasses.replace(
 _FROM_2022 = dataclasses.replace(
     _BY_DOMAIN, rows=("source", "target", "all"), pauc_domains=("all",), anomalies="both"
 )
-_ODD_IDS = [
-    (machine_type, section)
-    for machine_type in ("fan", "pump", "slider", "valve")
-    for section in ("01", "03", "05")
-]
+_ODD_IDS = [(name, f"0{n}") for name in ("fan", "pump", "slider", "valve") for n in (1, 3, 5)]
 _TOY_IDS = [("ToyCar", f"0{n}") for n in (5, 6, 7)] + [("ToyConveyor", f"0{n}") for n in (4, 5, 6)]
 _LATE_SECTIONS = [("*", "03"), ("*", "04"), ("*", "05")]
+_NEW_MACHINE_TYPES = {
+    "dcase2023": "bandsaw grinder shaker ToyDrone ToyNscale ToyTank Vacuum",
+    "dcase2024": "3DPrinter AirCompressor BrushlessMotor HairDryer HoveringDrone RoboticArm "
+    "Scanner ToothBrush ToyCircuit",
+    "dcase2025": "AutoTrash BandSealer CoffeeGrinder HomeCamera Polisher ScrewFeeder ToyPet "
+    "ToyRCCar",
+}
 
 RULES: dict[str, RuleSet] = {
     name: dataclasses.replace(rules, name=name, evaluation=frozenset(evaluation))
@@ -275,25 +261,9 @@ RULES: dict[str, RuleSet] = {
         ("dcase2020", _PLAIN, _ODD_IDS + _TOY_IDS),
         ("dcase2021", _BY_DOMAIN, _LATE_SECTIONS),
         ("dcase2022", _FROM_2022, _LATE_SECTIONS),
-        (
-            "dcase2023",
-            _FROM_2022,
-            _machines("bandsaw grinder shaker ToyDrone ToyNscale ToyTank Vacuum"),
-        ),
-        (
-            "dcase2024",
-            _FROM_2022,
-            _machines(
-                "3DPrinter AirCompressor BrushlessMotor HairDryer HoveringDrone "
-                "RoboticArm Scanner ToothBrush ToyCircuit"
-            ),
-        ),
-        (
-            "dcase2025",
-            _FROM_2022,
-            _machines(
-                "AutoTrash BandSealer CoffeeGrinder HomeCamera Polisher ScrewFeeder ToyPet ToyRCCar"
-            ),
+        *(
+            (year, _FROM_2022, [(machine_type, "*") for machine_type in machine_types.split()])
+            for year, machine_types in _NEW_MACHINE_TYPES.items()
         ),
     )
 }

@@ -9,12 +9,7 @@ from asdkeras.metrics.auc import checked_clips, checked_max_fpr, standardized
 
 
 class SectionMetrics(NamedTuple):
-    """Both `(sections,)`, NaN for a section without clips of both kinds.
-
-    Attributes:
-        auc: as `asdkeras.metrics.auc.auc`.
-        pauc: as `asdkeras.metrics.auc.partial_auc`.
-    """
+    """AUC and pAUC, each `(sections,)`; NaN for a section without clips of both kinds."""
 
     auc: NDArray[np.float64]
     pauc: NDArray[np.float64]

@@ -1,7 +1,7 @@
 """Building blocks of machine sounds: tones, noise bands, impacts, rooms, microphones, factories.
 
-Everything is a pure function of its arguments and of the `Draws` it is given, in float64 at
-16 kHz, by the exact arithmetic of `exact.py`.
+All are pure functions of their arguments and `Draws`, in float64 at 16 kHz, by the exact
+arithmetic of `exact.py`.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def wander(draws: Draws, length: int, rate_hz: float) -> FloatArray:
 
 
 def cycles_of(rate_hz: FloatArray | float, length: int, start: float = 0.0) -> FloatArray:
-    """Turns made by what turns at a constant or moving rate, `(length,)`."""
+    """Turns of a rotation at a constant or moving rate, `(length,)`."""
     if isinstance(rate_hz, float | int):
         rate_hz = np.full(length, float(rate_hz))
     turned: FloatArray = np.cumsum(rate_hz)
@@ -58,16 +58,7 @@ def cycles_of(rate_hz: FloatArray | float, length: int, start: float = 0.0) -> F
 
 
 def harmonics(cycles: FloatArray, gains: Sequence[float], draws: Draws) -> FloatArray:
-    """Sum of the harmonics 1, 2, ... of a rotation, each in a random phase.
-
-    Args:
-        cycles: `(samples,)`, turns.
-        gains: amplitudes of the harmonics.
-        draws: gives the phases.
-
-    Returns:
-        `(samples,)`.
-    """
+    """Sum of the harmonics 1, 2, ... of a rotation given in turns, each in a random phase."""
     first_sine, first_cosine = sine(cycles), cosine(cycles)
     doubled = 2.0 * first_cosine
     sines = [np.zeros_like(cycles), first_sine]
@@ -153,10 +144,7 @@ def microphone(model: str) -> FloatArray:
 def factory(draws: Draws, hall: str, length: int) -> FloatArray:
     """Background of a factory hall at unit level: hum, air, distant impacts, `(length,)`.
 
-    Args:
-        draws: gives this clip's moment.
-        hall: name of the hall; it fixes color, hum and how often something falls.
-        length: in samples.
+    The name of the hall fixes color, hum and how often something falls; `draws` are of the clip.
     """
     character = Draws("factory", hall)
     slope = character.uniform(-4.5, -2.5)

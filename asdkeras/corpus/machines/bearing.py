@@ -24,7 +24,6 @@ _OUTER_PASSES, _INNER_PASSES, _BALL_SPINS, _CAGE_TURNS = 3.58, 5.42, 4.71, 0.398
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The bearing test rig alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     housing_hz = instance.uniform(2600.0, 4200.0)
     shaft_gains = [instance.uniform(0.3, 1.0) / (1 + 0.4 * k) for k in range(10)]
@@ -49,7 +48,6 @@ def sound(moment: Moment) -> FloatArray:
 
 
 def _damage(moment: Moment, shaft: FloatArray) -> FloatArray:
-    """Impulses of the damaged part, `(samples,)`."""
     passes = {"outer_race": _OUTER_PASSES, "inner_race": _INNER_PASSES, "ball": _BALL_SPINS}
     if moment.fault not in passes:
         return 0.0 * shaft

@@ -27,9 +27,6 @@ class Draws:
 
     Only the raw bits of the Philox generator are used: NumPy promises to keep that stream,
     while its distributions may change between versions.
-
-    Args:
-        identity: text and integers that name what is drawn for.
     """
 
     def __init__(self, *identity: str | int) -> None:
@@ -97,17 +94,10 @@ def from_decibels(level_db: float) -> float:
 
 
 def convolve(signal: FloatArray, taps: FloatArray) -> FloatArray:
-    """The first `len(signal)` samples of the convolution of a signal with a filter.
+    """The first `len(signal)` samples of the convolution of a signal with an impulse response.
 
     Both are rounded to 14 bits and their sign, so that the result is a whole number that
     the Fourier transform of any library finds exactly.
-
-    Args:
-        signal: `(samples,)`.
-        taps: `(taps,)`, impulse response from time 0.
-
-    Returns:
-        `(samples,)`.
     """
     whole_signal, signal_exponent = _to_integers(signal, _CONVOLUTION_BITS)
     whole_taps, taps_exponent = _to_integers(taps, _CONVOLUTION_BITS)
@@ -137,7 +127,6 @@ def _to_integers(values: FloatArray, bits: int) -> tuple[FloatArray, int]:
 
 
 def _transform_length(least: int) -> int:
-    """A length from `least` on that the fast Fourier transform likes."""
     step = 1 << max(least.bit_length() - 5, 0)
     return -(-least // step) * step
 

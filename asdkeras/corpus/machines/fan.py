@@ -13,7 +13,6 @@ FAULTS = ("unbalance", "damaged_blade", "clogging")
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The fan alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     num_blades = instance.integer(5, 8)
     shaft_hz = instance.uniform(22.0, 34.0) * clip.uniform(0.98, 1.02)

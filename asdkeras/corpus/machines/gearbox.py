@@ -21,7 +21,6 @@ FAULTS = ("broken_tooth", "worn_teeth", "eccentric_gear")
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The gearbox alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     teeth_in, teeth_out = instance.integer(17, 25), instance.integer(31, 43)
     hz_per_volt = instance.uniform(7.0, 10.0)

@@ -1,53 +1,33 @@
-"""What a machine model is told, and how its attributes are written down."""
+"""What a machine model is given, and the notation of its attributes.
+
+A model is a module of this folder with the level of the machine over the factory (`SNR_DB`), per
+section the attributes of each domain (`ATTRIBUTES`), what can break (`FAULTS`), and `sound`,
+which makes of a moment the machine alone, `(samples,)`, in no particular unit.
+"""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from asdkeras.corpus.machines.exact import Draws, FloatArray
+from asdkeras.corpus.machines.exact import Draws
 
 Attributes: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """One clip's worth of a machine's life.
+    """State of a machine during one clip."""
 
-    Attributes:
-        instance: draws that are the same for every clip of a machine and section.
-        clip: draws of this clip alone.
-        attributes: operating condition, name to value.
-        fault: name of what is broken, or "" for a sound machine.
-        fault_severity: how badly, in (0, 1].
-        length: of the clip, in samples.
-    """
-
-    instance: Draws
-    clip: Draws
-    attributes: Mapping[str, str]
-    fault: str
-    fault_severity: float
-    length: int
+    instance: Draws  # The same for every clip of a machine and section.
+    clip: Draws  # Of this clip alone.
+    attributes: Mapping[str, str]  # Operating condition, name to value.
+    fault: str  # What is broken, or "" for a sound machine.
+    fault_severity: float  # In (0, 1].
+    length: int  # Samples of the clip.
 
     def severity(self, fault: str) -> float:
         """Severity of one fault, 0 if the machine does not have it."""
         return self.fault_severity if self.fault == fault else 0.0
-
-
-class MachineModel(Protocol):
-    """What each module of this folder that is named after a machine offers.
-
-    Attributes:
-        SNR_DB: level of the machine over the factory.
-        ATTRIBUTES: per section, the attributes of each domain.
-        FAULTS: what can break.
-        sound: the machine alone, `(samples,)`.
-    """
-
-    SNR_DB: float
-    ATTRIBUTES: Sequence[Mapping[str, Sequence[Attributes]]]
-    FAULTS: Sequence[str]
-    sound: Callable[[Moment], FloatArray]
 
 
 def settings(*, source: Sequence[str], target: Sequence[str]) -> dict[str, tuple[Attributes, ...]]:

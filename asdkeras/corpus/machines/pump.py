@@ -23,7 +23,6 @@ FAULTS = ("leakage", "clogging", "cavitation")
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The pump alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     num_vanes = instance.integer(4, 7)
     shaft_hz = instance.uniform(24.0, 30.0) * clip.uniform(0.985, 1.015)

@@ -21,29 +21,19 @@ _NOISE_LEVELS_DB = {"L1": 3.0, "L2": 0.0, "L3": -3.0, "L4": -6.0}
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """What is heard in one clip.
-
-    Attributes:
-        machine_type: such as `ToyCar`, which is in the module `toy_car`.
-        section: two digits; each is another machine of its type.
-        attributes: operating condition, pairs of name and value.
-        fault: index into the faults of the machine, or -1 for none.
-        gain: of the distance, from 0 (far) to 1 (near).
-        length: in samples.
-        hears: "all", only the "machine" or only the "noise" of the factory.
-    """
+    """Content of one clip."""
 
     machine_type: str
-    section: str
-    attributes: Attributes
-    fault: int
-    gain: float
-    length: int
-    hears: str = "all"
+    section: str  # Two digits; each is another machine of its type.
+    attributes: Attributes  # Operating condition.
+    fault: int  # Index into the faults of the machine, or -1 for none.
+    gain: float  # Of the distance, from 0 (far) to 1 (near).
+    length: int  # Samples.
+    hears: str = "all"  # Or only the "machine" or only the "noise" of the factory.
 
 
 def machine_model(machine_type: str) -> ModuleType:
-    """The module of a machine type; it has the members of `machine.MachineModel`."""
+    """Import the model of a machine type (see `machine.py`), such as `toy_car.py` of `ToyCar`."""
     module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", machine_type).lower()
     return importlib.import_module(f"asdkeras.corpus.machines.{module}")
 
@@ -51,10 +41,8 @@ def machine_model(machine_type: str) -> ModuleType:
 def record(scene: Scene, seed: int, identity: str) -> npt.NDArray[np.int16]:
     """Samples of a clip, `(samples,)`, 16 kHz.
 
-    Args:
-        scene: what is heard.
-        seed: of the corpus; another seed means other machines in other rooms.
-        identity: what makes this clip another than all others.
+    Another `seed` of the corpus means other machines in other rooms; `identity` makes each clip
+    of the corpus different.
     """
     clip = Draws(seed, "clip", identity)
     attributes = dict(scene.attributes)
@@ -70,7 +58,7 @@ def record(scene: Scene, seed: int, identity: str) -> npt.NDArray[np.int16]:
 
 
 def _machine(scene: Scene, seed: int, clip: Draws, attributes: Mapping[str, str]) -> FloatArray:
-    """The machine at unit level as the microphone hears it, `(samples,)`."""
+    """The machine at unit level as the microphone records it, `(samples,)`."""
     place = (seed, scene.machine_type, scene.section)
     model = machine_model(scene.machine_type)
     moment = Moment(

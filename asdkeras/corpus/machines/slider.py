@@ -25,7 +25,6 @@ _STROKE_MM = 300.0
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The slide rail alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     whine_per_mm = instance.uniform(0.8, 1.4)
     whine_gains = [instance.uniform(0.4, 1.0) * 0.8**k for k in range(8)]

@@ -27,7 +27,6 @@ FAULTS = ("bent_shaft", "damaged_gear", "wheel_damage")
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The car alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     car = Draws("car", moment.attributes["car"])
     hz_per_volt = instance.uniform(3.6, 4.4) * car.uniform(0.95, 1.05)

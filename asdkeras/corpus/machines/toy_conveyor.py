@@ -23,7 +23,6 @@ FAULTS = ("loose_belt", "dry_pulley", "attached_object")
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The conveyor alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     motor_hz = instance.uniform(90.0, 120.0) * float(moment.attributes["speed"]) / 1000.0
     motor_gains = [instance.uniform(0.3, 1.0) * 0.8**k for k in range(10)]

@@ -30,7 +30,6 @@ _JOINT_M, _WHEEL_M, _BOGIE_M, _NUM_JOINTS = 0.21, 0.035, 0.05, 12
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The train alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     car = Draws("train", moment.attributes["car"])
     speed_per_step = instance.uniform(0.10, 0.13) * car.uniform(0.95, 1.05)

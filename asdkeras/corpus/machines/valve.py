@@ -19,7 +19,6 @@ _PUFF_LENGTH = 1600
 
 
 def sound(moment: Moment) -> FloatArray:
-    """The valve alone, `(samples,)`, in no particular unit."""
     instance, clip, length = moment.instance, moment.clip, moment.length
     opening, closing = _plunger(instance), _plunger(instance)
     air_colors = [instance.uniform(-3.0, 3.0) - 2.5 * abs(octave - 5) for octave in range(8)]
