@@ -1,4 +1,4 @@
-"""Recipe files become frozen dataclasses here, or a RecipeError says why not."""
+"""Reading recipes: a recipe file becomes a frozen dataclass, or a RecipeError says why not."""
 
 import copy
 import dataclasses
@@ -43,7 +43,7 @@ _StrictLoader.add_implicit_resolver(
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """Return the mapping in a recipe file, complete.
+    """The mapping in a recipe file, complete.
 
     A file with `based_on: NAME.yaml` states the recipe of that file, relative to its own folder,
     and what differs, under keys as of `--set`: `config.epochs: 40`.
@@ -77,11 +77,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 
 def with_overrides(recipe: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """A copy of a recipe with `key=value` assignments applied, values read as YAML.
-
-    Args:
-        recipe: the mapping of a recipe file.
-        overrides: texts such as `config.epochs=3` or `seeds=[0, 1]`.
+    """A copy of a recipe with assignments such as `config.epochs=3` applied, values read as YAML.
 
     Raises:
         RecipeError: if a text is no assignment or its key is not in the recipe.
@@ -100,15 +96,13 @@ def build_config(config_class: Any, values: Any, where: str) -> Any:
     """Fill a frozen dataclass from a mapping; every key must be known and typed right.
 
     Args:
-        config_class: a frozen dataclass whose fields are int, float, str, bool,
-            `Literal`, `tuple[int, ...]`, `dict`, another such dataclass, a tuple of
-            such, or one of these or None.
-        values: mapping of field names to YAML values.
-        where: str, file and section, for the error message.
+        config_class: its fields are int, float, str, bool, `Literal`, `tuple[int, ...]`, `dict`,
+            another such dataclass, a tuple of such, or one of these or None.
+        where: file and section, for the error message.
 
     Raises:
-        RecipeError: on an unknown key, a missing key, a wrong type, or a value that
-            the dataclass itself refuses.
+        RecipeError: on an unknown key, a missing key, a wrong type, or a value that the dataclass
+            itself refuses.
     """
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: must be a mapping. Received: {values!r}")
@@ -132,7 +126,7 @@ def build_config(config_class: Any, values: Any, where: str) -> Any:
 
 
 def place_of(recipe: dict[str, Any], name: str) -> tuple[dict[str, Any] | None, str]:
-    """The section of a recipe that a dotted name lies in, None if there is no such key; the key."""
+    """The section of a recipe that holds a dotted name, None if there is no such key; the key."""
     *sections, key = name.split(".")
     section: Any = recipe
     for each in sections:
@@ -141,11 +135,10 @@ def place_of(recipe: dict[str, Any], name: str) -> tuple[dict[str, Any] | None, 
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """What a YAML text says; a key may stand once and `1e-3` is a number.
+    """The content of a YAML text; a key may stand once and `1e-3` is a number.
 
     Args:
-        text: the YAML.
-        where: where it comes from, for the error message.
+        where: where the text comes from, for the error message.
 
     Raises:
         RecipeError: if it is no YAML or names a key twice.
@@ -170,13 +163,10 @@ def require(holds: bool, name: str, rule: str, value: object) -> None:
     """Refuse a value of a configuration, in its `check`.
 
     Args:
-        holds: whether the value is good.
-        name: of the field.
         rule: what must hold, such as `must be above 0`.
-        value: as received.
 
     Raises:
-        ValueError: if the value is not good; `build_config` adds file and section.
+        ValueError: unless it holds; `build_config` adds file and section.
     """
     if not holds:
         raise ValueError(f"`{name}` {rule}. Received: {value}")
@@ -184,12 +174,11 @@ def require(holds: bool, name: str, rule: str, value: object) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Constraint:
-    """What the value of a field must obey, as annotation of its type; see `Checked`.
+    """A condition on the value of a field, as annotation of its type; see `Checked`.
 
     Attributes:
         rule: as in `require`.
-        holds: whether a value is good.
-        show: what of the value the message has.
+        show: from the value to what the message shows of it.
     """
 
     rule: str
@@ -203,11 +192,11 @@ class Constraint:
 
 
 class Relation(Constraint):
-    """A constraint by other fields of the section, which have passed those of their own.
+    """A condition on a value and other fields of its section, which have passed those of their own.
 
     Attributes:
         rule: `{0.name}` in it stands for the value of a field.
-        holds: whether a value is good, given value and section.
+        holds: takes value and section.
     """
 
     def check(self, name: str, section: Any) -> None:
@@ -217,12 +206,12 @@ class Relation(Constraint):
 
 
 def at_least(least: float, why: str = "") -> Constraint:
-    """Numbers from a least one on."""
+    """Numbers of at least this."""
     return Constraint(f"must be at least {least}{why and f': {why}'}", lambda value: value >= least)
 
 
 def form(pattern: str, wanted: str) -> Constraint:
-    """Texts that a regular expression of ASCII characters matches as a whole."""
+    """Texts that match a regular expression of ASCII characters as a whole."""
     match = re.compile(pattern, re.ASCII).fullmatch
     return Constraint(f"must be {wanted}", lambda value: match(value) is not None)
 
@@ -233,7 +222,7 @@ def multiple_of(factor: int, rule: str) -> Constraint:
 
 
 def multiple_of_field(name: str) -> Relation:
-    """Whole numbers above 0 that the value of a field divides."""
+    """Whole numbers above 0 that the value of another field divides."""
     return Relation(
         f"must be a multiple of `{name}`, {{0.{name}}}",
         lambda value, section: value > 0 and value % getattr(section, name) == 0,
@@ -241,12 +230,12 @@ def multiple_of_field(name: str) -> Relation:
 
 
 def above_field(name: str) -> Relation:
-    """Numbers above that of a field."""
+    """Numbers above the value of another field."""
     return Relation(f"must exceed `{name}`", lambda value, section: value > getattr(section, name))
 
 
 def at_least_field(name: str) -> Relation:
-    """Numbers from that of a field on."""
+    """Numbers not below the value of another field."""
     return Relation(
         f"must not be below `{name}`, {{0.{name}}}",
         lambda value, section: value >= getattr(section, name),
@@ -254,7 +243,7 @@ def at_least_field(name: str) -> Relation:
 
 
 def at_most_field(name: str) -> Relation:
-    """Numbers up to that of a field."""
+    """Numbers not above the value of another field."""
     return Relation(
         f"must not be above `{name}`, {{0.{name}}}",
         lambda value, section: value <= getattr(section, name),
@@ -274,7 +263,7 @@ Percentile = Annotated[
 
 
 class Checked:
-    """Base of a section of a recipe whose values are None or obey their fields' constraints.
+    """Base of a section of a recipe whose values are None or meet their fields' constraints.
 
     Raises:
         ValueError: if a value does not; `build_config` adds file and section.
@@ -288,7 +277,7 @@ class Checked:
         self.check()
 
     def check(self) -> None:
-        """Refuse values that do not fit those of other sections, by `require`."""
+        """Refuse values that do not fit those of other fields, by `require`."""
 
 
 @functools.cache

@@ -14,16 +14,15 @@ from asdkeras.batches.steps import one_hot, read_ahead, read_arrays, shuffled_st
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-    """Some neighboring frames of a clip's spectrogram whose frames are centered on the hops.
+    """Neighboring frames of a clip's spectrogram, whose frames are centered on the hops.
 
     What is cropped is the piece of waveform whose spectrogram without padding has these
     frames: frame t covers the samples from `t * hop_length - window_length // 2` on.
 
     Attributes:
-        window_length: int, samples of a frame.
-        hop_length: int, samples from frame to frame.
-        num_frames: int, of a crop.
-        pad_mode: `constant` or `reflect`, what lies beyond the ends of a clip.
+        window_length: samples of a frame.
+        hop_length: samples from frame to frame.
+        pad_mode: what lies beyond the ends of a clip.
     """
 
     window_length: int
@@ -37,11 +36,7 @@ class Crop:
         return (self.num_frames - 1) * self.hop_length + self.window_length
 
     def num_places(self, clip_length):
-        """How many crops a clip has.
-
-        Raises:
-            ValueError: if it has none.
-        """
+        """The number of crops of a clip; a ValueError if it has none."""
         num_frames = 1 + clip_length // self.hop_length
         if num_frames < self.num_frames:
             raise ValueError(
@@ -51,7 +46,7 @@ class Crop:
         return num_frames - self.num_frames + 1
 
     def first_samples(self, places):
-        """Where crops start that begin with these frames, counted from the start of the clip."""
+        """First samples, counted from that of the clip, of crops that begin with these frames."""
         return places * self.hop_length - self.window_length // 2
 
 
@@ -61,7 +56,6 @@ def chunk_batches(clips, clip_length, keep, labels, crop, schedule):
     Args:
         clips: object with `__len__` and `read_chunks(positions, first_samples, num_samples,
             clip_length, keep, pad_mode)`, otherwise as for `training_batches`.
-        clip_length: int, samples.
         keep: `start` or `end`, which part of a longer clip is used.
         labels: name -> `Labels` of the clips; an index of -1 says that it is unknown.
         crop: `Crop`; all crops of a clip are equally probable.

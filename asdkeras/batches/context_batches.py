@@ -1,4 +1,4 @@
-"""Batches of windows, of whose points a random part is known."""
+"""Batches of windows of which a random part of the points is known."""
 
 import math
 
@@ -11,13 +11,13 @@ def context_batches(windows, context_fractions, noise_dim, schedule):
     """One random window of every clip in each epoch, and the points a network may know of it.
 
     The fraction of known points is drawn once per batch, so that there are only as many shapes
-    as fractions; which points, for each window. The last, smaller batch of an epoch is kept.
+    as fractions; which points, for each window.
 
     Args:
-        windows: `Windows` with a hop of 1 frame, or an object like it, see `window_batches`.
-        context_fractions: floats in (0, 1), shares of the points that may be known, one as
-            likely as the other.
-        noise_dim: int, random numbers that a window comes with.
+        windows: with a hop of 1 frame, see `window_batches`.
+        context_fractions: floats in (0, 1), shares of the points that may be known, all equally
+            probable.
+        noise_dim: random numbers beside a window.
         schedule: `Schedule` in epochs.
 
     Returns:
@@ -46,13 +46,5 @@ def context_batches(windows, context_fractions, noise_dim, schedule):
 
 
 def num_known(fraction, num_points):
-    """How many points a fraction of them are, rounded; never none and never all.
-
-    Args:
-        fraction: float in (0, 1).
-        num_points: int, at least 2.
-
-    Returns:
-        int in `[1, num_points - 1]`.
-    """
+    """A fraction in (0, 1) of `num_points`, 2 or more, rounded; never none and never all."""
     return min(max(round(fraction * num_points), 1), num_points - 1)

@@ -1,8 +1,8 @@
 """Mixup: two clips or windows become one by a random weight, and so do their labels.
 
-What mixes has operators only, so that the same lines serve NumPy and TensorFlow. Clips of a batch
+Mixing uses operators only, so that the same lines serve NumPy and TensorFlow. Clips of a batch
 are mixed with the batch in reversed order, by `mix` in the pipeline or, for features, by the layer
-`MixWithReversed`.
+`MixWithReversed`. Weights are in [0, 1] (paper: lambda).
 
 References:
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
@@ -23,10 +23,10 @@ class Mixup:
     """How clips of a batch are mixed with the batch in reversed order.
 
     Attributes:
-        on: `waveform` mixes in the pipeline. `features` sends the weights along as the
-            input `weight`, for a `MixWithReversed` layer behind the front end.
-        probability: float in [0, 1], chance that one clip is mixed.
-        labels: `linear`, or `max` as in early releases of the reference code.
+        on: `waveform` mixes in the pipeline. `features` sends the weights along as the input
+            `weight`, for a `MixWithReversed` layer behind the front end.
+        probability: chance that a clip is mixed.
+        labels: see `mix_labels`; early releases of the reference code have `max`.
     """
 
     on: Literal["features", "waveform"]
@@ -38,12 +38,9 @@ def applied_weights(weights, draws, probability):
     """The weights, or 1 (not mixed) for clips whose draw is not below `probability`.
 
     Args:
-        weights: float in [0, 1], any shape (paper: lambda).
+        weights: float, any shape.
         draws: uniform in [0, 1), same shape.
-        probability: float in [0, 1], chance that one clip is mixed.
-
-    Returns:
-        float array of the same shape.
+        probability: float in [0, 1], chance that a clip is mixed.
 
     Raises:
         ValueError: if `probability` lies outside [0, 1].
@@ -63,33 +60,23 @@ def between(first, second, weights):
 
 
 def mix(values, weights):
-    """`values` and `values` in reversed order, mixed; see `between`.
+    """`values`, `(batch, ...)`, mixed with themselves in reversed order; see `between`.
 
-    The middle clip of an odd batch is mixed with itself.
-
-    Args:
-        values: float, `(batch, ...)`.
-        weights: float in [0, 1], `(batch, 1, ...)`, as many axes as `values` (paper:
-            lambda).
-
-    Returns:
-        Array of the shape of `values`.
+    The middle clip of an odd batch is mixed with itself. The weights, `(batch, 1, ...)`, have as
+    many axes as the values.
     """
     return between(values, values[::-1], weights)
 
 
 def mix_labels(labels, weights, how):
-    """Labels of the mixed clips.
+    """Labels of the mixed clips, `(batch, classes)`.
 
     Args:
         labels: float, not negative, `(batch, classes)`.
-        weights: float in [0, 1], `(batch, 1)`, those of the clips.
+        weights: float, `(batch, 1)`, those of the clips.
         how: `linear` adds the two weighted labels, rows still sum to 1. `max` takes the
             larger of the two per class, so a clip mixed with one of its own class gets
             a row that sums to less than 1.
-
-    Returns:
-        Array of the shape of `labels`.
 
     Raises:
         ValueError: if `how` is unknown.
@@ -112,11 +99,7 @@ def beta_weights(seed, count, alpha):
 
 
 def check_alpha(alpha):
-    """Refuse a Beta(alpha, alpha) that cannot be drawn from.
-
-    Raises:
-        ValueError: if alpha is too small or not finite.
-    """
+    """Raise a ValueError if a Beta(alpha, alpha) cannot be drawn from."""
     if not _SMALLEST_ALPHA <= alpha < math.inf:
         raise ValueError(
             f"`alpha` must be finite and at least {_SMALLEST_ALPHA}, for below it draws are too "

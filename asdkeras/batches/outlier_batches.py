@@ -27,14 +27,11 @@ class OutlierClips:
     is mirrored or zero after that.
 
     Attributes:
-        clips: `ClipSet`, or any object with `__len__` and
-            `read_chunks(positions, first_samples, num_samples, clip_length, keep, pad_mode)`,
-            which returns a new array and may be called by several threads at once.
-        clip_length: int, samples.
-        keep: `start` or `end`, which part of a longer clip is used.
+        clips: `ClipSet`, or an object like it, see `chunk_batches`.
+        keep: which part of a longer clip is used.
         mean: float `(clips,)`, of the samples.
         deviation: float `(clips,)`, above 0, standard deviation of the samples.
-        crop: `Crop`; all crops of a clip are equally probable.
+        crop: all crops of a clip are equally probable.
     """
 
     clips: object
@@ -83,11 +80,8 @@ class TargetSlots:
 
     Attributes:
         targets: int `(targets,)`, positions of the clips of the section in the target domain.
-        num_slots: int > 0, of a batch (paper: 16).
-        alpha: float, at least 0.05.
-
-    Raises:
-        ValueError: if `alpha` is too small or not finite.
+        num_slots: above 0, of a batch (paper: 16).
+        alpha: at least 0.05.
 
     References:
         Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
@@ -162,7 +156,7 @@ def outlier_batches(
 
 
 def _labels_of_halves(num_source):
-    """Labels float32 `(num_source, 1)`, the first half of which is positive."""
+    """Labels float32 `(num_source, 1)`; the first half is positive."""
     if num_source < 2 or num_source % 2:
         raise ValueError(
             "what is not of the target domain in a batch must be an even number above 0, half "

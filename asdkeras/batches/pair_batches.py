@@ -8,22 +8,21 @@ from asdkeras.batches.window_batches import num_in_batches
 
 
 def pair_batches(windows, labels, groups, alpha, schedule, drop_remainder=False):
-    """Batches of pairs of windows and of what lies between the two of each pair.
+    """Batches of pairs of windows and of the mixture of each pair.
 
     In each epoch every window is the first of one pair and the second of one pair, by two
-    independent shuffles, so now and then a window meets itself. A pair is mixed by one weight,
-    its windows and their classes. The orders take 16 bytes of memory per window; of the windows
-    themselves only those of a few batches are in memory.
+    independent shuffles, so now and then a window meets itself. The windows of a pair and their
+    classes are mixed by one weight.
 
     Args:
-        windows: `Windows`, or an object like it, see `window_batches`.
+        windows: see `window_batches`.
         labels: `Labels` of the clips, or None for a training without classes.
         groups: int `(clips,)`, only windows of clips of one group make a pair; None if any
             two windows do.
         alpha: float, at least 0.05. The weight of a first window is drawn from
             Beta(alpha, alpha), below 1 rather near 0 and 1 than near 1/2 (paper: 0.5).
         schedule: `Schedule` in epochs.
-        drop_remainder: bool, whether the last, smaller batch of an epoch is left out.
+        drop_remainder: see `window_batches`.
 
     Returns:
         `tf.data.Dataset` of (inputs, targets), or of (inputs,) if there are no labels, which
@@ -71,7 +70,7 @@ def _check_groups(windows, groups):
 
 
 def _orders_of_pairs(windows, groups, seed):
-    """Which windows are first, and which second, in an epoch; two int64 `(windows,)`."""
+    """The first and the second windows of the pairs of an epoch; two int64 `(windows,)`."""
     indices = tf.range(len(windows), dtype=tf.int64)
     firsts, seconds = (shuffled(indices, each) for each in tf.unstack(tf.random.split(seed, 2)))
     if groups is None:

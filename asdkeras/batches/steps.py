@@ -1,4 +1,4 @@
-"""What all batches have in common: which clips each step has, in what order, and how they are read.
+"""Common parts of all batches: which clips each step has, in what order, and how they are read.
 
 Where batches are put together of several kinds of clips, there is no epoch: three target clips
 are through long before a thousand source clips. So every kind has an endless order of its own,
@@ -27,10 +27,8 @@ class Schedule:
     that goes on at `first` gets the batches it would have got.
 
     Attributes:
-        batch_size: int.
-        seed: int.
-        first: int, number of the first epoch or, where a training counts steps, step; from 0.
-        last: int, epochs or steps in all: the last one is number `last - 1`.
+        first: number of the first epoch or, where a training counts steps, step; from 0.
+        last: epochs or steps in all: the last one is number `last - 1`.
     """
 
     batch_size: int
@@ -40,9 +38,7 @@ class Schedule:
 
 
 def epoch_steps(orders, schedule):
-    """What each batch has, where a training counts epochs.
-
-    The last, smaller batch of an epoch is kept.
+    """The steps of a training that counts epochs; the last, smaller batch of an epoch is kept.
 
     Args:
         orders: from a seed to the orders of an epoch, a list of int64 tensors of one length; a
@@ -154,16 +150,9 @@ def one_hot(labels, positions):
 
 
 def in_parts(batches, num_parts):
-    """Each batch as several smaller ones, for training that sums up their gradients.
+    """Each batch as `num_parts` smaller ones, for training that sums up their gradients.
 
-    What is drawn for a batch does not depend on the number of its parts.
-
-    Args:
-        batches: `tf.data.Dataset` of whole batches.
-        num_parts: int that divides the size of every batch.
-
-    Returns:
-        `tf.data.Dataset` of `num_parts` times as many.
+    `num_parts` divides the size of every batch. What is drawn for a batch does not depend on it.
     """
 
     def parts(*batch):
@@ -177,11 +166,7 @@ def in_parts(batches, num_parts):
 
 @contextlib.contextmanager
 def own_errors():
-    """Inside, a DataError that TensorFlow wrapped comes out as itself.
-
-    Raises:
-        DataError: if clips could not be read while batches were made.
-    """
+    """Inside, a DataError that TensorFlow wrapped comes out as itself."""
     try:
         yield
     except tf.errors.UnknownError as error:

@@ -11,8 +11,6 @@ _MIXED_LENGTH = 4096  # Samples of each clip mixed at once: the arrays between s
 def training_batches(clips, clip_length, keep, labels, mixup, schedule):
     """Batches of all clips in a new order each epoch, mixed with themselves.
 
-    The last, smaller batch of an epoch is kept.
-
     Args:
         clips: object with `__len__` and `read(positions, clip_length, keep)`, which returns
             a new array and may be called by several threads at once.

@@ -1,6 +1,6 @@
 """Noise and volume: what a network is not to take for the machine.
 
-Members of an ensemble that heard their clips with and without it err on different clips.
+Members of an ensemble that were trained with and without it err on different clips.
 """
 
 import dataclasses
@@ -13,11 +13,11 @@ class Augmentation:
     """How often and how far crops are changed; every crop by draws of its own.
 
     Attributes:
-        noise_probability: float in [0, 1], chance that a crop has noise added.
-        snr_db: pair of floats, lowest and highest distance of the peak of the noise from that
-            of the crop, dB (fact sheet of the challenge system: 5 to 20).
-        volume_probability: float in [0, 1], chance that a crop is made louder or fainter.
-        gain_db: pair of floats, lowest and highest gain, dB (likewise -10 to 10).
+        noise_probability: chance that a crop has noise added.
+        snr_db: lowest and highest distance of the peak of the noise from that of the crop, dB
+            (fact sheet of the challenge system: 5 to 20).
+        volume_probability: chance that a crop is made louder or fainter.
+        gain_db: lowest and highest gain, dB (likewise -10 to 10).
     """
 
     noise_probability: float
@@ -40,15 +40,9 @@ class Augmentation:
 
 
 def augment(waveforms, augmentation, seed):
-    """Add noise to some waveforms and change the volume of some.
+    """Add noise to some waveforms, float32 `(batch, samples)`, and change the volume of some.
 
-    Args:
-        waveforms: float32 `(batch, samples)`.
-        augmentation: `Augmentation`.
-        seed: of the stateless draws, all of which derive from it.
-
-    Returns:
-        float32 `(batch, samples)`.
+    All stateless draws derive from `seed`.
     """
     seeds = tf.random.split(seed, 5)
     count, num_samples = tf.shape(waveforms)[0], waveforms.shape[1]
@@ -63,18 +57,11 @@ def augment(waveforms, augmentation, seed):
 
 
 def with_noise(waveforms, noise, snr_db):
-    """Add noise whose peak lies a given distance below the peak of the waveform.
+    """Add noise whose peak lies `snr_db`, `(batch, 1)`, below the peak of the waveform.
 
     Peaks are the largest absolute values, so this is no ratio of powers. Silence, whose peak
-    is 0, stays silent.
-
-    Args:
-        waveforms: float `(batch, samples)`.
-        noise: float `(batch, samples)`, of any scale, no row all zeros.
-        snr_db: float `(batch, 1)`, dB.
-
-    Returns:
-        float `(batch, samples)`.
+    is 0, stays silent. Waveforms and noise are `(batch, samples)`; the noise is of any scale, no
+    row all zeros.
     """
     signal_peak, noise_peak = (
         tf.reduce_max(tf.abs(each), axis=1, keepdims=True) for each in (waveforms, noise)
@@ -83,18 +70,9 @@ def with_noise(waveforms, noise, snr_db):
 
 
 def with_gain(waveforms, gain_db):
-    """Make waveforms louder or fainter, from their first to their last sample alike.
-
-    Args:
-        waveforms: float `(batch, samples)`.
-        gain_db: float `(batch, 1)`, dB.
-
-    Returns:
-        float `(batch, samples)`.
-    """
+    """Waveforms `(batch, samples)` made louder or fainter by `gain_db`, `(batch, 1)`."""
     return waveforms * _factor(gain_db)
 
 
 def _factor(decibels):
-    """The factor of an amplitude."""
     return tf.pow(10.0, decibels / 20.0)

@@ -26,10 +26,10 @@ class Holdout:
     Keras takes for `validation_split`.
 
     Attributes:
-        fraction: float in [0, 1); 0 holds out nothing.
+        fraction: in [0, 1); 0 holds out nothing.
         which: `last` holds out the last windows in the order of the clips, as Keras does;
             `random` as many, drawn from all windows.
-        seed: int, of the draw; read for `random` alone.
+        seed: of the draw; read for `random` alone.
     """
 
     fraction: float
@@ -47,18 +47,7 @@ class Holdout:
 
 
 def num_training_windows(windows, holdout):
-    """How many windows training has.
-
-    Args:
-        windows: `Windows`.
-        holdout: `Holdout`.
-
-    Returns:
-        int, at least 1.
-
-    Raises:
-        ValueError: if nothing is left to train with.
-    """
+    """The number of windows that training has; a ValueError if nothing is left to train with."""
     count = math.floor(len(windows) * (1.0 - holdout.fraction))
     if count < 1:
         raise ValueError(
@@ -69,11 +58,7 @@ def num_training_windows(windows, holdout):
 
 
 def num_in_batches(count, batch_size, drop_remainder):
-    """How many of the windows of an epoch are in its batches.
-
-    Raises:
-        ValueError: if none are.
-    """
+    """The number of windows of an epoch that are in its batches; a ValueError if none are."""
     if not drop_remainder:
         return count
     if count < batch_size:
@@ -93,7 +78,7 @@ def window_batches(windows, holdout, labels, schedule, drop_remainder=False):
     Args:
         windows: `Windows`, or any object with `__len__`, `per_clip`, `shape` and a
             `read(indices)` that several threads may call at once.
-        holdout: `Holdout`, which windows are left out.
+        holdout: `Holdout`.
         labels: `Labels` of the clips, or None.
         schedule: `Schedule` in epochs.
         drop_remainder: bool, whether the last, smaller batch of an epoch is left out, for
@@ -116,20 +101,10 @@ def window_batches(windows, holdout, labels, schedule, drop_remainder=False):
 
 
 def held_out_batches(windows, holdout, labels, batch_size):
-    """Batches of the windows that training leaves out, always in the same order.
-
-    Args:
-        windows: see `window_batches`.
-        holdout: `Holdout`. `last`: the order is that of the clips; `random`: as drawn.
-        labels: `Labels` of the clips, or None.
-        batch_size: int.
+    """Batches of the windows that training leaves out, once and always in the same order.
 
     Returns:
-        `tf.data.Dataset` that ends after all windows; elements as in `window_batches`. None
-        if nothing is held out.
-
-    Raises:
-        ValueError: if nothing is left to train with.
+        `tf.data.Dataset`, elements as in `window_batches`; None if nothing is held out.
     """
     rest = _in_order_of_training(windows, holdout)[num_training_windows(windows, holdout) :]
     if len(rest) == 0:
@@ -140,13 +115,12 @@ def held_out_batches(windows, holdout, labels, batch_size):
 
 
 def sequence_batches(windows, sections, schedule):
-    """Whole clips in shuffled passes, for an autoencoder that knows the section.
+    """Whole clips in shuffled passes, for an autoencoder that is given the section.
 
     All batches are of one size; see `endless_positions`.
 
     Args:
-        windows: `Windows`, one per clip and as long as it, or an object like it, see
-            `window_batches`.
+        windows: one per clip and as long as it, see `window_batches`.
         sections: int `(clips,)`, the section of each clip, from 0.
         schedule: `Schedule` in steps.
 

@@ -1,4 +1,4 @@
-"""Which recipe a command means, and what is in it."""
+"""Finding and reading the recipe that a command means."""
 
 import dataclasses
 import hashlib
@@ -16,14 +16,13 @@ from asdkeras.metrics.official import challenge_year
 
 @dataclasses.dataclass(frozen=True)
 class ClipOptions:
-    """What of a dataset is used that its challenge did not mean to be.
+    """Use of a dataset beyond the rules of its challenge.
 
     Attributes:
-        released_attributes: whether attributes that the organizers withheld in 2024 and
-            2025, and released after the challenge, are filled in. Results with them are
-            not first-shot.
-        supplemental: `normal` makes the clean recordings of machines among the
-            supplemental clips of 2025 training clips; `apart` leaves all of them alone.
+        released_attributes: whether attributes that the organizers withheld in 2024 and 2025, and
+            released after the challenge, are filled in. Results with them are not first-shot.
+        supplemental: `normal` makes the clean recordings of machines among the supplemental clips
+            of 2025 training clips; `apart` leaves all of them alone.
     """
 
     released_attributes: bool
@@ -35,11 +34,8 @@ class Recipe:
     """One experiment.
 
     Attributes:
-        system: name of the system.
         dataset: `dcase2021` and the like, `mini`, or `folder` for recordings of one's own.
         seeds: one trial each.
-        clips: what of the dataset is used beyond the rules of its challenge.
-        audio: how recordings become waveforms.
         config: of the system, as the recipe states it.
     """
 
@@ -59,11 +55,10 @@ class Recipe:
 
     @property
     def variant(self) -> str:
-        """The variant the recipe is set to."""
         return str(self.config.get("variant"))
 
     def as_mapping(self) -> dict[str, object]:
-        """What a recipe file with this content would hold."""
+        """The content of a recipe file for this recipe."""
         return {**dataclasses.asdict(self), "seeds": list(self.seeds)}
 
     def digest(self) -> str:
@@ -82,14 +77,13 @@ def load_recipe(
     """Read a recipe file, with what the command line changes in it.
 
     Args:
-        path: the file.
         system: the recipe must be one of this system; None takes any.
-        variant: of the system; None takes the recipe's.
+        variant: None takes the recipe's.
         overrides: `key=value` changes.
 
     Raises:
-        RecipeError: on anything the recipe or an override says wrong, except what only
-            the system's own `Config` can tell (`system_config`).
+        RecipeError: on anything the recipe or an override says wrong, except what only the
+            system's own `Config` can tell (`system_config`).
     """
     if variant is not None:
         overrides = [*overrides, f"config.variant={variant}"]
@@ -117,9 +111,7 @@ def find_recipe(system: str, dataset: str, name: str | None) -> Path:
     """The recipe file of a system.
 
     Args:
-        system: name of the system.
-        dataset: name of the dataset; decides if `name` is None.
-        name: a file, or the name of one of the system's recipes.
+        name: a file, or the name of one of the system's recipes; None goes by the dataset.
 
     Raises:
         RecipeError: if there is no such recipe.

@@ -11,24 +11,19 @@ from asdkeras.scorers.terms import Floats
 def cluster_means(
     embeddings: Floats, n_clusters: int, *, normalize_means: bool = False, random_state: int = 0
 ) -> Floats:
-    """Means of k-means clusters of the embeddings of normal clips.
+    """Means of k-means clusters of the embeddings of normal clips, float64 `(means, dim)`.
 
     k-means is Lloyd's, the best of ten starts. With one thread the same clips and the same
     `random_state` give the same means to the last bit, on one machine and version of
     scikit-learn; several threads may add in another order.
 
     Args:
-        embeddings: float, `(clips, dim)`, at least one clip.
-        n_clusters: int, at least 1 (paper: 32). There are at most as many means as there are
-            different clips.
-        normalize_means: bool, whether the means are scaled to length 1. A mean of unit vectors
-            is shorter than they are, the more so the wider its clips spread: unless scaled,
-            wide clusters are farther away from everything. Not so in the author's code,
-            although the paper speaks of a cosine distance.
-        random_state: int.
-
-    Returns:
-        float64 `(means, dim)`.
+        embeddings: `(clips, dim)`, at least one clip.
+        n_clusters: at least 1 (paper: 32). There are at most as many means as different clips.
+        normalize_means: whether the means are scaled to length 1. A mean of unit vectors is
+            shorter than they are, the more so the wider its clips spread: unless scaled, wide
+            clusters are farther away from everything. Not so in the author's code, although the
+            paper speaks of a cosine distance.
 
     Raises:
         ValueError: if there is no clip, `n_clusters` is below 1, or an embedding is not finite.

@@ -1,4 +1,4 @@
-"""Scores of several models for the same clips made one score: what an ensemble does."""
+"""Combining the scores that several models give the same clips, as an ensemble does."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,16 +16,15 @@ WEIGHTED: tuple[Method, ...] = ("sum", "mean", "rank")
 
 @dataclasses.dataclass(frozen=True)
 class Combination:
-    """How members become one.
+    """How the scores of members are combined.
 
     Attributes:
-        how: what the scores of a clip become; `rank` is the mean of the ranks among the test
-            clips of its section. Sums and means of scores that are not normalized go name by
-            name; else main scores alone are combined. `sum`, `mean` and `rank` are weighted if
-            there are weights.
+        how: `rank` is the mean of the ranks among the test clips of a section. Sums and means of
+            scores that are not normalized go name by name; else main scores alone are combined.
+            `sum`, `mean` and `rank` are weighted if there are weights.
         main_score: the column of every member that counts as its main score, and that
-            thresholds are compared with. None takes what the members have as theirs; if these
-            have different names, theirs together are the column `anomaly_score`.
+            thresholds are compared with. None takes the members' own main scores; if these have
+            different names, their combination is the column `anomaly_score`.
         normalize: `section` makes the main score of each member a multiple of the standard
             deviation above the mean of the training clips of the section, before weights;
             `section_and_domain` goes by those of the same domain, where these have two
@@ -39,8 +38,8 @@ class Combination:
             machine type (and domain, where the rules set the clips of a domain against its own
             anomalies alone) which members count: the n that are best by themselves, n among
             these numbers. It is marked as an oracle; without labels all members count.
-        methods_from_labels: what `how` may be where labels choose the members, the best one
-            being chosen with them; empty leaves it.
+        methods_from_labels: methods in place of `how` where labels choose the members, the best
+            one being chosen with them; empty leaves `how`.
         oracle: choices by labels of test clips that the combination stands for, a line each.
     """
 
@@ -82,7 +81,7 @@ class Combination:
 
     @property
     def methods(self) -> tuple[Method, ...]:
-        """What may make the members one."""
+        """The methods that may combine the members."""
         return self.methods_from_labels or (self.how,)
 
     @property
@@ -109,7 +108,7 @@ def combine(
     weights: ArrayLike | None = None,
     ranked_among: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """One score for each clip from those of all members.
+    """One score for each clip from those of all members, float64 `(clips,)`; NaN if none counts.
 
     With weights w and members k that score a clip x, `sum` is `sum_k w_k s_k(x)`, `mean` is
     that over `sum_k w_k`, and `rank` is the mean of the ranks `r_k(x)` in place of the
@@ -118,17 +117,13 @@ def combine(
     weights. All but `rank` need members on one scale, which is up to the caller.
 
     Args:
-        scores: float, `(members, clips)`, higher is more anomalous; NaN where a member does
-            not score a clip, which leaves it out of what that clip gets.
-        how: one of `METHODS`.
-        weights: float from 0 on, `(members,)` or `(members, clips)`; None weighs all alike. A
-            member of weight 0 is left out.
+        scores: `(members, clips)`, higher is more anomalous; NaN where a member does not score
+            a clip, which leaves it out of what that clip gets.
+        weights: from 0 on, `(members,)` or `(members, clips)`; None weighs all alike. A member of
+            weight 0 is left out.
         ranked_among: bool, `(clips,)`, of `rank`: the clips that count in a rank. Others get
             the rank that they would have among these. Where a member scores none of these, as
             with None, all clips count.
-
-    Returns:
-        float64, `(clips,)`, higher is more anomalous; NaN where no member counts.
 
     Raises:
         ValueError: if there is no such method, the shapes do not fit, or weights are below 0
@@ -151,11 +146,12 @@ def combine(
     lost = ~counts.any(axis=0)
     if how in WEIGHTED:
         total = np.where(counts, weights * scores, 0.0).sum(axis=0)
-        result = total if how == "sum" else total / _sum_or_one(np.where(counts, weights, 0.0))
+        total_weight = np.where(counts, weights, 0.0).sum(axis=0)
+        result = total if how == "sum" else total / np.where(lost, 1.0, total_weight)
     elif how == "median":
-        # A clip without any member gets zeros here and NaN below: no warning of NumPy.
-        result = np.nanmedian(np.where(counts, scores, np.nan)[:, ~lost], axis=0)
-        result = _placed(result, ~lost)
+        # Without the clips that no member scores, for NumPy would warn of them.
+        result = np.full(len(lost), np.nan)
+        result[~lost] = np.nanmedian(np.where(counts, scores, np.nan)[:, ~lost], axis=0)
     else:
         result = np.where(counts, scores, -np.inf).max(axis=0)
     return np.where(lost, np.nan, result)
@@ -164,13 +160,7 @@ def combine(
 def combine_tensors(scores: Sequence[Any], how: Method, weights: Sequence[float]) -> Any:
     """`combine` as Keras operations, for clips that all members score; not of `rank`.
 
-    Args:
-        scores: Keras tensors `(batch,)`, one for each member.
-        how: `sum`, `mean`, `median` or `maximum`.
-        weights: above 0, one for each member; not read by the last two.
-
-    Returns:
-        Keras tensor `(batch,)`.
+    Scores are Keras tensors `(batch,)`; weights are above 0, and not read by median and maximum.
     """
     from keras import ops
 
@@ -190,14 +180,7 @@ def combine_by_section(
 ) -> NDArray[np.float64]:
     """As `combine`, each machine type and section by itself; ranks are among its test clips.
 
-    Args:
-        scores: float, `(members, clips)`.
-        table: clip table.
-        how: as in `combine`.
-        weights: float from 0 on, `(members, clips)`; None weighs all alike.
-
-    Returns:
-        float64, `(clips,)`.
+    Scores and weights are `(members, clips)`, the result `(clips,)`.
     """
     result = np.full(len(table), np.nan)
     is_test = (table["split"] == "test").to_numpy(dtype=bool)
@@ -248,15 +231,3 @@ def _ranks(scores: NDArray[np.float64], is_reference: NDArray[np.bool_]) -> NDAr
     lower = np.searchsorted(counted, scores, side="left")
     up_to = np.searchsorted(counted, scores, side="right")
     return np.where(is_scored, (lower + up_to) / 2.0 + 0.5, np.nan)
-
-
-def _sum_or_one(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums over the members; 1 where there is none, to be divided by."""
-    total = weights.sum(axis=0)
-    return np.where(total > 0.0, total, 1.0)
-
-
-def _placed(values: NDArray[np.float64], at: NDArray[np.bool_]) -> NDArray[np.float64]:
-    result = np.full(len(at), np.nan)
-    result[at] = values
-    return result

@@ -20,17 +20,15 @@ class FrameGaussian:
 
     The frames of many clips do not fit into memory; what the fit needs of them does, their
     mean and the sum of outer products about it, which are brought together without a
-    difference of large numbers. All in float64.
+    difference of large numbers. All in float64. Errors are `(clips, frames, bands)`, finite and
+    of the same bands in every call.
 
     The covariance is the biased one plus `reg_covar` on the diagonal, so the result is that of
     `sklearn.mixture.GaussianMixture(1, covariance_type="full", reg_covar=reg_covar)`.
 
     Args:
-        reg_covar: float above 0, in the unit of the squared error. It keeps the covariance
-            regular where there are few frames.
-
-    Raises:
-        ValueError: if `reg_covar` is not above 0.
+        reg_covar: above 0, in the unit of the squared error. It keeps the covariance regular
+            where there are few frames.
 
     References:
         Kuroyanagi et al., "Anomalous Sound Detection with Ensemble of Autoencoder and Binary
@@ -47,13 +45,7 @@ class FrameGaussian:
         self._scatter: ResidualScatter | None = None
 
     def partial_fit(self, errors: Any) -> "FrameGaussian":
-        """Add the frames of some clips.
-
-        Args:
-            errors: float, `(clips, frames, bands)`.
-
-        Returns:
-            This object.
+        """Add the frames of some clips; returns this object.
 
         Raises:
             ValueError: if `errors` have another shape or other bands, or are not finite.
@@ -65,11 +57,8 @@ class FrameGaussian:
         """The Gaussian of all frames but these, for a score of clips it was fitted to.
 
         Args:
-            errors: float, `(clips, frames, bands)`, given to `partial_fit` before, bit for bit
-                or nearly so: that they were is not checked.
-
-        Returns:
-            New `FrameGaussian` with the same `reg_covar`.
+            errors: given to `partial_fit` before, bit for bit or nearly so: that they were is not
+                checked.
 
         Raises:
             ValueError: as `partial_fit`, or if no frame would be left.
@@ -80,17 +69,7 @@ class FrameGaussian:
         return rest
 
     def frame_scores(self, errors: Any) -> Floats:
-        """Negative log-likelihood of every frame.
-
-        Args:
-            errors: float, `(clips, frames, bands)`.
-
-        Returns:
-            float64, `(clips, frames)`, nats, higher is more anomalous.
-
-        Raises:
-            ValueError: as `partial_fit`, or if there was no frame yet.
-        """
+        """Negative log-likelihood of every frame, in nats, `(clips, frames)`."""
         mean, covariance = self.mean, self.covariance
         errors = self._checked(errors)
         rows = errors.reshape(-1, len(mean))
@@ -99,17 +78,17 @@ class FrameGaussian:
 
     @property
     def num_frames(self) -> int:
-        """int, frames added so far."""
+        """Frames added so far."""
         return 0 if self._scatter is None else self._scatter.n_rows
 
     @property
     def mean(self) -> Floats:
-        """float64, `(bands,)`."""
+        """Of the errors, `(bands,)`."""
         return self._fitted().mean
 
     @property
     def covariance(self) -> Floats:
-        """float64, `(bands, bands)`, with `reg_covar` on the diagonal."""
+        """Of the errors, `(bands, bands)`, with `reg_covar` on the diagonal."""
         scatter = self._fitted()
         biased = (scatter.within + scatter.between) / scatter.n_rows
         return biased + self.reg_covar * np.eye(len(biased))
@@ -120,7 +99,6 @@ class FrameGaussian:
         return self._scatter
 
     def _checked(self, errors: Any) -> Floats:
-        """The errors as float64."""
         errors = np.asarray(errors, np.float64)
         if errors.ndim != 3 or 0 in errors.shape[1:]:
             raise ValueError(
@@ -158,18 +136,7 @@ def _difference(whole: ResidualScatter, part: ResidualScatter) -> ResidualScatte
 
 
 def pool_frames(scores: Any, pooling: Literal["mean", "maximum", "median"]) -> Floats:
-    """One score per clip from the scores of its frames.
-
-    Args:
-        scores: float, `(clips, frames)`, at least one frame.
-        pooling: str, `mean`, `maximum` or `median`.
-
-    Returns:
-        float64, `(clips,)`.
-
-    Raises:
-        ValueError: if `pooling` is unknown.
-    """
+    """One score per clip, float64 `(clips,)`, from the scores of its frames, `(clips, frames)`."""
     if pooling not in _POOLINGS:
         raise ValueError(
             f"`pooling` must be one of {', '.join(_POOLINGS)}. Received: pooling={pooling!r}"

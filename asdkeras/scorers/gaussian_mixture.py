@@ -18,7 +18,15 @@ _TARGET_MODELS = ("gmm", "closed_form")
 
 
 class _Mixture(BaseEstimator):
-    """Components of a fitted mixture, of which the likeliest scores an embedding."""
+    """Components of a fitted mixture, the likeliest of which scores an embedding.
+
+    Attributes:
+        n_components_: components in use.
+        converged_: whether the fit ended before its limit of iterations.
+        weights_: `(n_components_,)`.
+        means_: `(n_components_, dim)`.
+        covariances_: `(n_components_, dim, dim)`.
+    """
 
     component_weights: bool
     weights_: Floats
@@ -26,15 +34,9 @@ class _Mixture(BaseEstimator):
     covariances_: Floats
 
     def anomaly_score(self, embeddings: Any) -> Floats:
-        """`-max_k [log pi_k + log N(x; mu_k, Sigma_k)]`, higher is more anomalous.
+        """`-max_k [log pi_k + log N(x; mu_k, Sigma_k)]`, `(clips,)`, higher is more anomalous.
 
-        `log pi_k` is left out unless weights of components count.
-
-        Args:
-            embeddings: float, `(clips, dim)`.
-
-        Returns:
-            float64, `(clips,)`.
+        `log pi_k` is left out unless weights of components count. Embeddings are `(clips, dim)`.
         """
         self._require_fit()
         embeddings = check_array(embeddings, dtype=np.float64)
@@ -63,8 +65,7 @@ class _Mixture(BaseEstimator):
 class ClosestMixture(_Mixture):
     """The likeliest component of several fitted mixtures, which need no fit of its own.
 
-    Args:
-        mixtures: at least one, which all count the weights of components or all do not.
+    There is at least one mixture; all count the weights of components or all do not.
     """
 
     def __init__(self, mixtures: Sequence[_Mixture]) -> None:
@@ -87,19 +88,12 @@ class GaussianMixtureScorer(_Mixture):
     is kept as it is, see `converged_`.
 
     Args:
-        n_components: int, at least 1 (paper: S).
-        reg_covar: float above 0, added to the variances.
-        component_weights: bool. True counts the weight of the component in, as the
-            paper says; False does not, as the code of the loss paper does.
-        random_state: int or `numpy.random.RandomState`, for the k-means that splits the
-            clips at the start. It runs even if `means_init` is given.
-
-    Attributes:
-        n_components_: int, components in use.
-        converged_: bool.
-        weights_: `(n_components_,)`.
-        means_: `(n_components_, dim)`.
-        covariances_: `(n_components_, dim, dim)`.
+        n_components: at least 1 (paper: S).
+        reg_covar: above 0, added to the variances.
+        component_weights: True counts the weight of the component in, as the paper says; False
+            does not, as the code of the loss paper does.
+        random_state: for the k-means that splits the clips at the start. It runs even if
+            `means_init` is given.
     """
 
     def __init__(
@@ -116,15 +110,11 @@ class GaussianMixtureScorer(_Mixture):
         self.random_state = random_state
 
     def fit(self, embeddings: Any, means_init: Any = None) -> "GaussianMixtureScorer":
-        """Fit to normal clips.
+        """Fit to normal clips, `(clips, dim)`; returns self.
 
         Args:
-            embeddings: float, `(clips, dim)`.
-            means_init: float, `(n_components, dim)`, where the means start if there are
-                more clips than components. None starts at k-means centers.
-
-        Returns:
-            self.
+            means_init: `(n_components, dim)`, where the means start if there are more clips than
+                components. None starts at k-means centers.
 
         Raises:
             ValueError: if an argument has the wrong shape, range or is not finite.
@@ -135,14 +125,27 @@ class GaussianMixtureScorer(_Mixture):
         if len(embeddings) <= self.n_components:
             means_init = embeddings
         if n_components == 1:
-            covariance = _covariance(embeddings, self.reg_covar)
-            self._take(
-                np.ones(1), embeddings.mean(axis=0, keepdims=True), covariance[None], converged=True
-            )
+            mean = embeddings.mean(axis=0, keepdims=True)
+            centered = embeddings - mean
+            covariance = centered.T @ centered / len(embeddings)
+            covariance += self.reg_covar * np.eye(embeddings.shape[1])
+            self._take(np.ones(1), mean, covariance[None], converged=True)
             return self
-        mixture = _fitted_mixture(
-            embeddings, n_components, means_init, self.reg_covar, self.random_state
+        mixture = GaussianMixture(
+            n_components,
+            covariance_type="full",
+            tol=1e-3,
+            reg_covar=self.reg_covar,
+            max_iter=100,
+            n_init=1,
+            init_params="kmeans",
+            means_init=means_init,
+            random_state=self.random_state,
         )
+        with warnings.catch_warnings():
+            # Recorded as `converged_`; also raised by k-means when clips are identical.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(embeddings)
         self._take(mixture.weights_, mixture.means_, mixture.covariances_, mixture.converged_)
         return self
 
@@ -173,16 +176,8 @@ class TargetMixtureScorer(_Mixture):
     Args:
         model: `gmm` fits the mixture, as the paper says; `closed_form` takes it as
             described above. Identical clips always get the closed form.
-        reg_covar: float above 0, added to the variances.
-        component_weights: bool, whether the weight of the component counts.
-        random_state: int or `numpy.random.RandomState`.
-
-    Attributes:
-        n_components_: int, number of clips.
-        converged_: bool.
-        weights_: `(n_components_,)`.
-        means_: `(n_components_, dim)`.
-        covariances_: `(n_components_, dim, dim)`.
+        reg_covar: above 0, added to the variances.
+        component_weights: whether the weight of the component counts.
     """
 
     def __init__(
@@ -217,32 +212,3 @@ class TargetMixtureScorer(_Mixture):
         ).fit(embeddings)
         self._take(mixture.weights_, mixture.means_, mixture.covariances_, mixture.converged_)
         return self
-
-
-def _covariance(embeddings: Floats, reg_covar: float) -> Floats:
-    centered = embeddings - embeddings.mean(axis=0)
-    return centered.T @ centered / len(embeddings) + reg_covar * np.eye(embeddings.shape[1])
-
-
-def _fitted_mixture(
-    embeddings: Floats,
-    n_components: int,
-    means_init: Floats | None,
-    reg_covar: float,
-    random_state: int | np.random.RandomState,
-) -> GaussianMixture:
-    mixture = GaussianMixture(
-        n_components,
-        covariance_type="full",
-        tol=1e-3,
-        reg_covar=reg_covar,
-        max_iter=100,
-        n_init=1,
-        init_params="kmeans",
-        means_init=means_init,
-        random_state=random_state,
-    )
-    with warnings.catch_warnings():
-        # Recorded as `converged_`; also raised by k-means when clips are identical.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return mixture.fit(embeddings)

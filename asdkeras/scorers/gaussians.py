@@ -8,15 +8,12 @@ Floats = NDArray[np.float64]
 
 
 def log_likelihoods(embeddings: Floats, means: Floats, covariances: Floats) -> Floats:
-    """Log density of every embedding under every Gaussian.
+    """Log density of every embedding under every Gaussian, `(clips, components)`, in nats.
 
     Args:
-        embeddings: float64, `(clips, dim)`.
-        means: float64, `(components, dim)`.
-        covariances: float64, `(components, dim, dim)`, positive definite.
-
-    Returns:
-        float64, `(clips, components)`, in nats.
+        embeddings: `(clips, dim)`.
+        means: `(components, dim)`.
+        covariances: `(components, dim, dim)`, positive definite.
     """
     columns = [
         _log_likelihood(embeddings, mean, np.linalg.cholesky(covariance))

@@ -21,7 +21,7 @@ class NearestNeighborScorer(BaseEstimator):
 
     Every normal clip stands for itself, so the few clips of a target domain count as much
     as the many of the source domain. Computed in float64 and in blocks: memory does not
-    grow with clips times clips.
+    grow with clips times clips. Embeddings are `(clips, dim)`.
 
     Args:
         metric: `cosine`, 1 - <x, y> / (|x| |y|) in [0, 2], or `euclidean`, |x - y|, or `dot`,
@@ -29,11 +29,11 @@ class NearestNeighborScorer(BaseEstimator):
             scikit-learn its cosine with everything is 0, so it is at distance 1, even from
             another zero vector. Rounding may leave equal directions at a cosine distance of
             about 1e-16.
-        n_neighbors: int, at least 1, nearest clips whose distances are averaged; all of them
-            where there are fewer.
+        n_neighbors: at least 1, nearest clips whose distances are averaged; all of them where
+            there are fewer.
 
     Attributes:
-        references_: `(n, dim)`, the embeddings it was fitted to.
+        references_: the embeddings it was fitted to.
 
     References:
         Venkatesh et al., "Improved Domain Generalization via Disentangled Multi-Task
@@ -53,13 +53,7 @@ class NearestNeighborScorer(BaseEstimator):
         self.n_neighbors = n_neighbors
 
     def fit(self, embeddings: Any) -> "NearestNeighborScorer":
-        """Keep the embeddings of normal clips.
-
-        Args:
-            embeddings: float, `(n, dim)`, at least one.
-
-        Returns:
-            self.
+        """Keep the embeddings of normal clips, at least one; returns self.
 
         Raises:
             ValueError: if there is no such metric, `n_neighbors` is below 1, or the embeddings
@@ -77,15 +71,9 @@ class NearestNeighborScorer(BaseEstimator):
         return self
 
     def anomaly_score(self, embeddings: Any) -> Floats:
-        """The distance to the nearest normal clips; higher is more anomalous.
+        """The distance to the nearest normal clips, `(clips,)`, at least 0 but for rounding.
 
         A clip that the scorer was fitted to finds itself, see `leave_self_out`.
-
-        Args:
-            embeddings: float, `(clips, dim)`.
-
-        Returns:
-            ndarray `(clips,)`, at least 0 but for rounding.
         """
         check_is_fitted(self)
         return self._mean_distance(check_array(embeddings, dtype=np.float64))
@@ -95,9 +83,6 @@ class NearestNeighborScorer(BaseEstimator):
 
         For thresholds, which need scores of normal clips. Only the clip itself is left
         out: one that is there twice has its double at distance 0.
-
-        Returns:
-            ndarray `(n,)`, in the order of the fit.
 
         Raises:
             ValueError: if it was fitted to a single clip.
@@ -139,14 +124,7 @@ class NearestNeighborScorer(BaseEstimator):
 
 
 def require_neighbors(table: pd.DataFrame) -> None:
-    """Refuse sections in which a training clip would have no other to be compared with.
-
-    Args:
-        table: clip table of the training clips of a machine type.
-
-    Raises:
-        DataError: naming the sections.
-    """
+    """Raise a DataError if a section of a machine type has one training clip alone."""
     counts = table.groupby("section").size()
     lonely = sorted(counts.index[counts < 2])
     if lonely:

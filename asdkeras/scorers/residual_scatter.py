@@ -1,4 +1,4 @@
-"""Sums over batches of residuals from which their covariance is made."""
+"""Sums over batches of residuals, from which their covariance is made."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,10 @@ from asdkeras.scorers.gaussians import Floats
 
 
 class ResidualScatter(NamedTuple):
-    """What is known of the residual rows of one domain.
+    """Sums over the residual rows of one domain.
 
     Attributes:
-        n_vectors: int.
-        n_rows: int, `frames` for every vector.
+        n_rows: `frames` for every vector.
         mean: `(bands,)`, over all rows.
         within: `(bands, bands)`, outer products of rows less the mean of their batch, summed.
         between: `(bands, bands)`, what `within` lacks of those of rows less `mean`.
@@ -26,14 +25,9 @@ class ResidualScatter(NamedTuple):
 
 
 def with_batch(scatter: ResidualScatter | None, residuals: Floats) -> ResidualScatter | None:
-    """The scatter of one domain with a batch of its vectors added.
+    """The scatter of one domain with a batch of its vectors, `(vectors, frames, bands)`, added.
 
-    Args:
-        scatter: `ResidualScatter`, or None before the first vector of the domain.
-        residuals: float64, `(vectors, frames, bands)`, maybe without vectors.
-
-    Returns:
-        `ResidualScatter`; as it was, None included, if the batch has no vectors.
+    It is None before the first vector of the domain, and stays as it is if the batch has none.
     """
     if len(residuals) == 0:
         return scatter

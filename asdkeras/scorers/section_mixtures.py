@@ -37,12 +37,11 @@ class SectionMixtures(BaseEstimator):
     """Mixtures per section, per attribute and on the target clips, of one section.
 
     Args:
-        n_components: int, components per mixture where there are clips enough.
-        reg_covar: float, added to the diagonal of every covariance.
-        component_weights: bool, whether a component's likelihood counts with its weight.
-        target_model: `gmm` fits the mixture on the target clips, `closed_form` takes
-            what it converges to if the clips lie apart.
-        random_state: int or RandomState, for the k-means that starts every mixture.
+        n_components: per mixture, where there are clips enough.
+        reg_covar: see `GaussianMixtureScorer`.
+        component_weights: see `GaussianMixtureScorer`.
+        target_model: see `TargetMixtureScorer`.
+        random_state: for the k-means that starts every mixture.
 
     Attributes:
         section_: mixture of all source clips.
@@ -116,11 +115,9 @@ class SectionMixtures(BaseEstimator):
         return self
 
     def terms(self, embedding: Term, temporal_maximum: Term) -> MixtureTerms:
-        """The terms of the anomaly score; higher is more anomalous.
+        """The terms of the score by embeddings of unit length, `(clips, dim)`.
 
-        Args:
-            embedding: of unit length, `(clips, dim)`.
-            temporal_maximum: `(clips, bins)`; not read unless fitted with them.
+        Temporal maxima, `(clips, bins)`, are not read unless it was fitted with them.
         """
         check_is_fitted(self)
         maxima = self.temporal_maximum_

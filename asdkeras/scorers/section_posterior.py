@@ -13,10 +13,10 @@ _FLOOR = np.finfo(np.float64).eps
 
 
 class SectionPosterior:
-    """`section_posterior_score` of a section, for the posteriors of all sections.
+    """`section_posterior_score` of one section, from the posteriors of all sections.
 
     Args:
-        section: int, the place of the section on the last axis.
+        section: its place on the last axis.
         form: see `section_posterior_score`.
     """
 
@@ -24,7 +24,7 @@ class SectionPosterior:
         self.section, self.form = section, form
 
     def anomaly_score(self, posteriors: Any) -> Floats:
-        """Of `(clips, windows, sections)`; ndarray `(clips,)`, higher is more anomalous."""
+        """Scores `(clips,)` of posteriors `(clips, windows, sections)`; high is anomalous."""
         return section_posterior_score(posteriors[..., self.section], self.form)
 
     def layer(self) -> SectionPosteriorScore:
@@ -33,11 +33,11 @@ class SectionPosterior:
 
 
 def section_posterior_score(probabilities: Any, form: Form = "log_odds") -> Floats:
-    """Mean over windows of the log odds against the clip's own section.
+    """Mean over windows of the log odds against the clip's own section, float64 `(clips,)`.
 
     With p the probability of the section and e = 2.220446e-16, a window scores
     `log(max(1 - p, e)) - log(max(p, e))`, from -36.04 at p = 1 over 0 at p = 0.5 to 36.04 at
-    p = 0.
+    p = 0. Higher is more anomalous.
 
     The released code of 2021 has a bracket in another place and computes
     `log(max(1 - p, e) - log(max(p, e)))`, from -36.04 at p = 1 to 3.61 at p = 0. Both fall
@@ -45,11 +45,8 @@ def section_posterior_score(probabilities: Any, form: Form = "log_odds") -> Floa
     for 2021 come from that form, and so do the thresholds of 2022, although not the scores.
 
     Args:
-        probabilities: float, `(clips, windows)`, in [0, 1]. Of the clip's own section.
+        probabilities: `(clips, windows)`, in [0, 1]. Of the clip's own section.
         form: `log_odds`, as the papers and the code of 2022 have it, or `released_2021`.
-
-    Returns:
-        float64, `(clips,)`, higher is more anomalous.
 
     Raises:
         ValueError: if the probabilities have another rank, no window or are not

@@ -1,4 +1,4 @@
-"""What is fitted to the normal clips of one section, and scores its clips."""
+"""The scorers of one section, fitted to its normal clips."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ class SectionScorer:
         embedding: of a clip, `(clips, dim)`; a detector gives it beside the score.
         groups: name of a group of classes that was learned -> the score it has, where a system
             can tell them apart.
-        notes: what a reader of the results should know, a line each.
+        notes: lines for the reader of the results.
         counts: likewise, text -> number before it, which is summed over the sections of a model.
     """
 
@@ -37,11 +37,7 @@ class SectionScorer:
     def layers(
         self, tensors: Mapping[str, keras.KerasTensor], names: Sequence[str]
     ) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor]:
-        """Some scores `(batch,)` by name, and the embedding `(batch, dim)`, as Keras layers.
-
-        Raises:
-            KeyError: if the section has no such score.
-        """
+        """Some scores `(batch,)` by name, and the embedding `(batch, dim)`, as Keras layers."""
         on = OfTensors(tensors)
         terms = {name: term for name, term in self.scores.items() if term is not None}
         return {name: on(terms[name]) for name in names}, on(self.embedding)

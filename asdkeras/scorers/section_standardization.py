@@ -10,12 +10,12 @@ Split = Literal["train", "test"]
 
 
 class SectionMoments(NamedTuple):
-    """What the clips of each clip's machine type and section say of a score.
+    """Mean and spread of a score, for each clip those of its machine type and section.
 
     Attributes:
-        mean: float Series, `(clips,)`; NaN where no clip to go by has a score.
-        spread: likewise, the standard deviation of a population (ddof 0), or 1 where all
-            of them have one score.
+        mean: `(clips,)`; NaN where no clip to go by has a score.
+        spread: likewise, the standard deviation of a population (ddof 0), or 1 where all of them
+            have one score.
         constant: the places where they have, such as `fan 00`.
     """
 
@@ -30,7 +30,7 @@ def section_moments(
     """Mean and spread of the training clips of each section, for every clip.
 
     Args:
-        scores: float Series, `(clips,)`; NaN where there is none.
+        scores: `(clips,)`; NaN where there is none.
         table: clip table, with the index of `scores`.
         scope: `section_and_domain` goes by the clips of the same domain where these have two
             different scores at least; a clip of another domain, or of none, goes by the
@@ -60,7 +60,7 @@ def section_moments(
 
 
 def _counted(scores: pd.Series, clips: pd.DataFrame, split: Split) -> pd.Series:
-    """The scores of a section that its moments are taken of."""
+    """The scores of a section by which its moments go."""
     for name in dict.fromkeys((split, "train")):
         is_counted = (clips["split"] == name).to_numpy(dtype=bool)
         found = scores[clips.index[is_counted]].dropna()

@@ -47,12 +47,12 @@ class SelectiveMahalanobis(BaseEstimator):
             equals the trace of S^-1 M with M the mean of d^T d.
 
     Attributes:
-        covariance_source_: float64, `(bands, bands)`, in dB^2. None without vectors.
+        covariance_source_: `(bands, bands)`, in dB^2. None without vectors.
         covariance_target_: as `covariance_source_`.
-        precision_source_: float64, `(bands, bands)`, its inverse. None without vectors;
-            ValueError if the covariance is singular.
+        precision_source_: `(bands, bands)`, its inverse. None without vectors; ValueError if the
+            covariance is singular.
         precision_target_: as `precision_source_`.
-        scatters_: dict of what was summed over the batches of `source` and `target`.
+        scatters_: the sums over the batches of `source` and `target`.
 
     References:
         Harada et al., "First-Shot Anomaly Detection for Machine Condition Monitoring: A Domain
@@ -72,18 +72,15 @@ class SelectiveMahalanobis(BaseEstimator):
         self.form = form
 
     def partial_fit(self, residuals: Any, is_target: Any) -> "SelectiveMahalanobis":
-        """Add a batch of training vectors.
+        """Add a batch of training vectors; returns self.
 
         Args:
-            residuals: float, `(vectors, frames, bands)`, in dB.
+            residuals: `(vectors, frames, bands)`, in dB.
             is_target: bool, `(vectors,)`. Whether the vector is of the target domain.
 
-        Returns:
-            self.
-
         Raises:
-            ValueError: if an argument has the wrong shape or type, is not finite or has
-                other bands than earlier batches.
+            ValueError: if an argument has the wrong shape or type, is not finite or has other bands
+                than earlier batches.
         """
         self._check_choices()
         residuals, is_target = self._checked_batch(residuals, is_target)
@@ -97,21 +94,18 @@ class SelectiveMahalanobis(BaseEstimator):
         return self
 
     def terms(self, residuals: Any) -> dict[str, Floats]:
-        """The terms of the anomaly score; higher is more anomalous.
+        """The lengths by `source` and `target`, `(clips,)`, not negative; higher is more anomalous.
+
+        The one by `target` is NaN if there was no target vector.
 
         Args:
-            residuals: float. For the form `mean_residual` the mean over all residual rows of
-                a clip, `(clips, bands)`, in dB; for `framewise` the mean over them of the
-                outer products of a row with itself, `(clips, bands, bands)`, in dB^2.
-
-        Returns:
-            dict of `source` and `target`, each float64, `(clips,)`, not negative; `target`
-            is NaN if there was no target vector.
+            residuals: for the form `mean_residual` the mean over all residual rows of a clip,
+                `(clips, bands)`, in dB; for `framewise` the mean over them of the outer products of
+                a row with itself, `(clips, bands, bands)`, in dB^2.
 
         Raises:
             ValueError: if the argument has the wrong shape or is not finite, there was no
                 source vector, or a covariance is singular.
-            NotFittedError: before the first `partial_fit`.
         """
         self._check_choices()
         self._check_fitted()
@@ -127,7 +121,7 @@ class SelectiveMahalanobis(BaseEstimator):
         }
 
     def anomaly_score(self, residuals: Any) -> Floats:
-        """The smaller of both terms; higher is more anomalous. ndarray `(clips,)`."""
+        """The smaller of both terms, `(clips,)`; higher is more anomalous."""
         terms = self.terms(residuals)
         return np.fmin(terms["source"], terms["target"])
 

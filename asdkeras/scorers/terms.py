@@ -40,10 +40,7 @@ class Term:
     """A quantity of a clip, described once.
 
     Terms are added, subtracted, multiplied and divided like numbers, and indexed like arrays
-    whose first axis is the clip.
-
-    Args:
-        compute: from an `OfArrays` or `OfTensors` to the values, `(clips, ...)`.
+    whose first axis is the clip. `compute` gives the values, `(clips, ...)`.
     """
 
     def __init__(self, compute: Callable[["OfArrays | OfTensors"], Value]) -> None:
@@ -75,17 +72,14 @@ def _binary(apply: Callable[[Value, Value], Value], one: Term, other: Term | flo
 
 
 def representation(name: str) -> Term:
-    """What a model gives for a clip; arrays are taken in float64."""
+    """The output of a model for a clip; arrays are taken in float64."""
     return Term(lambda on: on.representation(name))
 
 
 def computed(function: Callable[..., Value], *terms: Term) -> Term:
-    """A function of other terms.
+    """A function of the values of other terms.
 
-    Args:
-        function: called with the module of array functions, `numpy` or `keras.ops`, and the
-            values of the terms.
-        terms: its arguments.
+    Its first argument is the module of array functions, `numpy` or `keras.ops`.
     """
     return Term(lambda on: function(on.xp, *(on(term) for term in terms)))
 
@@ -96,11 +90,9 @@ def unit_length(term: Term) -> Term:
 
 
 def scored(scorer: Scorer, term: Term, *, leave_self_out: bool = False) -> Term:
-    """The anomaly score of a fitted scorer.
+    """The anomaly score by a scorer that was fitted to values of `term`.
 
     Args:
-        scorer: fitted to values of `term`.
-        term: what it scores.
         leave_self_out: whether a training clip is scored by the other training clips alone;
             the scorer was fitted to all of them, and has a method of that name.
     """
@@ -129,8 +121,6 @@ def by_domain(
     """The term for the domain of a clip.
 
     Args:
-        source: of clips of the source domain.
-        target: of clips of the target domain.
         unknown: of clips whose domain is not known, as in a graph.
         training_is_source: whether a training clip of unknown domain counts as source.
     """
@@ -143,12 +133,7 @@ def by_split(training: Term, others: Term) -> Term:
 
 
 def with_training_scores(term: Term, scores: Floats) -> Term:
-    """A term of which the values of some training clips are known already.
-
-    Args:
-        term: of all other clips.
-        scores: float64 `(training clips of the section,)`, NaN where `term` counts.
-    """
+    """A term with known scores of training clips of the section; NaN where `term` counts."""
     return Term(lambda on: on.with_training_scores(term, scores))
 
 
@@ -169,9 +154,9 @@ class OfArrays(_Evaluation):
 
     Args:
         arrays: name of a representation -> `(clips, ...)`.
-        is_training: bool `(clips,)`, which of them are the training clips that scorers were
+        is_training: `(clips,)`, whether a clip is one of the training clips that scorers were
             fitted to, in that order.
-        domains: text `(clips,)`, `source`, `target`, or empty where it is not known.
+        domains: `(clips,)`, `source`, `target`, or empty where it is not known.
     """
 
     xp = np
@@ -228,11 +213,7 @@ class OfArrays(_Evaluation):
 
 
 class OfTensors(_Evaluation):
-    """Makes terms into Keras layers, for clips that are no training clips, of unknown domain.
-
-    Args:
-        tensors: name of a representation -> Keras tensor `(batch, ...)`.
-    """
+    """Makes terms into Keras layers, for clips that are no training clips, of unknown domain."""
 
     xp = ops
 

@@ -28,18 +28,14 @@ def percentile_threshold(anomaly_scores: ArrayLike, percentile: float = 90.0) ->
     """The score that `percentile` percent of the normal training clips stay below.
 
     Interpolated linearly between clips, so with three clips the 90th percentile lies
-    between the two largest. A clip is called anomalous if its score is above.
+    between the two largest.
 
     Args:
-        anomaly_scores: float, `(clips,)`, at least one, finite.
-        percentile: float in [0, 100].
-
-    Returns:
-        float.
+        anomaly_scores: `(clips,)`, at least one, finite.
+        percentile: in [0, 100].
 
     Raises:
-        ValueError: if there is no score, one is not finite, or `percentile` is out of
-            range.
+        ValueError: if there is no score, one is not finite, or `percentile` is out of range.
     """
     scores = _checked_scores(anomaly_scores)
     if not 0.0 <= percentile <= 100.0:
@@ -51,10 +47,7 @@ class GammaThreshold(NamedTuple):
     """A threshold, and the distribution it is taken from.
 
     Attributes:
-        value: the threshold.
-        shape: of the fitted distribution; None if `value` is a percentile.
-        loc: as `shape`.
-        scale: as `shape`.
+        shape: of the fitted distribution, as `loc` and `scale`; None if `value` is a percentile.
         reason: why there is no distribution; empty if there is one.
     """
 
@@ -91,18 +84,13 @@ def gamma_threshold(
     of 0.86. The baselines share that, so by default it stays.
 
     Args:
-        anomaly_scores: float, `(clips,)`, at least one, finite.
-        percentile: float strictly between 0 and 100.
-        restart: bool, whether to search again, from the distribution with the mean, the
-            variance and, as far as it can, the skewness of the scores, and to keep the
-            likelier outcome.
-
-    Returns:
-        threshold and parameters.
+        anomaly_scores: `(clips,)`, at least one, finite.
+        percentile: strictly between 0 and 100.
+        restart: whether to search again, from the distribution with the mean, the variance and,
+            as far as it can, the skewness of the scores, and to keep the likelier outcome.
 
     Raises:
-        ValueError: if there is no score, one is not finite, or `percentile` is out of
-            range.
+        ValueError: if there is no score, one is not finite, or `percentile` is out of range.
     """
     scores = _checked_scores(anomaly_scores)
     if not 0.0 < percentile < 100.0:
@@ -160,14 +148,10 @@ def scope_thresholds(
     training clips of its section.
 
     Args:
-        training: data frame of normal clips with the columns `machine_type`, `section`,
-            `domain` (may be missing) and `anomaly_score`.
-        clips: data frame of any clips with the first three columns.
-        scope: `machine_type`, `section` or `section_and_domain`.
-        threshold: function of scores `(clips,)` that gives a threshold.
-
-    Returns:
-        float Series with the index of `clips`.
+        training: normal clips with the columns `machine_type`, `section`, `domain` (may be
+            missing) and `anomaly_score`.
+        clips: any clips with the first three columns, whose index the result has.
+        threshold: from scores `(clips,)` to a threshold.
 
     Raises:
         ValueError: if there is no such scope, or a clip's machine type or section has no
@@ -200,12 +184,7 @@ def scope_thresholds(
 
 
 class Thresholds(NamedTuple):
-    """Thresholds of clips, and what a reader of the results should know of them.
-
-    Attributes:
-        values: float Series, `(clips,)`.
-        notes: a line each.
-    """
+    """Thresholds of clips, `(clips,)`, and lines for the reader of the results."""
 
     values: pd.Series
     notes: tuple[str, ...] = ()
@@ -230,12 +209,7 @@ class ThresholdRule:
     machine_percentiles: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def thresholds(self, scores: pd.Series, table: pd.DataFrame) -> Thresholds:
-        """Thresholds of all clips of a table.
-
-        Args:
-            scores: float Series with the index of `table`; those of training clips are read.
-            table: clip table.
-        """
+        """Thresholds of all clips of a table, from the scores of its training clips."""
         is_training = table["split"] == "train"
         if self.scope == "model":
             return self.same_for_all(scores[is_training].to_numpy(), table)

@@ -41,11 +41,7 @@ def check(name: str) -> None:
 
 
 def load(name: str) -> ModuleType:
-    """Import the module of one system.
-
-    Raises:
-        RecipeError: if there is no such system.
-    """
+    """Import the module of one system; a RecipeError if there is none."""
     check(name)
     return importlib.import_module(f"{__name__}.{name}")
 
@@ -62,13 +58,11 @@ def title(name: str) -> str:
 
 
 def variants(name: str) -> tuple[str, ...]:
-    """What `variant` may be in a system's `Config`, read without importing Keras."""
+    """The values of `variant` in a system's `Config`, read without importing Keras."""
     for node in ast.walk(_source(name)):
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "variant":
-            constants = (
-                each for each in ast.walk(node.annotation) if isinstance(each, ast.Constant)
-            )
-            return tuple(str(each.value) for each in constants)
+            parts = ast.walk(node.annotation)
+            return tuple(str(each.value) for each in parts if isinstance(each, ast.Constant))
     return ()
 
 

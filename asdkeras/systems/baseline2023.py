@@ -44,11 +44,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from asdkeras.batches.steps import Schedule
-from asdkeras.batches.window_batches import (
-    held_out_batches,
-    num_training_windows,
-    window_batches,
-)
+from asdkeras.batches.window_batches import held_out_batches, num_training_windows, window_batches
 from asdkeras.config import Checked, Percentile
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
@@ -61,10 +57,7 @@ from asdkeras.systems.baselines import dense_autoencoder
 from asdkeras.systems.baselines.dense_autoencoder import DenseAutoencoder
 from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
 from asdkeras.systems.system import AnySystem, NormalClips, RunContext, System
-from asdkeras.systems.window_training import (
-    WindowModels,
-    front_end_of,
-)
+from asdkeras.systems.window_training import WindowModels, front_end_of
 
 _SCORES = ("mse", "mahalanobis")
 _COVARIANCES = ("covariance_source", "covariance_target")
@@ -72,12 +65,7 @@ _COVARIANCES = ("covariance_source", "covariance_target")
 
 @dataclasses.dataclass(frozen=True)
 class Mahalanobis:
-    """Which of two forms.
-
-    Attributes:
-        covariance: see `SelectiveMahalanobis`.
-        form: see `SelectiveMahalanobis`.
-    """
+    """Forms of the distance, see `SelectiveMahalanobis`."""
 
     covariance: Literal["released", "textbook"]
     form: Literal["mean_residual", "framewise"]
@@ -158,7 +146,6 @@ class Baseline2023(System[Config, CovarianceModels]):
     def _estimated_covariances(
         self, trained: dense_autoencoder.TrainedOnVectors, clips: ClipSet, context: RunContext
     ) -> dict[str, Floats]:
-        """Of the domains that there are."""
         scorer = self._scorer({})
         for residuals, is_target in self._training_residuals(trained, clips, context):
             scorer.partial_fit(residuals, is_target)
@@ -168,11 +155,7 @@ class Baseline2023(System[Config, CovarianceModels]):
     def _checked(
         self, covariances: dict[str, Floats], clips: ClipSet, context: RunContext
     ) -> dict[str, Floats]:
-        """The covariances, or none if there is no distance and none is asked for.
-
-        Raises:
-            DataError: if the distance is the main score and a covariance has no inverse.
-        """
+        """The covariances, or none if there is no distance and it is not the main score."""
         try:
             no_residuals = np.zeros((1, self.config.front_end.num_mel_bins))
             self._distance(self._scorer(covariances), no_residuals)
@@ -197,7 +180,7 @@ class Baseline2023(System[Config, CovarianceModels]):
     def _training_residuals(
         self, trained: dense_autoencoder.TrainedOnVectors, clips: ClipSet, context: RunContext
     ) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
-        """Of one more pass over the training batches: residuals, and whether of target clips."""
+        """Residuals of one more pass over the training batches, and whether of target clips."""
         config = self.config.ae
         trained.windows.store.open()
         is_target = (clips.table["domain"] == "target").fillna(False).to_numpy(bool)
@@ -216,7 +199,7 @@ class Baseline2023(System[Config, CovarianceModels]):
                 update(number, count)
 
     def _residuals(self, trained: dense_autoencoder.TrainedOnVectors, vectors: Floats) -> Floats:
-        """Of one batch, float64 `(vectors, frames, bands)`."""
+        """Residuals of one batch, float64 `(vectors, frames, bands)`."""
         differences = np.asarray(vectors) - trained.models.network.model.predict_on_batch(vectors)
         shape = (-1, self.config.ae.num_frames, self.config.front_end.num_mel_bins)
         return differences.astype("float64").reshape(shape)
@@ -252,7 +235,7 @@ class Baseline2023(System[Config, CovarianceModels]):
         return scorer.anomaly_score(moments[None])[0]
 
     def represent(self, models: CovarianceModels) -> dict[str, keras.Model]:
-        """What both scores of a clip are made of.
+        """The representation that both scores of a clip are computed from.
 
         For the form `mean_residual` the mean residual and the mean squared residual of every
         band, `(batch, 2, bands)`; for `framewise` the mean outer product of the residual of a

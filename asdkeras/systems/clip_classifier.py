@@ -1,4 +1,4 @@
-"""Systems that learn to tell classes of whole clips apart, and are scored by their embeddings."""
+"""Systems that learn to tell classes of whole clips apart, and score clips by their embeddings."""
 
 import abc
 import dataclasses
@@ -19,7 +19,7 @@ from asdkeras.systems.system import RunContext, System, TrainingLog
 
 
 class ClassifierConfig(Protocol):
-    """What the config of a paper has at least."""
+    """The fields that the config of every such paper has."""
 
     @property
     def clip_length(self) -> int: ...
@@ -31,11 +31,7 @@ class ClassifierConfig(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class ClipClassifierModels(Models):
-    """What the training of a classifier leaves.
-
-    Attributes:
-        networks: kept epoch -> the classifier after it.
-    """
+    """The classifiers after the kept epochs."""
 
     networks: dict[int, TrainedNetwork]
 
@@ -47,7 +43,7 @@ AnyModels = TypeVar("AnyModels", bound=ClipClassifierModels)
 class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyModels]):
     """One network for all machines, trained on waveforms that may be mixed.
 
-    A subclass says `classes`, `build` and `section_scorer`. By default clips are represented by
+    A subclass defines `classes`, `build` and `section_scorer`. By default clips are represented by
     the layer `network` of the classifier after the last epoch.
 
     Attributes:

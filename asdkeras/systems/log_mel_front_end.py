@@ -13,7 +13,7 @@ from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.systems.system import RunContext
 
 KEEP: Final = "start"
-"""The part of a longer clip that is heard."""
+"""The part of a longer clip that is used."""
 
 _CLIPS_AT_ONCE = 16
 
@@ -23,7 +23,7 @@ class LogMelFrontEnd(Checked):
     """Lengths are in samples.
 
     Attributes:
-        clip_length: how much of a clip is heard; 0 for the longest training clip.
+        clip_length: how much of a clip is used; 0 for the longest training clip.
         pad_mode: what lies beyond the ends of a clip; the released code has what its
             version of librosa does, `reflect` in 2020 and 2021 and `constant`, zeros, since.
         floor_by: `addition` adds the floor to the power, as in 2020, `maximum` takes the
@@ -42,14 +42,11 @@ class LogMelFrontEnd(Checked):
 def heard_length(
     front_end: Any, clips: ClipSet, context: RunContext, key: str = "front_end"
 ) -> int:
-    """Samples of every clip that are heard, told where that is not all of it.
+    """Samples of every clip that are used, with a warning where that is not all of it.
 
     Args:
         front_end: `LogMelFrontEnd`, or another section of a recipe with a `clip_length`.
         key: that section.
-
-    Returns:
-        int.
     """
     length = front_end.clip_length or int(clips.lengths().max())
     all_lengths = clips.store.lengths[context.table.index.to_numpy()]
@@ -86,7 +83,7 @@ def stored_frames(
     """Length of the training clips in samples, and their frames, see `RunContext.store_frames`.
 
     Args:
-        num_frames: int, frames that the network needs, the key `where` of the recipe.
+        num_frames: frames that the network needs, the key `where` of the recipe.
 
     Raises:
         RecipeError: if clips have fewer frames.
@@ -98,11 +95,7 @@ def stored_frames(
 
 
 def require_frames(num_frames: int, front_end: Any, clip_length: int, where: str) -> None:
-    """Refuse clips with fewer frames than the network needs.
-
-    Raises:
-        RecipeError: naming the key `where` of the recipe.
-    """
+    """Raise a RecipeError if clips have fewer frames than the network needs, the key `where`."""
     num_heard = 1 + clip_length // front_end.hop_length
     if num_heard < num_frames:
         raise RecipeError(

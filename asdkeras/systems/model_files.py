@@ -1,4 +1,4 @@
-"""The record of what a training left: typed values in one file, networks in files of their own."""
+"""The record of a finished training: typed values in one file, networks in files of their own."""
 
 import dataclasses
 import functools
@@ -20,12 +20,7 @@ _RECORD = "record"
 
 
 class TrainedNetwork:
-    """A network that a training left, loaded when it is asked for.
-
-    Args:
-        path: its file.
-        model: the network, where it is in memory.
-    """
+    """A network of a finished training, loaded when it is asked for, unless it is in memory."""
 
     def __init__(self, path: Path, model: "keras.Model | None" = None) -> None:
         self.path = path
@@ -46,8 +41,7 @@ class Models:
     Fields are texts, numbers, arrays, `TrainedNetwork`, None, and tuples and dicts of these.
 
     Attributes:
-        clip_length: int, samples that the models take of a clip.
-        sample_rate_hz: of the waveforms.
+        clip_length: samples that the models take of a clip.
         keep: which part of a longer clip they take.
     """
 
@@ -65,11 +59,7 @@ def has_models(folder: Path) -> bool:
 
 
 def save_models(models: Models, folder: Path) -> None:
-    """Write the record into the folder of the task, whole or not at all.
-
-    Raises:
-        TypeError: if a field holds what a record cannot.
-    """
+    """Write the record into the folder of the task, whole or not at all."""
     arrays: dict[str, Any] = {}
     fields = (field.name for field in dataclasses.fields(models))
     record = {name: _plain(getattr(models, name), folder, arrays) for name in fields}

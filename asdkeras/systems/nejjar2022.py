@@ -49,14 +49,7 @@ from typing import Annotated, Literal
 import keras
 import pandas as pd
 
-from asdkeras.config import (
-    Checked,
-    Count,
-    Percentile,
-    at_least,
-    multiple_of,
-    require,
-)
+from asdkeras.config import Checked, Count, Percentile, at_least, multiple_of, require
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import has_lone_section
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors

@@ -1,4 +1,4 @@
-"""What a paper fills in, and what it is given: the border between systems and the runner."""
+"""The border between systems and the runner: what a paper fills in, and what it is given."""
 
 import abc
 import dataclasses
@@ -31,15 +31,14 @@ class System(abc.ABC, Generic[Config, AnyModels]):
     """One paper, configured. Knows no paths, no command line and no other paper.
 
     Attributes:
-        config: of the paper, checked.
         models_class: record of what training leaves.
         scope: what one trained model covers. A part is the development or the evaluation
             set, by the rules of the year.
-        batch_size: int, clips per batch when representing.
+        batch_size: clips per batch when representing.
         main_score: name of the score that is compared with the paper.
         decision_score: name of the score that the threshold is compared with.
         published_rows: score -> row of the published tables to compare it with.
-        label_free_settings: what of the recipe to take so that labels choose nothing.
+        label_free_settings: settings of the recipe by which labels choose nothing.
     """
 
     models_class: type[AnyModels]
@@ -67,15 +66,10 @@ class System(abc.ABC, Generic[Config, AnyModels]):
 
     @abc.abstractmethod
     def train(self, clips: ClipSet, context: "RunContext") -> AnyModels:
-        """All training phases of the paper.
-
-        Args:
-            clips: training clips of one unit of the scope.
-            context: what the runner does for the training.
-        """
+        """Train on the clips of one unit of the scope, in all phases of the paper."""
 
     def load(self, folder: Path) -> AnyModels:
-        """What an earlier `train` left in the folder of a task; reads no clip.
+        """The models that an earlier `train` left in the folder of a task; reads no clip.
 
         Raises:
             RecipeError: if there is no finished training in it.
@@ -110,8 +104,7 @@ class System(abc.ABC, Generic[Config, AnyModels]):
         """The scores of a unit that labels of test clips choose, where the recipe lets them.
 
         Args:
-            columns: scores of all sections of the unit.
-            table: its clip table.
+            columns: scores of all sections of the unit, whose clip table is `table`.
         """
         return Choice(columns)
 
@@ -131,7 +124,6 @@ class System(abc.ABC, Generic[Config, AnyModels]):
 
         Args:
             columns: scores; those of training clips are read.
-            table: clip table.
             score: column that decides; None takes `decision_score`.
             models: of the unit; None if the columns are those of an ensemble.
         """
@@ -143,15 +135,12 @@ AnySystem: TypeAlias = System[Any, Any]
 
 @dataclasses.dataclass(frozen=True)
 class NormalClips(Generic[AnyModels]):
-    """What the scorer of one section is fitted to: its training clips.
+    """The training clips of one section, to fit its scorer to.
 
     Attributes:
-        machine_type: of the section.
-        section: name.
-        table: clip table.
         arrays: name of a representation -> one row per clip.
-        positions: int `(clips,)`, places of these clips among all that `train` was given.
-        models: what training left.
+        positions: `(clips,)`, places of these clips among all that `train` was given.
+        models: the models that training left.
         seed: of the trial.
     """
 
@@ -164,23 +153,22 @@ class NormalClips(Generic[AnyModels]):
     seed: int
 
     def values(self, term: Term) -> Floats:
-        """What a term is of these clips, for instance to fit a scorer to."""
+        """The values of a term for these clips, for instance to fit a scorer to."""
         everyone = np.full(len(self.table), True)
         values: Floats = OfArrays(self.arrays, everyone, domains_of(self.table))(term)
         return values
 
 
 def domains_of(table: pd.DataFrame) -> NDArray[np.str_]:
-    """`source`, `target`, or empty where it is not known, text `(clips,)`."""
+    """Domains of clips, `(clips,)`: `source`, `target`, or empty where it is not known."""
     return table["domain"].fillna("").to_numpy(str)
 
 
 class Choice(NamedTuple):
-    """Scores of a unit after labels had their say.
+    """Scores of the clips of a unit, those chosen by labels among them.
 
     Attributes:
-        columns: scores of all clips.
-        notes: what a reader of the results should know, a line each.
+        notes: lines for the reader of the results.
         oracle: what labels of test clips chose, a line each; none if nothing. They mark every
             table of the run.
     """
@@ -192,12 +180,12 @@ class Choice(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-    """What `RunContext.fit` leaves.
+    """Result of `RunContext.fit`.
 
     Attributes:
         networks: kept epoch -> network.
         batch_values: recorded name -> its value after every training batch of the last
-            epoch, float64 `(steps_per_epoch,)`.
+            epoch, `(steps_per_epoch,)`.
     """
 
     networks: dict[int, TrainedNetwork]
@@ -206,7 +194,7 @@ class Fitted:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingLog:
-    """What a training writes down beside its losses.
+    """What a training records beside its losses.
 
     Attributes:
         watch: values of the model that go into `train.csv` and into the message if training
@@ -233,10 +221,10 @@ def learning_rate(model: keras.Model) -> dict[str, float]:
 
 
 class RunContext(Protocol):
-    """What the runner does for a system in training.
+    """The runner's services to a system in training.
 
     Attributes:
-        seed: int, of the trial; every random number of the task derives from it.
+        seed: of the trial; every random number of the task derives from it.
         table: clip table of all splits. A system trains on the training clips alone; it
             reads other rows only where its recipe asks for what released code does.
         all_training_clips: the training clips of the whole dataset, those of other machines
@@ -256,11 +244,8 @@ class RunContext(Protocol):
         finds them there when it goes on.
 
         Args:
-            front_end: from waveforms `(batch, clip_length)` to frames
-                `(batch, frames, bands)`.
-            clips: whose frames; row order of its table.
+            front_end: from waveforms `(batch, clip_length)` to frames `(batch, frames, bands)`.
             keep: which part of a longer clip is used.
-            batch_size: int, clips.
         """
         ...
 
@@ -281,11 +266,9 @@ class RunContext(Protocol):
             build: returns the compiled model; called only if there is no checkpoint.
             batches: first epoch -> endless dataset from that epoch on; not called if all
                 epochs are done.
-            epochs: int.
-            steps_per_epoch: int, batches. Where the optimizer accumulates gradients, a
-                multiple of the batches per update.
+            steps_per_epoch: batches. Where the optimizer accumulates gradients, a multiple of the
+                batches per update.
             keep_epochs: epochs after which the model is kept; the last one always is.
-            log: what is written down beside the losses.
             phase: name of a training before the last one, whose files lie in a folder of
                 that name inside the folder of the task. Phases that are done are not
                 repeated: their models are loaded.
@@ -328,13 +311,10 @@ class Ensemble:
     """A variant that trains nothing: it combines the scores of other variants' runs.
 
     With one member and a `main_score` of the combination it is that member's run with another
-    of its columns as the main score.
+    of its columns as the main score. `thresholds` and `published_rows` are as in `System`.
 
     Attributes:
         members: variant -> machine types whose clips it scores; None means all.
-        combination: how the scores of a clip become one.
-        thresholds: as in `System`, of the combined columns.
-        published_rows: as in `System`.
         weights: variant -> machine type -> weight, from 0 on; 1 where there is none.
         pools_trials: whether every trial of every member takes part in one result. Else
             trial k of the ensemble is made of trial k of the members.

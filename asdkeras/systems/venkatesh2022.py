@@ -96,8 +96,6 @@ _ANP_WEIGHTS = {  # Table 4; the other system has the rest.
     "slider": 0.30,
     "valve": 0.20,
 }
-
-
 _RATES = Constraint(
     "must have a number above 0 for each machine type",
     lambda rates: all(_is_number(rate) and rate > 0 for rate in rates.values()),
@@ -208,7 +206,7 @@ class Venkatesh2022(System[Config, Embedders]):
 
 
 def fallback(config: Config, table: pd.DataFrame) -> str:
-    """What does without that which clips do not have.
+    """The variant for clips without what the configured one learns from.
 
     Without a second section there is nothing to classify: the attentive neural process. Without
     attributes, or for `adversarial` without both domains, a classifier of sections alone.
@@ -279,15 +277,12 @@ def _ensemble(config: Config) -> Ensemble:
 
 
 def _ensemble_weights(config: Config) -> dict[str, dict[str, float]]:
-    """Member -> machine type -> weight."""
     of_anp = {
         machine: weight if config.ensemble_weight == "paper" else _EQUAL
         for machine, weight in _ANP_WEIGHTS.items()
     }
-    return {
-        **{
-            variant: {machine: 1.0 - of_anp[machine] for machine in machines}
-            for variant, machines in _MSL.items()
-        },
-        "anp_boot": of_anp,
+    of_others = {
+        variant: {machine: 1.0 - of_anp[machine] for machine in machines}
+        for variant, machines in _MSL.items()
     }
+    return {**of_others, "anp_boot": of_anp}

@@ -159,7 +159,6 @@ class Config(Checked):
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Names of the auxiliary tasks."""
         return _HEADS[self.variant.rpartition("_s")[0]]
 
     @property
@@ -194,8 +193,8 @@ class TwoHeadModels(ClipClassifierModels):
     """What training leaves.
 
     Attributes:
-        sections: int `(training clips,)`, class of each clip by section.
-        attributes: int `(training clips,)`, class by attributes.
+        sections: `(training clips,)`, class of each clip by section.
+        attributes: `(training clips,)`, class by attributes.
         section_centers: kept epoch -> `(sections, num_subclusters, dim)`, of unit length.
         attribute_centers: likewise of the attributes; empty without that head.
     """
@@ -365,7 +364,6 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
         )
 
     def _mixtures(self, normal: NormalClips[TwoHeadModels], epoch: int) -> SectionMixtures:
-        """The mixtures of one section after one epoch."""
         config, models = self.config, normal.models
         label = int(models.sections[normal.positions[0]])
         embeddings = normal.values(_embedding(epoch))

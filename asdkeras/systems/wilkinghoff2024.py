@@ -173,13 +173,13 @@ class Config(Checked):
 
     @property
     def subspace_dim(self) -> int:
-        """Centers per class of AdaProj (paper: J); a variant of Figure 2 says its own."""
+        """Centers per class of AdaProj (paper: J); a variant of Figure 2 has its own."""
         _, is_of_figure_2, number = self.variant.partition("adaproj_j")
         return int(number) if is_of_figure_2 else self.subspace_dimension
 
     @property
     def block_norm(self) -> Literal["shortcut", "residual"]:
-        """`first_block_norm`, unless the variant says it."""
+        """`first_block_norm`, unless the variant has its own."""
         return "residual" if self.variant == "corrected" else self.first_block_norm
 
 
@@ -339,9 +339,7 @@ class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
         return ThresholdRule("section", "percentile", self.config.threshold_percentile)
 
 
-def _linear(
-    config: Config, num_classes: int
-) -> Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]:
+def _linear(config: Config, num_classes: int) -> Head:
     """The linear classifier beside compactness, on the embedding that compactness reads."""
     dense = keras.layers.Dense(
         num_classes,

@@ -23,11 +23,7 @@ from asdkeras.systems.system import Fitted, RunContext, TrainingLog
 
 @dataclasses.dataclass(frozen=True)
 class WindowModels(Models):
-    """What the training of a baseline leaves.
-
-    Attributes:
-        network: from windows, or vectors of their values, to what it learned.
-    """
+    """The network of a baseline, from windows, or vectors of their values."""
 
     network: TrainedNetwork
 
@@ -45,10 +41,8 @@ def train_on_windows(
 
     Args:
         settings: has `epochs` and `batch_size`.
-        windows: of the training clips.
-        holdout: `Holdout`; what is held out is measured and selects nothing.
-        labels: `Labels` of the clips; None for an autoencoder.
-        build: returns the compiled network.
+        holdout: windows that are measured and select nothing.
+        labels: of the clips; None for an autoencoder.
         record: see `TrainingLog`.
     """
     num_training = num_training_windows(windows, holdout)

@@ -53,7 +53,7 @@ def autoencoder(learning_rate, encoder=None):
 
 
 def train(folder, reach=lambda moment: None):
-    """Both phases in a folder; `reach` hears of every moment."""
+    """Both phases in a folder; `reach` is called with the name of every moment."""
     folder.mkdir(exist_ok=True)
     make_repeatable(0)
     waveform = keras.Input((CLIP_LENGTH,))
@@ -101,7 +101,7 @@ def train(folder, reach=lambda moment: None):
 
 
 def watch(reach):
-    """Tell of every step, and of every file of a training once it is written."""
+    """Call `reach` after every step, and after every file of a training."""
     stage = training.stage
 
     @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """The autoencoder of Kuroyanagi 2021: what it learns from, what it hides, and who scores what."""
 
 import contextlib
-import dataclasses
 import functools
 from pathlib import Path
 
@@ -557,42 +556,6 @@ def test_the_pass_over_training_clips_shows_progress_and_is_not_repeated(tmp_pat
     assert "errors of training clips" not in capsys.readouterr().err
     for name in ("gaussian_means", "gaussian_covariances", "own_positions", "own_scores"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
-
-
-@pytest.mark.usefixtures("echo")
-def test_a_stopped_training_ends_in_the_numbers_of_one_that_was_not(tmp_path):
-    """Masks, dropout, batches and the optimizer go on where they stood."""
-    settings = small(steps=4)
-
-    def weights_after(folder, is_stopped=False):
-        make_repeatable(0)
-        folder.mkdir(exist_ok=True)
-        with task(folder, TABLE) as context:
-            fit = context.fit
-
-            def stopped(log, **options):
-                def stopping(model):
-                    if int(model.optimizer.iterations) == 4:
-                        raise KeyboardInterrupt
-                    return log.watch(model)
-
-                return fit(log=dataclasses.replace(log, watch=stopping), **options)
-
-            if is_stopped:
-                context.fit = stopped
-            models = system_of(settings).train(TRAINING, context)
-        return models.network.model.get_layer("autoencoder").get_weights()
-
-    whole = weights_after(tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        weights_after(tmp_path / "stopped", is_stopped=True)
-    resumed = weights_after(tmp_path / "stopped")
-
-    assert len(whole) == len(resumed) > 0
-    for ours, theirs in zip(resumed, whole, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    log = pd.read_csv(tmp_path / "stopped" / "train.csv")
-    assert log["epoch"].tolist() == [1, 2]
 
 
 # What is refused.

@@ -700,22 +700,6 @@ def test_training_ends_in_one_array_per_clip_and_loaded_models_give_the_same(tmp
     )
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("shallow")
-def test_a_training_stopped_between_its_phases_ends_in_the_same_weights(tmp_path):
-    def weights():
-        make_repeatable(0)
-        with task(tmp_path, TABLE, 0, EVERYTHING) as context:
-            models = system_of(small()).train(TRAINING, context)
-        return {name: each.model.get_weights() for name, each in models.networks.items()}
-
-    whole = weights()
-    (tmp_path / "weights.keras").unlink()
-    resumed = weights()
-
-    np.testing.assert_equal(resumed, whole)
-
-
 # What is refused.
 
 

@@ -583,42 +583,6 @@ def trained(config, folder, context=None):
         return nejjar2022.create(config).train(TRAINING, context)
 
 
-def interrupting(context, after):
-    """Stops a context's fits after so many epochs of both phases together."""
-    seen = iter(range(after))
-    fit = context.fit
-
-    def interrupted(*args, log, **asked):
-        def count(model):
-            if next(seen, None) is None:
-                raise KeyboardInterrupt
-            return log.watch(model)
-
-        return fit(*args, log=dataclasses.replace(log, watch=count), **asked)
-
-    context.fit = interrupted
-    return context
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("shallow")
-@pytest.mark.parametrize(("variant", "after"), [("vicreg", 1), ("dgmix", 3)])
-def test_a_training_stopped_in_either_phase_ends_as_one_that_was_not(tmp_path, variant, after):
-    config = small(variant, pretraining={"accumulation_steps": 2})
-    whole = trained(config, folder(tmp_path, "whole"))
-    cut = folder(tmp_path, "cut")
-
-    with pytest.raises(KeyboardInterrupt):
-        trained(config, cut, interrupting(task(cut, TABLE), after))
-    resumed = trained(config, cut)
-
-    assert len(whole.encoders) == 2
-    for name, expected in whole.encoders.items():
-        ours = resumed.encoders[name].model.get_weights()
-        for first, second in zip(ours, expected.model.get_weights(), strict=True):
-            np.testing.assert_array_equal(first, second)
-
-
 def folder(path, name):
     made = path / name
     made.mkdir()

@@ -248,26 +248,6 @@ def test_the_score_of_a_clip_is_the_mean_of_its_windows():
     assert "reconstruction" in scores.notes[0]
 
 
-@pytest.mark.slow
-def test_an_interrupted_training_ends_with_the_same_bytes(clips, tmp_path):
-    def weights_after(folder, *epochs):
-        make_repeatable(0)
-        folder.mkdir(exist_ok=True)
-        for count in epochs:
-            with task(folder, clips.table) as context:
-                system_of(epochs=count).train(training_of(clips), context)
-        model = keras.saving.load_model(folder / "weights.keras")
-        return model.get_weights(), model.optimizer.variables
-
-    whole = weights_after(tmp_path / "whole", 3)
-    resumed = weights_after(tmp_path / "resumed", 1, 3)
-
-    for part, other in zip(whole, resumed, strict=True):
-        assert len(part) == len(other) > 30
-        for value, again in zip(part, other, strict=True):
-            assert np.array(value).tobytes() == np.array(again).tobytes()
-
-
 def tonal(generator, added=0.0):
     """Noise with a tone of 1 kHz, and another of 3 kHz."""
     seconds = np.arange(CLIP_LENGTH) / RATE_HZ

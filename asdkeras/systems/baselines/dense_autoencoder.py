@@ -46,14 +46,7 @@ class DenseAutoencoder(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class TrainedOnVectors:
-    """A trained network, and what it was trained on.
-
-    Attributes:
-        models: record of the training.
-        windows: of the training clips, as vectors.
-        holdout: which of them were held out.
-        batch_values: as in `Fitted`.
-    """
+    """A trained network, the vectors of its training clips, and the errors of its last batches."""
 
     models: WindowModels
     windows: Windows
@@ -108,8 +101,8 @@ def train(
     """Train on all vectors of all clips.
 
     Args:
-        record_batches: bool, whether the mean squared error of each batch of the last epoch is
-            wanted, as the optimizer saw it; then it is in `batch_values`, named `RECORDED`.
+        record_batches: whether `batch_values` holds, as `RECORDED`, the mean squared error of each
+            batch of the last epoch, as the optimizer saw it.
 
     Raises:
         RecipeError: if clips have fewer frames than a vector.
@@ -135,14 +128,9 @@ def train(
 def residuals(
     trained_network: keras.Model, frames: keras.KerasTensor, num_frames: int
 ) -> keras.KerasTensor:
-    """What the network cannot reconstruct of every vector of a clip.
+    """Input minus reconstruction of every vector of a clip, in dB.
 
-    Args:
-        trained_network: model from vectors to vectors.
-        frames: Keras tensor `(batch, frames, bands)`.
-
-    Returns:
-        Keras tensor `(batch, vectors, num_frames, bands)`, input minus reconstruction in dB.
+    From frames `(batch, frames, bands)` to `(batch, vectors, num_frames, bands)`.
     """
     windows = FrameWindows(num_frames)(frames)
     vectors = ops.reshape(windows, (-1, num_frames * frames.shape[-1]))
@@ -159,14 +147,7 @@ def squared_errors(
 
 
 def compiled(config: DenseAutoencoder, dimension: int, record_batches: bool = False) -> keras.Model:
-    """The network, ready for training.
-
-    Args:
-        record_batches: bool, whether the error of single batches is logged.
-
-    Returns:
-        model from `(batch, dimension)` to as many values.
-    """
+    """The network from `(batch, dimension)` to as many values, ready for training."""
     vectors = keras.Input((dimension,), name="vectors")
     model = keras.Model(vectors, baseline_autoencoder(vectors))
     model.compile(

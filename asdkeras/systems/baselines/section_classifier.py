@@ -33,7 +33,7 @@ class SectionClassifier(Checked):
 
     Attributes:
         width: of the network (Keras: alpha).
-        num_frames: frames of a window.
+        num_frames: of a window.
         training_hop: frames from window to window in training, and of the training clips
             that a threshold is fitted to.
         test_hop: the same of test clips.
@@ -41,7 +41,7 @@ class SectionClassifier(Checked):
             the last section. They are measured and select nothing.
         score: `log_odds` is log((1 - p) / p) of the clip's own section; `released_2021` has
             the bracket where the code of 2021 has it, log((1 - p) - log p).
-        threshold_score: which of both a threshold is fitted to; `scored` is the one that is
+        threshold_score: the score that a threshold is fitted to; `scored` is the one that is
             compared with it.
     """
 
@@ -59,11 +59,7 @@ class SectionClassifier(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class SectionClassifierModels(WindowModels):
-    """What training leaves.
-
-    Attributes:
-        sections: names, in the order of the posteriors.
-    """
+    """The network, and names of the sections in the order of its posteriors."""
 
     sections: tuple[str, ...]
 
@@ -171,15 +167,7 @@ def _require_sections(table: pd.DataFrame) -> None:
 
 
 def compiled(config: SectionClassifier, shape: tuple[int, ...], num_sections: int) -> keras.Model:
-    """The network, ready for training.
-
-    Args:
-        shape: frames and bands of a window.
-        num_sections: int, at least 2.
-
-    Returns:
-        model from windows `(batch, frames, bands)` to posteriors `(batch, num_sections)`.
-    """
+    """The network from windows, of a shape `(frames, bands)`, to posteriors, ready for training."""
     windows = keras.Input(shape, name="windows")
     model = keras.Model(windows, baseline_mobilenet_v2(windows, num_sections, config.width))
     model.compile(keras.optimizers.Adam(config.learning_rate), "categorical_crossentropy")

@@ -19,17 +19,8 @@ from asdkeras.errors import DataError, RecipeError
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, Term, by_domain, representation, smallest
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.kuroyanagi.classifier_models import (
-    scoring_model,
-    targets_of,
-    training_model,
-)
-from asdkeras.systems.kuroyanagi.config_sections import (
-    Adaptation,
-    Augmented,
-    Classifier,
-    domain_thresholds,
-)
+from asdkeras.systems.kuroyanagi.classifier_models import scoring_model, targets_of, training_model
+from asdkeras.systems.kuroyanagi.config_sections import Adaptation, Classifier, domain_thresholds
 from asdkeras.systems.kuroyanagi.log_mel import PAD_MODE, require_frames
 from asdkeras.systems.log_mel_front_end import KEEP, heard_length
 from asdkeras.systems.model_files import Models, TrainedNetwork
@@ -53,8 +44,7 @@ class Classifiers(Models):
     Attributes:
         networks: `source` -> the classifier of the source domain and, if the section has target
             clips, `target` -> the one tuned to them.
-        mean: float, by which waveforms are normalized.
-        deviation: float, likewise.
+        mean: of the samples, by which waveforms are normalized, as by `deviation`.
     """
 
     networks: dict[str, TrainedNetwork]
@@ -69,8 +59,7 @@ class OutlierClassifierSystem(System[Any, Classifiers]):
     their weighted sum. Distances are divided so that those of the training clips of the section
     lie in 0 to 1. Of a clip whose domain is unknown the smaller scores of both models count.
 
-    Args:
-        config: has `variant` and `threshold_percentile`.
+    The config has `variant` and `threshold_percentile`.
     """
 
     models_class = Classifiers
@@ -162,7 +151,9 @@ def train(settings: Classifier, clips: ClipSet, context: RunContext) -> Classifi
     outlier_clips = OutlierClips(
         everything, clip_length, KEEP, of_clips[:, 0], of_clips[:, 1], crop
     )
-    augmentation = _augmentation(settings.augmentation)
+    augmented, augmentation = settings.augmentation, None
+    if augmented.noise_probability > 0.0 or augmented.volume_probability > 0.0:
+        augmentation = Augmentation(**dataclasses.asdict(augmented))
 
     def batches(schedule: Schedule, target_slots: TargetSlots | None = None) -> Any:
         made = outlier_batches(
@@ -190,7 +181,7 @@ def train(settings: Classifier, clips: ClipSet, context: RunContext) -> Classifi
 def _roles(
     settings: Classifier, own: pd.DataFrame, everything: pd.DataFrame
 ) -> Iterator[NDArray[np.intp]]:
-    """Positions among all training clips: of the section, by domain, and of what is not it."""
+    """Positions among all training clips: of the section, by domain, and of the negatives."""
     is_source, is_target = source_and_target(everything)
     is_own = everything.index.isin(own.index)
     machine_type, section = own["machine_type"].iloc[0], own["section"].iloc[0]
@@ -241,7 +232,6 @@ def _trained(
     Args:
         rounds: has `steps` and `steps_per_save`.
         batches: `Schedule` in steps -> batches for the model.
-        before: `TrainedNetwork` with the weights to start from, or None.
         phase: see `RunContext.fit`.
     """
     steps, per_round = rounds.steps, rounds.steps_per_save
@@ -264,12 +254,6 @@ def _trained(
         phase=phase,
     )
     return fitted.networks[steps // per_round]
-
-
-def _augmentation(settings: Augmented) -> Augmentation | None:
-    if settings.noise_probability == settings.volume_probability == 0.0:
-        return None
-    return Augmentation(**dataclasses.asdict(settings))
 
 
 def _range(distances: Floats) -> tuple[float, float]:

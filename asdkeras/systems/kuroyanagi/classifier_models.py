@@ -95,11 +95,7 @@ def scoring_model(
     mean: float,
     deviation: float,
 ) -> keras.Model:
-    """What a trained classifier says of whole clips.
-
-    Args:
-        mean: float, by which waveforms are normalized.
-        deviation: float, likewise.
+    """The answers of a trained classifier for whole clips, normalized by `mean` and `deviation`.
 
     Returns:
         model from waveforms `(batch, clip_length)` to means over the windows of a clip:

@@ -1,4 +1,4 @@
-"""What a recipe says of the autoencoder, of the classifier and of their ensembles."""
+"""The sections of the recipe: of the autoencoder, of the classifier and of their ensembles."""
 
 import dataclasses
 from typing import Annotated, Any, Literal
@@ -60,10 +60,10 @@ class ConformerAutoencoder(Checked):
     """A conformer autoencoder of the clips of a machine type, and the scorer behind it.
 
     Attributes:
-        clip_length: samples of a clip that are heard; 0 for the longest training clip.
+        clip_length: samples of a clip that are used; 0 for the longest training clip.
         floor: least magnitude of a mel band.
         num_copies: of a clip at inference, each with masks of its own.
-        copy_pooling: how the errors of the copies become one.
+        copy_pooling: how the errors of the copies are pooled.
         num_blocks: conformer blocks of the encoder, and of the decoder.
         width: channels.
         steps: updates.
@@ -72,7 +72,7 @@ class ConformerAutoencoder(Checked):
         held_out_fraction: of the source clips of each section, for the scorer.
         reg_covar: added to variances of the scorer.
         target_reg_covar: the same in the target domain, which has three clips.
-        time_pooling: how the scores of the frames become one.
+        time_pooling: how the scores of the frames are pooled.
     """
 
     clip_length: NaturalNumber
@@ -171,14 +171,14 @@ class Classifier(Checked):
     """A classifier that tells one section from everything else.
 
     Attributes:
-        clip_length: samples of a clip that are heard; 0 for the longest training clip.
+        clip_length: samples of a clip that are used; 0 for the longest training clip.
         floor: least magnitude of a mel band.
-        num_frames: that the network hears at once.
+        num_frames: of the network's input.
         num_windows: of so many frames that a clip is scored by.
         normalization: by whose mean and deviation a waveform is normalized: those of the
             training clips of its own machine type, or of the machine type of the section.
-        negatives: other clips that are heard: `all`, or those of the `same_dataset`, ToyADMOS
-            or MIMII, by the name of the machine type.
+        negatives: other clips in training: `all`, or those of the `same_dataset`, ToyADMOS or
+            MIMII, by the name of the machine type.
         width: channels of the first convolution of a ResNet; not read by EfficientNet.
         dropout: before the last layer.
         batch_size: half of it are clips of the section.
@@ -225,10 +225,9 @@ class Classifier(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class Together:
-    """How scores of several models become one.
+    """How scores of several models are combined.
 
     Attributes:
-        combine: the method.
         normalize: by which training clips each member's scores get mean 0 and variance 1.
         normalize_on: `test` takes the test clips instead; a score then depends on the others.
         choice: `oracle` lets the labels of development test clips choose how many and which
@@ -252,7 +251,7 @@ def changed(settings: Any, changes: Any, where: str) -> Any:
     Args:
         settings: `ConformerAutoencoder` or `Classifier`.
         changes: name of a field, of a section behind a dot, -> its value.
-        where: which entry of the recipe says so.
+        where: the entry of the recipe with the changes.
 
     Raises:
         ValueError: if there is no such field or its value is not good.

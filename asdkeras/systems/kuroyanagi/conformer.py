@@ -1,4 +1,4 @@
-"""The first approach: a conformer rebuilds clips that are partly hidden from it."""
+"""The first approach: a conformer rebuilds clips of which a part is hidden."""
 
 import dataclasses
 import functools
@@ -35,13 +35,7 @@ from asdkeras.systems.kuroyanagi.gaussian_fits import POOLINGS, Gaussian, fit_ga
 from asdkeras.systems.kuroyanagi.log_mel import SOURCE, TARGET, log_mel, require_frames
 from asdkeras.systems.log_mel_front_end import KEEP, heard_length
 from asdkeras.systems.model_files import Models, TrainedNetwork
-from asdkeras.systems.system import (
-    NormalClips,
-    RunContext,
-    System,
-    TrainingLog,
-    learning_rate,
-)
+from asdkeras.systems.system import NormalClips, RunContext, System, TrainingLog, learning_rate
 
 ERROR = "absolute_error"
 _DOMAINS = 2
@@ -50,7 +44,7 @@ _POOL = {"mean": ops.mean, "maximum": ops.max, "median": ops.median}
 
 
 def answer_of(settings: ConformerAutoencoder) -> str:
-    """The column that is the score."""
+    """Name of the main score."""
     return f"gaussian_{settings.time_pooling}"
 
 
@@ -59,17 +53,16 @@ class Conformer(Models):
     """What training leaves.
 
     Attributes:
-        network: the autoencoder behind what hides a part of its input.
+        network: the autoencoder behind the layers that hide a part of its input.
         sections: names, in the order of their numbers in the network.
-        mean: float64 `(bands,)`, by which frames are standardized.
-        variance: likewise.
-        gaussian_means: float64 `(sections * 2, bands)`, of the errors of each section in the
-            source domain and in the target domain.
-        gaussian_covariances: float64 `(sections * 2, bands, bands)`.
-        own_positions: int `(fitted clips,)`, training clips that a Gaussian was fitted to.
-        own_scores: float64 `(fitted clips, 3)`, their scores by the other clips of their
-            Gaussian, in each pooling over time.
-        seed: int, of the masks at inference.
+        mean: `(bands,)`, by which frames are standardized, with `variance`.
+        gaussian_means: `(sections * 2, bands)`, of the errors of each section in the source
+            domain and in the target domain.
+        gaussian_covariances: `(sections * 2, bands, bands)`.
+        own_positions: `(fitted clips,)`, training clips that a Gaussian was fitted to.
+        own_scores: `(fitted clips, 3)`, their scores by the other clips of their Gaussian, in
+            each pooling over time.
+        seed: of the masks at inference.
     """
 
     network: TrainedNetwork
@@ -92,13 +85,12 @@ class Conformer(Models):
 class ConformerSystem(System[Any, Conformer]):
     """A conformer autoencoder per machine type, scored by Gaussians of its errors.
 
-    Its scores are what the Gaussian of the section and domain says, `gaussian_<pooling>` over
+    Its scores are those by the Gaussian of the section and domain, `gaussian_<pooling>` over
     time, and `absolute_error`, the mean of the errors. Of a clip whose domain is unknown the
     smaller score of both domains counts; a training clip that a Gaussian was fitted to is scored
     by the other clips of that Gaussian.
 
-    Args:
-        config: has `variant` and `threshold_percentile`.
+    The config has `variant` and `threshold_percentile`.
     """
 
     models_class = Conformer
@@ -151,9 +143,9 @@ class ConformerSystem(System[Any, Conformer]):
         )
 
     def represent(self, models: Conformer) -> dict[str, keras.Model]:
-        """`scores`, what each Gaussian says in each pooling; the mean `error`; `embedding`.
+        """Scores by each Gaussian in each pooling, the mean error, and the mean error of each band.
 
-        `(clips, sections * 2, 3)`, `(clips,)` and, the mean error of each band,
+        `scores` are `(clips, sections * 2, 3)`, `error` is `(clips,)`, `embedding` is
         `(clips, bands)`.
         """
         front_end = _front_end(self.settings, models.clip_length, models.sample_rate_hz)
@@ -195,7 +187,6 @@ class ConformerSystem(System[Any, Conformer]):
 def _front_end(
     settings: ConformerAutoencoder, clip_length: int, sample_rate_hz: int
 ) -> keras.Model:
-    """Model from waveforms to frames."""
     waveform = keras.Input((clip_length,), name="waveform")
     return keras.Model(waveform, log_mel(waveform, settings, sample_rate_hz))
 
@@ -216,7 +207,7 @@ def _trained_network(
     names: Sequence[str],
     context: RunContext,
 ) -> TrainedNetwork:
-    """The network behind what hides a part of its input; the clips are those of the frames."""
+    """The network of `training_model`, trained on frames of the clips."""
     sections = _indices(names, clips.table)
     rounds = settings.steps // settings.steps_per_save
     shape = (frames.num_frames, frames.num_bands)
@@ -249,13 +240,9 @@ def _trained_network(
 def training_model(
     settings: ConformerAutoencoder, shape: tuple[int, int], num_sections: int
 ) -> keras.Model:
-    """The network behind what hides a part of its input, ready for training.
+    """The network behind layers that hide a part of its input, ready for training.
 
-    Args:
-        shape: frames and bands of a clip.
-
-    Returns:
-        model from `frames`, standardized, and `section` to the frames rebuilt.
+    From `frames`, standardized, of a shape `(frames, bands)`, and `section` to the frames rebuilt.
     """
     inputs = {
         "frames": keras.Input(shape, name="frames"),
@@ -303,7 +290,7 @@ def _error_model(
     trained: keras.Model,
     seed: int,
 ) -> keras.Model:
-    """From `waveform` and `section` to what the network rebuilds wrongly of masked copies.
+    """From `waveform` and `section` to the errors of the network on masked copies.
 
     Absolute errors against the clean frames, pooled over the copies: `(batch, frames, bands)`.
     """
@@ -338,11 +325,7 @@ def _score_model(errors: keras.Model, gaussians: list[Gaussian]) -> keras.Model:
 
 
 def _indices(names: Sequence[str], table: pd.DataFrame) -> NDArray[np.int32]:
-    """Which of the sections each clip is of, int32 `(clips,)`.
-
-    Raises:
-        DataError: if a clip is of none.
-    """
+    """Numbers of the clips' sections, `(clips,)`; a DataError if a clip is of none of them."""
     indices = pd.Index(names).get_indexer(pd.Index(table["section"])).astype("int32")
     if (indices < 0).any():
         clip = table.iloc[int(np.argmin(indices))]

@@ -26,27 +26,19 @@ _CLIPS_AT_ONCE = 8
 
 
 class Gaussian(NamedTuple):
-    """Of the errors of frames.
-
-    Attributes:
-        mean: float64 `(bands,)`.
-        covariance: float64 `(bands, bands)`.
-    """
+    """Mean `(bands,)` and covariance `(bands, bands)` of the errors of frames."""
 
     mean: Floats
     covariance: Floats
 
 
 def held_out(fraction: float, table: pd.DataFrame, seed: int) -> NDArray[np.bool_]:
-    """Which training clips the network does not learn from: some of each section.
+    """Whether the network does not learn from a training clip, `(clips,)`: some of each section.
 
     Args:
         fraction: of the source clips of a section, rounded, at least one clip; none where a
             section has one clip.
         table: clip table of the training clips.
-
-    Returns:
-        bool `(clips,)`.
     """
     is_source, _ = source_and_target(table)
     chosen = np.full(len(table), False)
@@ -74,16 +66,16 @@ def fit_gaussians(
     without clips has the Gaussian of the other one.
 
     Args:
-        is_held_out: bool `(clips,)`.
-        sections: int `(clips,)`, from 0 on, none left out.
+        is_held_out: `(clips,)`.
+        sections: `(clips,)`, from 0 on, none left out.
         errors: model of `waveform` and `section` to errors `(batch, frames, bands)`.
 
     Returns:
         `gaussian_means` and `gaussian_covariances`, of the sections in turn, first of the source
-        domain and then of the target domain; `own_positions`, int `(fitted clips,)`, which
-        training clips they were fitted to; `own_scores`, float64 `(fitted clips, 3)`, what the
-        Gaussian of the section and domain says of them, fitted to the others alone, pooled over
-        time in the order of `POOLINGS`.
+        domain and then of the target domain; `own_positions`, `(fitted clips,)`, training clips
+        they were fitted to; `own_scores`, `(fitted clips, 3)`, scores of these clips by the
+        Gaussian of their section and domain, fitted to the others alone, pooled over time in the
+        order of `POOLINGS`.
     """
     groups = _groups(settings, clips.table, is_held_out, sections)
     positions = np.concatenate([rows for of_section in groups for rows, _ in of_section.values()])
@@ -133,7 +125,7 @@ def _errors_of(
     sections: NDArray[np.int32],
     context: RunContext,
 ) -> NDArray[np.float32]:
-    """Errors of some clips, float32 `(clips, frames, bands)`."""
+    """Errors of some clips, `(clips, frames, bands)`."""
     # In one go: a model is traced anew for every size of a batch.
     part = dataclasses.replace(clips, table=clips.table.iloc[positions])
     clip_length = model.input["waveform"].shape[1]
@@ -148,7 +140,7 @@ def _errors_of(
 
 
 def _scores_by_the_others(gaussian: FrameGaussian, errors: NDArray[np.float32]) -> Floats:
-    """What a Gaussian says of its own clips, each left out of it; float64 `(clips, 3)`."""
+    """Scores of the clips of a Gaussian, each left out of it, `(clips, 3)`."""
     scores = []
     for one in np.split(errors, len(errors)):
         others = gaussian.without(one) if len(errors) > 1 else gaussian

@@ -19,15 +19,11 @@ def log_mel(
     *,
     centered: bool = True,
 ) -> keras.KerasTensor:
-    """Decimal logarithms of the magnitudes in mel bands.
+    """Decimal logarithms of the magnitudes in mel bands, `(batch, frames, bands)`.
 
     Args:
-        waveform: KerasTensor `(batch, samples)`.
-        settings: `ConformerAutoencoder` or `Classifier`.
-        centered: bool, whether frames are centered on the hops, the clip mirrored at its ends.
-
-    Returns:
-        KerasTensor `(batch, frames, bands)`.
+        waveform: `(batch, samples)`.
+        centered: whether frames are centered on the hops, the clip mirrored at its ends.
     """
     decibels = LogMelMagnitudes(
         sample_rate_hz,
@@ -44,11 +40,7 @@ def log_mel(
 def require_frames(
     num_frames: int, settings: ConformerAutoencoder | Classifier, clip_length: int, key: str
 ) -> None:
-    """Refuse clips with fewer frames than are needed.
-
-    Raises:
-        RecipeError: naming the section `key` of the recipe.
-    """
+    """Raise a RecipeError if clips have too few frames for the section `key` of the recipe."""
     num_heard = 1 + clip_length // settings.hop_length
     if num_heard < num_frames or clip_length <= settings.window_length // 2:
         raise RecipeError(

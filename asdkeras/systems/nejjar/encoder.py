@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import keras
 from keras import ops
 
+from asdkeras.batches.mixup import between
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.layers.spec_augment import SpecAugment
 from asdkeras.losses.mixed_divergence import MixedDivergence
@@ -19,14 +20,11 @@ if TYPE_CHECKING:
 
 
 def encoder_of(config: "Config", moments: dict[str, Floats] | None = None) -> keras.Model:
-    """From a window of log-mel frames to its embedding.
+    """From a window of log-mel frames, `(batch, frames, bands)`, to its embedding, `(batch, 320)`.
 
     Args:
         moments: `mean` and `variance` of each band, `(bands,)`, by which windows are
             standardized; None leaves them in dB.
-
-    Returns:
-        model from `(batch, frames, bands)` to `(batch, 320)`.
     """
     windows = keras.Input((config.num_frames, config.front_end.num_mel_bins), name="windows")
     values = windows
@@ -40,14 +38,8 @@ def pretraining_model(
 ) -> keras.Model:
     """The encoder and its expander, ready for self-supervised training.
 
-    Each of its inputs passes by itself, so that batch normalization sees one at a time.
-
-    Args:
-        config: of the system, of variant `dgmix` or `vicreg`.
-
-    Returns:
-        model of the batches of `pair_batches` (`dgmix`) or of windows (`vicreg`), whose
-        losses are in it.
+    Its inputs are the batches of `pair_batches` (`dgmix`) or of windows (`vicreg`); each passes by
+    itself, so that batch normalization sees one at a time. The losses are in the model.
     """
     settings = config.pretraining
     embeddings = keras.Input(encoder.output_shape[1:])
@@ -60,7 +52,7 @@ def pretraining_model(
     if config.variant == "dgmix":
         inputs = _pair_inputs(encoder)
         first, second, mixed = (expand(encoder(inputs[name])) for name in _WINDOWS)
-        mixture = _mix(first, second, inputs["weight"])
+        mixture = between(first, second, inputs["weight"])
         model = keras.Model(inputs, loss(first, second, compared=(mixed, mixture)))
     else:
         window = keras.Input(encoder.input_shape[1:], name="window")
@@ -101,9 +93,8 @@ def _lars(settings: Pretraining, updates_per_epoch: int) -> LARS:
 def fine_tuning_model(config: "Config", encoder: keras.Model, num_classes: int) -> keras.Model:
     """The encoder and a classifier of sections, ready for training with mixed windows.
 
-    Returns:
-        model of the batches of `pair_batches` to the logits `section` of the mixed windows;
-        equation 1 on the encoder's output is in it.
+    From the batches of `pair_batches` to the logits `section` of the mixed windows; equation 1 on
+    the encoder's output is in the model.
     """
     settings = config.fine_tuning
     inputs = _pair_inputs(encoder)
@@ -112,7 +103,7 @@ def fine_tuning_model(config: "Config", encoder: keras.Model, num_classes: int) 
         weight=settings.consistency_weight,
         form=config.pretraining.form,
         name="consistent",
-    )(mixed, _mix(first, second, inputs["weight"]))
+    )(mixed, between(first, second, inputs["weight"]))
     logits = section_logits(mixed, num_classes)
     model = keras.Model(inputs, {"section": logits, "consistency": consistent})
     model.compile(
@@ -132,12 +123,6 @@ _WINDOWS = ("first", "second", "mixed")
 def _pair_inputs(encoder: keras.Model) -> dict[str, keras.KerasTensor]:
     inputs = {name: keras.Input(encoder.input_shape[1:], name=name) for name in _WINDOWS}
     return {**inputs, "weight": keras.Input((1,), name="weight")}
-
-
-def _mix(
-    first: keras.KerasTensor, second: keras.KerasTensor, weight: keras.KerasTensor
-) -> keras.KerasTensor:
-    return weight * first + (1.0 - weight) * second
 
 
 def clip_embedding(config: "Config", encoder: keras.Model, front_end: keras.Model) -> keras.Model:

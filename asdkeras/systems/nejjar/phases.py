@@ -1,4 +1,4 @@
-"""What a recipe says of the two phases of training."""
+"""The sections of the recipe for the two phases of training."""
 
 import dataclasses
 from typing import Annotated, Literal
@@ -35,8 +35,7 @@ class Pretraining(Checked):
         batch_size: windows, or pairs of them, per update of the weights.
         accumulation_steps: parts that a batch comes in, one after the other, where memory is
             short; 1 for whole batches. Gradients are the mean of those of the parts, and
-            what is measured over a batch, variances, covariances and normalization, is
-            measured over a part.
+            variances, covariances and normalization are measured over a part.
         learning_rate: reached after `warmup_epochs`, from 0 on.
         end_learning_rate: that of the end, along a cosine.
         trust_coefficient: of LARS.
@@ -71,12 +70,7 @@ class Pretraining(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class Views(Checked):
-    """Masks of the two views that `vicreg` compares; see `SpecAugment`.
-
-    Attributes:
-        time_width: frames, of the widest mask.
-        band_width: mel bands, of the widest mask.
-    """
+    """Masks of the two views that `vicreg` compares, see `SpecAugment`; widths are the largest."""
 
     num_time_masks: NaturalNumber
     time_width: NaturalNumber
@@ -91,8 +85,7 @@ class FineTuning(Checked):
 
     Attributes:
         consistency_weight: of equation 1 on the encoder's output, beside the divergence.
-        pairing: which windows are mixed: `all` of the machine type, or those
-            `within_section`.
+        pairing: whether windows are mixed with `all` of the machine type or `within_section`.
     """
 
     epochs: Count

@@ -1,4 +1,4 @@
-"""Both phases of training, and what of them is kept: one embedding per clip."""
+"""Both phases of training, and the encoders that are kept."""
 
 import dataclasses
 import math
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import keras
-import pandas as pd
 
 from asdkeras.batches.pair_batches import pair_batches
 from asdkeras.batches.steps import Schedule, in_parts
@@ -45,8 +44,14 @@ def train(config: "Config", clips: ClipSet, context: RunContext) -> Encoders:
     Raises:
         RecipeError: if there is nothing to learn from, or too little for a batch or a window.
     """
-    num_sections = clips.table["section"].nunique()
-    _require_sections(config, clips.table, num_sections)
+    table = clips.table
+    num_sections = table["section"].nunique()
+    if config.variant == "no_pretraining" and num_sections < 2:
+        raise RecipeError(
+            f"{table['machine_type'].iloc[0]} has one section, {table['section'].iloc[0]}, and "
+            "without pre-training the network learns by telling sections apart. Take --variant "
+            "dgmix, or name several sections in a CSV file."
+        )
     clip_length, frames = stored_frames(
         config.front_end, clips, context, config.num_frames, "num_frames"
     )
@@ -61,31 +66,21 @@ def train(config: "Config", clips: ClipSet, context: RunContext) -> Encoders:
     if config.variant != "no_pretraining":
         encoders[PRETRAINED] = _pretrained(config, windows, new_encoder, context)
     if num_sections > 1:
-        labels = section_labels(clips.table)
+        labels = section_labels(table)
         before = encoders.get(PRETRAINED)
         encoders[EMBEDDING] = _fine_tuned(config, windows, new_encoder, labels, before, context)
     else:
         context.warn(
-            f"{clips.table['machine_type'].iloc[0]} has one section, so there is nothing to "
+            f"{table['machine_type'].iloc[0]} has one section, so there is nothing to "
             "fine-tune with: clips are scored by the embeddings of pre-training"
         )
         encoders = {EMBEDDING: encoders[PRETRAINED]}
     return Encoders(clip_length, clips.store.sample_rate_hz, KEEP, encoders)
 
 
-def _require_sections(config: "Config", table: pd.DataFrame, num_sections: int) -> None:
-    if config.variant == "no_pretraining" and num_sections < 2:
-        raise RecipeError(
-            f"{table['machine_type'].iloc[0]} has one section, {table['section'].iloc[0]}, and "
-            "without pre-training the network learns by telling sections apart. Take --variant "
-            "dgmix, or name several sections in a CSV file."
-        )
-
-
 def _pretrained(
     config: "Config", windows: Windows, new_encoder: Callable[[], keras.Model], context: RunContext
 ) -> TrainedNetwork:
-    """The model after self-supervised training."""
     settings = config.pretraining
     updates = len(windows) // settings.batch_size
     if updates < 1:

@@ -1,6 +1,6 @@
 """The attentive neural process as anomaly detector, the row ANP-Boot of Venkatesh et al. 2022.
 
-The paper names the method and no more. What is here is put together from the abstract and
+The paper names the method and no more. This is put together from the abstract and
 claims of patent US11978476B2 (Wichern, Chakrabarty, Wang, Le Roux), the released code of
 attentive neural processes (github.com/deepmind/neural-processes, commit aca7e38) and
 decisions of ours; what "Boot" means is one of them.
@@ -110,12 +110,7 @@ class AttentiveNeuralProcess(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class Process(Models):
-    """What training leaves.
-
-    Attributes:
-        network: the attentive neural process, see `compiled`.
-        seed: int, of the contexts that `boot` draws.
-    """
+    """The attentive neural process, see `compiled`, and the seed of the contexts of `boot`."""
 
     network: TrainedNetwork
     seed: int
@@ -204,14 +199,13 @@ def _front_end(config: AttentiveNeuralProcess, clip_length: int) -> LogMelFrontE
 
 
 def compiled(config: AttentiveNeuralProcess, mean: Floats, variance: Floats) -> keras.Model:
-    """The network, ready for training; its loss is in it.
+    """The network of the batches of `context_batches`, ready for training.
+
+    Its output is the loss of each window, which is in the model.
 
     Args:
-        mean: float `(bands,)`, in dB.
-        variance: float `(bands,)`, in dB squared.
-
-    Returns:
-        model of the batches of `context_batches`; its output is the loss of each window.
+        mean: `(bands,)`, in dB.
+        variance: `(bands,)`, in dB squared.
     """
     shape = (config.num_frames, config.num_mel_bins)
     inputs = {
@@ -241,7 +235,7 @@ def clip_scores(
     Args:
         network: trained, as `compiled` makes it.
         log_mel: model from waveform to frames `(batch, frames, bands)` in dB.
-        seed: int, of the contexts that the first pass of `boot` draws.
+        seed: of the contexts that the first pass of `boot` draws.
     """
     windows = FrameWindows(config.num_frames, config.test_hop)(
         network.get_layer("standardized")(log_mel.output)
@@ -259,10 +253,10 @@ def clip_scores(
 def _boot_score(
     network: keras.Model, window: keras.KerasTensor, first_context: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """What the best predicted points leave unexplained of the others.
+    """Mean score of the other points, predicted from those that are predicted best.
 
-    The sheet seeds the first context by file and window. A model that hears waveforms knows
-    no file, so it is drawn from the trial's seed and the number of the window alone.
+    The sheet seeds the first context by file and window. A model of waveforms knows no file, so
+    it is drawn from the trial's seed and the number of the window alone.
     """
     points = WindowPoints()(window)
     num_context = first_context.shape[1]

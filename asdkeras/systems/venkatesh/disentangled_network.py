@@ -12,7 +12,7 @@ from asdkeras.losses.arc_face import ArcFace, ArcFaceCrossEntropy
 from asdkeras.networks.chunk_embeddings import chunk_embeddings
 from asdkeras.networks.mobile_face_net import linear_embedding, mobile_face_net
 from asdkeras.scorers.terms import Floats
-from asdkeras.systems.venkatesh.spectrogram import centered_spectrogram, spectrogram, waveform_input
+from asdkeras.systems.venkatesh.spectrogram import centered_spectrogram, spectrogram
 from asdkeras.systems.venkatesh.tasks import DOMAIN, SECTIONS, ClassifierTask, Tasks
 
 if TYPE_CHECKING:
@@ -26,24 +26,17 @@ _MEAN_OVER_KNOWN = "mean_with_sample_weight"
 def classifier(config: "Config", tasks: Tasks, learning_rate: float) -> keras.Model:
     """The network with its classifiers, ready for training.
 
-    Each loss is the mean over the clips of the batch whose class is known, 0 if there are
-    none; the losses add up.
-
-    Returns:
-        model from the waveform of one chunk `(batch, chunk_length)` to logits by task.
+    From the waveform of one chunk, `(batch, chunk_length)`, to logits by task. Each loss is the
+    mean over the clips of the batch whose class is known, 0 if there are none; the losses add up.
     """
     front_end = config.front_end
-    waveform = waveform_input(front_end.chunk_length)
+    waveform = keras.Input((front_end.chunk_length,), name="waveform")
     network = _network(config, tasks)
     embeddings = dict(zip(tasks.embeddings, network(spectrogram(front_end, waveform)), strict=True))
-    logits, losses = {}, {}
-    for task in tasks.tasks:
-        embedding = embeddings[task.embedding]
-        logits[task.name] = _logits(config, task, embedding)
-        losses[task.name] = _loss(config, task)
+    logits = {task.name: _logits(config, task, embeddings[task.embedding]) for task in tasks.tasks}
     model = keras.Model(waveform, logits)
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=config.adam_epsilon)
-    model.compile(optimizer, losses)
+    model.compile(optimizer, {task.name: _loss(config, task) for task in tasks.tasks})
     return model
 
 
@@ -79,11 +72,10 @@ def _loss(config: "Config", task: ClassifierTask) -> keras.losses.Loss:
 
 
 def clip_embedder(config: "Config", models: "Embedders", epoch: int) -> keras.Model:
-    """Model from whole clips to what they are scored by.
+    """Model from whole clips, `(batch, clip_length)`, to one vector each, `(batch, dim)`.
 
-    Returns:
-        model from waveforms `(batch, clip_length)` to `(batch, dim)`: all embeddings, and
-        behind them the views of `views`, merged over the chunks of each clip.
+    The vector has all embeddings and behind them the views of `views`, merged over the chunks of
+    the clip.
     """
     front_end = config.front_end
     trained = models.networks[epoch].model
@@ -95,7 +87,7 @@ def clip_embedder(config: "Config", models: "Embedders", epoch: int) -> keras.Mo
         reader.set_weights([basis])
     joined = list(parts.values())
     output = joined[0] if len(joined) == 1 else ops.concatenate(joined, axis=-1)
-    waveform = waveform_input(models.clip_length)
+    waveform = keras.Input((models.clip_length,), name="waveform")
     chunks = chunk_embeddings(
         keras.Model(network.inputs, output),
         centered_spectrogram(front_end, waveform),
@@ -109,7 +101,7 @@ def clip_embedder(config: "Config", models: "Embedders", epoch: int) -> keras.Mo
 def views(
     readers: Iterable[tuple[str, str, str]], trained: keras.Model
 ) -> dict[str, tuple[str, Floats]]:
-    """What each classifier sees of an embedding that several of them share.
+    """The view that each classifier has of an embedding that several of them share.
 
     The part of it that is not orthogonal to every weight of the classifier, in coordinates of
     an orthonormal basis: the rest changes none of its logits.

@@ -1,4 +1,4 @@
-"""Training of the networks, and what of it is kept: one array of embeddings per clip."""
+"""Training of the networks, and the record of them."""
 
 import dataclasses
 import itertools
@@ -27,9 +27,9 @@ class Embedders(Models):
     Attributes:
         networks: kept epoch -> the network with its classifiers.
         embeddings: name -> dimension of each embedding, in the order they are concatenated.
-        readers: name, group and embedding of each task, see `Task`.
+        readers: name, group and embedding of each task, see `ClassifierTask`.
         parts: name -> dimension of the embeddings, and behind them of the views of `views`.
-        merge: how the chunks of a clip become one, `mean` or `std`.
+        merge: how the chunks of a clip are merged, `mean` or `std`.
     """
 
     networks: dict[int, TrainedNetwork]

@@ -1,4 +1,4 @@
-"""Scores by the nearest training clip of the section, and what labels may choose of them."""
+"""Scores by the nearest training clip of the section, and those that labels may choose."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -77,10 +77,7 @@ def columns_of(
 
     Args:
         distances: name of a part -> term or column.
-        section_weight: float in [0, 1], of `weighted` (paper: w_S, w_A is the rest).
-
-    Returns:
-        name -> term or column.
+        section_weight: in [0, 1], of `weighted` (paper: w_S, w_A is the rest).
     """
     if config.variant == "disent_cat":
         rest = 1.0 - section_weight
@@ -113,12 +110,11 @@ def answer_of(config: "Config", variant: str) -> str:
 def with_labels(config: "Config", columns: pd.DataFrame, table: pd.DataFrame) -> Choice:
     """The scores that labels of development test clips choose, each by itself, beside the others.
 
+    Chosen scores have the ending `_oracle`.
+
     Args:
         columns: those of `section_scorer`.
         table: clip table of one machine type.
-
-    Returns:
-        `Choice`, in which what labels chose has the ending `_oracle`.
     """
     epochs = kept_epochs(config)
     machine_type = str(table["machine_type"].iloc[0])
@@ -153,7 +149,7 @@ def with_labels(config: "Config", columns: pd.DataFrame, table: pd.DataFrame) ->
 def _best(
     candidates: dict[tuple[int, float], pd.Series], table: pd.DataFrame
 ) -> tuple[int, float] | None:
-    """The key whose scores serve the labelled development clips best; None if there are none."""
+    """The key whose scores are best on the labelled development clips; None if there are none."""
     rules = rules_for(str(table["dataset"].iloc[0]))
     qualities = {key: development_score(table, each, rules) for key, each in candidates.items()}
     known = {key: quality for key, quality in qualities.items() if quality is not None}
@@ -161,7 +157,7 @@ def _best(
 
 
 def reasons(config: "Config") -> list[str]:
-    """What labels of test clips chose, a line each."""
+    """The choices by labels of test clips, a line each."""
     lines = []
     if config.checkpoint == "oracle":
         lines.append("the epoch of each machine type, by labels of its development test clips")

@@ -1,4 +1,4 @@
-"""The front end of the paper: magnitude spectrograms, heard in chunks of frames."""
+"""The front end of the paper: magnitude spectrograms, in chunks of frames."""
 
 import dataclasses
 from typing import Annotated, Literal
@@ -17,12 +17,12 @@ class ChunkSpectrogram(Checked):
     """Lengths are in samples.
 
     Attributes:
-        clip_length: how much of a clip is heard; 0 for the longest training clip.
+        clip_length: how much of a clip is used; 0 for the longest training clip.
         window_length: even; also the length of the transform.
         hop_length: frame t is centered on sample t * hop_length.
         pad_mode: what lies beyond the ends of a clip: `constant`, zeros, or `reflect`.
         log_magnitude: whether the network sees the natural logarithm of the magnitude.
-        chunk_frames: frames the network sees at once.
+        chunk_frames: frames of the network's input.
         test_hop: frames from chunk to chunk when clips are scored; in training, one random
             chunk of each clip is seen per epoch.
     """
@@ -37,23 +37,18 @@ class ChunkSpectrogram(Checked):
 
     @property
     def chunk_length(self) -> int:
-        """Samples that the frames of one chunk see."""
+        """Samples that the frames of one chunk cover."""
         return (self.chunk_frames - 1) * self.hop_length + self.window_length
 
     @property
     def num_bins(self) -> int:
-        """Of the spectrogram."""
         return self.window_length // 2 + 1
 
 
 def spectrogram(front_end: ChunkSpectrogram, waveforms: keras.KerasTensor) -> keras.KerasTensor:
-    """Magnitudes of the frames that lie within waveforms.
+    """Magnitudes of the frames within waveforms, `(batch, samples)`.
 
-    Args:
-        waveforms: Keras tensor `(batch, samples)`.
-
-    Returns:
-        Keras tensor `(batch, 1 + (samples - window_length) // hop_length, num_bins)`.
+    The result is `(batch, 1 + (samples - window_length) // hop_length, num_bins)`.
     """
     magnitudes = MagnitudeSpectrogram(front_end.window_length, front_end.hop_length)(waveforms)
     if not front_end.log_magnitude:
@@ -64,19 +59,10 @@ def spectrogram(front_end: ChunkSpectrogram, waveforms: keras.KerasTensor) -> ke
 def centered_spectrogram(
     front_end: ChunkSpectrogram, waveforms: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """The same of whole clips, whose frames are centered and see beyond the ends of a clip.
+    """The same of whole clips, whose frames are centered and reach beyond the ends of a clip.
 
-    Args:
-        waveforms: Keras tensor `(batch, samples)`.
-
-    Returns:
-        Keras tensor `(batch, 1 + samples // hop_length, num_bins)`.
+    The result is `(batch, 1 + samples // hop_length, num_bins)`.
     """
     half = front_end.window_length // 2
     padded = ops.pad(waveforms, [(0, 0), (half, half)], mode=front_end.pad_mode)
     return spectrogram(front_end, padded)
-
-
-def waveform_input(num_samples: int) -> keras.KerasTensor:
-    """`keras.Input` of waveforms."""
-    return keras.Input((num_samples,), name="waveform")

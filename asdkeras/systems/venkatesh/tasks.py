@@ -1,4 +1,4 @@
-"""What each variant learns: its embeddings, and the tasks that are read off them."""
+"""The embeddings and the tasks that each variant learns."""
 
 import dataclasses
 import re
@@ -26,8 +26,8 @@ class ClassifierTask:
 
     Attributes:
         name: of the classifier and its loss, such as `sections` or `attribute_vel`.
-        group: what a clip's score by this task is called, such as `section`; empty where
-            the embedding shall not know the task.
+        group: name of a clip's score by this task, such as `section`; empty where the embedding
+            shall not know the task.
         embedding: name of the embedding it reads.
         labels: classes of the training clips, -1 where unknown.
     """
@@ -40,7 +40,7 @@ class ClassifierTask:
 
 @dataclasses.dataclass(frozen=True)
 class Tasks:
-    """All that one network learns.
+    """Embeddings and tasks of one network.
 
     Attributes:
         embeddings: name -> dimension, in the order they are concatenated.
@@ -52,10 +52,7 @@ class Tasks:
 
 
 def tasks_of(config: "Config", clips: ClipSet) -> Tasks:
-    """What a variant learns on the training clips of one machine type.
-
-    Args:
-        config: has `variant`, `attributes`, `embedding_dim` and `mtl_embedding_dim`.
+    """The tasks of a variant on the training clips of one machine type.
 
     Raises:
         RecipeError: if there is nothing to tell apart.
@@ -72,7 +69,8 @@ def tasks_of(config: "Config", clips: ClipSet) -> Tasks:
         tasks.append(ClassifierTask(DOMAIN, "", shared, _domains(clips.table)))
     if variant in _NEED_ATTRIBUTES:
         for key, labels in _attributes(clips.table, config).items():
-            name = f"attribute_{_plain(key)}"
+            # Keras takes no other characters in a name.
+            name = "attribute_" + re.sub(r"[^A-Za-z0-9.-]", "_", key)
             of_key = {"mtl": shared, "disent_split": name}.get(variant, "attributes")
             embeddings.setdefault(of_key, config.embedding_dim)
             tasks.append(ClassifierTask(name, name, of_key, labels))
@@ -111,8 +109,3 @@ def _domains(table: pd.DataFrame) -> Labels:
             "clips apart, and there are none of one of them. Take --variant sec_softmax."
         )
     return Labels(_DOMAINS, indices.astype("int64"))
-
-
-def _plain(key: str) -> str:
-    """An attribute's key as Keras takes it in a name."""
-    return re.sub(r"[^A-Za-z0-9.-]", "_", key)
