@@ -59,6 +59,9 @@ class Member:
     def trial(self) -> TrialScores:
         return read_trial(self.folder)
 
+    def groups(self) -> pd.DataFrame | None:
+        return read_group_scores(self.folder)
+
     @property
     def described(self) -> str:
         choice = f":{self.choice}" if self.choice else ""
@@ -155,7 +158,7 @@ def _group_scores(members: Sequence[Member], table: pd.DataFrame) -> pd.DataFram
     is_alone = pd.concat(scored, axis=1).sum(axis=1) == 1
     groups: dict[str, pd.Series] = {}
     for member, has in zip(members, scored, strict=True):
-        part = read_group_scores(member.folder)
+        part = member.groups()
         if part is None:
             continue
         for name, scores in part.where(has & is_alone).dropna(axis=1, how="all").items():

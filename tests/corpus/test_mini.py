@@ -155,6 +155,7 @@ def test_numbers_begin_where_the_year_begins():
     assert "_0001_" in first[2024]
 
 
+@pytest.mark.slow
 def test_number_of_workers_and_vector_units_change_no_byte(corpora, tmp_path):
     features = np._core._multiarray_umath
     disabled = [n for n in features.__cpu_dispatch__ if features.__cpu_features__.get(n)]

@@ -90,6 +90,7 @@ def check_training(name, policy, **arguments):
     assert all(np.all(np.isfinite(weight)) for weight in model.get_weights())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_head_trains_in_half_precision(name):
     check_training(name, "mixed_float16")

@@ -176,6 +176,7 @@ def test_no_gradient_goes_through_the_fourier_transforms():
     assert not {"IRFFT", "FFT", "IFFT"} & set(kinds)
 
 
+@pytest.mark.slow
 def test_training_step_changes_every_weight_and_leaves_it_finite():
     model = network()
     model.compile("sgd", loss="mse")

@@ -1,0 +1,23 @@
+"""A few steps of training, which most tests of systems take, are done sooner without a graph."""
+
+import pytest
+
+# Trained with graphs by tests of all their recipes or from the command line, so not again here.
+_EAGER = {
+    "test_baseline2023",
+    "test_baseline_autoencoder",
+    "test_venkatesh2022",
+    "test_nejjar2022",
+    "test_kuroyanagi_classifier",
+}
+
+
+@pytest.fixture(autouse=True)
+def _few_steps_without_graphs(request):
+    if request.path.stem not in _EAGER:
+        yield
+        return
+    from tests.trained_runs import eager_steps
+
+    with eager_steps():
+        yield
