@@ -42,6 +42,7 @@ def test_every_layer_loss_and_optimizer_is_registered(each):
     assert keras.saving.get_registered_object(name) is each
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_in_a_fresh_process_by_that_import_alone(tmp_path):
     embedding, label = keras.Input((8,)), keras.Input((3,))
     model = keras.Model([embedding, label], AdaProj(3, 2)(embedding, label))
@@ -63,6 +64,7 @@ def test_a_saved_model_loads_in_a_fresh_process_by_that_import_alone(tmp_path):
     assert answer.stdout.splitlines()[-1] == "MixedCrossEntropy"
 
 
+@pytest.mark.slow
 def test_that_import_registers_all_that_any_module_registers():
     package = Path(asdkeras.keras_objects.__file__).parent
     found = {

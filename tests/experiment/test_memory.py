@@ -47,6 +47,7 @@ def test_a_system_that_tells_nothing_leaves_it_open(system):
     assert memory.free_mib() is None
 
 
+@pytest.mark.slow
 def test_memory_that_is_taken_is_seen_now_and_in_the_peak():
     now = memory.resident_mib(os.getpid())
     before = memory.peak_mib()

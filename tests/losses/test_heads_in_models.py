@@ -173,6 +173,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_saved_models_load_in_a_fresh_process_with_their_loss(tmp_path):
     inputs, labels = training_data()
     for name in HEADS:

@@ -293,6 +293,7 @@ def scored(tmp_path_factory):
     return score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "year", "result"),
     [
@@ -365,6 +366,7 @@ def read_result(path):
                     yield machine_type, line[0].split(" over ")[0], domain, heading, float(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "year", "machines", "num_figures"),
     [

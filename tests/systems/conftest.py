@@ -1,4 +1,4 @@
-"""A few steps of training, which most tests of systems take, are done sooner without a graph."""
+"""A few steps of training, as default tests of systems take, are done sooner without a graph."""
 
 import pytest
 
@@ -14,7 +14,7 @@ _EAGER = {
 
 @pytest.fixture(autouse=True)
 def _few_steps_without_graphs(request):
-    if request.path.stem not in _EAGER:
+    if request.path.stem not in _EAGER or request.node.get_closest_marker("slow"):
         yield
         return
     from tests.trained_runs import eager_steps

@@ -668,6 +668,7 @@ def test_equal_distances_of_training_clips_are_not_divided():
 # The whole of it.
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shallow")
 def test_training_ends_in_one_array_per_clip_and_loaded_models_give_the_same(tmp_path):
     make_repeatable(0)

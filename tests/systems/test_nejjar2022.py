@@ -589,6 +589,7 @@ def folder(path, name):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shallow")
 def test_the_log_of_each_phase_has_its_terms_and_the_learning_rate(tmp_path):
     system = nejjar2022.create(small())

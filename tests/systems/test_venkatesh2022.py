@@ -556,6 +556,7 @@ def test_msl_anp_weighs_both_halves(weight, of_fan):
 # The whole of it.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "checkpoint", "losses"),
     [

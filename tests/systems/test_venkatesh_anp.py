@@ -256,7 +256,8 @@ def tonal(generator, added=0.0):
     return (noise + tones).astype("float32")
 
 
-@pytest.mark.parametrize("score", ["boot", pytest.param("max", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("score", ["boot", "max"])
 def test_an_added_tone_raises_the_score(tmp_path, score):
     generator = np.random.default_rng(0)
     table = clip_table(

@@ -44,6 +44,7 @@ def classifier(config, variant, num_classes=4):
     return built.build(None, {"classes": num_classes, "compactness": num_classes}, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [*sorted(TABLE_1), "adaproj_j1", "corrected", "arcface"])
 def test_every_loss_trains_one_step_and_moves_its_network(short, variant):
     keras.utils.clear_session()
