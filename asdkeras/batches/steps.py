@@ -80,7 +80,7 @@ def endless_positions(candidates, schedule, stream=0):
     Args:
         candidates: int `(candidates,)`, at least one; positions of clips.
         schedule: `Schedule` in steps.
-        stream: int, tells apart orders with the same seed.
+        stream: int, number of an order among those with the same seed.
 
     Returns:
         `tf.data.Dataset` of (step, positions), int64; positions `(batch_size,)`.

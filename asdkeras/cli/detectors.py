@@ -116,7 +116,7 @@ def _add_stream_options(stream: argparse._ArgumentGroup) -> None:
         ("channels", count, "N", "of raw samples"),
         ("channel", index, "C", "the one to hear, from 0 (default: the mean of all)"),
         ("hop_s", float, "S", "seconds from one score to the next (default: half a window)"),
-        ("window_s", float, "S", "seconds that a score is for (default: as the detector hears)"),
+        ("window_s", float, "S", "seconds that a score is for (default: its clip length)"),
         ("gap_s", float, "S", gap),
     ):
         option = f"--{name.removesuffix('_s')}"

@@ -147,14 +147,14 @@ def _supplemental(
 ) -> Iterator[PlannedClip]:
     """Clips of 2025 that hold the machine alone, or the factory alone."""
     machine_type, index, section = place
-    hears = "noise" if machine_type in years.WITHHELD[year] else "machine"
+    contained = "noise" if machine_type in years.WITHHELD[year] else "machine"
     conditions = machine_model(machine_type).ATTRIBUTES[index]["source"]
     draws = Draws(seed, "gain", year, machine_type, section, "supplemental")
     length = _clip_length(year, machine_type, amount)
     for number in range(1, amount.supplemental + 1):
         attributes = conditions[number % len(conditions)]
-        scene = Scene(machine_type, section, attributes, -1, draws.uniform(), length, hears)
-        name = f"section_{section}_{hears}_{number:04d}_.wav"
+        scene = Scene(machine_type, section, attributes, -1, draws.uniform(), length, contained)
+        name = f"section_{section}_{contained}_{number:04d}_.wav"
         path = f"dev_data/{machine_type}/supplemental/{name}"
         yield PlannedClip(path, "supplemental", scene)
 

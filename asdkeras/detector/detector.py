@@ -347,14 +347,14 @@ class Detector:
             yield clip, name, waveform
 
     def _note_length(self, clip: str, num_samples: int, machine: Machine, said: set[str]) -> None:
-        """Say once of each machine that longer clips are not heard whole."""
+        """Say once of each machine that longer clips are not used whole."""
         if num_samples > machine.clip_length and machine.name not in said:
             said.add(machine.name)
             part = "first" if machine.keep == "start" else "last"
             seconds = f"{machine.clip_length / machine.sample_rate_hz:g} s"
             say(
-                f"note: of clips longer than {seconds}, such as {clip}, {machine.name} hears the "
-                f"{part} {seconds}; a stream is heard whole"
+                f"note: of clips longer than {seconds}, such as {clip}, {machine.name} uses the "
+                f"{part} {seconds}; a stream is used whole"
             )
 
     def _only(self, machine: str | None) -> str:

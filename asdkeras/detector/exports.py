@@ -98,7 +98,7 @@ def load_exported(path: str | os.PathLike[str], format: str) -> Graph:
         raise DataError(f"{path}: there is no such file")
     try:
         compute = FORMATS[format][1](path)
-    except AsdkerasError:
+    except (AsdkerasError, MemoryError):
         raise
     except Exception as error:  # Runtimes have no errors in common.
         raise DataError(f"{path}: cannot be read as {format} ({_first_line(error)})") from error

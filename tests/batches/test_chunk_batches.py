@@ -4,17 +4,12 @@ import dataclasses
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
-import soundfile
 from scipy import stats
 
 from asdkeras.batches.chunk_batches import Crop, chunk_batches
 from asdkeras.batches.steps import Schedule, own_errors
-from asdkeras.data.audio import AudioConfig
-from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
-from asdkeras.data.store import open_store
 from asdkeras.errors import DataError
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
 
@@ -126,20 +121,6 @@ def test_labels_belong_to_their_clips_and_weights_leave_out_what_is_unknown():
             assert one_hot.tolist() == [float(value == 0), float(value == 1)]
             assert weight == (0.0 if value == -1 else 1.0)
         assert weights["vel"].dtype == np.float32
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """Noise in the store: longer than 165 samples, as long, and shorter."""
-    folder = tmp_path_factory.mktemp("recorded")
-    random = np.random.default_rng(0)
-    for name, length in zip("abcd", (201, 165, 170, 90), strict=True):
-        noise = random.uniform(-0.5, 0.5, length)
-        soundfile.write(folder / f"{name}.wav", noise, 16000, subtype="PCM_16")
-    paths = [str(path) for path in sorted(folder.glob("*.wav"))]
-    table = pd.DataFrame({"path": paths, "machine_type": "fan"}, dtype="string")
-    store = open_store(table, AudioConfig(16000, 0, "refuse"), folder / "store")
-    return ClipSet(table.iloc[[2, 0, 3]], store)
 
 
 @pytest.mark.parametrize("pad_mode", ["constant", "reflect"])

@@ -4,18 +4,13 @@ import dataclasses
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
-import soundfile
 from scipy import stats
 
 from asdkeras.batches.chunk_batches import Crop
 from asdkeras.batches.outlier_batches import OutlierClips, TargetSlots, outlier_batches
 from asdkeras.batches.steps import Schedule, own_errors
 from asdkeras.batches.waveform_noise import Augmentation
-from asdkeras.data.audio import AudioConfig
-from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.store import open_store
 from asdkeras.errors import DataError
 from asdkeras.layers.log_mel_spectrogram import LogMelMagnitudes
 
@@ -307,20 +302,6 @@ def test_augmentation_changes_neither_clips_nor_places():
     louder = batches(augmentation=Augmentation(0.0, (5.0, 20.0), 1.0, (20.0, 20.0)))
     for (clean, _), (loud, _) in zip(batches(), louder, strict=True):
         np.testing.assert_allclose(loud, 10 * clean, rtol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """Noise in the store: longer than 165 samples, as long, and shorter."""
-    folder = tmp_path_factory.mktemp("recorded")
-    random = np.random.default_rng(0)
-    for name, length in zip("abcd", (201, 165, 170, 90), strict=True):
-        noise = random.uniform(-0.5, 0.5, length)
-        soundfile.write(folder / f"{name}.wav", noise, 16000, subtype="PCM_16")
-    paths = [str(path) for path in sorted(folder.glob("*.wav"))]
-    table = pd.DataFrame({"path": paths, "machine_type": "fan"}, dtype="string")
-    store = open_store(table, AudioConfig(16000, 0, "refuse"), folder / "store")
-    return ClipSet(table.iloc[[2, 0, 3]], store)
 
 
 @pytest.mark.parametrize("pad_mode", ["constant", "reflect"])

@@ -1,5 +1,6 @@
 """Every recipe is whole, every system has recipes, and the commands they state are valid."""
 
+import contextlib
 import re
 import shlex
 
@@ -12,6 +13,7 @@ from tests.recipes.tiny_runs import RECIPES, tiny_runs
 from tests.trained_runs import eager_steps
 
 YEARS = range(2020, 2026)  # Of mini corpora.
+ENDED_TO_END = (2021, 2022)  # The systems of these years have tests that train with graphs.
 
 
 def runs_of(year):
@@ -138,7 +140,7 @@ def test_every_mini_corpus_is_adopted_verified_and_evaluated(
 
     for tiny in runs_of(year):
         where = ["--data", f"mini{year}", "--runs", str(tmp_path / "runs")]
-        with eager_steps():
+        with eager_steps() if year in ENDED_TO_END else contextlib.nullcontext():
             assert cli.main(["eval", "--system", tiny.system, *tiny.options, *where]) == 0
 
         assert f"{tiny.system}, " in capsys.readouterr().out

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.slow
 SHORT = (
     *("front_end.num_mel_bins=32", "front_end.hop_length=256", "num_frames=32", "window_hop=4"),
     *("views.band_width=8", "views.time_width=8"),
-    *("pretraining.epochs=12", "pretraining.warmup_epochs=1", "pretraining.batch_size=64"),
-    *("pretraining.expander_dim=256", "pretraining.learning_rate=0.2"),
-    *("fine_tuning.epochs=3", "fine_tuning.batch_size=32", "fine_tuning.learning_rate=0.001"),
+    *("pretraining.epochs=17", "pretraining.warmup_epochs=1", "pretraining.batch_size=64"),
+    *("pretraining.expander_dim=256", "pretraining.learning_rate=0.25"),
+    *("fine_tuning.epochs=8", "fine_tuning.batch_size=32", "fine_tuning.learning_rate=0.001"),
 )
 
 
@@ -42,10 +42,10 @@ def test_both_phases_learn(run):
     first = pd.read_csv(run / "fan" / "seed0" / "pretraining" / "train.csv")
     second = pd.read_csv(run / "fan" / "seed0" / "train.csv")
 
-    assert first["epoch"].tolist() == list(range(1, 13))
+    assert first["epoch"].tolist() == list(range(1, 18))
     assert first["loss"].iloc[-1] < first["loss"].iloc[0]
     assert first["invariance"].iloc[-1] < 0.9 * first["invariance"].iloc[0]
-    assert first["learning_rate"].iloc[[0, -1]].to_numpy() == pytest.approx([0.2, 0.002])
+    assert first["learning_rate"].iloc[[0, -1]].to_numpy() == pytest.approx([0.25, 0.002])
     assert second["loss"].iloc[-1] < 0.5 * second["loss"].iloc[0]
 
 
@@ -58,7 +58,7 @@ def test_pretraining_changes_the_network_and_its_embeddings_do_not_collapse(run)
     after = model.get_layer("encoder").get_weights()
     for old, new in zip(before, after, strict=True):
         if old.ndim > 1:
-            assert np.abs(new - old).max() > 0.004 * np.abs(old).max()
+            assert np.abs(new - old).max() > 0.01 * np.abs(old).max()
     with np.load(run / "fan" / "seed0" / "representations.npz") as arrays:
         embeddings = arrays["clips/pretrained_embedding"]
     assert (embeddings.std(axis=0) > 1e-3).mean() > 0.9

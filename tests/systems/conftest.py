@@ -2,10 +2,9 @@
 
 import pytest
 
-# Trained with graphs by tests of all their recipes or from the command line, so not again here.
+# Trained with graphs by test_every_recipe (baseline2023) or their end-to-end tests, so not here.
 _EAGER = {
     "test_baseline2023",
-    "test_baseline_autoencoder",
     "test_venkatesh2022",
     "test_nejjar2022",
     "test_kuroyanagi_classifier",

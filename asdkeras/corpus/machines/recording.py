@@ -29,7 +29,7 @@ class Scene:
     fault: int  # Index into the faults of the machine, or -1 for none.
     gain: float  # Of the distance, from 0 (far) to 1 (near).
     length: int  # Samples.
-    hears: str = "all"  # Or only the "machine" or only the "noise" of the factory.
+    contains: str = "all"  # Or only the "machine" or only the "noise" of the factory.
 
 
 def machine_model(machine_type: str) -> ModuleType:
@@ -49,9 +49,9 @@ def record(scene: Scene, seed: int, identity: str) -> npt.NDArray[np.int16]:
     snr_db = machine_model(scene.machine_type).SNR_DB + clip.uniform(-1, 1) * _SNR_JITTER_DB
     snr_db += _NOISE_LEVELS_DB.get(attributes.get("n-lv", ""), 0.0)
     total = np.zeros(scene.length)
-    if scene.hears != "noise":
+    if scene.contains != "noise":
         total += _machine(scene, seed, clip, attributes)
-    if scene.hears != "machine":
+    if scene.contains != "machine":
         total += from_decibels(-snr_db) * _surroundings(scene, seed, clip, attributes)
     gain = _MACHINE_LEVEL * from_decibels((2 * scene.gain - 1) * _GAIN_DB)
     return np.clip(np.rint(total * (gain * 32768.0)), -32768, 32767).astype(np.int16)
