@@ -271,7 +271,12 @@ class Checked:
 
     def __post_init__(self) -> None:
         hints = _hints(typing.cast(Any, type(self)))
-        constraints = [(n, each) for n in hints for each in getattr(hints[n], "__metadata__", ())]
+        constraints = [
+            (name, each)
+            for name, hint in hints.items()
+            for each in getattr(hint, "__metadata__", ())
+            if isinstance(each, Constraint)
+        ]
         for name, constraint in sorted(constraints, key=lambda pair: isinstance(pair[1], Relation)):
             constraint.check(name, self)
         self.check()

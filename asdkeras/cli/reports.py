@@ -120,13 +120,21 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def add_list(commands: Commands) -> None:
     listing = commands.add_parser("list", help="the systems and their recipes")
+    listing.add_argument(
+        "system", nargs="?", help="whose readings of its paper to list: what is silent, or rebuilt"
+    )
     listing.set_defaults(handler=_list)
 
 
 def _list(arguments: argparse.Namespace) -> None:
     from asdkeras import systems
-    from asdkeras.experiment.recipe import recipes_of
+    from asdkeras.experiment.recipe import papers_recipe, recipes_of
+    from asdkeras.readings import as_markdown
 
+    if arguments.system:
+        config_class = systems.load(arguments.system).Config
+        print(as_markdown(config_class, papers_recipe(arguments.system)["config"]), end="")
+        return
     for name in systems.names():
         print(f"{name}: {systems.title(name)}")
         print(f"    recipes: {', '.join(recipes_of(name))}")

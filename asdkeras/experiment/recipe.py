@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from asdkeras import systems
 from asdkeras.config import build_config, did_you_mean, read_recipe, with_overrides
@@ -134,6 +134,12 @@ def find_recipe(system: str, dataset: str, name: str | None) -> Path:
 def recipes_of(system: str) -> dict[str, Path]:
     """Name -> file of the recipes that come with a system."""
     return {path.stem: path for path in sorted((_folder() / system).glob("*.yaml"))}
+
+
+def papers_recipe(system: str) -> dict[str, Any]:
+    """The content of the recipe with a paper's values: the first one of a year."""
+    known = recipes_of(system)
+    return read_recipe(next(known[name] for name in known if name.startswith("dcase")))
 
 
 def _recipe_for(dataset: str) -> str:

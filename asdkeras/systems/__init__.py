@@ -61,7 +61,12 @@ def variants(name: str) -> tuple[str, ...]:
     """The values of `variant` in a system's `Config`, read without importing Keras."""
     for node in ast.walk(_source(name)):
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "variant":
-            parts = ast.walk(node.annotation)
+            choices = next(
+                each
+                for each in ast.walk(node.annotation)
+                if isinstance(each, ast.Subscript) and ast.unparse(each.value) == "Literal"
+            )
+            parts = ast.walk(choices.slice)
             return tuple(str(each.value) for each in parts if isinstance(each, ast.Constant))
     return ()
 

@@ -35,7 +35,7 @@ Differs from the released code:
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
@@ -49,6 +49,7 @@ from asdkeras.config import Checked, Percentile
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
 from asdkeras.errors import DataError
+from asdkeras.readings import Reading
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.selective_mahalanobis import SelectiveMahalanobis
 from asdkeras.scorers.terms import Floats, computed, representation, scored
@@ -67,8 +68,22 @@ _COVARIANCES = ("covariance_source", "covariance_target")
 class Mahalanobis:
     """Forms of the distance, see `SelectiveMahalanobis`."""
 
-    covariance: Literal["released", "textbook"]
-    form: Literal["mean_residual", "framewise"]
+    covariance: Annotated[
+        Literal["released", "textbook"],
+        Reading(
+            "the covariance of residuals",
+            "`released` centers them per batch and divides by the number of vectors: five times "
+            "too large, which changes no ranking",
+        ),
+    ]
+    form: Annotated[
+        Literal["mean_residual", "framewise"],
+        Reading(
+            "the mean distance of all frames",
+            "`mean_residual` is the released code, from which every published figure comes; "
+            "`framewise` is the paper",
+        ),
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +94,14 @@ class Config(Checked):
     front_end: LogMelFrontEnd
     ae: DenseAutoencoder
     mahalanobis: Mahalanobis
-    threshold_data: Literal["batches", "clips"]
+    threshold_data: Annotated[
+        Literal["batches", "clips"],
+        Reading(
+            "a gamma distribution of training scores",
+            "`batches` is the released code: scores of training batches of shuffled vectors; "
+            "`clips` are the scores of training clips, as in the baselines before",
+        ),
+    ]
     threshold_percentile: Percentile
 
 

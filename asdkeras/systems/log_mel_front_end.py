@@ -1,7 +1,7 @@
 """The front end of all official baselines: log-mel frames of whole clips."""
 
 import dataclasses
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import keras
 
@@ -10,6 +10,7 @@ from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
 from asdkeras.errors import RecipeError
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
+from asdkeras.readings import Reading
 from asdkeras.systems.system import RunContext
 
 KEEP: Final = "start"
@@ -34,9 +35,15 @@ class LogMelFrontEnd(Checked):
     window_length: Count
     hop_length: Count
     num_mel_bins: Count
-    pad_mode: Literal["reflect", "constant"]
+    pad_mode: Annotated[
+        Literal["reflect", "constant"],
+        Reading("silent", "as the librosa of each baseline: `reflect` to 2021, `constant` since"),
+    ]
     floor: Positive
-    floor_by: Literal["maximum", "addition"]
+    floor_by: Annotated[
+        Literal["maximum", "addition"],
+        Reading("silent", "as the code of each baseline: `addition` in 2020, `maximum` since"),
+    ]
 
 
 def heard_length(

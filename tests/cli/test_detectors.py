@@ -85,7 +85,7 @@ def test_detect_takes_options_before_clips(detector, today, capsys):
         detect(file, "--machine", "pump", clip, "--lout")
     assert "unrecognized arguments" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
-        main(["list", "everything"])
+        main(["list", "baseline2020", "everything"])
 
 
 @pytest.mark.parametrize(("name", "code"), [("a", 0), ("b", 10)])

@@ -1,7 +1,7 @@
 """The autoencoder of the official baselines, trained on vectors of neighboring frames."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 from keras import ops
@@ -13,6 +13,7 @@ from asdkeras.data.frames import Windows
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.losses.batch_squared_error import BatchSquaredError
 from asdkeras.networks.baseline_autoencoder import baseline_autoencoder
+from asdkeras.readings import Reading
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, computed, representation
 from asdkeras.scorers.thresholds import ThresholdRule
@@ -41,7 +42,14 @@ class DenseAutoencoder(Checked):
     learning_rate: Positive
     adam_epsilon: Positive
     validation_fraction: Fraction
-    validation: Literal["last", "random"]
+    validation: Annotated[
+        Literal["last", "random"],
+        Reading(
+            "silent",
+            "`last` is Keras' `validation_split` in the code of 2020 to 2022, `random` the code of "
+            "2023; validation selects nothing, but its vectors are not learned from",
+        ),
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

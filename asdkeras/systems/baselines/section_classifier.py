@@ -1,7 +1,7 @@
 """The MobileNetV2 of the official baselines, which tells the sections of a machine type apart."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from asdkeras.data.labels import section_labels
 from asdkeras.errors import DataError
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.networks.baseline_mobilenet_v2 import baseline_mobilenet_v2
+from asdkeras.readings import Reading
 from asdkeras.scorers.section_posterior import Form, SectionPosterior
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, by_split, computed, representation, scored
@@ -53,8 +54,22 @@ class SectionClassifier(Checked):
     batch_size: Count
     learning_rate: Positive
     validation_fraction: Fraction
-    score: Literal["log_odds", "released_2021"]
-    threshold_score: Literal["scored", "log_odds", "released_2021"]
+    score: Annotated[
+        Literal["log_odds", "released_2021"],
+        Reading(
+            "log((1 - p) / p)",
+            "`log_odds` is the text of both years and the code of 2022, `released_2021` the code "
+            "of 2021, whose bracket stands elsewhere",
+        ),
+    ]
+    threshold_score: Annotated[
+        Literal["scored", "log_odds", "released_2021"],
+        Reading(
+            "the scores of training clips",
+            "`scored` is the score that is compared with the threshold; the code of 2022 takes "
+            "the other form for its threshold",
+        ),
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
