@@ -215,6 +215,7 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
     """
 
     models_class = TwoHeadModels
+    combines_variants = True
     main_score = "combined"
     decision_score = "decision"
     keep = "end"  # The reference keeps the last frames of a longer clip.

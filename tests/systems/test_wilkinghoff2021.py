@@ -73,7 +73,7 @@ def clip_table():
     rows = [("train", "source")] * 10 + [("train", "target")] * 3
     rows += [("test", "source"), ("test", "target"), ("test", pd.NA)]
     table = pd.DataFrame(rows, columns=["split", "domain"]).astype("string")
-    return table.assign(machine_type="fan", section="00")
+    return table.assign(dataset="mini2021", machine_type="fan", section="00")
 
 
 def test_thresholds_are_percentiles_per_section_and_domain(config):
