@@ -41,8 +41,6 @@ class ClassifierConfig(Protocol):
     def epochs(self) -> int: ...
     @property
     def batch_size(self) -> int: ...
-    @property
-    def expected_classes(self) -> Mapping[str, int]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +62,8 @@ class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyMode
 
     Attributes:
         keep: which part of a longer clip is used.
-        definitions: what classes are named for in `expected_classes` -> field of the config that
-            defines them, where there are several definitions.
+        definitions: name of classes -> field of the config that defines them, where there are
+            several definitions.
     """
 
     scope = "all"
@@ -93,9 +91,14 @@ class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyMode
     def classes(self, clips: ClipSet, context: RunContext) -> dict[str, Labels]:
         """Name of each auxiliary task -> classes of the training clips."""
 
-    @abc.abstractmethod
+    @property
+    def expected_classes(self) -> Mapping[str, int]:
+        """Name of classes -> their number in the paper, where the recipe knows it."""
+        return {}
+
     def num_classes(self, name: str, clips: ClipSet, context: RunContext) -> int:
-        """How many classes training clips have, of a name of `expected_classes`."""
+        """How many classes of a name in `expected_classes` the training clips have."""
+        return len(self.classes(clips, context)[name].classes)
 
     @abc.abstractmethod
     def build(
@@ -143,7 +146,7 @@ class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyMode
 
     def _warn_of_counts(self, clips: ClipSet, context: RunContext) -> None:
         """Warn of classes that are not as many as the recipe says that the paper has."""
-        for name, expected in self.config.expected_classes.items():
+        for name, expected in self.expected_classes.items():
             count = self.num_classes(name, clips, context)
             if count == expected:
                 continue

@@ -314,6 +314,10 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
         return tuple(sorted({*self.config.keep_epochs, self.config.epochs}))
 
     @property
+    def expected_classes(self) -> dict[str, int]:
+        return self.config.expected_classes
+
+    @property
     def mixup(self) -> Mixup:
         config = self.config
         return Mixup(config.mixup_on, config.mixup_probability, config.mixup_labels)
@@ -326,9 +330,9 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
         return {head: labels[head] for head in self.config.heads}
 
     def num_classes(self, name: str, clips: ClipSet, context: RunContext) -> int:
-        if name == "attributes":
+        if name == "attributes":  # Of one head, too, and there may be a single one.
             return num_attribute_classes(clips.table, self.config.attribute_label)
-        return len(section_labels(clips.table).classes)
+        return super().num_classes(name, clips, context)
 
     def warn_of_lengths(self, clips: ClipSet, context: RunContext) -> None:
         length = self.config.clip_length

@@ -289,6 +289,10 @@ class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
         return {"combined": row} if row in _TABLE_1 else {}
 
     @property
+    def expected_classes(self) -> dict[str, int]:
+        return self.config.expected_classes
+
+    @property
     def mixup(self) -> Mixup:
         return Mixup("waveform", self.config.mixup_probability, self.config.mixup_labels)
 
@@ -296,9 +300,6 @@ class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
         labels = self._labels(clips, context)
         has_two = self.config.variant == "ic_compactness_cce"
         return dict.fromkeys(("compactness", "classes") if has_two else ("classes",), labels)
-
-    def num_classes(self, name: str, clips: ClipSet, context: RunContext) -> int:
-        return len(self._labels(clips, context).classes)
 
     def _labels(self, clips: ClipSet, context: RunContext) -> Labels:
         """Classes of training clips; the reference has those of development test clips too."""
