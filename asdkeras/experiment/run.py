@@ -1,6 +1,7 @@
 """What fills the folder of a run: train, represent, score, each done once."""
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -194,6 +195,17 @@ def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
     return peak_mib()
 
 
+def training_seed(system: "AnySystem", variant: str, seed: int) -> int:
+    """What a training draws from: the seed of the trial, or one of its own for each variant.
+
+    See `System.combines_variants`. One of its own lies in 0..2**31 - 1.
+    """
+    if not system.combines_variants:
+        return seed
+    digest = hashlib.sha256(f"{seed} {variant}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
 def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, seed: int) -> None:
     """Train one unit, or load what is trained, and represent its clips."""
     from asdkeras.experiment.training import TaskContext, discard_passes, make_repeatable, represent
@@ -201,21 +213,22 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
 
     folder = run.folder.task(unit, seed)
     name = f"{run.recipe.variant} {unit} seed {seed}"
+    own_seed = training_seed(system, run.recipe.variant, seed)
     if run.folder.is_trained(folder):
         discard_passes(folder)
         models = system.load(folder)
     else:
         with recorded(run.folder.path, f"train {name}"):
             folder.mkdir(parents=True, exist_ok=True)
-            everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
-            training = ClipSet(table[table["split"] == "train"], run.store, seed)
-            make_repeatable(seed)
-            with TaskContext(folder, seed, table, f"train {name}", everything) as context:
+            everything = ClipSet(run.table[run.table["split"] == "train"], run.store, own_seed)
+            training = ClipSet(table[table["split"] == "train"], run.store, own_seed)
+            make_repeatable(own_seed)
+            with TaskContext(folder, own_seed, table, f"train {name}", everything) as context:
                 models = system.train(training, context)
                 save_models(models, folder)
-                run.folder.mark(folder, "TRAINED", warnings=context.warnings)
+                run.folder.mark(folder, "TRAINED", seed=own_seed, warnings=context.warnings)
     with recorded(run.folder.path, f"represent {unit} seed {seed}"):
-        clips = ClipSet(table, run.store, seed)
+        clips = ClipSet(table, run.store, own_seed)
         arrays = represent(system, models, clips, f"represent {name}")
         write_representations(folder, arrays)
     run.folder.mark(folder, "DONE")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from asdkeras.data.known_domains import with_known_domains
 from asdkeras.experiment.units import Unit
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import OfArrays
@@ -67,7 +68,11 @@ def score_unit(
     seed: int,
     on_section: Callable[[str], None] = lambda name: None,
 ) -> UnitScores:
-    """Fit the scorer of every section of a unit, score its clips and set thresholds."""
+    """Fit the scorer of every section of a unit, score its clips and set thresholds.
+
+    The domain of a test clip is used by scores and thresholds where the rules of its year give it;
+    `System.choose`, which goes by labels, gets the table with all that is known.
+    """
     columns: list[pd.DataFrame] = []
     groups: list[pd.DataFrame] = []
     scorers: list[SectionScorer] = []
@@ -86,7 +91,7 @@ def score_unit(
         scorers.append(scorer)
         on_section("_".join(section))
     choice = system.choose(pd.concat(columns).loc[table.index], table)
-    thresholds = system.thresholds(choice.columns, table, models=unit.models)
+    thresholds = system.thresholds(choice.columns, with_known_domains(table), models=unit.models)
     return UnitScores(
         choice.columns,
         pd.concat(groups).loc[table.index],

@@ -1,6 +1,7 @@
 """What the runner does around a system: which models there are, and what training leaves."""
 
 import dataclasses
+import json
 import shutil
 
 import keras
@@ -16,7 +17,7 @@ from asdkeras.experiment import open_run as opening
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training
 from asdkeras.experiment.open_run import open_finished, open_run
-from asdkeras.experiment.run import load_units, score, train
+from asdkeras.experiment.run import load_units, score, train, training_seed
 from asdkeras.experiment.units import units_of
 from asdkeras.score_files import read_metadata, read_trial
 from asdkeras.scorers.section_scorer import SectionScorer
@@ -183,6 +184,19 @@ def test_a_finished_training_leaves_no_frames(opened):
 
     assert system.computed == ["train", "moments", "build", "batches"]
     assert files_of(run) == DONE
+
+
+@pytest.mark.parametrize("combines", [False, True])
+def test_the_seed_a_training_drew_from_stands_in_its_record(opened, monkeypatch, combines):
+    system = Autoencoder("all")
+    monkeypatch.setattr(system, "combines_variants", combines, raising=False)
+
+    run = opened(system)
+    train(run)
+
+    record = json.loads((run.folder.task("all", 0) / "TRAINED").read_text())
+    assert record["seed"] == training_seed(system, run.recipe.variant, 0)
+    assert (record["seed"] == 0) != combines
 
 
 @pytest.mark.parametrize(
