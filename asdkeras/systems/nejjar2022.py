@@ -52,7 +52,12 @@ import pandas as pd
 from asdkeras.config import Checked, Count, Percentile, at_least, multiple_of, require
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import has_lone_section
-from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors
+from asdkeras.readings import Reading
+from asdkeras.scorers.nearest_neighbor import (
+    NearestNeighborScorer,
+    Neighbors,
+    require_neighbors,
+)
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule
@@ -87,6 +92,14 @@ class Config(Checked):
     pretraining: Pretraining
     views: Views
     fine_tuning: FineTuning
+    neighbors: Annotated[
+        Neighbors,
+        Reading(
+            '"the distance from the training embeddings" (Sec. 3.5)',
+            "`machine_type` compares a clip with all training clips of its machine type, `section` "
+            "with those of its section alone",
+        ),
+    ]
     threshold_percentile: Percentile
 
     def check(self) -> None:
@@ -111,7 +124,7 @@ def fallback(config: Config, table: pd.DataFrame) -> str:
 
 
 class Nejjar2022(System[Config, Encoders]):
-    """A network for each machine type, scored by the nearest training clip of the section.
+    """A network for each machine type, scored by the nearest of its training clips.
 
     Beside the main score, the same by the embeddings before the second phase.
     """
@@ -125,7 +138,7 @@ class Nejjar2022(System[Config, Encoders]):
         return {_NEAREST: self.config.variant}
 
     def train(self, clips: ClipSet, context: RunContext) -> Encoders:
-        require_neighbors(clips.table)
+        require_neighbors(clips.table, self.config.neighbors)
         return train(self.config, clips, context)
 
     def represent(self, models: Encoders) -> dict[str, keras.Model]:
@@ -136,9 +149,10 @@ class Nejjar2022(System[Config, Encoders]):
         }
 
     def section_scorer(self, normal: NormalClips[Encoders]) -> SectionScorer:
-        scores = {_NEAREST: _distance(normal, EMBEDDING)}
+        neighbors = self.config.neighbors
+        scores = {_NEAREST: _distance(normal, EMBEDDING, neighbors)}
         if PRETRAINED in normal.models.encoders:
-            scores[f"pretrained_{_NEAREST}"] = _distance(normal, PRETRAINED)
+            scores[f"pretrained_{_NEAREST}"] = _distance(normal, PRETRAINED, neighbors)
         return SectionScorer(scores, representation(EMBEDDING))
 
     @property
@@ -146,7 +160,11 @@ class Nejjar2022(System[Config, Encoders]):
         return ThresholdRule("model", "gamma_restarted", self.config.threshold_percentile)
 
 
-def _distance(normal: NormalClips[Encoders], name: str) -> Term:
+def _distance(normal: NormalClips[Encoders], name: str, neighbors: Neighbors) -> Term:
     embedding = representation(name)
-    scorer = NearestNeighborScorer("euclidean").fit(normal.values(embedding))
+    scorer = NearestNeighborScorer("euclidean")
+    if neighbors == "machine_type":
+        scorer.fit(normal.values_of_unit(embedding), normal.positions)
+    else:
+        scorer.fit(normal.values(embedding))
     return scored(scorer, embedding, leave_self_out=True)
