@@ -110,6 +110,9 @@ class Config(Checked):
             ("views.band_width", self.views.band_width, bands),
         ):
             require(width <= size, name, f"must not be above {size}, the size of a window", width)
+        warp, most = self.views.time_warp, (self.num_frames - 2) // 2
+        rule = f"must not be above {most}, which leaves windows a frame that can move"
+        require(warp <= most, "views.time_warp", rule, warp)
 
 
 def create(config: Config) -> AnySystem:

@@ -16,6 +16,7 @@ from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.training import make_repeatable
 from asdkeras.experiment.unit_scores import section_scorer, sections_of
 from asdkeras.experiment.units import Unit
+from asdkeras.layers.time_warp import TimeWarp
 from asdkeras.systems import nejjar2022
 from asdkeras.systems.log_mel_front_end import stored_frames
 from asdkeras.systems.model_files import TrainedNetwork, save_models
@@ -191,6 +192,8 @@ def test_vicreg_compares_two_views_that_hide_parts_of_the_same_window():
 
     assert float(unmasked) == 0.0
     assert float(masked) > 1e-4
+    (warp,) = (each for each in model.layers if isinstance(each, TimeWarp))
+    assert warp.width == 8
     augment = next(each for each in model.layers if "spec_augment" in each.name)
     widths = (augment.num_time_masks, augment.time_width, augment.num_band_masks)
     assert (*widths, augment.band_width, augment.fill) == (2, 8, 2, 8, "mean")
@@ -610,6 +613,29 @@ def test_each_variant_is_compared_with_its_row(variant):
 def test_values_that_cannot_be_are_refused_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
         small(**changes)
+
+
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize("width", [0, 8])
+def test_without_masks_views_differ_by_the_time_warp_alone(width):
+    keras.utils.set_random_seed(2)
+    config = small("vicreg", pretraining={"learning_rate": 1e-9, "end_learning_rate": 0.0})
+    views = dataclasses.replace(config.views, num_time_masks=0, num_band_masks=0, time_warp=width)
+    config = dataclasses.replace(config, views=views)
+    model = pretraining_model(config, encoder_of(config), 3)
+
+    invariance = model.train_on_batch(pairs()["first"], return_dict=True)["invariance"]
+
+    assert (float(invariance) > 1e-6) == (width > 0)
+
+
+def test_a_time_warp_is_not_wider_than_a_window_allows():
+    config = config_of()
+    widest = dataclasses.replace(config.views, time_warp=31)
+    dataclasses.replace(config, views=widest)
+
+    with pytest.raises(ValueError, match=r"views\.time_warp.*must not be above 31.*32"):
+        dataclasses.replace(config, views=dataclasses.replace(config.views, time_warp=32))
 
 
 def test_masks_are_not_wider_than_a_window():

@@ -70,8 +70,14 @@ class Pretraining(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class Views(Checked):
-    """Masks of the two views that `vicreg` compares, see `SpecAugment`; widths are the largest."""
+    """The two views that `vicreg` compares: a time warp, then masks.
 
+    Attributes:
+        time_warp: frames, see `TimeWarp`; 0 for none.
+        time_width: frames of the widest time mask, see `SpecAugment`, as for all below.
+    """
+
+    time_warp: NaturalNumber
     num_time_masks: NaturalNumber
     time_width: NaturalNumber
     num_band_masks: NaturalNumber
