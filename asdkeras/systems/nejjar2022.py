@@ -5,39 +5,41 @@ Paper: Nejjar, Meunier-Pion, Frusque, Fink, "DG-Mix: Domain Generalization for A
 Code: none of the authors is public. The loss and its optimizer are those of
     github.com/facebookresearch/vicreg, commit 4e12602, called the reference here.
 
-A network per machine type hears windows of two seconds of a log-mel spectrogram. First it learns
+A network per machine type takes windows of two seconds of a log-mel spectrogram. First it learns
 without labels: the embedding of two mixed windows shall be the mixture of their embeddings,
-while every dimension of the embedding varies and no two of them tell the same. Then it is tuned to
-tell the mixed sections of mixed windows. A clip is the mean of the embeddings of its windows, and
-its score the Euclidean distance to the nearest training clip of its section.
+while every dimension of the embedding varies and no two of them correlate. Then it is tuned to
+predict the mixed sections of mixed windows. A clip is the mean of the embeddings of its windows,
+and its score the Euclidean distance to the nearest training clip of its machine type.
 
-Variants: `dgmix`; `vicreg`, whose pre-training compares two views of a window that hide parts of
-it (SpecAugment); `no_pretraining`, which starts the second phase from random weights. The fourth
-row of the tables, the official MobileNetV2, is `baseline2022`.
+Variants: `dgmix`; `vicreg`, whose pre-training compares two views of a window, each warped in time
+with frames and bands hidden (SpecAugment); `no_pretraining`, which starts the second phase from
+random weights. The fourth row of the tables, the official MobileNetV2, is `baseline2022`.
 
 Differs from the paper:
-    - `pretraining.form: released`: the first term is the mean over the dimensions, where
-      equation 1 sums over them; the second is half the sum of both batches, with 1e-4
-      added to variances. The weights 25, 25, 1 come from the reference and fit its terms: the
-      printed first term is 1280 times as large. `printed` is the equations; equation 1 of
-      the second phase follows.
-    - `pretraining.expander: released`: the last of the three layers is linear without bias, as in
-      the reference. The paper normalizes and rectifies it (`printed`), which holds
-      embeddings above zero, against the term of variances.
+    - `pretraining.form` and `.expander: released`, for the weights 25, 25, 1 fit its terms: with
+      `printed` equation 1 is 1280 times as large, and embeddings above zero work against the
+      term of variances. Equation 1 of the second phase has the same form.
     - 32 windows of a clip follow from its frames; the printed formula gives 7.
+    - A pair may be a window and itself, or two of one clip, where the paper has "two different
+      samples": every window is once the first and once the second of a pair, by two independent
+      shuffles, and of 192,000 windows about one meets itself in an epoch.
 
 As in the paper, though the reference has it otherwise:
     - The learning rate of pre-training ends at 0.002, not at a thousandth of its peak.
 
-Where the paper is silent:
-    - Frames are those of the official baseline of 2022, in dB; `standardize` scales them.
-    - Both windows of a pair are drawn from all windows of the machine type, and each pair
-      has its own weight. `fine_tuning.pairing: within_section` mixes within sections.
+Where the paper is silent, beside the readings of `Config`:
+    - An epoch is all windows of all clips: 187 updates of pre-training, 18,700 in 100 epochs.
+    - Frames are those of the official baseline of 2022, in dB.
+    - Each pair has its own weight.
     - Each of the two or three inputs passes by itself, so batch normalization sees one
       at a time.
     - Batch normalization and ReLU6 follow the 4x2 convolution, nothing the last 1x1.
-    - Masks of the views: two of up to 16 frames, two of up to 24 bands, filled with the mean.
+    - Sizes of the views: a time warp of up to 8 frames, two masks of up to 16 frames, two of
+      up to 24 bands.
     - The second phase has 20 epochs, and equation 1 in it the weight 1.
+    - Figure 2 shows "the embeddings", by neither layer nor length: here `report --array
+      pretrained_embedding` maps the encoder's, a mean over the windows of each clip, and measures
+      how far they separate sections, domains and attributes. The paper has no such number.
     - Thresholds: the 90th percentile of a gamma distribution of greatest likelihood, fitted to
       the distances of all training clips of the machine type to their nearest other one.
     - A machine type of one section has no second phase; the embeddings of the first are scored.
@@ -79,15 +81,22 @@ class Config(Checked):
     Attributes:
         num_frames: of a window.
         window_hop: frames from one window of a clip to the next.
-        standardize: whether each mel band has mean 0 and variance 1 in training frames.
         mixup_alpha: weights of mixed windows are drawn from Beta(alpha, alpha).
+        neighbors: training clips that a clip is compared with.
     """
 
     variant: Literal["dgmix", "vicreg", "no_pretraining"]
     front_end: LogMelFrontEnd
     num_frames: Annotated[int, _HALVED]
     window_hop: Count
-    standardize: bool
+    standardize: Annotated[
+        bool,
+        Reading(
+            "silent",
+            "`false` leaves frames in dB, `true` gives each mel band mean 0 and variance 1 in "
+            "training frames",
+        ),
+    ]
     mixup_alpha: Annotated[float, at_least(0.05)]
     pretraining: Pretraining
     views: Views
