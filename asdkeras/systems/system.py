@@ -146,6 +146,8 @@ class NormalClips(Generic[AnyModels]):
     Attributes:
         arrays: name of a representation -> one row per clip.
         positions: `(clips,)`, places of these clips among all that `train` was given.
+        values_of_unit: the values of a term for all clips that `train` was given, those of other
+            sections among them.
         models: the models that training left.
         seed: of the trial, for all variants.
     """
@@ -155,14 +157,22 @@ class NormalClips(Generic[AnyModels]):
     table: pd.DataFrame
     arrays: Mapping[str, NDArray[Any]]
     positions: NDArray[np.int64]
+    values_of_unit: Callable[[Term], Floats]
     models: AnyModels
     seed: int
 
     def values(self, term: Term) -> Floats:
         """The values of a term for these clips, for instance to fit a scorer to."""
-        everyone = np.full(len(self.table), True)
-        values: Floats = OfArrays(self.arrays, everyone, domains_of(self.table))(term)
-        return values
+        return training_values(term, self.arrays, self.table)
+
+
+def training_values(
+    term: Term, arrays: Mapping[str, NDArray[Any]], training: pd.DataFrame
+) -> Floats:
+    """The values of a term for training clips, whose table it is."""
+    everyone = np.full(len(training), True)
+    values: Floats = OfArrays(arrays, everyone, domains_of(training))(term)
+    return values
 
 
 def domains_of(table: pd.DataFrame) -> NDArray[np.str_]:

@@ -368,6 +368,8 @@ def test_a_scorer_is_fitted_to_the_training_clips_of_its_section_and_knows_their
         pd.testing.assert_frame_equal(training.iloc[normal.positions], expected)
         rows = unit.table.index.get_indexer(expected.index)
         np.testing.assert_array_equal(normal.arrays["drawn"], unit.arrays["drawn"][rows])
+        of_all = unit.arrays["drawn"][unit.table.index.get_indexer(training.index)]
+        np.testing.assert_array_equal(normal.values_of_unit(DRAWN), of_all)
         assert (normal.section, normal.seed) == (section, 5)
 
 
