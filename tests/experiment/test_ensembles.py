@@ -143,9 +143,26 @@ def test_a_clip_without_a_score_of_one_member_has_none():
     assert result["combined"].notna().all()
 
 
-def test_machines_without_a_member_are_refused():
-    with pytest.raises(RecipeError, match="no member of this ensemble scores valve"):
-        combined([member(0, machine_types=("fan",))], SUM)
+def of_own_clips(whole):
+    """The same member, whose files hold nothing but the clips that it scores."""
+    table, columns, *others = whole.kept
+    is_own = whole.scores_clips(table)
+    table, columns, *others = (
+        each[is_own].reset_index(drop=True) for each in (table, columns, *others)
+    )
+    by_group = None if whole.by_group is None else whole.by_group[is_own].reset_index(drop=True)
+    return dataclasses.replace(whole, kept=TrialScores(table, columns, *others), by_group=by_group)
+
+
+@pytest.mark.parametrize("normalize", ["none", "section"])
+def test_a_member_need_not_have_clips_that_it_does_not_score(normalize):
+    members = [member(0, machine_types=("valve",)), member(1, machine_types=("fan",))]
+    rule = Combination("sum", normalize=normalize)
+
+    of_parts = combined([of_own_clips(each) for each in members], rule)
+
+    pd.testing.assert_frame_equal(of_parts.table, clip_table())
+    pd.testing.assert_frame_equal(of_parts.columns, combined(members, rule).columns)
 
 
 def test_members_of_other_clips_are_refused():
@@ -237,6 +254,18 @@ def test_the_result_says_what_it_is_made_of_and_repeats_the_notes_of_its_members
     )
     assert metadata.published_rows == {"combined": "all_40"}
     assert metadata.named_scores == ("combined", "section")
+
+
+def test_what_is_said_of_an_ensemble_is_not_repeated_for_its_members(tmp_path):
+    folder = RunFolder(tmp_path / "out", "digest", "data")
+    members = [member(0, notes=("ours", "theirs")), member(1, notes=("ours",))]
+
+    write_ensemble(
+        folder, 0, members, SUM, thresholds=None, published_rows={}, remarks=("ours", "own")
+    )
+
+    notes = read_metadata(folder.scores(0)).notes
+    assert notes == ("ours", "own", "sum of 2: member0, member1", "member0: theirs")
 
 
 def test_official_files_are_written_for_the_test_clips(written):
@@ -736,7 +765,8 @@ def groups_of(seed, *names):
     return pd.DataFrame(np.random.default_rng(seed).normal(size=(16, len(names))), columns=names)
 
 
-def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written):
+@pytest.mark.parametrize("files_of", [lambda whole: whole, of_own_clips], ids=["all", "own"])
+def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written, files_of):
     first = groups_of(7, "section", "attribute_f-n")
     second = groups_of(8, "attribute_ac", "section")
     members = [
@@ -744,7 +774,7 @@ def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written):
         member(1, machine_types=("valve",), by_group=second),
     ]
 
-    groups = read_group_scores(written(members, equal_to_combined))
+    groups = read_group_scores(written([*map(files_of, members)], equal_to_combined))
 
     assert list(groups) == ["section", "attribute_f-n", "attribute_ac"]
     np.testing.assert_array_equal(groups["section"][:8], first["section"][:8])
