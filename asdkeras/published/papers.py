@@ -38,6 +38,12 @@ CONTRADICTION_COLUMNS = {
 }
 
 _CONTRADICTIONS = "contradictions"
+_SETUPS = "venkatesh2022_setups"
+_SETUP_COLUMNS = {
+    **{"machine_type": "string", "msl": "string"},
+    **dict.fromkeys(("msl_weight", "anp_weight"), "float64"),
+    **dict.fromkeys(("section_weight", "attribute_weight"), "float64"),
+}
 _CONVENTION = "# convention:"
 
 
@@ -102,7 +108,7 @@ def names() -> list[str]:
     """Systems with published tables, sorted."""
     files = (path.name for path in resources.files("asdkeras.published").iterdir())
     found = {name.removesuffix(".csv") for name in files if name.endswith(".csv")}
-    return sorted(found - {_CONTRADICTIONS})
+    return sorted(found - {_CONTRADICTIONS, _SETUPS})
 
 
 def contradictions() -> pd.DataFrame:
@@ -119,6 +125,20 @@ def contradictions() -> pd.DataFrame:
         `recomputed`, both in percent; and the `reason` as far as it is known.
     """
     return _read(_CONTRADICTIONS, CONTRADICTION_COLUMNS)
+
+
+def venkatesh2022_setups() -> pd.DataFrame:
+    """Table 4 of Venkatesh et al. 2022: what its authors chose by labels of the development set.
+
+    Returns:
+        one row per machine type, which is the index, in the order of print:
+
+        - `msl`: whose network S1 takes, as the variant of ours;
+        - `msl_weight` and `anp_weight`: of both systems in S2. By its scores, which are those of
+          S1 to the last digit, ANP had no part in ToyCar;
+        - `section_weight` and `attribute_weight`: of both distances in S4 (paper: w_S, w_A).
+    """
+    return _read(_SETUPS, _SETUP_COLUMNS).set_index("machine_type")
 
 
 def _read(name: str, columns: dict[str, str]) -> pd.DataFrame:
