@@ -93,8 +93,8 @@ def _conclude_metrics(
     means = None if means is None or means.empty else means
     print_results(summary, means, rules, title=title, console=console)
     if means is not None:
-        row = f"published: row {scores.published_rows[scores.main_score]} of the paper's tables"
-        console.print(Text(row, style="dim"))
+        rows = scores.published_rows[scores.main_score].replace("+", " and ")
+        console.print(Text(f"published: row {rows} of the paper's tables", style="dim"))
     by_name = _by_name(scores, rules)
     write_csv(run / "named_scores.csv", marked(by_name, scores.oracle))
     named = by_name[by_name["score"].isin(scores.named)]
@@ -198,11 +198,12 @@ def _compared(
     contradictions = published.contradictions()
     parts = []
     for name, row in rows.items():
-        if row not in known:
-            raise RecipeError(
-                f"{system} prints no row `{row}`.{did_you_mean(row, known)} Choose one with --row: "
-                f"{', '.join(known)}."
-            )
+        for each in row.split("+"):
+            if each not in known:
+                raise RecipeError(
+                    f"{system} prints no row `{each}`.{did_you_mean(each, known)} Choose one with "
+                    f"--row: {', '.join(known)}."
+                )
         comparison = compare(
             scores.of(name),
             printed,
