@@ -90,9 +90,7 @@ def compare(
     both["ours"] = 100.0 * both["value"]
     both["difference"] = both["ours"] - both["published"]
     both["tolerance"] = both["percent_sd"].fillna(tolerance)
-    # What figures would be by the paper's own parts, where they are not.
-    recomputed = {_printed_at(each): each["recomputed"] for _, each in contradictions.iterrows()}
-    both["recomputed"] = [recomputed.get(_printed_at(each), np.nan) for _, each in both.iterrows()]
+    both["recomputed"] = recomputed_means(both, contradictions)
     verdicts = [_verdict(figure, rules, dataset) for _, figure in both.iterrows()]
     both["verdict"] = [verdict for verdict, _ in verdicts]
     both["note"] = [own or note for (_, own), note in zip(verdicts, both["note"], strict=True)]
@@ -133,8 +131,8 @@ def write_comparison(
 
 
 def as_markdown(comparison: pd.DataFrame) -> str:
-    """A comparison as a table in Markdown, figures with two digits; a column `score` first."""
-    names = ("score", "part", "machine_type", "section", "domain")
+    """A comparison as a table in Markdown, figures with two digits; variant and score first."""
+    names = ("variant", "score", "part", "machine_type", "section", "domain")
     headings = {"part": "set", "machine_type": "machine type"}
     places = {name: headings.get(name, name) for name in names if name in comparison}
     figures = ("metric", "published", "ours", "difference", "tolerance", "verdict")
@@ -170,6 +168,12 @@ def _ours(trials: Mapping[int, Scored], rules: RuleSet) -> pd.DataFrame:
     sections = figures.groupby(list(PLACE[1:]))["value"].mean().reset_index()
     sections = with_parts(sections, rules).assign(n_sections=1)
     return pd.concat([means, sections], ignore_index=True)[columns]
+
+
+def recomputed_means(printed: pd.DataFrame, contradictions: pd.DataFrame) -> list[float]:
+    """What figures would be by the paper's own parts, NaN where they are that."""
+    recomputed = {_printed_at(each): each["recomputed"] for _, each in contradictions.iterrows()}
+    return [recomputed.get(_printed_at(each), np.nan) for _, each in printed.iterrows()]
 
 
 def _printed_at(figure: pd.Series) -> tuple[str, ...]:
