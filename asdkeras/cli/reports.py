@@ -1,4 +1,4 @@
-"""Commands that show what is there: `score`, `compare`, `table`, `explain`, `report`, `list`."""
+"""Commands that show what is there, from `score` and `compare` to `figure` and `list`."""
 
 import argparse
 import textwrap
@@ -119,6 +119,20 @@ def _report(arguments: argparse.Namespace) -> None:
     print(path)
     if is_to_open:
         webbrowser.open(path.resolve().as_uri())
+
+
+def add_figure(commands: Commands) -> None:
+    text = "figures of papers that print no values, drawn from runs of their variants"
+    figure = commands.add_parser("figure", help=text)
+    add_path(figure, "places", "RUN", "its folder, or one below which runs lie", nargs="+")
+    add_path(figure, "--out", "FILE", "page to write, .html", required=True)
+    figure.set_defaults(handler=_figure)
+
+
+def _figure(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.drawn_figures import write_figures
+
+    print(write_figures(**keywords(arguments)))
 
 
 def add_list(commands: Commands) -> None:
