@@ -95,7 +95,9 @@ def figure_parts(runs: dict[str, FinishedRun], rows: pd.DataFrame) -> list[Marku
     else:
         extent = (places.min(), places.max())
         drawn = [_curves(values, metric, extent, rows["axis"].iloc[0]) for metric in metrics]
-    missing = [variant for variant in rows["variant"] if variant not in runs]
+    # Variants that share a place are one system.
+    absent = rows[~rows["place"].isin(values["place"])].drop_duplicates("place")
+    missing = list(absent["variant"])
     lines = [*dict.fromkeys(note for note in rows["note"] if note)]
     if missing:
         lines.append(f"No run of {', '.join(missing)} among those named.")

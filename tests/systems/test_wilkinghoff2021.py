@@ -15,6 +15,7 @@ from asdkeras.scorers import gaussian_mixture
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_mixtures import MixtureTerms
 from asdkeras.scorers.terms import OfArrays, representation
+from asdkeras.systems import variants
 from asdkeras.systems import wilkinghoff2021 as system
 from asdkeras.systems.system import System
 from tests.systems import recorded_clips
@@ -258,3 +259,17 @@ def test_the_distributions_of_table_3_are_scores_of_the_proposed_ensemble(config
 def test_members_of_ensembles_are_numbers_of_sub_clusters_of_the_paper(config, received):
     with pytest.raises(ValueError, match=r"`ensemble_subclusters` must name some of .*Received"):
         dataclasses.replace(config, ensemble_subclusters=received)
+
+
+def test_every_row_of_the_paper_stands_beside_a_variant_or_an_official_baseline(config):
+    built = [
+        system.create(dataclasses.replace(config, variant=variant))
+        for variant in variants("wilkinghoff2021")
+    ]
+    beside = {
+        row for each in built for rows in each.published_rows.values() for row in rows.split("+")
+    }
+
+    assert beside | {"ae_baseline", "mobilenetv2_baseline"} == {
+        *load("wilkinghoff2021")["system_row"]
+    }
