@@ -220,7 +220,9 @@ def _paper(mean: pd.Series, printed: Printed | None) -> tuple[str, str | None]:
     side = "within" if abs(difference) <= tolerance else "outside"
     verdict = f"{side} the tolerance of {tolerance:.2f}"
     if printed is not None and printed.verdict == "contradicted":
-        verdict = f"which contradicts its own table ({printed.note})"
+        verdict = "which contradicts its own table"
+    if printed is not None and printed.note:
+        verdict += f" ({printed.note})"
     published = f"published {100.0 * mean['published']:.2f}"
     return f"{published}, ours {difference:+.2f}, {verdict}", shade(difference, tolerance)
 

@@ -38,7 +38,8 @@ class System(abc.ABC, Generic[Config, AnyModels]):
         batch_size: clips per batch when representing.
         main_score: name of the score that is compared with the paper.
         decision_score: name of the score that the threshold is compared with.
-        published_rows: score -> row of the published tables to compare it with.
+        published_rows: score -> row of the published tables to compare it with; several are
+            joined by `+`.
         label_free_settings: settings of the recipe by which labels choose nothing.
         combines_variants: whether ensembles add networks of several variants of it. Each then
             draws from a seed of its own, derived from trial and variant: of one seed they would

@@ -259,7 +259,8 @@ def create(config: Config) -> AnySystem | Ensemble:
     is_selected = config.variant == "selected_20"
     rows: dict[str, str] = {"combined": config.variant}
     if config.variant == "all_40":
-        rows |= {name: name for name in _DISTRIBUTIONS}
+        # Table 5 does not say which ensemble it is of.
+        rows = {"combined": "all_40+selected_20", **{name: name for name in _DISTRIBUTIONS}}
     return Ensemble(
         members={
             f"{family}_s{num_subclusters}": _SELECTED[family] if is_selected else None
