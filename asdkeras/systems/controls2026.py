@@ -8,7 +8,7 @@ The spectrum of a clip is the mean of its magnitude spectrogram over time, or th
 deviation over time. The score is the cosine distance to the nearest training clip of the section.
 
 Where there is no paper to say it:
-    - Mean and deviation are over the whole frames within a clip: nothing is padded.
+    - The deviation over time is that of the frames themselves: its square is divided by their number.
     - Thresholds: a percentile of the scores of the training clips per section and domain.
 """
 
@@ -18,10 +18,11 @@ from typing import Annotated, Final, Literal
 import keras
 from keras import ops
 
-from asdkeras.config import Checked, Count, NaturalNumber, Percentile, at_least
+from asdkeras.config import Checked, Count, NaturalNumber, Percentile, multiple_of
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.errors import RecipeError
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
+from asdkeras.readings import Reading
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import representation, scored
@@ -36,11 +37,22 @@ _OVER_TIME = {"mean_spectrum": ops.mean, "spectrum_deviation": ops.std}
 
 @dataclasses.dataclass(frozen=True)
 class SpectrogramFrontEnd(Checked):
-    """Lengths are in samples; `clip_length` 0 is that of the longest training clip."""
+    """Lengths are in samples.
+
+    Attributes:
+        clip_length: how much of a clip is used; 0 for the longest training clip.
+        window_length: even; also the length of the transform.
+        hop_length: frame t is centered on sample t * hop_length.
+        pad_mode: what lies beyond the ends of a clip.
+    """
 
     clip_length: NaturalNumber
-    window_length: Annotated[int, at_least(2)]
+    window_length: Annotated[int, multiple_of(2, "must be even")]
     hop_length: Count
+    pad_mode: Annotated[
+        Literal["constant", "reflect"],
+        Reading("no paper", "`constant` is zeros, which the deviation over time notices"),
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +90,10 @@ class Controls2026(System[Config, Models]):
     def represent(self, models: Models) -> dict[str, keras.Model]:
         front_end = self.config.front_end
         waveform = keras.Input((models.clip_length,), name="waveform")
+        half = front_end.window_length // 2
+        padded = ops.pad(waveform, [(0, 0), (half, half)], mode=front_end.pad_mode)
         layer = MagnitudeSpectrogram(front_end.window_length, front_end.hop_length)
-        spectrum = _OVER_TIME[self.config.variant](layer(waveform), axis=1)
+        spectrum = _OVER_TIME[self.config.variant](layer(padded), axis=1)
         return {SPECTRUM: keras.Model(waveform, spectrum)}
 
     def section_scorer(self, normal: NormalClips[Models]) -> SectionScorer:
