@@ -37,6 +37,7 @@ class Recipe:
         dataset: `dcase2021` and the like, `mini`, or `folder` for recordings of one's own.
         seeds: one trial each.
         config: of the system, as the recipe states it.
+        untrained: whether networks stay as they start: a control. Recipes leave it out.
     """
 
     system: str
@@ -45,6 +46,7 @@ class Recipe:
     clips: ClipOptions
     audio: AudioConfig
     config: dict[str, object]
+    untrained: bool = False
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len({*self.seeds}) < len(self.seeds):
@@ -57,9 +59,17 @@ class Recipe:
     def variant(self) -> str:
         return str(self.config.get("variant"))
 
+    @property
+    def run_name(self) -> str:
+        """What folders of runs are called, after the system and before the dataset."""
+        return f"{self.variant}_untrained" if self.untrained else self.variant
+
     def as_mapping(self) -> dict[str, object]:
         """The content of a recipe file for this recipe."""
-        return {**dataclasses.asdict(self), "seeds": list(self.seeds)}
+        content = {**dataclasses.asdict(self), "seeds": list(self.seeds)}
+        if not self.untrained:
+            del content["untrained"]
+        return content
 
     def digest(self) -> str:
         """Hex digest of all that a trained model depends on; seeds are trials of their own."""

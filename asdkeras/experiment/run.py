@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -111,7 +111,7 @@ def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
         scored |= of_member
         recipe = dataclasses.replace(run.recipe, config={**run.recipe.config, "variant": variant})
         folder = dataclasses.replace(
-            run.folder, path=runs / variant / dataset, recipe_digest=recipe.digest()
+            run.folder, path=runs / recipe.run_name / dataset, recipe_digest=recipe.digest()
         )
         members[variant] = dataclasses.replace(run, recipe=recipe, folder=folder)
     if present - scored:
@@ -151,7 +151,7 @@ def _combine_trials(run: Run, ensemble: "Ensemble", runs: dict[str, Run]) -> Non
             members,
             ensemble.combination,
             thresholds=ensemble.thresholds,
-            published_rows=ensemble.published_rows,
+            published_rows=_published(run, ensemble),
             pooled_seeds=pooled,
         )
 
@@ -175,7 +175,7 @@ def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
             _train_unit(run, system, unit, tables[unit], seed)
         return
     run_side_by_side(
-        [(f"train {run.recipe.variant} {u} seed {s}", (run, u, s)) for u, s in missing],
+        [(f"train {run.recipe.run_name} {u} seed {s}", (run, u, s)) for u, s in missing],
         _train_in_own_process,
         jobs=jobs,
         needed_mib=largest_peak_mib(run.folder.path),
@@ -200,7 +200,7 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
     from asdkeras.systems.model_files import save_models
 
     folder = run.folder.task(unit, seed)
-    name = f"{run.recipe.variant} {unit} seed {seed}"
+    name = f"{run.recipe.run_name} {unit} seed {seed}"
     if run.folder.is_trained(folder):
         discard_passes(folder)
         models = system.load(folder)
@@ -210,7 +210,9 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
             everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
             training = ClipSet(table[table["split"] == "train"], run.store, seed)
             make_repeatable(seed)
-            with TaskContext(folder, seed, table, f"train {name}", everything) as context:
+            with TaskContext(
+                folder, seed, table, f"train {name}", everything, run.recipe.untrained
+            ) as context:
                 models = system.train(training, context)
                 save_models(models, folder)
                 run.folder.mark(folder, "TRAINED", warnings=context.warnings)
@@ -259,7 +261,7 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     from asdkeras.experiment.unit_scores import score_unit, sections_of
 
     names = iter(range(1, len(sections_of(run.table)) + 1))
-    with stage(f"score {run.recipe.variant} seed {seed}") as update:
+    with stage(f"score {run.recipe.run_name} seed {seed}") as update:
 
         def on_section(name: str) -> None:
             update(next(names), len(sections_of(run.table)), name)
@@ -282,16 +284,23 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
             system.main_score,
             system.decision_score,
             system.named_scores(list(map(str, columns))),
-            {name: row for name, row in system.published_rows.items() if name in columns},
+            {name: row for name, row in _published(run, system).items() if name in columns},
             (*_remarks(run.recipe), *warnings, *(note for part in parts for note in part.notes)),
             tuple(dict.fromkeys(line for part in parts for line in part.oracle)),
         ),
     )
 
 
+def _published(run: Run, system: "AnySystem | Ensemble") -> Mapping[str, str]:
+    """Rows of the published tables to compare scores with; a paper prints trained networks."""
+    return {} if run.recipe.untrained else system.published_rows
+
+
 def _remarks(recipe: Recipe) -> list[str]:
     """What must stand beside every result of a recipe."""
     remarks = []
+    if recipe.untrained:
+        remarks.append("networks are as they start: nothing was learned, a control")
     if recipe.clips.released_attributes:
         remarks.append("attributes that the challenge withheld were used: not first-shot")
     if recipe.clips.supplemental == "normal":

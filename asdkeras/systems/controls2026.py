@@ -8,7 +8,7 @@ The spectrum of a clip is the mean of its magnitude spectrogram over time, or th
 deviation over time. The score is the cosine distance to the nearest training clip of the section.
 
 Where there is no paper to say it:
-    - The deviation over time is that of the frames themselves: its square is divided by their number.
+    - The variance over time is the mean of squares, not an estimate: divided by all frames.
     - Thresholds: a percentile of the scores of the training clips per section and domain.
 """
 
