@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asdkeras import systems
+from asdkeras import controls, systems
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.places import cache_folder
 from asdkeras.data.store import ClipStore, open_store
@@ -78,7 +78,7 @@ def open_run(
         DataError: if the dataset is missing or damaged.
     """
     systems.check(system)
-    if untrained and systems.is_control(system):
+    if untrained and system == controls.SPECTRA:
         raise RecipeError(
             f"--untrained: {system} has no network, and is a control as it is. Leave it out, or "
             "name a system that learns."

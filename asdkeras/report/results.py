@@ -23,7 +23,13 @@ from asdkeras.report.comparison import (
     write_comparison,
 )
 from asdkeras.report.explanations import explanations_of, print_fired
-from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, variant_of
+from asdkeras.report.scored_runs import (
+    ScoredRun,
+    is_untrained,
+    read_scored_run,
+    recipe_of,
+    variant_of,
+)
 from asdkeras.report.terminal import (
     print_decisions,
     print_line,
@@ -152,8 +158,8 @@ def compare_run(
 
 
 def _title(run: Path, system: str, scores: ScoredRun) -> str:
-    mark = ", oracle" if scores.oracle else ""
     recipe = recipe_of(run) if (run / "recipe.yaml").is_file() else {}
+    mark = ", untrained" * is_untrained(recipe) + ", oracle" * bool(scores.oracle)
     return f"{system}, {variant_of(run, recipe)}, {scores.dataset}{mark}"
 
 

@@ -113,12 +113,12 @@ def recipe_of(run: Path) -> dict[str, Any]:
 
 
 def variant_of(run: Path, recipe: dict[str, Any]) -> str:
-    """The variant of a run as tables name it; of an ensemble made by hand its folder's name."""
+    """The variant of a run; of an ensemble that the user made, the name of its folder."""
     place = run.resolve()
     if "ensemble" in recipe:
         return place.name
     name = place.parent.name
-    return f"{name.removesuffix('_untrained')} (untrained)" if is_untrained(recipe) else name
+    return name.removesuffix("_untrained") if is_untrained(recipe) else name
 
 
 def is_untrained(recipe: dict[str, Any]) -> bool:

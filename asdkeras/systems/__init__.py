@@ -25,18 +25,12 @@ if TYPE_CHECKING:
 
 
 _NAME = re.compile(r"[a-z]+\d{4}[a-z0-9]*")
-_CONTROLS = re.compile(r"controls\d{4}[a-z0-9]*")
 
 
 def names() -> list[str]:
     """Names of all systems, sorted."""
     modules = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
     return sorted(name for name in modules if _NAME.fullmatch(name))
-
-
-def is_control(name: str) -> bool:
-    """Whether a system learns nothing and is there for others to beat: `controls<year>`."""
-    return _CONTROLS.fullmatch(name) is not None
 
 
 def check(name: str) -> None:

@@ -18,7 +18,7 @@ from asdkeras.batches.window_batches import (
     window_batches,
 )
 from asdkeras.errors import DataError, TrainingError
-from asdkeras.experiment import training
+from asdkeras.experiment import training, training_records
 from asdkeras.experiment.training import TaskContext
 from asdkeras.systems.system import TrainingLog
 from tests.trained_runs import eager_steps
@@ -239,13 +239,13 @@ def test_recorded_values_are_kept_before_the_last_epoch_counts_as_done(
     context, front_end, monkeypatch
 ):
     saved_at = []
-    save = training.RecordEpochs._save
+    save = training_records.save
 
-    def watched(self, name):
-        saved_at.append((name, (context.folder / "batch_values.npz").exists()))
-        save(self, name)
+    def watched(model, path):
+        saved_at.append((path.name, (context.folder / "batch_values.npz").exists()))
+        save(model, path)
 
-    monkeypatch.setattr(training.RecordEpochs, "_save", watched)
+    monkeypatch.setattr(training_records, "save", watched)
 
     fit(context, front_end)
 
