@@ -94,6 +94,7 @@ def keep_untrained(
     if log.record:
         record = _RecordTest(folder, log.record, epochs)
         model.evaluate(batches(), steps=steps_per_epoch, verbose=0, callbacks=[record])
+    model.optimizer.build(model.trainable_variables)  # Else the file cannot be loaded.
     for name in (*map(name_of, sorted(keep_epochs)), WEIGHTS):
         save(model, folder / name)
 

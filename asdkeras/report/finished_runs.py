@@ -61,7 +61,7 @@ class FinishedRun:
 
     @property
     def title(self) -> str:
-        marks = ["oracle"] * bool(self.oracle) + ["untrained"] * self.is_untrained
+        marks = ["untrained"] * self.is_untrained + ["oracle"] * bool(self.oracle)
         return f"{self.variant} ({', '.join(marks)})" if marks else self.variant
 
     @property

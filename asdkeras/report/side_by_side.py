@@ -132,12 +132,13 @@ class Board(NamedTuple):
             return []
         own = run.system.split("+")
         figure = round(100.0 * _headline(run, self.part), 2)
-        return [
+        better = [
             each.title
             for each in self.controls
             if (not each.is_untrained or each.system in own)
             and figure <= round(100.0 * _headline(each, self.part), 2)
         ]
+        return list(dict.fromkeys(better))
 
     def legend(self, mark: str = CONTROL_MARK) -> str:
         """What the mark of runs that do not beat a control means, or how to make controls."""
