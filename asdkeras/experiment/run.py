@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -117,7 +117,7 @@ def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
         recipe = dataclasses.replace(run.recipe, config={**run.recipe.config, "variant": variant})
         folder = dataclasses.replace(
             run.folder,
-            path=runs / variant / dataset,
+            path=runs / recipe.run_name / dataset,
             recipe_digest=recipe.digest(),
             machine_types=run.folder.machine_types
             if of_member == present
@@ -161,7 +161,7 @@ def _combine_trials(run: Run, ensemble: "Ensemble", runs: dict[str, Run]) -> Non
             members,
             ensemble.combination,
             thresholds=ensemble.thresholds,
-            published_rows=ensemble.published_rows,
+            published_rows=_published(run, ensemble),
             pooled_seeds=pooled,
             remarks=_remarks(run.recipe),
         )
@@ -193,7 +193,7 @@ def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
             _train_unit(run, system, unit, tables[unit], seed)
         return
     run_side_by_side(
-        [(f"train {run.recipe.variant} {u} seed {s}", (run, u, s)) for u, s in missing],
+        [(f"train {run.recipe.run_name} {u} seed {s}", (run, u, s)) for u, s in missing],
         _train_in_own_process,
         jobs=jobs,
         needed_mib=largest_peak_mib(run.folder.path),
@@ -229,7 +229,7 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
     from asdkeras.systems.model_files import save_models
 
     folder = run.folder.task(unit, seed)
-    name = f"{run.recipe.variant} {unit} seed {seed}"
+    name = f"{run.recipe.run_name} {unit} seed {seed}"
     own_seed = training_seed(system, run.recipe.variant, seed)
     if run.folder.is_trained(folder):
         discard_passes(folder)
@@ -240,7 +240,9 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
             everything = ClipSet(run.table[run.table["split"] == "train"], run.store, own_seed)
             training = ClipSet(table[table["split"] == "train"], run.store, own_seed)
             make_repeatable(own_seed)
-            with TaskContext(folder, own_seed, table, f"train {name}", everything) as context:
+            with TaskContext(
+                folder, own_seed, table, f"train {name}", everything, run.recipe.untrained
+            ) as context:
                 models = system.train(training, context)
                 save_models(models, folder)
                 run.folder.mark(folder, "TRAINED", seed=own_seed, warnings=context.warnings)
@@ -291,7 +293,7 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     scored, tables = run.scored, _units(run, system)
     count = sum(len(sections_of(table)) for table in tables.values())
     names = iter(range(1, count + 1))
-    with stage(f"score {run.recipe.variant} seed {seed}") as update:
+    with stage(f"score {run.recipe.run_name} seed {seed}") as update:
 
         def on_section(name: str) -> None:
             update(next(names), count, name)
@@ -314,11 +316,16 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
             system.main_score,
             system.decision_score,
             system.named_scores(list(map(str, columns))),
-            {name: row for name, row in system.published_rows.items() if name in columns},
+            {name: row for name, row in _published(run, system).items() if name in columns},
             (*_remarks(run.recipe), *warnings, *(note for part in parts for note in part.notes)),
             tuple(dict.fromkeys(line for part in parts for line in part.oracle)),
         ),
     )
+
+
+def _published(run: Run, system: "AnySystem | Ensemble") -> Mapping[str, str]:
+    """Rows of the published tables to compare scores with; a paper prints trained networks."""
+    return {} if run.recipe.untrained else system.published_rows
 
 
 def _remarks(recipe: Recipe) -> list[str]:
@@ -327,6 +334,8 @@ def _remarks(recipe: Recipe) -> list[str]:
     rebuilt = reconstruction_of(systems.load(recipe.system).Config, recipe.variant)
     if rebuilt is not None:
         remarks.append(f"reconstruction: {rebuilt}")
+    if recipe.untrained:
+        remarks.append("networks are as they start: nothing was learned, a control")
     if recipe.clips.released_attributes:
         remarks.append("attributes that the challenge withheld were used: not first-shot")
     if recipe.clips.supplemental == "normal":

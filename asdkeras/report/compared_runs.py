@@ -22,7 +22,13 @@ from asdkeras.report.comparison import (
     write_comparison,
 )
 from asdkeras.report.means_over_sets import compare_means, print_means, sets_of
-from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, variant_of
+from asdkeras.report.scored_runs import (
+    ScoredRun,
+    is_untrained,
+    read_scored_run,
+    recipe_of,
+    variant_of,
+)
 from asdkeras.report.terminal import print_line, print_verdicts
 
 
@@ -231,8 +237,8 @@ def compare_scores(
 
 def title_of(run: Path, system: str, scores: ScoredRun) -> str:
     """System, variant and dataset of a run, and whether labels of test clips made a choice."""
-    mark = ", oracle" if scores.oracle else ""
     recipe = recipe_of(run) if (run / "recipe.yaml").is_file() else {}
+    mark = ", untrained" * is_untrained(recipe) + ", oracle" * bool(scores.oracle)
     return f"{system}, {variant_of(run, recipe)}, {scores.dataset}{mark}"
 
 

@@ -13,7 +13,10 @@ from asdkeras.published import papers as published
 from asdkeras.report.compared_runs import compare_scores, print_oracle, title_of
 from asdkeras.report.comparison import convention_of, marked, printed_means, write_comparison
 from asdkeras.report.explanations import explanations_of, print_fired
-from asdkeras.report.scored_runs import ScoredRun, read_scored_run
+from asdkeras.report.scored_runs import (
+    ScoredRun,
+    read_scored_run,
+)
 from asdkeras.report.terminal import (
     print_decisions,
     print_line,
