@@ -73,9 +73,13 @@ OF_ONES_OWN = {
     "venkatesh2022": ("dcase2022", {"config.machine_learning_rates": {}}),
     "wilkinghoff2021": (
         "dcase2021",
-        {"config.epochs": 40, "config.keep_epochs": [10, 20, 30, 40]},
+        {
+            "config.epochs": 40,
+            "config.keep_epochs": [10, 20, 30, 40],
+            "config.expected_classes": {},
+        },
     ),
-    "wilkinghoff2024": ("dcase2022", {"seeds": [0]}),
+    "wilkinghoff2024": ("dcase2022", {"config.expected_classes": {}, "seeds": [0]}),
 }
 
 
