@@ -33,6 +33,12 @@ class RunFiles:
     table: pd.DataFrame
     folder: RunFolder
 
+    @property
+    def scored(self) -> pd.DataFrame:
+        """The clips that are scored: all, or those of the machine types that an ensemble needs."""
+        wanted = self.folder.machine_types
+        return self.table if wanted is None else self.table[self.table["machine_type"].isin(wanted)]
+
 
 @dataclasses.dataclass(frozen=True)
 class Run(RunFiles):

@@ -31,12 +31,14 @@ class RunFolder:
     """The folder `<runs>/<system>/<run name>/<dataset>` of one recipe on one dataset.
 
     `recipe_digest` covers all in the recipe that a model depends on, `data_fingerprint` audio and
-    labels.
+    labels, of all machine types even where `machine_types` are the only ones to score: those of a
+    member of an ensemble. Their score files lie apart, and are never taken for those of the run.
     """
 
     path: Path
     recipe_digest: str
     data_fingerprint: str
+    machine_types: tuple[str, ...] | None = None
 
     @property
     def digest(self) -> str:
@@ -49,7 +51,10 @@ class RunFolder:
         return self.path / unit / f"seed{seed}"
 
     def scores(self, seed: int) -> Path:
-        return self.path / "scores" / f"seed{seed}"
+        scores = self.path / "scores"
+        if self.machine_types is not None:
+            scores /= "+".join(self.machine_types)
+        return scores / f"seed{seed}"
 
     def is_done(self, part: Path) -> bool:
         return _read(part / "DONE").get("digest") == self.digest
@@ -134,6 +139,7 @@ def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path, jobs: int
         "data_fingerprint": folder.data_fingerprint,
         "seeds": list(recipe.seeds),
         "jobs": jobs,
+        "tensor_float_32": recipe.tensor_float_32,
     }
     write_text(folder.path / "environment.json", json.dumps(environment, indent=2) + "\n")
 

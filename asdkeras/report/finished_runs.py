@@ -212,7 +212,7 @@ def printed_figures(
         return {}
     answer = metadata.main_score
     own = published.load(system)
-    own = own[own["system_row"] == metadata.published_rows.get(answer, "")]
+    own = own[own["system_row"].isin(metadata.published_rows.get(answer, "").split("+"))]
     known = set(own[[*PLACE, "percent"]].itertuples(index=False, name=None))
     rules = rules_for(dataset)
     is_alike = read_alike(convention_of(system, dataset), rules)

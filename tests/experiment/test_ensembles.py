@@ -19,13 +19,13 @@ from asdkeras.score_files import (
     read_trial,
 )
 from asdkeras.scorers.combination import Combination
-from asdkeras.scorers.thresholds import Thresholds
+from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
 
 MACHINES = ("fan", "valve")
 SUM = Combination("sum")
 
 
-def clip_table(machines=MACHINES):
+def clip_table(machines=MACHINES, dataset="mini2022"):
     rows = [
         (machine, split, domain, f"{machine}_{split}_{domain}_{number}.wav")
         for machine in machines
@@ -34,7 +34,7 @@ def clip_table(machines=MACHINES):
         for number in range(2)
     ]
     table = pd.DataFrame(rows, columns=["machine_type", "split", "domain", "path"]).astype("string")
-    constant = {"dataset": "mini2022", "section": "00", "attributes": pd.NA, "is_anomalous": False}
+    constant = {"dataset": dataset, "section": "00", "attributes": pd.NA, "is_anomalous": False}
     return table.assign(**constant).astype({"dataset": "string", "section": "string"})
 
 
@@ -143,9 +143,26 @@ def test_a_clip_without_a_score_of_one_member_has_none():
     assert result["combined"].notna().all()
 
 
-def test_machines_without_a_member_are_refused():
-    with pytest.raises(RecipeError, match="no member of this ensemble scores valve"):
-        combined([member(0, machine_types=("fan",))], SUM)
+def of_own_clips(whole):
+    """The same member, whose files hold nothing but the clips that it scores."""
+    table, columns, *others = whole.kept
+    is_own = whole.scores_clips(table)
+    table, columns, *others = (
+        each[is_own].reset_index(drop=True) for each in (table, columns, *others)
+    )
+    by_group = None if whole.by_group is None else whole.by_group[is_own].reset_index(drop=True)
+    return dataclasses.replace(whole, kept=TrialScores(table, columns, *others), by_group=by_group)
+
+
+@pytest.mark.parametrize("normalize", ["none", "section"])
+def test_a_member_need_not_have_clips_that_it_does_not_score(normalize):
+    members = [member(0, machine_types=("valve",)), member(1, machine_types=("fan",))]
+    rule = Combination("sum", normalize=normalize)
+
+    of_parts = combined([of_own_clips(each) for each in members], rule)
+
+    pd.testing.assert_frame_equal(of_parts.table, clip_table())
+    pd.testing.assert_frame_equal(of_parts.columns, combined(members, rule).columns)
 
 
 def test_members_of_other_clips_are_refused():
@@ -162,6 +179,10 @@ def test_the_message_on_an_unknown_choice_names_the_known_ones():
 
 def equal_to_combined(columns, table, score):
     return Thresholds(columns["combined"])
+
+
+def by_section_and_domain(columns, table, score):
+    return ThresholdRule("section_and_domain", "percentile", 90.0).thresholds(columns[score], table)
 
 
 @pytest.fixture
@@ -189,7 +210,7 @@ def test_thresholds_of_whole_members_are_those_of_the_system(written):
 
 
 def test_thresholds_of_a_chosen_score_are_percentiles_per_section_and_domain(written):
-    out = written([member(0, choice="section")])
+    out = written([member(0, choice="section", table=clip_table(dataset="mini2021"))])
 
     trial = read_trial(out)
     scores, table = trial.columns["combined"], trial.table
@@ -199,6 +220,26 @@ def test_thresholds_of_a_chosen_score_are_percentiles_per_section_and_domain(wri
             threshold = np.percentile(scores[here & (table["split"] == "train")], 90)
             np.testing.assert_allclose(trial.thresholds[here], threshold)
     np.testing.assert_array_equal(trial.decisions, (scores > trial.thresholds).astype(int))
+
+
+@pytest.mark.parametrize("thresholds", [None, by_section_and_domain])
+def test_thresholds_of_test_clips_whose_domain_is_withheld_are_those_of_the_section(
+    written, thresholds
+):
+    choice = "section" if thresholds is None else ""
+    members = [member(0, choice=choice, table=clip_table(dataset="mini2022"))]
+
+    trial = read_trial(written(members, thresholds))
+
+    table, scores = trial.table, trial.columns["combined"]
+    training = table["split"] == "train"
+    for machine in MACHINES:
+        here = table["machine_type"] == machine
+        threshold = np.percentile(scores[here & training], 90)
+        np.testing.assert_allclose(trial.thresholds[here & ~training], threshold)
+        for domain in ("source", "target"):
+            own = here & training & (table["domain"] == domain)
+            np.testing.assert_allclose(trial.thresholds[own], np.percentile(scores[own], 90))
 
 
 def test_the_result_says_what_it_is_made_of_and_repeats_the_notes_of_its_members(written):
@@ -213,6 +254,18 @@ def test_the_result_says_what_it_is_made_of_and_repeats_the_notes_of_its_members
     )
     assert metadata.published_rows == {"combined": "all_40"}
     assert metadata.named_scores == ("combined", "section")
+
+
+def test_what_is_said_of_an_ensemble_is_not_repeated_for_its_members(tmp_path):
+    folder = RunFolder(tmp_path / "out", "digest", "data")
+    members = [member(0, notes=("ours", "theirs")), member(1, notes=("ours",))]
+
+    write_ensemble(
+        folder, 0, members, SUM, thresholds=None, published_rows={}, remarks=("ours", "own")
+    )
+
+    notes = read_metadata(folder.scores(0)).notes
+    assert notes == ("ours", "own", "sum of 2: member0, member1", "member0: theirs")
 
 
 def test_official_files_are_written_for_the_test_clips(written):
@@ -549,7 +602,8 @@ def test_ranks_are_weighted_and_say_that_clips_depend_on_one_another(written):
 
 
 def test_thresholds_of_ranks_are_percentiles_of_the_ranks_of_training_clips(written):
-    members = [member(seed) for seed in range(2)]
+    table = clip_table(dataset="mini2021")
+    members = [member(seed, table=table) for seed in range(2)]
 
     trial = read_trial(written(members, combination=Combination("rank")))
 
@@ -612,7 +666,8 @@ def normalized(scores, table, split, keys):
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("scope", ["section", "section_and_domain"])
 def test_main_scores_are_normalized_by_the_clips_that_the_rule_names(scope, split):
-    members = [member(seed) for seed in range(3)]
+    table = clip_table(dataset="mini2021")
+    members = [member(seed, table=table) for seed in range(3)]
     rule = Combination("median", normalize=scope, normalize_on=split)
 
     result = combined(members, rule)
@@ -620,6 +675,18 @@ def test_main_scores_are_normalized_by_the_clips_that_the_rule_names(scope, spli
     keys = ["machine_type", "section", "domain"][: 2 if scope == "section" else 3]
     rows = [normalized(each, result.table, split, keys) for each in main_scores(3)]
     np.testing.assert_allclose(result.columns["combined"], np.median(rows, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_test_clips_whose_domain_is_withheld_are_normalized_by_the_whole_section(split):
+    rule = Combination("median", normalize="section_and_domain", normalize_on=split)
+
+    result = combined([member(0, table=clip_table(dataset="mini2022"))], rule)
+
+    is_test = (result.table["split"] == "test").to_numpy(dtype=bool)
+    by_section = normalized(main_scores(1)[0], result.table, split, ["machine_type", "section"])
+    combined_scores = result.columns["combined"].to_numpy()
+    np.testing.assert_allclose(combined_scores[is_test], by_section[is_test], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -698,7 +765,8 @@ def groups_of(seed, *names):
     return pd.DataFrame(np.random.default_rng(seed).normal(size=(16, len(names))), columns=names)
 
 
-def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written):
+@pytest.mark.parametrize("files_of", [lambda whole: whole, of_own_clips], ids=["all", "own"])
+def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written, files_of):
     first = groups_of(7, "section", "attribute_f-n")
     second = groups_of(8, "attribute_ac", "section")
     members = [
@@ -706,7 +774,7 @@ def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written):
         member(1, machine_types=("valve",), by_group=second),
     ]
 
-    groups = read_group_scores(written(members, equal_to_combined))
+    groups = read_group_scores(written([*map(files_of, members)], equal_to_combined))
 
     assert list(groups) == ["section", "attribute_f-n", "attribute_ac"]
     np.testing.assert_array_equal(groups["section"][:8], first["section"][:8])
