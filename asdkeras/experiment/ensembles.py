@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asdkeras.data.known_domains import with_known_domains
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.label_choices import best_members, best_weights
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
@@ -126,10 +127,11 @@ def write_ensemble(
         RecipeError: if the members cannot be combined.
     """
     result = combined(members, combination)
+    table = with_known_domains(result.table)
     if result.is_whole and thresholds is not None:
-        limits = thresholds(result.columns, result.table, result.main_score).values
+        limits = thresholds(result.columns, table, result.main_score).values
     else:
-        limits = _FALLBACK.thresholds(result.columns[result.main_score], result.table).values
+        limits = _FALLBACK.thresholds(result.columns[result.main_score], table).values
     decision_score = _decision_score(result, combination, members)
     decisions = (result.columns[decision_score] > limits).astype(int)
     names = [name for name in members[0].metadata.named_scores if name in result.columns]
@@ -291,7 +293,7 @@ class _Parts:
         if normalize == "none":
             return columns, []
         scores = columns[self.main_score].where(member.scores_clips(self.table))
-        moments = section_moments(scores, self.table, normalize, on)
+        moments = section_moments(scores, with_known_domains(self.table), normalize, on)
         notes = []
         if moments.constant:
             kind = "training" if on == "train" else "test"

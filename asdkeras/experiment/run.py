@@ -1,8 +1,9 @@
 """What fills the folder of a run: train, represent, score, each done once."""
 
 import dataclasses
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -116,7 +117,7 @@ def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
         recipe = dataclasses.replace(run.recipe, config={**run.recipe.config, "variant": variant})
         folder = dataclasses.replace(
             run.folder,
-            path=runs / variant / dataset,
+            path=runs / recipe.run_name / dataset,
             recipe_digest=recipe.digest(),
             machine_types=run.folder.machine_types
             if of_member == present
@@ -160,7 +161,7 @@ def _combine_trials(run: Run, ensemble: "Ensemble", runs: dict[str, Run]) -> Non
             members,
             ensemble.combination,
             thresholds=ensemble.thresholds,
-            published_rows=ensemble.published_rows,
+            published_rows=_published(run, ensemble),
             pooled_seeds=pooled,
             remarks=_remarks(run.recipe),
         )
@@ -192,7 +193,7 @@ def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
             _train_unit(run, system, unit, tables[unit], seed)
         return
     run_side_by_side(
-        [(f"train {run.recipe.variant} {u} seed {s}", (run, u, s)) for u, s in missing],
+        [(f"train {run.recipe.run_name} {u} seed {s}", (run, u, s)) for u, s in missing],
         _train_in_own_process,
         jobs=jobs,
         needed_mib=largest_peak_mib(run.folder.path),
@@ -211,28 +212,42 @@ def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
     return peak_mib()
 
 
+def training_seed(system: "AnySystem", variant: str, seed: int) -> int:
+    """What a training draws from: the seed of the trial, or one of its own for each variant.
+
+    See `System.combines_variants`. One of its own lies in 0..2**31 - 1.
+    """
+    if not system.combines_variants:
+        return seed
+    digest = hashlib.sha256(f"{seed} {variant}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
 def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, seed: int) -> None:
     """Train one unit, or load what is trained, and represent its clips."""
     from asdkeras.experiment.training import TaskContext, discard_passes, make_repeatable, represent
     from asdkeras.systems.model_files import save_models
 
     folder = run.folder.task(unit, seed)
-    name = f"{run.recipe.variant} {unit} seed {seed}"
+    name = f"{run.recipe.run_name} {unit} seed {seed}"
+    own_seed = training_seed(system, run.recipe.variant, seed)
     if run.folder.is_trained(folder):
         discard_passes(folder)
         models = system.load(folder)
     else:
         with recorded(run.folder.path, f"train {name}"):
             folder.mkdir(parents=True, exist_ok=True)
-            everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
-            training = ClipSet(table[table["split"] == "train"], run.store, seed)
-            make_repeatable(seed)
-            with TaskContext(folder, seed, table, f"train {name}", everything) as context:
+            everything = ClipSet(run.table[run.table["split"] == "train"], run.store, own_seed)
+            training = ClipSet(table[table["split"] == "train"], run.store, own_seed)
+            make_repeatable(own_seed)
+            with TaskContext(
+                folder, own_seed, table, f"train {name}", everything, run.recipe.untrained
+            ) as context:
                 models = system.train(training, context)
                 save_models(models, folder)
-                run.folder.mark(folder, "TRAINED", warnings=context.warnings)
+                run.folder.mark(folder, "TRAINED", seed=own_seed, warnings=context.warnings)
     with recorded(run.folder.path, f"represent {unit} seed {seed}"):
-        clips = ClipSet(table, run.store, seed)
+        clips = ClipSet(table, run.store, own_seed)
         arrays = represent(system, models, clips, f"represent {name}")
         write_representations(folder, arrays)
     run.folder.mark(folder, "DONE")
@@ -278,7 +293,7 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     scored, tables = run.scored, _units(run, system)
     count = sum(len(sections_of(table)) for table in tables.values())
     names = iter(range(1, count + 1))
-    with stage(f"score {run.recipe.variant} seed {seed}") as update:
+    with stage(f"score {run.recipe.run_name} seed {seed}") as update:
 
         def on_section(name: str) -> None:
             update(next(names), count, name)
@@ -301,11 +316,16 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
             system.main_score,
             system.decision_score,
             system.named_scores(list(map(str, columns))),
-            {name: row for name, row in system.published_rows.items() if name in columns},
+            {name: row for name, row in _published(run, system).items() if name in columns},
             (*_remarks(run.recipe), *warnings, *(note for part in parts for note in part.notes)),
             tuple(dict.fromkeys(line for part in parts for line in part.oracle)),
         ),
     )
+
+
+def _published(run: Run, system: "AnySystem | Ensemble") -> Mapping[str, str]:
+    """Rows of the published tables to compare scores with; a paper prints trained networks."""
+    return {} if run.recipe.untrained else system.published_rows
 
 
 def _remarks(recipe: Recipe) -> list[str]:
@@ -314,6 +334,8 @@ def _remarks(recipe: Recipe) -> list[str]:
     rebuilt = reconstruction_of(systems.load(recipe.system).Config, recipe.variant)
     if rebuilt is not None:
         remarks.append(f"reconstruction: {rebuilt}")
+    if recipe.untrained:
+        remarks.append("networks are as they start: nothing was learned, a control")
     if recipe.clips.released_attributes:
         remarks.append("attributes that the challenge withheld were used: not first-shot")
     if recipe.clips.supplemental == "normal":

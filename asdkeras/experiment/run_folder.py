@@ -28,7 +28,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", 
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """The folder `<runs>/<system>/<variant>/<dataset>` of one recipe on one dataset.
+    """The folder `<runs>/<system>/<run name>/<dataset>` of one recipe on one dataset.
 
     `recipe_digest` covers all in the recipe that a model depends on, `data_fingerprint` audio and
     labels, of all machine types even where `machine_types` are the only ones to score: those of a

@@ -18,7 +18,7 @@ from asdkeras.metrics.official import RULES, RuleSet
 
 _NUMBERS = {
     **{"percent": "float64", "percent_sd": "float64", "n_sections": "int64"},
-    **{"printed": "float64", "recomputed": "float64"},
+    **{"printed": "float64", "recomputed": "float64", "place": "float64"},
 }
 
 COLUMNS = {
@@ -35,6 +35,11 @@ CONTRADICTION_COLUMNS = {
         *("system", "table", "dataset", "part", "machine_type", "domain", "system_row"),
         *("metric", "average", "parts", "printed", "recomputed", "reason"),
     )
+}
+
+FIGURE_COLUMNS = {
+    name: _NUMBERS.get(name, "string")
+    for name in ("figure", "rules", "metrics", "axis", "variant", "place", "note")
 }
 
 _CONTRADICTIONS = "contradictions"
@@ -108,7 +113,7 @@ def names() -> list[str]:
     """Systems with published tables, sorted."""
     files = (path.name for path in resources.files("asdkeras.published").iterdir())
     found = {name.removesuffix(".csv") for name in files if name.endswith(".csv")}
-    return sorted(found - {_CONTRADICTIONS, _SETUPS})
+    return sorted(name for name in found - {_CONTRADICTIONS} if "_" not in name)
 
 
 def contradictions() -> pd.DataFrame:
@@ -125,6 +130,26 @@ def contradictions() -> pd.DataFrame:
         `recomputed`, both in percent; and the `reason` as far as it is known.
     """
     return _read(_CONTRADICTIONS, CONTRADICTION_COLUMNS)
+
+
+def figures(system: str) -> pd.DataFrame:
+    """Which runs the figures of a paper are drawn from that print no values.
+
+    Returns:
+        one row per figure and variant, with the columns of `FIGURE_COLUMNS`; none if there is
+        no such figure:
+
+        - `figure`: its number;
+        - `rules`: of its means, `paper` (`convention`) or `challenge` (those of the year);
+        - `metrics`: as for `load`, several with blanks between them;
+        - `axis` and `place`: what the variants differ in, and how much of it each has; empty
+          and NaN if they only stand side by side;
+        - `variant`: of our system; `note`: what a reader of the figure must know.
+    """
+    name = f"{system}_figures"
+    if resources.files("asdkeras.published").joinpath(f"{name}.csv").is_file():
+        return _read(name, FIGURE_COLUMNS)
+    return pd.DataFrame(columns=list(FIGURE_COLUMNS)).astype(FIGURE_COLUMNS)
 
 
 def venkatesh2022_setups() -> pd.DataFrame:

@@ -229,6 +229,7 @@ class Venkatesh2022(System[Config, Embedders]):
     """A network per machine type, scored by the nearest training clip of the section."""
 
     models_class = Embedders
+    combines_variants = True
     label_free_settings = "the recipe's `checkpoint: last` and `section_weight: equal`"
     batch_size = 1  # Each clip has hundreds of chunks.
 

@@ -19,13 +19,13 @@ from asdkeras.score_files import (
     read_trial,
 )
 from asdkeras.scorers.combination import Combination
-from asdkeras.scorers.thresholds import Thresholds
+from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
 
 MACHINES = ("fan", "valve")
 SUM = Combination("sum")
 
 
-def clip_table(machines=MACHINES):
+def clip_table(machines=MACHINES, dataset="mini2022"):
     rows = [
         (machine, split, domain, f"{machine}_{split}_{domain}_{number}.wav")
         for machine in machines
@@ -34,7 +34,7 @@ def clip_table(machines=MACHINES):
         for number in range(2)
     ]
     table = pd.DataFrame(rows, columns=["machine_type", "split", "domain", "path"]).astype("string")
-    constant = {"dataset": "mini2022", "section": "00", "attributes": pd.NA, "is_anomalous": False}
+    constant = {"dataset": dataset, "section": "00", "attributes": pd.NA, "is_anomalous": False}
     return table.assign(**constant).astype({"dataset": "string", "section": "string"})
 
 
@@ -181,6 +181,10 @@ def equal_to_combined(columns, table, score):
     return Thresholds(columns["combined"])
 
 
+def by_section_and_domain(columns, table, score):
+    return ThresholdRule("section_and_domain", "percentile", 90.0).thresholds(columns[score], table)
+
+
 @pytest.fixture
 def written(tmp_path):
     """Writes the scores of an ensemble into a folder."""
@@ -206,7 +210,7 @@ def test_thresholds_of_whole_members_are_those_of_the_system(written):
 
 
 def test_thresholds_of_a_chosen_score_are_percentiles_per_section_and_domain(written):
-    out = written([member(0, choice="section")])
+    out = written([member(0, choice="section", table=clip_table(dataset="mini2021"))])
 
     trial = read_trial(out)
     scores, table = trial.columns["combined"], trial.table
@@ -216,6 +220,26 @@ def test_thresholds_of_a_chosen_score_are_percentiles_per_section_and_domain(wri
             threshold = np.percentile(scores[here & (table["split"] == "train")], 90)
             np.testing.assert_allclose(trial.thresholds[here], threshold)
     np.testing.assert_array_equal(trial.decisions, (scores > trial.thresholds).astype(int))
+
+
+@pytest.mark.parametrize("thresholds", [None, by_section_and_domain])
+def test_thresholds_of_test_clips_whose_domain_is_withheld_are_those_of_the_section(
+    written, thresholds
+):
+    choice = "section" if thresholds is None else ""
+    members = [member(0, choice=choice, table=clip_table(dataset="mini2022"))]
+
+    trial = read_trial(written(members, thresholds))
+
+    table, scores = trial.table, trial.columns["combined"]
+    training = table["split"] == "train"
+    for machine in MACHINES:
+        here = table["machine_type"] == machine
+        threshold = np.percentile(scores[here & training], 90)
+        np.testing.assert_allclose(trial.thresholds[here & ~training], threshold)
+        for domain in ("source", "target"):
+            own = here & training & (table["domain"] == domain)
+            np.testing.assert_allclose(trial.thresholds[own], np.percentile(scores[own], 90))
 
 
 def test_the_result_says_what_it_is_made_of_and_repeats_the_notes_of_its_members(written):
@@ -578,7 +602,8 @@ def test_ranks_are_weighted_and_say_that_clips_depend_on_one_another(written):
 
 
 def test_thresholds_of_ranks_are_percentiles_of_the_ranks_of_training_clips(written):
-    members = [member(seed) for seed in range(2)]
+    table = clip_table(dataset="mini2021")
+    members = [member(seed, table=table) for seed in range(2)]
 
     trial = read_trial(written(members, combination=Combination("rank")))
 
@@ -641,7 +666,8 @@ def normalized(scores, table, split, keys):
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("scope", ["section", "section_and_domain"])
 def test_main_scores_are_normalized_by_the_clips_that_the_rule_names(scope, split):
-    members = [member(seed) for seed in range(3)]
+    table = clip_table(dataset="mini2021")
+    members = [member(seed, table=table) for seed in range(3)]
     rule = Combination("median", normalize=scope, normalize_on=split)
 
     result = combined(members, rule)
@@ -649,6 +675,18 @@ def test_main_scores_are_normalized_by_the_clips_that_the_rule_names(scope, spli
     keys = ["machine_type", "section", "domain"][: 2 if scope == "section" else 3]
     rows = [normalized(each, result.table, split, keys) for each in main_scores(3)]
     np.testing.assert_allclose(result.columns["combined"], np.median(rows, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_test_clips_whose_domain_is_withheld_are_normalized_by_the_whole_section(split):
+    rule = Combination("median", normalize="section_and_domain", normalize_on=split)
+
+    result = combined([member(0, table=clip_table(dataset="mini2022"))], rule)
+
+    is_test = (result.table["split"] == "test").to_numpy(dtype=bool)
+    by_section = normalized(main_scores(1)[0], result.table, split, ["machine_type", "section"])
+    combined_scores = result.columns["combined"].to_numpy()
+    np.testing.assert_allclose(combined_scores[is_test], by_section[is_test], rtol=1e-12)
 
 
 @pytest.mark.parametrize(

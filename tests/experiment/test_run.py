@@ -1,6 +1,7 @@
 """What the runner does around a system: which models there are, and what training leaves."""
 
 import dataclasses
+import json
 import shutil
 
 import keras
@@ -11,12 +12,22 @@ import soundfile
 
 from asdkeras.batches.steps import Schedule
 from asdkeras.batches.window_batches import Holdout, num_training_windows, window_batches
+from asdkeras.controls import SPECTRA
+from asdkeras.detector.detector import Detector
 from asdkeras.errors import RecipeError, TrainingError
 from asdkeras.experiment import open_run as opening
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training
 from asdkeras.experiment.open_run import open_finished, open_run
-from asdkeras.experiment.run import load_units, member_runs, missing_scores, score, train
+from asdkeras.experiment.recipe import load_recipe, recipes_of
+from asdkeras.experiment.run import (
+    load_units,
+    member_runs,
+    missing_scores,
+    score,
+    train,
+    training_seed,
+)
 from asdkeras.experiment.units import units_of
 from asdkeras.score_files import read_metadata, read_trial
 from asdkeras.scorers.combination import Combination
@@ -107,14 +118,17 @@ def batches(windows, first_epoch, seed):
 def opened(tmp_path, monkeypatch):
     """Opens a run of a system of ours on a few clips."""
 
-    def opened(system, dataset="dcase2021", sections=("00", "03"), machines=("fan", "valve")):
+    def opened(
+        system, dataset="dcase2021", sections=("00", "03"), machines=("fan", "valve"), **options
+    ):
         folder = tmp_path / dataset
         for machine in machines:
             for section in sections:
                 write_clips(folder / machine, section)
         monkeypatch.setattr(runner, "system_of", lambda run: system)
         monkeypatch.setattr(opening, "known_truth", lambda dataset: None)  # Whatever is fetched.
-        return open_run("wilkinghoff2021", folder, recipe="mini", runs=tmp_path / "runs")
+        options = {"runs": tmp_path / "runs", **options}
+        return open_run("wilkinghoff2021", folder, recipe="mini", **options)
 
     return opened
 
@@ -185,6 +199,19 @@ def test_a_finished_training_leaves_no_frames(opened):
 
     assert system.computed == ["train", "moments", "build", "batches"]
     assert files_of(run) == DONE
+
+
+@pytest.mark.parametrize("combines", [False, True])
+def test_the_seed_a_training_drew_from_stands_in_its_record(opened, monkeypatch, combines):
+    system = Autoencoder("all")
+    monkeypatch.setattr(system, "combines_variants", combines, raising=False)
+
+    run = opened(system)
+    train(run)
+
+    record = json.loads((run.folder.task("all", 0) / "TRAINED").read_text())
+    assert record["seed"] == training_seed(system, run.recipe.variant, 0)
+    assert (record["seed"] == 0) != combines
 
 
 @pytest.mark.parametrize(
@@ -399,3 +426,78 @@ def test_results_of_a_reconstruction_say_so(is_ensemble, together, opened, monke
     notes = read_metadata(run.folder.scores(0)).notes
     assert notes[0] == "reconstruction: of ours"
     assert sum("reconstruction" in note for note in notes) == 1
+
+
+def scores_of(run):
+    return read_trial(run.folder.scores(0)).columns
+
+
+def test_an_untrained_run_is_repeatable_and_lies_beside_the_trained_one(opened, tmp_path):
+    trained, *untrained = (
+        opened(Autoencoder(), runs=tmp_path / runs, untrained=untrained)
+        for runs, untrained in (("runs", False), ("runs", True), ("others", True))
+    )
+    for run in (trained, *untrained):
+        score(run)
+
+    assert trained.folder.path == tmp_path / "runs/wilkinghoff2021/two_heads_s4/dcase2021"
+    one, other = untrained
+    assert one.folder.path == tmp_path / "runs/wilkinghoff2021/two_heads_s4_untrained/dcase2021"
+    pd.testing.assert_frame_equal(scores_of(one), scores_of(other), check_exact=True)
+    assert not scores_of(one).equals(scores_of(trained))
+    notes = read_metadata(one.folder.scores(0)).notes
+    assert "networks are as they start: nothing was learned, a control" in notes
+    assert not any(
+        "as they start" in each for each in read_metadata(trained.folder.scores(0)).notes
+    )
+
+
+def test_no_paper_is_compared_with_an_untrained_network(opened, monkeypatch):
+    system = Autoencoder()
+    monkeypatch.setattr(Autoencoder, "published_rows", {"first": "row"})
+
+    runs = [opened(system, untrained=untrained) for untrained in (False, True)]
+    for run in runs:
+        score(run)
+
+    rows = [read_metadata(run.folder.scores(0)).published_rows for run in runs]
+    assert rows == [{"first": "row"}, {}]
+
+
+def test_an_untrained_run_is_read_from_its_folder_as_such_and_makes_no_detector(opened):
+    run = opened(Autoencoder(), untrained=True)
+    score(run)
+
+    assert open_finished(run.folder.path).recipe.untrained
+    with pytest.raises(RecipeError, match=r"_untrained/dcase2021: its networks have learned noth"):
+        Detector.of_run(run.folder.path)
+
+
+def test_members_of_an_untrained_ensemble_are_untrained(opened):
+    ensemble = Ensemble(
+        members={"two_heads_s1": None, "two_heads_s4": None},
+        combination=Combination("mean"),
+        thresholds=Autoencoder().thresholds,
+    )
+
+    members = runner.member_runs(opened(ensemble, untrained=True), ensemble)
+
+    for variant, member in members.items():
+        assert member.recipe.untrained
+        assert member.recipe.variant == variant
+        assert member.folder.path.parent.name == f"{variant}_untrained"
+        assert member.folder.recipe_digest == member.recipe.digest()
+
+
+def test_a_system_without_networks_is_not_left_untrained(tmp_path):
+    with pytest.raises(RecipeError, match=r"--untrained: controls2026 has no network"):
+        open_run(SPECTRA, tmp_path, untrained=True)
+
+
+def test_what_a_recipe_says_of_a_training_is_what_it_said_before_networks_could_stay_as_they_are():
+    recipe = load_recipe(recipes_of("baseline2020")["mini"])
+    untrained = dataclasses.replace(recipe, untrained=True)
+
+    assert "untrained" not in recipe.as_mapping()
+    assert untrained.as_mapping()["untrained"] is True
+    assert recipe.digest() != untrained.digest()

@@ -58,7 +58,7 @@ CHECKED = {
         16626.06,
     ),
     "wilkinghoff2021": (
-        "193f86e54384bc81e9dbc57f41be290b32227b8d32af37fd18b6abff850d555b",
+        "657f4d4d16f9d5a608ae6fa1ee16d77bde699654104562bbda228e2faa70e582",
         591,
         38368.0,
     ),

@@ -63,6 +63,7 @@ class OutlierClassifierSystem(System[Any, Classifiers]):
     """
 
     models_class = Classifiers
+    combines_variants = True
     scope = "section"
     batch_size = 4  # Each clip has ten windows.
     main_score = ANSWER

@@ -94,6 +94,7 @@ class ConformerSystem(System[Any, Conformer]):
     """
 
     models_class = Conformer
+    combines_variants = True
     batch_size = 4  # Each clip has ten masked copies.
 
     def __init__(self, config: Any, settings: ConformerAutoencoder) -> None:

@@ -127,6 +127,7 @@ class AnpBoot(System[Any, Process]):
     """
 
     models_class = Process
+    combines_variants = True
     batch_size = 1
     main_score = SCORE
 
