@@ -5,7 +5,10 @@ import pandas as pd
 import pytest
 
 from asdkeras.cli import main
+from asdkeras.corpus.mini import generate
+from asdkeras.detector.detector import Detector
 from tests.recipes.toned_machines import write_dataset
+from tests.trained_runs import eager_steps
 
 pytestmark = pytest.mark.slow
 
@@ -59,3 +62,24 @@ def test_a_tone_is_found_and_all_rows_come_from_one_network(evaluated, capsys):
     assert "decided anomalous, labelled anomalous" in printed
     assert "fired: " in printed
     assert "attribute_vel (+" in printed
+
+
+def test_msl_trains_a_network_per_machine_type_alone_and_says_that_it_is_rebuilt(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("ASDKERAS_CACHE", str(tmp_path / "cache"))
+    corpus = generate(tmp_path / "b", year=2022, size="tiny", seed=0, machines=["fan", "valve"])
+    options = ["--set", "config.epochs=1", "--set", "config.front_end.window_length=256"]
+    where = ["--data", str(corpus), "--runs", str(tmp_path / "runs")]
+    command = ["eval", "--system", "venkatesh2022", "--variant", "msl", *where, *options]
+
+    with eager_steps():
+        assert main(command) == 0
+
+    assert "reconstruction: gearbox rests on" in capsys.readouterr().out
+    of_system = tmp_path / "runs" / "venkatesh2022"
+    trained = {path.relative_to(of_system).parts[::2] for path in of_system.rglob("TRAINED")}
+    assert trained == {("sec_arcface", "fan", "TRAINED"), ("disent_split", "valve", "TRAINED")}
+    detector = Detector.of_run(of_system / "msl" / "mini2022")
+    assert {name.partition("_")[0] for name in detector.machines} == {"fan", "valve"}
+    assert any(note.startswith("reconstruction: ") for note in detector.story["notes"])

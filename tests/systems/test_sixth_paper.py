@@ -119,6 +119,7 @@ def test_every_command_takes_the_new_system(checkout, tmp_path):
         checkout,
         tmp_path,
         ["eval", "--system", NAME, "--data", official, "--recipe", "mini", *longer],
+        ["eval", "--system", NAME, "--data", official, "--recipe", "mini", *longer, "--untrained"],
         ["compare", finished],
         ["ensemble", finished, finished, "--out", "both"],
         ["report", finished, "--out", "report.html"],
@@ -135,6 +136,8 @@ def test_every_command_takes_the_new_system(checkout, tmp_path):
         ),
     )
 
+    untrained = tmp_path / "runs" / NAME / "arcface_untrained" / "dcase2022"
+    assert (untrained / "official.csv").is_file()
     scores = pd.read_csv(finished / "scores" / "seed0" / "scores.csv")
     assert scores["score_nearest_neighbors"].notna().all()
     assert (tmp_path / "report.html").stat().st_size > 10_000
