@@ -7,9 +7,9 @@ import pytest
 
 from asdkeras import systems
 from asdkeras.controls import SPECTRA
+from asdkeras.report.compared_runs import title_of
 from asdkeras.report.finished_runs import find_runs
 from asdkeras.report.provenance import run_command
-from asdkeras.report.results import _title
 from asdkeras.report.scored_runs import read_scored_run
 from asdkeras.report.side_by_side import board_tables, boards_of
 from tests.report.run_folders import finished_run
@@ -215,7 +215,9 @@ def test_the_command_of_an_untrained_run_says_it_and_finds_its_folder(tmp_path):
 def test_results_of_an_untrained_run_are_called_so(tmp_path):
     folder = finished_run(tmp_path, "alpha", "v", untrained=True)
 
-    assert _title(folder, "alpha", read_scored_run(folder, [0])) == "alpha, v, mini2021, untrained"
+    assert (
+        title_of(folder, "alpha", read_scored_run(folder, [0])) == "alpha, v, mini2021, untrained"
+    )
 
 
 def test_two_untrained_runs_of_one_name_are_told_apart_by_the_folder_of_runs(tmp_path):
