@@ -16,6 +16,7 @@ from asdkeras.files import write_text
 
 _PREFIX = "score_"
 _GROUP_PREFIX = "group_"
+_HELD_OUT = "is_held_out"
 _TEXTS = ("dataset", "machine_type", "section", "domain", "split", "attributes", "name")
 
 
@@ -26,6 +27,7 @@ class TrialScores(NamedTuple):
     columns: pd.DataFrame  # Named scores, higher is more anomalous; NaN where one does not apply.
     thresholds: pd.Series
     decisions: pd.Series  # 0 or 1, 1 for anomalous.
+    held_out: pd.Series | None = None  # Training clips not learned from; None if there are none.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +56,8 @@ def write_trial(folder: Path, trial: TrialScores) -> None:
         .join(trial.columns.add_prefix(_PREFIX))
         .assign(threshold=trial.thresholds, is_decided_anomalous=trial.decisions.astype(int))
     )
+    if trial.held_out is not None and trial.held_out.any():
+        content[_HELD_OUT] = trial.held_out.astype(int)
     write_text(folder / "scores.csv", content.to_csv(index=False, lineterminator="\n"))
 
 
@@ -102,12 +106,14 @@ def read_trial(folder: Path) -> TrialScores:
         # Exact in every version of pandas, unlike its own reading of numbers.
         converters=dict.fromkeys([*scores, "threshold"], _number),
     )
+    held_out = content.pop(_HELD_OUT).astype(bool) if _HELD_OUT in content else None
     table = content.drop(columns=[*scores, "threshold", "is_decided_anomalous"])
     return TrialScores(
         table.rename(columns={"name": "path"}),
         content[scores].rename(columns=lambda name: name.removeprefix(_PREFIX)),
         content["threshold"],
         content["is_decided_anomalous"],
+        held_out,
     )
 
 

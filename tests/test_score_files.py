@@ -53,6 +53,25 @@ def test_what_is_read_is_what_was_written(tmp_path):
     assert read_names(tmp_path) == ["combined", "section_epoch1"]
 
 
+def test_clips_that_were_not_learned_from_are_a_column_of_their_own(tmp_path):
+    written = trial()._replace(held_out=pd.Series([True, False]))
+
+    write_trial(tmp_path, written)
+    read = read_trial(tmp_path)
+
+    assert read.held_out.tolist() == [True, False]
+    assert "is_held_out" not in read.table
+    assert read.table.shape == written.table.shape
+
+
+@pytest.mark.parametrize("held_out", [None, pd.Series([False, False])])
+def test_where_nothing_is_held_out_there_is_no_such_column(held_out, tmp_path):
+    write_trial(tmp_path, trial()._replace(held_out=held_out))
+
+    assert "held_out" not in (tmp_path / "scores.csv").read_text()
+    assert read_trial(tmp_path).held_out is None
+
+
 @pytest.mark.parametrize("read", [read_trial, read_names, read_metadata])
 def test_what_is_not_there_is_an_unfinished_run(read, tmp_path):
     with pytest.raises(RecipeError, match=r"is missing\. Finish the run with `asdkeras eval`"):

@@ -270,13 +270,14 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     columns = pd.concat([part.columns for part in parts]).loc[run.table.index]
     groups = pd.concat([part.groups for part in parts]).loc[run.table.index]
     thresholds = pd.concat([part.thresholds for part in parts]).loc[run.table.index]
+    held_out = pd.concat([part.held_out for part in parts]).loc[run.table.index]
     decisions = columns[system.decision_score] > thresholds
     folders = [run.folder.task(unit, seed) for unit, _ in units_of(run.table, system.scope)]
     warnings = [line for folder in folders for line in run.folder.warnings(folder)]
     finish_trial(
         run.folder,
         seed,
-        TrialScores(run.table, columns, thresholds, decisions),
+        TrialScores(run.table, columns, thresholds, decisions, held_out),
         groups if len(groups.columns) else None,
         TrialMetadata(
             system.main_score,

@@ -4,9 +4,29 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 Scope = Literal["section", "section_and_domain"]
 Split = Literal["train", "test"]
+
+
+LEAST_CLIPS = 10
+"""As few tell the spread of scores at all: its own standard error is then a quarter of it."""
+
+
+class DomainMoments(NamedTuple):
+    """Mean and spread of a score, for each clip those to compare it with.
+
+    Attributes:
+        mean: float64 `(clips,)`; NaN where no clip counts.
+        spread: likewise, the standard deviation of a population (ddof 0), or 1 where all that
+            count have one score.
+        constant: the domains where they have, an empty name for all domains pooled.
+    """
+
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    constant: tuple[str, ...]
 
 
 class SectionMoments(NamedTuple):
@@ -22,6 +42,42 @@ class SectionMoments(NamedTuple):
     mean: pd.Series
     spread: pd.Series
     constant: tuple[str, ...]
+
+
+def domain_moments(
+    values: ArrayLike, domains: ArrayLike, counts: ArrayLike, least: int = LEAST_CLIPS
+) -> DomainMoments:
+    """Mean and spread of the clips of the same domain that count, for every clip of a section.
+
+    A domain goes by itself where at least `least` of its clips count; its clips, and those whose
+    domain is unknown, otherwise go by all clips that count, whatever their domain.
+
+    Args:
+        values: scores, float `(clips,)`. NaN does not count.
+        domains: `(clips,)`, an empty name where it is not known.
+        counts: bool, `(clips,)`: which clips to go by, such as those held out.
+
+    Examples:
+        >>> moments = domain_moments([1, 3, 8, 9], ["a", "a", "b", ""], [1, 1, 1, 0], least=2)
+        >>> moments.mean.tolist()
+        [2.0, 2.0, 4.0, 4.0]
+    """
+    scores, names = np.asarray(values, np.float64), np.asarray(domains, np.str_)
+    counted = np.asarray(counts, bool) & ~np.isnan(scores)
+    found, sizes = np.unique(names[counted], return_counts=True)
+    alone = [str(name) for name in found[sizes >= least] if name]
+    mean, spread = (np.full(len(scores), np.nan) for _ in range(2))
+    constant = []
+    for name in ["", *alone]:
+        rows = names == name if name else ~np.isin(names, alone)
+        chosen = scores[counted & rows if name else counted]
+        if not rows.any() or not chosen.size:
+            continue
+        mean[rows], spread[rows] = chosen.mean(), chosen.std()
+        if chosen.min() == chosen.max():  # Rounding may leave a spread of 1e-17.
+            spread[rows] = 1.0
+            constant.append(name)
+    return DomainMoments(mean, spread, tuple(constant))
 
 
 def section_moments(

@@ -92,6 +92,16 @@ class System(abc.ABC, Generic[Config, AnyModels]):
         """Name of a model -> which clips it represents; NaN in the rows of the others."""
         return {}
 
+    def held_out(self, models: AnyModels, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """Training clips that neither the network nor the scorer has learned from, `(clips,)`.
+
+        A clip that a scorer was fitted to counts if its score is by the scorer of the others.
+
+        Args:
+            table: clip table of the unit, test clips included: these are not held out.
+        """
+        return np.full(len(table), False)
+
     @abc.abstractmethod
     def section_scorer(self, normal: "NormalClips[AnyModels]") -> SectionScorer:
         """The scores of a section, fitted to its normal clips."""

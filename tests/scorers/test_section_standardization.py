@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from asdkeras.scorers.section_standardization import section_moments
+from asdkeras.scorers.section_standardization import domain_moments, section_moments
 
 
 def table_and_scores():
@@ -101,3 +101,47 @@ def test_a_section_without_test_clips_goes_by_its_training_clips():
     moments = section_moments(scores.drop(27), table.drop(27), split="test")
 
     np.testing.assert_allclose(moments.mean, [9, 0, 9, 9, 0, 0, 5])
+
+
+def test_a_domain_with_enough_clips_goes_by_these_and_others_by_all():
+    """Ten of the source count, nine of the target, and one without a domain."""
+    random = np.random.default_rng(0)
+    domains = np.array(["source"] * 12 + ["target"] * 11 + [""] * 2)
+    counts = np.array([True] * 10 + [False] * 2 + [True] * 9 + [False] * 2 + [True, False])
+    values = random.normal(size=25) * np.where(domains == "source", 1.0, 4.0)
+
+    moments = domain_moments(values, domains, counts)
+
+    of_source = list(values[:10])
+    everything = [value for value, is_counted in zip(values, counts, strict=True) if is_counted]
+    for part, chosen in ((slice(0, 12), of_source), (slice(12, 25), everything)):
+        mean = sum(chosen) / len(chosen)
+        variance = sum((value - mean) ** 2 for value in chosen) / len(chosen)
+        np.testing.assert_allclose(moments.mean[part], mean, rtol=1e-12)
+        np.testing.assert_allclose(moments.spread[part], variance**0.5, rtol=1e-12)
+    assert moments.constant == ()
+
+
+def test_domains_of_one_score_have_a_spread_of_one_and_are_named():
+    values = [0.1, 0.1, 0.1, 5.0, 7.0, 0.2]
+    domains = ["source", "source", "source", "target", "target", ""]
+
+    by_domain = domain_moments(values, domains, [True] * 6, least=3)
+    pooled = domain_moments(values, domains, [True] * 3 + [False] * 3, least=4)
+
+    np.testing.assert_allclose(by_domain.spread[:3], 1.0)
+    assert by_domain.constant == ("source",)
+    np.testing.assert_allclose(pooled.spread, 1.0)
+    assert pooled.constant == ("",)
+
+
+def test_values_that_are_none_count_for_nothing():
+    values = [1.0, 3.0, np.nan, np.nan]
+
+    moments = domain_moments(values, ["source"] * 4, [True] * 4, least=3)
+    nothing = domain_moments(values, ["source"] * 4, [False] * 4)
+
+    np.testing.assert_allclose(moments.mean, 2.0)
+    np.testing.assert_allclose(moments.spread, 1.0)
+    assert np.isnan([nothing.mean, nothing.spread]).all()
+    assert nothing.constant == ()
