@@ -22,6 +22,7 @@ from asdkeras.config import (
     require,
 )
 from asdkeras.errors import RecipeError
+from asdkeras.readings import Reading
 from asdkeras.scorers.thresholds import ThresholdRule
 
 _EVEN = multiple_of(2, "must be even, so that frames can be centered")
@@ -62,6 +63,8 @@ class ConformerAutoencoder(Checked):
     Attributes:
         clip_length: samples of a clip that are used; 0 for the longest training clip.
         floor: least magnitude of a mel band.
+        section_id: how the section enters the network. `regression` makes it one more feature,
+            which is reconstructed and has its part in loss and score; masks do not hide it.
         num_copies: of a clip at inference, each with masks of its own.
         copy_pooling: how the errors of the copies are pooled.
         num_blocks: conformer blocks of the encoder, and of the decoder.
@@ -69,7 +72,8 @@ class ConformerAutoencoder(Checked):
         steps: updates.
         steps_per_save: after so many the training is kept, and a row added to `train.csv`.
         rate_factor: of the learning rate of the warm-up schedule.
-        held_out_fraction: of the source clips of each section, for the scorer.
+        held_out_fraction: of the source clips of each section, for the scorer; see
+            `asdkeras.systems.kuroyanagi.held_out_clips` for the least number.
         reg_covar: added to variances of the scorer.
         target_reg_covar: the same in the target domain, which has three clips.
         time_pooling: how the scores of the frames are pooled.
@@ -81,8 +85,22 @@ class ConformerAutoencoder(Checked):
     num_mel_bins: Count
     floor: Positive
     masks: Masks
+    section_id: Annotated[
+        Literal["regression", "embedding"],
+        Reading(
+            "ID regression: input features are log-mel and one-dimensional section ID (Sec. 2.1)",
+            "`regression` reconstructs the ID as one more column of every frame; `embedding` "
+            "adds a learned vector to the latent, as configurations of the trace do",
+        ),
+    ]
     num_copies: Count
-    copy_pooling: Literal["mean", "maximum", "median"]
+    copy_pooling: Annotated[
+        Literal["mean", "maximum", "median"],
+        Reading(
+            "average, max, or median pooling (Sec. 3.1), optimized by labels",
+            "one of the three for all machines and domains; `mean` is ours",
+        ),
+    ]
     num_blocks: Count
     width: Annotated[Count, multiple_of_field("num_heads")]
     kernel_size: Annotated[
@@ -100,7 +118,13 @@ class ConformerAutoencoder(Checked):
     held_out_fraction: Annotated[float, _HELD_OUT]
     reg_covar: Positive
     target_reg_covar: Positive
-    time_pooling: Literal["mean", "maximum", "median"]
+    time_pooling: Annotated[
+        Literal["mean", "maximum", "median"],
+        Reading(
+            "post-processing to squeeze the time dimension (Sec. 2.1), optimized by labels",
+            "none of the three is named; `mean` is ours",
+        ),
+    ]
 
     def check(self) -> None:
         require(
