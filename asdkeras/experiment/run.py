@@ -210,7 +210,9 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
             everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
             training = ClipSet(table[table["split"] == "train"], run.store, seed)
             make_repeatable(seed)
-            with TaskContext(folder, seed, table, f"train {name}", everything) as context:
+            with TaskContext(
+                folder, seed, table, f"train {name}", everything, run.left_out
+            ) as context:
                 models = system.train(training, context)
                 save_models(models, folder)
                 run.folder.mark(folder, "TRAINED", warnings=context.warnings)

@@ -96,6 +96,7 @@ def with_section_id(frames, sections, num_sections):
     Args:
         frames: float, `(batch, frames, bands)`.
         sections: int, `(batch,)`, from 0 to `num_sections - 1`.
+        num_sections: int, at least 1.
     """
     deviation = math.sqrt((num_sections**2 - 1) / 12.0) or 1.0
     ids = (ops.cast(sections, frames.dtype) - (num_sections - 1) / 2.0) / deviation

@@ -237,13 +237,16 @@ class RunContext(Protocol):
         seed: of the trial; every random number of the task derives from it.
         table: clip table of all splits. A system trains on the training clips alone; it
             reads other rows only where its recipe asks for what released code does.
-        all_training_clips: the training clips of the whole dataset, those of other machines
+        all_training_clips: the training clips of all machines of the run, those of others
             included, for systems that learn what a machine does not sound like.
+        left_out: machine types of the dataset that `--machines` leaves out, or sections of them
+            (`fan_00`) where it leaves out some.
     """
 
     seed: int
     table: pd.DataFrame
     all_training_clips: ClipSet
+    left_out: tuple[str, ...]
 
     def store_frames(
         self, front_end: keras.Model, clips: ClipSet, clip_length: int, keep: Keep, batch_size: int

@@ -68,6 +68,7 @@ def test_the_recipe_of_the_dataset_states_what_the_paper_states():
     assert (bc.steps, bc.batch_size, bc.head_rate, bc.network_rate) == (8000, 64, 1e-3, 5e-4)
     assert (bc.adaptation.steps, bc.adaptation.num_target) == (800, 16)
     assert (bc.backbone, bc.negatives) == ("resnet34", "all")
+    assert ae.section_id == "regression"
 
 
 def test_the_recipe_of_the_dataset_takes_from_the_trace_what_the_paper_leaves_open():
@@ -80,7 +81,9 @@ def test_the_recipe_of_the_dataset_takes_from_the_trace_what_the_paper_leaves_op
     assert ae.floor == bc.floor == 1e-5
     assert (ae.reg_covar, ae.target_reg_covar, ae.held_out_fraction) == (1e-6, 1e-3, 0.1)
     assert (bc.num_windows, bc.dropout, bc.posterior_weight) == (10, 0.3, 0.5)
-    assert bc.adaptation.mixup_alpha == 0.2
+    assert (bc.adaptation.mixup_probability, bc.adaptation.mixup_alpha) == (0.5, 0.2)
+    assert (bc.start_weights, bc.held_out_fraction) == ("random", 0.1)
+    assert bc.combination == "standardized"
     assert dataclasses.astuple(bc.ddcsad) == ("two_centroid_deep_sad", 1.0, 0.9)
     assert CONFIG.threshold_percentile == 90.0
 
@@ -121,12 +124,13 @@ WRONG_AE = [
     ("kernel_size", 30, "must be odd"),
     ("dropout", 1.0, r"must lie in \[0, 1\)"),
     ("dropout", -0.1, r"must lie in \[0, 1\)"),
-    ("held_out_fraction", 0.0, "must lie between 0 and 1: the scorer hears"),
-    ("held_out_fraction", 1.0, "must lie between 0 and 1: the scorer hears"),
+    ("held_out_fraction", 0.0, "must lie between 0 and 1: the scorer goes by"),
+    ("held_out_fraction", 1.0, "must lie between 0 and 1: the scorer goes by"),
     ("rate_factor", 0.0, "must be above 0"),
     ("adam_epsilon", 0.0, "must be above 0"),
     ("reg_covar", 0.0, "must be above 0"),
     ("target_reg_covar", 0.0, "must be above 0"),
+    ("section_id", "none", "regression"),
     ("copy_pooling", "sum", "mean"),
     ("time_pooling", "sum", "mean"),
     ("masks.num_time_masks", -1, "must not be negative"),
@@ -157,6 +161,11 @@ WRONG_BC = [
     ("network_rate", 0.0, "must be above 0"),
     ("network_rate", 0.002, "must not be above `head_rate`, 0.001"),
     ("adam_epsilon", 0.0, "must be above 0"),
+    ("held_out_fraction", 0.0, "must lie between 0 and 1: the scorer goes by"),
+    ("held_out_fraction", 1.0, "must lie between 0 and 1: the scorer goes by"),
+    ("start_weights", "imagenet", r"must be `random` or a file of Keras weights"),
+    ("start_weights", "weights.h5", r"must be `random` or a file of Keras weights"),
+    ("combination", "logit", "standardized"),
     ("posterior_weight", 1.1, r"must lie in \[0, 1\]"),
     ("posterior_weight", -0.1, r"must lie in \[0, 1\]"),
     ("normalization", "none", "own_machine"),
@@ -172,9 +181,10 @@ WRONG_BC = [
     ("augmentation.snr_db", [20.0, 5.0], "the least first"),
     ("augmentation.gain_db", [1.0], "two numbers"),
     ("adaptation.steps", 799, "must be a multiple of `steps_per_save`, 100"),
-    ("adaptation.num_target", 0, _AT_LEAST_1),
-    ("adaptation.num_target", 15, "must leave an even number of the 64"),
+    ("adaptation.num_target", 0, "must be even: half of the target clips"),
+    ("adaptation.num_target", 15, "must be even: half of the target clips"),
     ("adaptation.num_target", 64, "must leave an even number of the 64"),
+    ("adaptation.mixup_probability", 1.1, r"must lie in \[0, 1\]"),
     ("adaptation.mixup_alpha", 0.01, "must be at least 0.05"),
 ]
 

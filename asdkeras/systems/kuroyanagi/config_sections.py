@@ -22,12 +22,12 @@ from asdkeras.config import (
     require,
 )
 from asdkeras.errors import RecipeError
-from asdkeras.readings import Reading
+from asdkeras.readings import Reading, Reconstructed
 from asdkeras.scorers.thresholds import ThresholdRule
 
 _EVEN = multiple_of(2, "must be even, so that frames can be centered")
 _HELD_OUT = Constraint(
-    "must lie between 0 and 1: the scorer hears what the network has not",
+    "must lie between 0 and 1: the scorer goes by clips the network has not learned from",
     lambda value: 0.0 < value < 1.0,
 )
 Rounds = Annotated[int, multiple_of_field("steps_per_save")]
@@ -146,7 +146,21 @@ class DoubleCentroidLoss(Checked):
         momentum: of the moving centroids.
     """
 
-    reading: Literal["two_centroid_deep_sad", "ratio", "normal_centroid"]
+    reading: Annotated[
+        Literal["two_centroid_deep_sad", "ratio", "normal_centroid"],
+        Reading(
+            "DDCSAD [6] minimizes the variance in a class and maximizes that between classes "
+            "(Sec. 2.2); its formula is in [6]",
+            "three losses that do so; [6] was not at hand",
+        ),
+        Reconstructed(
+            {
+                "two_centroid_deep_sad": "the whole loss, from what Sec. 2.2 says of it",
+                "ratio": "likewise",
+                "normal_centroid": "likewise",
+            }
+        ),
+    ]
     weight: NotNegative
     momentum: Fraction
 
@@ -180,13 +194,18 @@ class Adaptation(Checked):
     """Fine-tuning of the classifier for the target domain.
 
     Attributes:
-        num_target: clips of each batch that are of the target domain, or mixed with it.
+        num_target: clips of each batch that are of the target domain, or mixed with it; half of
+            them of the section.
+        mixup_probability: how likely such a clip is mixed with one of the source domain.
         mixup_alpha: weights of mixed clips are drawn from Beta(alpha, alpha).
     """
 
     steps: Rounds
     steps_per_save: Count
-    num_target: Count
+    num_target: Annotated[
+        int, multiple_of(2, "must be even: half of the target clips are of the section")
+    ]
+    mixup_probability: Probability
     mixup_alpha: Annotated[float, at_least(0.05)]
 
 
@@ -203,11 +222,20 @@ class Classifier(Checked):
             training clips of its own machine type, or of the machine type of the section.
         negatives: other clips in training: `all`, or those of the `same_dataset`, ToyADMOS or
             MIMII, by the name of the machine type.
+        start_weights: of the network before its head. `random`, or a file of Keras weights, see
+            `asdkeras.systems.kuroyanagi.start_weights`; a relative path starts at the folder the
+            command is run in.
         width: channels of the first convolution of a ResNet; not read by EfficientNet.
         dropout: before the last layer.
         batch_size: half of it are clips of the section.
         head_rate: largest learning rate of the last layer.
         network_rate: largest learning rate of all others.
+        held_out_fraction: of the source clips of the section, to know the scale of its scores by;
+            see `asdkeras.systems.kuroyanagi.held_out_clips` for the least number.
+        combination: the scale on which posterior and distance are added. `standardized` adds the
+            logit of the posterior and the distance, each with mean 0 and variance 1 over the
+            held-out clips; `probability` what the posterior leaves of 1, and the distance scaled
+            to 0..1 by all training clips of the section.
         posterior_weight: of the posterior in the score; the distance has the rest.
     """
 
@@ -218,10 +246,37 @@ class Classifier(Checked):
     floor: Positive
     num_frames: Annotated[int, at_least(32)]
     num_windows: Count
-    normalization: Literal["own_machine", "positive_machine"]
-    negatives: Literal["all", "same_dataset"]
+    normalization: Annotated[
+        Literal["own_machine", "positive_machine"],
+        Reading(
+            "a waveform of each example is normalized over each machine type (Sec. 2.2)",
+            "`own_machine`: by its own; `positive_machine`: by that of the section, all alike",
+        ),
+    ]
+    negatives: Annotated[
+        Literal["all", "same_dataset"],
+        Reading(
+            "the other normal data including the different machines (Sec. 2.2)",
+            "`same_dataset`, MIMII or ToyADMOS2 alone, is a variation for the ensemble",
+        ),
+    ]
     augmentation: Augmented
-    backbone: Literal["resnet34", "resnext50_32x4d", "efficientnet_b3"]
+    backbone: Annotated[
+        Literal["resnet34", "resnext50_32x4d", "efficientnet_b3"],
+        Reading("ResNet34 (Sec. 3.1)", "the others are variations for the ensemble (Sec. 2.2)"),
+    ]
+    start_weights: Annotated[
+        str,
+        Constraint(
+            "must be `random` or a file of Keras weights, *.keras or *.weights.h5",
+            lambda value: value == "random" or value.endswith((".keras", ".weights.h5")),
+        ),
+        Reading(
+            "PyTorch Image Models (Sec. 2.2), EfficientNet of Noisy Student [17], a paper about "
+            "weights; which file is not printed",
+            "`random`, or the path of a file with weights of the network before its head",
+        ),
+    ]
     width: Count
     dropout: Fraction
     ddcsad: DoubleCentroidLoss
@@ -235,6 +290,16 @@ class Classifier(Checked):
     network_rate: Annotated[Positive, at_most_field("head_rate")]
     adam_epsilon: Positive
     adaptation: Adaptation
+    held_out_fraction: Annotated[float, _HELD_OUT]
+    combination: Annotated[
+        Literal["standardized", "probability"],
+        Reading(
+            "the posterior probability with the normalized distance (Sec. 2.2), no weights, no "
+            "scale",
+            "`standardized` gives both one spread; `probability` is the sentence to the letter, "
+            "where a posterior near 0 or 1 adds nothing to the distance",
+        ),
+    ]
     posterior_weight: Probability
 
     def check(self) -> None:
