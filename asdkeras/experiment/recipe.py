@@ -37,6 +37,7 @@ class Recipe:
         dataset: `dcase2021` and the like, `mini`, or `folder` for recordings of one's own.
         seeds: one trial each.
         config: of the system, as the recipe states it.
+        tensor_float_32: whether a GPU may train and represent with 10 bits of mantissa.
     """
 
     system: str
@@ -45,6 +46,7 @@ class Recipe:
     clips: ClipOptions
     audio: AudioConfig
     config: dict[str, object]
+    tensor_float_32: bool = False
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len({*self.seeds}) < len(self.seeds):

@@ -77,12 +77,12 @@ def score(run: Run) -> None:
 
 
 def system_of(run: RunFiles) -> "AnySystem | Ensemble":
-    """The system or ensemble of a run. Imports Keras.
+    """The system or ensemble of a run. Imports Keras, and sets its precision for this process.
 
     Raises:
         RecipeError: if the system refuses the recipe.
     """
-    import_keras()
+    import_keras(run.recipe.tensor_float_32)
     return systems.create(run.recipe.system, system_config(run.recipe, run.source))
 
 

@@ -134,6 +134,7 @@ def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path, jobs: int
         "data_fingerprint": folder.data_fingerprint,
         "seeds": list(recipe.seeds),
         "jobs": jobs,
+        "tensor_float_32": recipe.tensor_float_32,
     }
     write_text(folder.path / "environment.json", json.dumps(environment, indent=2) + "\n")
 

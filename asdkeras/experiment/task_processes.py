@@ -110,7 +110,6 @@ def _in_own_process(
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, threads)
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # Else the first takes all.
     progress.show_plain_lines()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

@@ -39,6 +39,13 @@ def test_the_environment_tells_how_many_tasks_shared_the_processors(tmp_path):
     assert environment["jobs"] == 2
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_environment_says_with_which_precision_gpus_computed(tmp_path, allowed):
+    folder = claimed(tmp_path, f"tensor_float_32={str(allowed).lower()}")
+    environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
+    assert environment["tensor_float_32"] is allowed
+
+
 def test_the_same_recipe_may_claim_again_and_another_seed_too(tmp_path):
     first = claimed(tmp_path)
 
