@@ -9,12 +9,14 @@ import pytest
 
 from asdkeras.errors import RecipeError
 from asdkeras.score_files import (
+    NO_MARKS,
+    Marks,
     TrialMetadata,
     TrialScores,
     read_group_scores,
+    read_marks,
     read_metadata,
     read_names,
-    read_oracle,
     read_trial,
     trial_folders,
     write_group_scores,
@@ -111,7 +113,10 @@ def done(run, seed, metadata=PLAIN, **more):
     return folder
 
 
-@pytest.mark.parametrize("metadata", [PLAIN, FULL, dataclasses.replace(FULL, pooled_seeds=(3, 1))])
+@pytest.mark.parametrize(
+    "metadata",
+    [PLAIN, FULL, dataclasses.replace(FULL, pooled_seeds=(3, 1), transductive=("ranks",))],
+)
 def test_metadata_that_are_read_are_those_that_were_written(tmp_path, metadata):
     assert read_metadata(done(tmp_path, 0, metadata, digest="of the run")) == metadata
 
@@ -132,12 +137,17 @@ def test_each_trial_counts_unless_they_are_pooled(tmp_path):
     assert trial_folders(tmp_path / "pooled", [3, 1]) == {3: pooled}
 
 
-def test_choices_by_labels_are_told_once(tmp_path):
+def test_what_test_clips_had_a_say_in_is_told_once(tmp_path):
     chosen = [(), ("weights", "checkpoint"), ("checkpoint",)]
     folders = [
-        done(tmp_path, seed, dataclasses.replace(PLAIN, oracle=oracle))
+        done(tmp_path, seed, dataclasses.replace(PLAIN, oracle=oracle, transductive=oracle[1:]))
         for seed, oracle in enumerate(chosen)
     ]
 
-    assert read_oracle(folders) == ("weights", "checkpoint")
-    assert read_oracle(folders[:1]) == ()
+    marks = read_marks(folders)
+
+    assert marks == Marks(("weights", "checkpoint"), ("checkpoint",))
+    assert marks.lines == ("oracle: weights", "oracle: checkpoint", "transductive: checkpoint")
+    assert marks.behind == ", oracle, transductive"
+    assert read_marks(folders[2:]).behind == ", oracle"
+    assert read_marks(folders[:1]) == NO_MARKS == ((), ())

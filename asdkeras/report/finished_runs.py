@@ -16,7 +16,7 @@ from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
 from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
 from asdkeras.report.scored_runs import read_results, variant_of
-from asdkeras.score_files import TrialMetadata, read_metadata, read_oracle
+from asdkeras.score_files import Marks, TrialMetadata, read_marks, read_metadata
 
 Measured = frozenset[tuple[str, str, str, int, int]]
 
@@ -52,14 +52,15 @@ class FinishedRun:
     system: str  # Of an ensemble of several systems, their names joined by `+`.
     variant: str  # Of an ensemble that the user made, the name of its folder.
     dataset: str
-    oracle: tuple[str, ...]  # Choices that labels of test clips made.
+    marks: Marks
     means: pd.DataFrame
     measured: dict[str, Measured]
     printed: dict[Place, Printed] = dataclasses.field(default_factory=dict)
 
     @property
     def title(self) -> str:
-        return f"{self.variant} (oracle)" if self.oracle else self.variant
+        names = self.marks.names
+        return f"{self.variant} ({', '.join(names)})" if names else self.variant
 
     @property
     def rules(self) -> RuleSet:
@@ -139,11 +140,11 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
         trial / "scores.csv", usecols=["dataset"], dtype="string", keep_default_na=False, nrows=1
     )
     dataset = str(clips["dataset"].iloc[0])
-    oracle = read_oracle(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
+    marks = read_marks(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
     variant = variant_of(folder, recipe)
     if not (folder / "official.csv").is_file():
         means = pd.DataFrame(columns=[*SUMMARY_COLUMNS, "published"])
-        return FinishedRun(folder, system, variant, dataset, oracle, means, {})
+        return FinishedRun(folder, system, variant, dataset, marks, means, {})
     rules = rules_for(dataset)
     metrics = with_parts(read_results(folder / "metrics.csv"), rules)
     means = read_results(folder / "official.csv")[list(SUMMARY_COLUMNS)]
@@ -162,7 +163,7 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
         str(part): frozenset(rows[names].itertuples(index=False, name=None))
         for part, rows in metrics.groupby("part")
     }
-    return FinishedRun(folder, system, variant, dataset, oracle, means, measured, printed)
+    return FinishedRun(folder, system, variant, dataset, marks, means, measured, printed)
 
 
 def _of_machine_types(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:

@@ -39,9 +39,10 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
 
     Writes `metrics.csv` (per section and domain), `official.csv` (means and official
     score), `named_scores.csv` (the same means of every named score) and, if the paper says
-    anything of this year, `compare.csv` and `compare.md` (the paper beside ours). A column
-    `oracle` of these lists choices that labels of test clips made, if any. If the system has
-    scores of groups, `explanations.csv` says for every test clip what its score is due to.
+    anything of this year, `compare.csv` and `compare.md` (the paper beside ours). Columns
+    `oracle` and `transductive` of these say what test clips had a say in, if anything. If the
+    system has scores of groups, `explanations.csv` says for every test clip what its score is
+    due to.
 
     Args:
         system: its name; of an ensemble of several systems, their names joined by `+`.
@@ -54,7 +55,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
         for seed, trial in scores.of(scores.main_score).items()
     ]
     metrics = pd.concat([each.metrics for each in evaluations], ignore_index=True)
-    write_csv(run / "metrics.csv", marked(metrics, scores.oracle))
+    write_csv(run / "metrics.csv", marked(metrics, scores.marks))
 
     console = Console()
     if metrics.empty:
@@ -69,7 +70,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     else:
         write_csv(run / "explanations.csv", explanations)
         print_fired(explanations, console)
-    _print_oracle(scores, console)
+    _print_marks(scores, console)
     for note in scores.notes:
         print_line(console, f"note: {note}", "yellow")
     print_line(console, f"files: {run}")
@@ -81,13 +82,13 @@ def _conclude_metrics(
     """Write and print the means, those of named scores, and what the paper prints."""
     rules = rules_for(scores.dataset)
     summary = summarize(metrics, rules)
-    write_csv(run / "official.csv", marked(summary, scores.oracle))
+    write_csv(run / "official.csv", marked(summary, scores.marks))
     title = _title(run, system, scores)
     means = None
     if scores.published_rows and system in published.names():
         comparison = _compared(scores, system, scores.published_rows)
         if len(comparison):
-            write_comparison(run, comparison, f"{title}, against the paper", scores.oracle)
+            write_comparison(run, comparison, f"{title}, against the paper", scores.marks)
             comparison = comparison[comparison["score"] == scores.main_score]
         means = printed_means(comparison, rules, convention_of(system, scores.dataset))
     means = None if means is None or means.empty else means
@@ -96,9 +97,9 @@ def _conclude_metrics(
         row = f"published: row {scores.published_rows[scores.main_score]} of the paper's tables"
         console.print(Text(row, style="dim"))
     by_name = _by_name(scores, rules)
-    write_csv(run / "named_scores.csv", marked(by_name, scores.oracle))
+    write_csv(run / "named_scores.csv", marked(by_name, scores.marks))
     named = by_name[by_name["score"].isin(scores.named)]
-    print_named_scores(named, rules, is_oracle=bool(scores.oracle), console=console)
+    print_named_scores(named, rules, marks=scores.marks, console=console)
 
 
 def compare_run(
@@ -136,10 +137,10 @@ def compare_run(
     scores = read_scored_run(run, recipe["seeds"])
     comparison = _compared(scores, system, _wanted_rows(run, scores, row, score), tolerance)
     title = f"{_title(run, recipe['system'], scores)}, against {system}"
-    write_comparison(run, comparison, title, scores.oracle)
+    write_comparison(run, comparison, title, scores.marks)
     console = Console()
     print_verdicts(comparison, title=title, console=console)
-    _print_oracle(scores, console)
+    _print_marks(scores, console)
     print(run / "compare.md")
     met = is_met(comparison)
     if met is None:
@@ -152,9 +153,8 @@ def compare_run(
 
 
 def _title(run: Path, system: str, scores: ScoredRun) -> str:
-    mark = ", oracle" if scores.oracle else ""
     recipe = recipe_of(run) if (run / "recipe.yaml").is_file() else {}
-    return f"{system}, {variant_of(run, recipe)}, {scores.dataset}{mark}"
+    return f"{system}, {variant_of(run, recipe)}, {scores.dataset}{scores.marks.behind}"
 
 
 def _wanted_rows(
@@ -215,6 +215,6 @@ def _compared(
     return pd.concat(parts, ignore_index=True)
 
 
-def _print_oracle(scores: ScoredRun, console: Console) -> None:
-    for line in scores.oracle:
-        print_line(console, f"oracle: {line}", "yellow")
+def _print_marks(scores: ScoredRun, console: Console) -> None:
+    for line in scores.marks.lines:
+        print_line(console, line, "yellow")

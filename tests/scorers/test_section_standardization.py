@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from asdkeras.scorers.section_standardization import domain_moments, section_moments
 
@@ -61,29 +62,76 @@ def domain_table():
     return table.assign(machine_type="fan", section="00"), table["score"]
 
 
-def test_a_domain_counts_by_itself_where_its_training_clips_differ():
-    """All five have the mean 4; the target clips are alike, and the last has no domain."""
-    table, scores = domain_table()
+def large_table(num_target=10):
+    """Section 00: 30 source clips, `num_target` target clips, all of training, and 4 test clips."""
+    domains = [*["source"] * 30, *["target"] * num_target, "source", "target", "target", pd.NA]
+    table = pd.DataFrame({"domain": pd.array(domains, dtype="string")})
+    table["split"] = ["train"] * (30 + num_target) + ["test"] * 4
+    scores = pd.Series(np.random.default_rng(0).normal(size=len(table)))
+    scores[table["domain"].eq("target").fillna(False).to_numpy(bool)] *= 5.0
+    return table.assign(machine_type="fan", section="00"), scores
+
+
+def test_a_domain_with_ten_clips_counts_by_itself():
+    table, scores = large_table()
 
     moments = section_moments(scores, table, "section_and_domain")
 
-    spread, of_source = np.std([0, 2, 4, 7, 7]), np.std([0, 2, 4])
-    np.testing.assert_allclose(moments.mean, [2, 2, 2, 4, 4, 2, 4, 4])
-    np.testing.assert_allclose(
-        moments.spread, [*3 * [of_source], spread, spread, of_source, spread, spread], rtol=1e-14
-    )
-    assert moments.constant == ()
+    for rows, counted in (
+        ([0, 40], scores[:30]),
+        ([30, 41, 42], scores[30:40]),
+        ([43], scores[:40]),
+    ):
+        np.testing.assert_allclose(moments.mean[rows], np.mean(counted), rtol=1e-12)
+        np.testing.assert_allclose(moments.spread[rows], np.std(counted), rtol=1e-12)
 
 
-def test_both_domains_count_by_themselves_where_both_differ():
-    table, scores = domain_table()
-    scores = scores.copy()
-    scores[4] = 9.0
+def test_a_domain_with_nine_clips_counts_with_the_section():
+    table, scores = large_table(num_target=9)
 
     moments = section_moments(scores, table, "section_and_domain")
 
-    np.testing.assert_allclose(moments.mean[[3, 4, 6]], 8.0)
-    np.testing.assert_allclose(moments.spread[[3, 4, 6]], 1.0)
+    np.testing.assert_allclose(moments.mean[[30, 40, 41]], np.mean(scores[:39]), rtol=1e-12)
+    np.testing.assert_allclose(moments.mean[[0, 39]], np.mean(scores[:30]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scope", ["section", "section_and_domain"])
+def test_clips_that_were_not_learned_from_can_be_gone_by(scope):
+    """Twelve source clips, and four of the target, which are too few by themselves."""
+    table, scores = large_table()
+    held_out = pd.Series(False, table.index)
+    held_out[[*range(3, 15), *range(30, 34)]] = True
+
+    moments = section_moments(scores, table, scope, "held_out", held_out)
+
+    alone, together = scores[3:15], pd.concat([scores[3:15], scores[30:34]])
+    counted = together if scope == "section" else alone
+    np.testing.assert_allclose(moments.mean[[0, 40]], np.mean(counted), rtol=1e-12)
+    np.testing.assert_allclose(moments.spread[[0, 40]], np.std(counted), rtol=1e-12)
+    np.testing.assert_allclose(moments.mean[[30, 41, 43]], np.mean(together), rtol=1e-12)
+    assert moments.learned == ()
+
+
+@pytest.mark.parametrize("held_out", [None, pd.Series([True] * 9 + [False] * 35)])
+def test_with_fewer_than_ten_of_them_a_section_goes_by_its_training_clips(held_out):
+    table, scores = large_table()
+
+    moments = section_moments(scores, table, "section_and_domain", "held_out", held_out)
+    expected = section_moments(scores, table, "section_and_domain", "train")
+
+    pd.testing.assert_series_equal(moments.mean, expected.mean)
+    pd.testing.assert_series_equal(moments.spread, expected.spread)
+    assert (moments.learned, expected.learned) == (("fan 00",), ())
+
+
+def test_a_domain_of_one_score_is_named():
+    table, scores = large_table()
+    scores[30:40] = 0.1
+
+    moments = section_moments(scores, table, "section_and_domain")
+
+    np.testing.assert_allclose(moments.spread[30:40], 1.0)
+    assert moments.constant == ("fan 00 target",)
 
 
 def test_test_clips_can_be_gone_by():

@@ -14,7 +14,7 @@ from asdkeras.errors import RecipeError
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems import kuroyanagi2021
 from asdkeras.systems.kuroyanagi.classifier import OutlierClassifierSystem
-from asdkeras.systems.kuroyanagi.config_sections import changed
+from asdkeras.systems.kuroyanagi.config_sections import Together, changed
 from asdkeras.systems.kuroyanagi.conformer import ConformerSystem
 from asdkeras.systems.kuroyanagi.log_mel import log_mel, require_frames
 from asdkeras.systems.system import Ensemble
@@ -103,7 +103,14 @@ def test_by_default_labels_choose_nothing(recipe):
     config = config_of(recipe=recipe)
 
     assert config.variant == "ae"
-    assert dataclasses.astuple(config.together) == ("mean", "section", "train", "fixed")
+    assert config.together == Together(
+        combine="mean",
+        normalize="section_and_domain",
+        normalize_on="held_out",
+        choice="fixed",
+        best_classifiers_of="pooled_sections",
+        method_of="section",
+    )
 
 
 # What they may say.
@@ -391,9 +398,9 @@ def test_only_the_ensemble_of_autoencoders_may_be_no_mean(variant):
     assert how == ("rank" if variant == "ae_ensemble" else "mean")
 
 
-@pytest.mark.parametrize("variant", ["ae_ensemble", "bc_ensemble"])
+@pytest.mark.parametrize("variant", ["ae_ensemble", "bc_ensemble", "mix"])
 @pytest.mark.parametrize(
-    ("normalize", "normalize_on"), [("section", "test"), ("section_and_domain", "train")]
+    ("normalize", "normalize_on"), [("section", "test"), ("section_and_domain", "held_out")]
 )
 def test_members_are_normalized_as_the_recipe_says(variant, normalize, normalize_on):
     combination = combination_of(variant, normalize=normalize, normalize_on=normalize_on)
@@ -401,11 +408,8 @@ def test_members_are_normalized_as_the_recipe_says(variant, normalize, normalize
     assert (combination.normalize, combination.normalize_on) == (normalize, normalize_on)
 
 
-@pytest.mark.parametrize("variant", ["mix", "max_of_rows"])
-def test_scores_of_ensembles_are_averaged_as_they_are(variant):
-    combination = combination_of(variant, normalize="section_and_domain", normalize_on="test")
-
-    assert (combination.normalize, combination.normalize_on) == ("none", "train")
+def test_scores_of_which_one_is_taken_are_not_normalized():
+    assert combination_of("max_of_rows", normalize_on="test").normalize == "none"
 
 
 _METHODS = ("mean", "median", "maximum", "rank")
@@ -430,6 +434,22 @@ def test_labels_choose_where_the_recipe_says_oracle_and_in_the_larger_of_two_row
     combination = combination_of(variant, choice=choice)
 
     assert (combination.best_from_labels, combination.methods_from_labels) == (best, methods)
+
+
+@pytest.mark.parametrize("best_of", ["pooled_sections", "section", "machine"])
+def test_the_best_classifiers_are_those_of_each_section_or_of_the_machine(best_of):
+    changes = {"choice": "oracle", "best_classifiers_of": best_of}
+
+    assert combination_of("bc_ensemble", **changes).best_of == best_of
+    assert combination_of("ae_ensemble", **changes).best_of == "machine"
+    assert combination_of("max_of_rows", **changes).best_of == "machine"
+
+
+@pytest.mark.parametrize("method_of", ["section", "machine"])
+def test_the_best_method_of_autoencoders_is_that_of_each_section_or_of_the_machine(method_of):
+    assert (
+        combination_of("ae_ensemble", choice="oracle", method_of=method_of).method_of == method_of
+    )
 
 
 # Thresholds.

@@ -317,16 +317,62 @@ class Together:
     """How scores of several models are combined.
 
     Attributes:
-        normalize: by which training clips each member's scores get mean 0 and variance 1.
-        normalize_on: `test` takes the test clips instead; a score then depends on the others.
+        combine: of the autoencoders; others are averaged.
+        normalize: by whose clips scores get mean 0 and variance 1 before they are combined:
+            those of the section, or of the section and domain where there are ten at least.
+        normalize_on: which of these clips, as in `Combination`.
         choice: `oracle` lets the labels of development test clips choose how many and which
             members count and by which method, as in the paper.
+        best_classifiers_of: as `best_of` in `Combination`, of the two best classifiers.
+        method_of: as in `Combination`.
     """
 
-    combine: Literal["mean", "median", "maximum", "rank"]
-    normalize: Literal["section", "section_and_domain"]
-    normalize_on: Literal["train", "test"]
-    choice: Literal["fixed", "oracle"]
+    combine: Annotated[
+        Literal["mean", "median", "maximum", "rank"],
+        Reading(
+            "Sec. 2.3: the best of the four for each machine and section, chosen by labels",
+            "one for all; `choice: oracle` chooses",
+        ),
+    ]
+    normalize: Annotated[
+        Literal["section_and_domain", "section"],
+        Reading(
+            "Sec. 2.3: mean zero and variance one; ensembles are per machine and domain",
+            "`section` puts both domains on one scale, which the source clips decide",
+        ),
+    ]
+    normalize_on: Annotated[
+        Literal["held_out", "train", "test"],
+        Reading(
+            "silent",
+            "`held_out`: clips the member has not learned from; `train`: all training clips, "
+            "whose spread says how well they were learned; `test`: the test clips, as code of "
+            "the authors of 2022 does, marked as transductive",
+        ),
+    ]
+    choice: Annotated[
+        Literal["fixed", "oracle"],
+        Reading(
+            "Sec. 2.3: members, their number and the method are optimized on the development set",
+            "`fixed`: all members, one method, no labels; `oracle`: as the paper, marked",
+        ),
+    ]
+    best_classifiers_of: Annotated[
+        Literal["pooled_sections", "section", "machine"],
+        Reading(
+            "Sec. 2.3: the N-best models of each section, N x S for each machine and domain",
+            "of `choice: oracle`. `pooled_sections`: what is best in one section counts in all; "
+            "`section`: in its own alone, N of N x S for each clip; `machine`: the N best of "
+            "the machine type, as for autoencoders",
+        ),
+    ]
+    method_of: Annotated[
+        Literal["section", "machine"],
+        Reading(
+            "Sec. 2.3: for each machine and each section; Sec. 3.1: for each machine and domain",
+            "of `choice: oracle`. `section`: Sec. 2.3, of each domain of it; `machine`: Sec. 3.1",
+        ),
+    ]
 
 
 def domain_thresholds(config: Any) -> ThresholdRule:
