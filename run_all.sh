@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Every system's recipe script, with the same options for each, such as --data DIR; without
-# it they use the generated mini corpus. A system that refuses, such as one without a recipe for
-# these data, is left out. At the end a table of all runs side by side: of those in `runs`, or
-# in DIR with --runs DIR.
+# Every system's recipe script, first the controls, which the others must beat, with the same
+# options for each, such as --data DIR; without it they use the generated mini corpus. A system that
+# refuses, such as one without a recipe for these data, is left out. At the end a table of all runs
+# side by side: of those in `runs`, or in DIR with --runs DIR.
 set -euo pipefail
 cd "$(dirname "$0")"
 runs=runs
@@ -15,7 +15,8 @@ for argument in "$@"; do
     fi
     previous=$argument
 done
-recipes=(recipes/*/run.sh)
+shopt -s nullglob extglob
+recipes=(recipes/controls*/run.sh recipes/!(controls*)/run.sh)
 refused=()
 for recipe in "${recipes[@]}"; do
     bash "$recipe" "$@" && continue || code=$?

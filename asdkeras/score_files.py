@@ -69,7 +69,7 @@ class TrialMetadata:
     main_score: str  # Compared with the paper.
     decision_score: str  # Compared with the thresholds.
     named_scores: tuple[str, ...]  # Worth a result of their own, the main one among them.
-    published_rows: Mapping[str, str]  # Score -> row of the published tables to compare it with.
+    published_rows: Mapping[str, str]  # Score -> row of the published tables, several with `+`.
     notes: tuple[str, ...] = ()  # What a reader of the results should know, a line each.
     oracle: tuple[str, ...] = ()  # Choices that labels of test clips made, a line each.
     pooled_seeds: tuple[int, ...] = ()  # Trials that are one result together; empty if not pooled.

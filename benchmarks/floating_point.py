@@ -1,35 +1,104 @@
-"""Floating-point operations of a network's convolutions and dense layers, and the machine's rate.
+"""Floating-point operations of a model, counted in its graph, and the machine's rate.
 
-Counted by formula from the layers: a layer does `positions of its output x size of its
-kernel` multiply-adds per clip, two operations each. Training counts them up to three times:
-forward, for the gradient of the kernel, and for the gradient of the input where something
-trainable lies before. Left out: Fourier transforms, batch normalization, activations,
-pooling, heads and the optimizer, and what an implementation pads or computes twice.
+Counted are multiply-adds of convolutions and matrix products, two operations each. Training counts
+them three times: forward, for the gradient of the kernel, and for that of the input. Left out:
+Fourier transforms, batch normalization, activations, pooling, the optimizer, and what an
+implementation pads or computes twice; sizes that no graph knows count as 1.
 """
 
+import functools
 import math
 import statistics
 import time
+from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
-_COUNTED = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Dense)
 _MATRIX_SIZES = (1024, 2048, 4096)
+_BATCH = 2
+_FREE = ("Const", "Identity", "Placeholder", "ReadVariableOp", "Reshape", "Cast", "StopGradient")
+
+
+class Cost(NamedTuple):
+    """Operations of products and convolutions, and floating-point values that operations write."""
+
+    operations: float
+    values: float
+
+    def times(self, number):
+        return Cost(number * self.operations, number * self.values)
+
+    def plus(self, other):
+        return Cost(self.operations + other.operations, self.values + other.values)
+
+    def seconds(self, rates):
+        return sum(count / rate for count, rate in zip(self, rates, strict=True))
+
+
+NOTHING = Cost(0.0, 0.0)
 
 
 def forward_operations(network):
     """Operations per clip of embedding it."""
-    return sum(2 * _multiply_adds(layer) for layer in _counted(network))
+    return graph_cost(network).operations
 
 
 def training_operations(network):
     """Operations per clip of a training step."""
-    total = 0
-    for layer in _counted(network):
-        is_behind_weights = bool(keras.Model(network.input, layer.input).trainable_weights)
-        total += (3 if is_behind_weights else 2) * 2 * _multiply_adds(layer)
-    return total
+    return 3.0 * graph_cost(network, training=True).operations
+
+
+def graph_cost(model, *, training=False):
+    """Forward `Cost` of one example, from the operations of the model's graph."""
+    signature = tf.nest.map_structure(
+        lambda each: tf.TensorSpec((_BATCH, *each.shape[1:]), each.dtype), model.input
+    )
+    run = tf.function(lambda inputs: model(inputs, training=training))
+    graph = run.get_concrete_function(signature).graph
+    return _cost_of_graph(graph).times(1.0 / _BATCH)
+
+
+def _cost_of_graph(graph):
+    return functools.reduce(Cost.plus, map(_cost_of_operation, graph.get_operations()), NOTHING)
+
+
+def _cost_of_operation(operation):
+    kind = operation.type
+    if kind in ("While", "StatelessWhile"):
+        body = operation.graph._get_function(operation.get_attr("body").name).graph
+        lists = (each.op for each in operation.inputs if each.op.type == "TensorListFromTensor")
+        return _cost_of_graph(body).times(float(max(each.inputs[0].shape[0] for each in lists)))
+    if kind in ("PartitionedCall", "StatefulPartitionedCall"):
+        inner = operation.graph._get_function(operation.get_attr("f").name)
+        return _cost_of_graph(inner.graph)
+    if kind in _FREE or not operation.outputs or not operation.outputs[0].dtype.is_floating:
+        return NOTHING
+    return Cost(2.0 * _multiply_adds(operation), _size(operation.outputs[0]))
+
+
+def _multiply_adds(operation):
+    kind, result = operation.type, operation.outputs[0]
+    if kind == "Conv2D":
+        return _size(result) * math.prod(operation.inputs[1].shape[:3])
+    if kind == "DepthwiseConv2dNative":
+        return _size(result) * math.prod(operation.inputs[1].shape[:2])
+    if kind in ("MatMul", "BatchMatMulV2"):
+        is_transposed = operation.get_attr("transpose_a" if kind == "MatMul" else "adj_x")
+        size = operation.inputs[0].shape[-2 if is_transposed else -1]
+        return _size(result) * (size or 1)
+    if kind == "Einsum":
+        texts = operation.get_attr("equation").decode().split("->")[0].split(",")
+        sizes = {
+            letter: size
+            for text, each in zip(texts, operation.inputs, strict=True)
+            for letter, size in zip(text, each.shape, strict=True)
+        }
+        return math.prod(sizes.values())
+    return 0
+
+
+def _size(tensor):
+    return math.prod(size or 1 for size in tensor.shape)
 
 
 def matrix_product_rates(repeats=3):
@@ -45,14 +114,6 @@ def timed(run):
     started = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - started[0], time.process_time() - started[1]
-
-
-def _counted(network):
-    return [layer for layer in network.layers if isinstance(layer, _COUNTED)]
-
-
-def _multiply_adds(layer):
-    return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
 
 
 def _rates(size, repeats):

@@ -27,6 +27,7 @@ _COMMANDS = (  # In the order of `--help`.
     reports.add_table,
     reports.add_explain,
     reports.add_report,
+    reports.add_figure,
     reports.add_list,
 )
 

@@ -1,4 +1,4 @@
-"""Commands that show what is there: `score`, `compare`, `table`, `explain`, `report`, `list`."""
+"""Commands that show what is there, from `score` and `compare` to `figure` and `list`."""
 
 import argparse
 import textwrap
@@ -30,23 +30,26 @@ def _score(arguments: argparse.Namespace) -> None:
 
 def add_compare(commands: Commands) -> None:
     compare = commands.add_parser(
-        "compare", help="a run against the published tables; exit code 5 outside tolerance"
+        "compare", help="runs against the published tables; exit code 5 outside tolerance"
     )
-    add_path(compare, "run", "RUN", "its folder")
+    text = "its folder; of several, what the paper prints as means over datasets is compared too"
+    add_path(compare, "runs", "RUN", text, nargs="+")
     compare.add_argument("--against", metavar="SYSTEM", help="whose paper (default: the run's)")
     compare.add_argument(
         "--score", metavar="NAME", help="one of its named scores (default: all that have a row)"
     )
-    compare.add_argument("--row", help="of the paper's tables (default: that of the variant)")
+    row = "of the paper's tables, several joined by + (default: that of the variant)"
+    compare.add_argument("--row", help=row)
     tolerance = "where the paper prints no standard deviation (default 3)"
     compare.add_argument("--tolerance", type=float, metavar="POINTS", help=tolerance)
+    add_path(compare, "--out", "FILE", "write the means over datasets too: .md or .csv")
     compare.set_defaults(handler=_compare)
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from asdkeras.report.results import compare_run
+    from asdkeras.report.compared_runs import compare_runs
 
-    compare_run(**keywords(arguments))
+    compare_runs(**keywords(arguments))
 
 
 def add_table(commands: Commands) -> None:
@@ -116,6 +119,20 @@ def _report(arguments: argparse.Namespace) -> None:
     print(path)
     if is_to_open:
         webbrowser.open(path.resolve().as_uri())
+
+
+def add_figure(commands: Commands) -> None:
+    text = "figures of papers that print no values, drawn from runs of their variants"
+    figure = commands.add_parser("figure", help=text)
+    add_path(figure, "places", "RUN", "its folder, or one below which runs lie", nargs="+")
+    add_path(figure, "--out", "FILE", "page to write, .html", required=True)
+    figure.set_defaults(handler=_figure)
+
+
+def _figure(arguments: argparse.Namespace) -> None:
+    from asdkeras.report.drawn_figures import write_figures
+
+    print(write_figures(**keywords(arguments)))
 
 
 def add_list(commands: Commands) -> None:

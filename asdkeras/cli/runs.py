@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from asdkeras.cli.options import (
     Commands,
+    add_flag,
     add_names,
     add_path,
     add_recipe,
@@ -36,6 +37,7 @@ def _add_run_options(commands: Commands, name: str, text: str) -> argparse.Argum
     add_path(command, "--data", "DIR", data)
     add_names(command, "--machines", "only these machine types (fan) or sections of them (fan_00)")
     add_recipe(command)
+    add_flag(command, "--untrained", "leave networks as they start: a control, a run of its own")
     add_path(command, "--runs", "DIR", "default: runs", default=Path("runs"))
     command.add_argument(
         "--jobs",

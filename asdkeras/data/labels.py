@@ -67,6 +67,12 @@ def attribute_labels(table: pd.DataFrame, definition: AttributeLabel) -> Labels:
     return _labels(table, _COLUMNS[definition], is_labeled)
 
 
+def num_attribute_classes(table: pd.DataFrame, definition: AttributeLabel) -> int:
+    """How many classes `attribute_labels` makes; here there may be one alone."""
+    texts = table.loc[table["split"] == "train", _COLUMNS[definition]]
+    return len(texts.fillna("").drop_duplicates())
+
+
 def domain_labels(table: pd.DataFrame, extra: npt.NDArray[np.bool_] | None = None) -> Labels:
     """Classes (machine type, section, attribute text, domain), named like `fan_00_m-n_W_target`.
 

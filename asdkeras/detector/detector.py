@@ -158,9 +158,15 @@ class Detector:
             machines: machine types (`fan`) or sections (`fan_00`) to take; None means all.
 
         Raises:
-            RecipeError: if run, machine or scores are missing, or a score depends on other clips.
+            RecipeError: if run, machine or scores are missing, a score depends on other clips, or
+                the networks of the run were left untrained.
         """
         run = open_finished(Path(folder))
+        if run.recipe.untrained:
+            raise RecipeError(
+                f"{folder}: its networks have learned nothing: a control, which no detector is "
+                "made of. Take a run without --untrained."
+            )
         detector = cls(run.recipe.system, variant=run.recipe.variant, recipe=str(run.source))
         detector._take(run, machines)
         return detector

@@ -66,12 +66,13 @@ def section_graphs(
     if is_ensemble(system):
         yield from _ensemble_graphs(run, system, seed, sections)
         return
-    columns = read_trial(run.folder.scores(seed)).columns.set_axis(run.table.index)
+    columns = read_trial(run.folder.scores(seed)).columns.set_axis(run.scored.index)
     machines = [section.machine_type for section in sections]
     for unit in load_units(run, system, seed, machines):
         own = [each for each in sections_of(unit.table) if each in sections]
         thresholds = functools.partial(system.thresholds, score=score, models=unit.models)
-        limits = _limits(thresholds, columns.loc[unit.table.index], unit.table, own)
+        scored = unit.table[unit.table.index.isin(columns.index)]
+        limits = _limits(thresholds, columns.loc[scored.index], scored, own)
         networks = system.represent(unit.models)
         for section in own:
             # As when a run is scored: threads would show in the last digit.
@@ -172,8 +173,8 @@ def _ensemble_graphs(
     trial_scores = read_trial(run.folder.scores(seed))
     main_score = read_metadata(run.folder.scores(seed)).main_score
     thresholds = functools.partial(ensemble.thresholds, score=main_score)
-    columns = trial_scores.columns.set_axis(run.table.index)
-    limits = _limits(thresholds, columns, run.table, sections)
+    columns = trial_scores.columns.set_axis(run.scored.index)
+    limits = _limits(thresholds, columns, run.scored, sections)
     for section in sections:
         yield section, _together(combination.how, members[section], limits[section])
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asdkeras.data.known_domains import with_known_domains
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.label_choices import best_members, best_weights
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
@@ -75,6 +76,13 @@ class Member:
         machines = "" if self.machine_types is None else f" on {' '.join(self.machine_types)}"
         return f"{self.name}{choice}{machines}"
 
+    def placed(
+        self, values: pd.DataFrame, clips: pd.DataFrame, table: pd.DataFrame
+    ) -> pd.DataFrame:
+        """Values of its clips in the rows of a table of more clips; NaN in the others."""
+        own = table.index[self.scores_clips(table)]
+        return values[self.scores_clips(clips)].set_axis(own).reindex(table.index)
+
     def scores_clips(self, table: pd.DataFrame) -> pd.Series:
         if self.machine_types is None:
             return pd.Series(True, table.index)
@@ -113,6 +121,7 @@ def write_ensemble(
     thresholds: "ThresholdsOf | None",
     published_rows: Mapping[str, str],
     pooled_seeds: tuple[int, ...] = (),
+    remarks: Sequence[str] = (),
 ) -> None:
     """Combine trials of other runs into the score files of trial `seed` of a run.
 
@@ -120,19 +129,26 @@ def write_ensemble(
         thresholds: called if the members bring all their columns; else, or if None, the threshold
             is the 90th percentile of the training clips per section and domain.
         pooled_seeds: trials that are one result together.
+        remarks: notes on the run, which members need not repeat.
 
     Raises:
         RecipeError: if the members cannot be combined.
     """
     result = combined(members, combination)
+    table = with_known_domains(result.table)
     if result.is_whole and thresholds is not None:
-        limits = thresholds(result.columns, result.table, result.main_score).values
+        limits = thresholds(result.columns, table, result.main_score).values
     else:
-        limits = _FALLBACK.thresholds(result.columns[result.main_score], result.table).values
+        limits = _FALLBACK.thresholds(result.columns[result.main_score], table).values
     decision_score = _decision_score(result, combination, members)
     decisions = (result.columns[decision_score] > limits).astype(int)
     names = [name for name in members[0].metadata.named_scores if name in result.columns]
-    notes = [f"{member.name}: {note}" for member in members for note in member.metadata.notes]
+    notes = [
+        f"{member.name}: {note}"
+        for member in members
+        for note in member.metadata.notes
+        if note not in remarks
+    ]
     own_marks = Marks(result.oracle, combination.transductive)
     marks = joined_marks([own_marks, *(member.metadata.marks for member in members)])
     finish_trial(
@@ -145,7 +161,7 @@ def write_ensemble(
             decision_score,
             tuple(names if result.main_score in names else [result.main_score, *names]),
             {name: row for name, row in published_rows.items() if name in result.columns},
-            (*_head_notes(members, combination), *result.notes, *notes),
+            (*remarks, *_head_notes(members, combination), *result.notes, *notes),
             marks.oracle,
             pooled_seeds,
             marks.transductive,
@@ -171,6 +187,7 @@ def _group_scores(members: Sequence[Member], table: pd.DataFrame) -> pd.DataFram
         part = member.groups()
         if part is None:
             continue
+        part = member.placed(part, member.trial().table, table)
         for name, scores in part.where(has & is_alone).dropna(axis=1, how="all").items():
             groups[str(name)] = groups[str(name)].fillna(scores) if name in groups else scores
     return pd.DataFrame(groups) if groups else None
@@ -201,11 +218,11 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
             alone counts, beside the main scores of the others.
 
     Raises:
-        RecipeError: if clips differ, a choice is not among the scores, or a clip has no member.
+        RecipeError: if clips differ, or a choice is not among the scores.
         ValueError: if a member lacks the main score of the combination, all weights of a
             machine type are 0, or there are weights for a method that has none.
     """
-    table = members[0].trial().table
+    table = _all_clips(members)
     main_score = combination.main_score
     if main_score is None:
         names = {member.metadata.main_score for member in members}
@@ -213,7 +230,6 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
     is_whole = not any(
         member.choice and member.choice in member.trial().columns for member in members
     )
-    _require_members(members, table)
     weights = [member.clip_weights(table) for member in members]
     _require_weights(weights, table)
     parts = _Parts(members, combination, table, main_score)
@@ -237,13 +253,17 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
     return Combined(table, columns, main_score, is_whole, tuple(notes), oracle, held_out)
 
 
-def _require_members(members: Sequence[Member], table: pd.DataFrame) -> None:
-    is_scored = pd.concat([member.scores_clips(table) for member in members], axis=1).any(axis=1)
-    if lost := sorted(set(table.loc[~is_scored, "machine_type"])):
-        raise RecipeError(
-            f"no member of this ensemble scores {', '.join(lost)}. Choose another variant, or "
-            "leave these machine types out with --machines."
-        )
+def _all_clips(members: Sequence[Member]) -> pd.DataFrame:
+    """The clips that members score, in the order of a clip table."""
+    tables: dict[str, pd.DataFrame] = {}
+    for member in members:
+        if member.machine_types is None:
+            return member.trial().table
+        if not set(member.machine_types) <= set(tables):
+            clips = member.trial().table
+            for machine_type, own in clips[member.scores_clips(clips)].groupby("machine_type"):
+                tables.setdefault(str(machine_type), own)
+    return pd.concat([tables[name] for name in sorted(tables)], ignore_index=True)
 
 
 def _require_weights(weights: Sequence[pd.Series], table: pd.DataFrame) -> None:
@@ -267,17 +287,23 @@ class _Parts:
     def read(self, member: Member) -> tuple[pd.DataFrame, list[str]]:
         """The columns of a member, and notes on them; the main score alone if standardized."""
         trial = member.trial()
-        if not trial.table[_CLIP].equals(self.table[_CLIP]):
+        own, known = (
+            table.loc[member.scores_clips(table), _CLIP].reset_index(drop=True)
+            for table in (trial.table, self.table)
+        )
+        if not own.equals(known):
             raise RecipeError(
                 f"{member.name}: its clips are not those of {self.members[0].name}. An ensemble "
                 "needs runs of one dataset, with the same machine types."
             )
-        columns = self._chosen(member, trial.columns)
+        columns = member.placed(self._chosen(member, trial.columns), trial.table, self.table)
         normalize, on = self.combination.normalize, self.combination.normalize_on
         if normalize == "none":
             return columns, []
         scores = columns[self.main_score].where(member.scores_clips(self.table))
-        moments = section_moments(scores, self.table, normalize, on, trial.held_out)
+        table = with_known_domains(self.table)
+        held_out = self._held_out(member, trial)
+        moments = section_moments(scores, table, normalize, on, held_out)
         notes = []
         if moments.learned:
             notes.append(
@@ -297,12 +323,16 @@ class _Parts:
         """Clips that no member which scores them has learned from, bool `(clips,)`."""
         held_out = pd.Series(True, self.table.index)
         for member in self.members:
-            of_member = member.trial().held_out
-            is_learned = True if of_member is None else ~of_member
-            held_out &= ~(member.scores_clips(self.table) & is_learned)
+            held_out &= self._held_out(member, member.trial())
             if not held_out.any():  # There may be forty members.
                 break
         return held_out
+
+    def _held_out(self, member: Member, trial: TrialScores) -> pd.Series:
+        """Clips that a member has not learned from, and those that it does not score."""
+        held_out = pd.Series(0.0, trial.table.index) if trial.held_out is None else trial.held_out
+        own = held_out.astype(float).to_frame("own")
+        return member.placed(own, trial.table, self.table)["own"].ne(0.0)
 
     def _chosen(self, member: Member, columns: pd.DataFrame) -> pd.DataFrame:
         if member.choice in columns:

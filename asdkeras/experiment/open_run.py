@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asdkeras import systems
+from asdkeras import controls, systems
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Layout
 from asdkeras.data.places import cache_folder
@@ -33,6 +33,12 @@ class RunFiles:
     source: Path
     table: pd.DataFrame
     folder: RunFolder
+
+    @property
+    def scored(self) -> pd.DataFrame:
+        """The clips that are scored: all, or those of the machine types that an ensemble needs."""
+        wanted = self.folder.machine_types
+        return self.table if wanted is None else self.table[self.table["machine_type"].isin(wanted)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +70,7 @@ def open_run(
     overrides: Sequence[str] = (),
     runs: Path = Path("runs"),
     jobs: int | None = None,
+    untrained: bool = False,
 ) -> Run:
     """Read recipe and dataset; nothing of the run itself is written yet.
 
@@ -72,18 +79,26 @@ def open_run(
         variant: None takes the recipe's.
         recipe: name or file; None chooses by dataset.
         overrides: `key=value` changes of the recipe.
+        untrained: whether networks stay as they start, see `Recipe`.
 
     Raises:
-        RecipeError: if system, variant, recipe or an override is not understood.
+        RecipeError: if system, variant, recipe or an override is not understood, or a system
+            without networks shall leave them untrained.
         DataError: if the dataset is missing or damaged.
     """
     systems.check(system)
+    if untrained and system == controls.SPECTRA:
+        raise RecipeError(
+            f"--untrained: {system} has no network, and is a control as it is. Leave it out, or "
+            "name a system that learns."
+        )
     if recipe is not None:  # A wrong recipe shall not wait for the data.
         load_recipe(find_recipe(system, "", recipe), system, variant, overrides)
     data = find_data(data)
     layout = find_clips(data)
     source = find_recipe(system, layout.dataset, recipe)
     content = load_recipe(source, system, variant, overrides)
+    content = dataclasses.replace(content, untrained=untrained or content.untrained)
     table, notes = clip_table(
         data,
         layout,
@@ -148,7 +163,7 @@ def run_on_clips(
 def _opened(
     content: Recipe, source: Path, data: Path, table: pd.DataFrame, place: Path, jobs: int | None
 ) -> Run:
-    path = place / content.variant / str(table["dataset"].iloc[0])
+    path = place / content.run_name / str(table["dataset"].iloc[0])
     if not (path / "recipe.yaml").exists():  # Else it has been checked before.
         import_keras()
         system_config(content, source)

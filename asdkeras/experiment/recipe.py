@@ -38,6 +38,7 @@ class Recipe:
         seeds: one trial each.
         config: of the system, as the recipe states it.
         tensor_float_32: whether a GPU may train and represent with 10 bits of mantissa.
+        untrained: whether networks stay as they start: a control. Recipes leave it out.
     """
 
     system: str
@@ -47,6 +48,7 @@ class Recipe:
     audio: AudioConfig
     config: dict[str, object]
     tensor_float_32: bool = False
+    untrained: bool = False
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len({*self.seeds}) < len(self.seeds):
@@ -59,9 +61,17 @@ class Recipe:
     def variant(self) -> str:
         return str(self.config.get("variant"))
 
+    @property
+    def run_name(self) -> str:
+        """What folders of runs are called, after the system and before the dataset."""
+        return f"{self.variant}_untrained" if self.untrained else self.variant
+
     def as_mapping(self) -> dict[str, object]:
         """The content of a recipe file for this recipe."""
-        return {**dataclasses.asdict(self), "seeds": list(self.seeds)}
+        content = {**dataclasses.asdict(self), "seeds": list(self.seeds)}
+        if not self.untrained:
+            del content["untrained"]
+        return content
 
     def digest(self) -> str:
         """Hex digest of all that a trained model depends on; seeds are trials of their own."""

@@ -1,8 +1,9 @@
 """What fills the folder of a run: train, represent, score, each done once."""
 
 import dataclasses
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +23,7 @@ from asdkeras.experiment.stages import largest_peak_mib, recorded
 from asdkeras.experiment.task_processes import run_side_by_side
 from asdkeras.experiment.units import Unit, read_representations, units_of, write_representations
 from asdkeras.progress import stage
+from asdkeras.readings import reconstruction_of
 from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata
 
 if TYPE_CHECKING:
@@ -99,9 +101,12 @@ def _claim(run: Run, system: "AnySystem | Ensemble") -> None:
 
 
 def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
-    """The runs an ensemble is made of, by variant: the same recipe but for the variant."""
+    """The runs an ensemble is made of, by variant: the same recipe but for the variant.
+
+    A member that counts on some machine types alone is trained and scored on these alone.
+    """
     runs, dataset = run.folder.path.parents[1], run.folder.path.name
-    present = set(run.table["machine_type"])
+    present = set(run.scored["machine_type"])
     scored: set[str] = set()
     members = {}
     for variant, machine_types in ensemble.members.items():
@@ -111,7 +116,12 @@ def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
         scored |= of_member
         recipe = dataclasses.replace(run.recipe, config={**run.recipe.config, "variant": variant})
         folder = dataclasses.replace(
-            run.folder, path=runs / variant / dataset, recipe_digest=recipe.digest()
+            run.folder,
+            path=runs / recipe.run_name / dataset,
+            recipe_digest=recipe.digest(),
+            machine_types=run.folder.machine_types
+            if of_member == present
+            else tuple(sorted(of_member)),
         )
         members[variant] = dataclasses.replace(run, recipe=recipe, folder=folder)
     if present - scored:
@@ -151,8 +161,9 @@ def _combine_trials(run: Run, ensemble: "Ensemble", runs: dict[str, Run]) -> Non
             members,
             ensemble.combination,
             thresholds=ensemble.thresholds,
-            published_rows=ensemble.published_rows,
+            published_rows=_published(run, ensemble),
             pooled_seeds=pooled,
+            remarks=_remarks(run.recipe),
         )
 
 
@@ -165,8 +176,15 @@ def _num_jobs(run: Run, system: "AnySystem") -> int | None:
     return None if run.jobs is None or run.jobs == 1 else run.jobs
 
 
+def _units(run: RunFiles, system: "AnySystem") -> dict[str, pd.DataFrame]:
+    """Name and clip table of each unit whose clips are scored."""
+    scored = run.scored.index
+    units = units_of(run.table, system.scope)
+    return {name: table for name, table in units if table.index.isin(scored).any()}
+
+
 def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
-    tables = dict(units_of(run.table, system.scope))
+    tables = _units(run, system)
     tasks = [(unit, seed) for seed in seeds for unit in tables]
     missing = [task for task in tasks if not _is_represented(run, run.folder.task(*task))]
     jobs = _num_jobs(run, system)
@@ -175,7 +193,7 @@ def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
             _train_unit(run, system, unit, tables[unit], seed)
         return
     run_side_by_side(
-        [(f"train {run.recipe.variant} {u} seed {s}", (run, u, s)) for u, s in missing],
+        [(f"train {run.recipe.run_name} {u} seed {s}", (run, u, s)) for u, s in missing],
         _train_in_own_process,
         jobs=jobs,
         needed_mib=largest_peak_mib(run.folder.path),
@@ -194,30 +212,44 @@ def _train_in_own_process(run: Run, unit: str, seed: int) -> float:
     return peak_mib()
 
 
+def training_seed(system: "AnySystem", variant: str, seed: int) -> int:
+    """What a training draws from: the seed of the trial, or one of its own for each variant.
+
+    See `System.combines_variants`. One of its own lies in 0..2**31 - 1.
+    """
+    if not system.combines_variants:
+        return seed
+    digest = hashlib.sha256(f"{seed} {variant}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
 def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, seed: int) -> None:
     """Train one unit, or load what is trained, and represent its clips."""
     from asdkeras.experiment.training import TaskContext, discard_passes, make_repeatable, represent
     from asdkeras.systems.model_files import save_models
 
     folder = run.folder.task(unit, seed)
-    name = f"{run.recipe.variant} {unit} seed {seed}"
+    name = f"{run.recipe.run_name} {unit} seed {seed}"
+    own_seed = training_seed(system, run.recipe.variant, seed)
     if run.folder.is_trained(folder):
         discard_passes(folder)
         models = system.load(folder)
     else:
         with recorded(run.folder.path, f"train {name}"):
             folder.mkdir(parents=True, exist_ok=True)
-            everything = ClipSet(run.table[run.table["split"] == "train"], run.store, seed)
-            training = ClipSet(table[table["split"] == "train"], run.store, seed)
-            make_repeatable(seed)
+            everything = ClipSet(run.table[run.table["split"] == "train"], run.store, own_seed)
+            training = ClipSet(table[table["split"] == "train"], run.store, own_seed)
+            make_repeatable(own_seed)
             with TaskContext(
-                folder, seed, table, f"train {name}", everything, run.left_out
+                *(folder, own_seed, table, f"train {name}", everything),
+                left_out=run.left_out,
+                untrained=run.recipe.untrained,
             ) as context:
                 models = system.train(training, context)
                 save_models(models, folder)
-                run.folder.mark(folder, "TRAINED", warnings=context.warnings)
+                run.folder.mark(folder, "TRAINED", seed=own_seed, warnings=context.warnings)
     with recorded(run.folder.path, f"represent {unit} seed {seed}"):
-        clips = ClipSet(table, run.store, seed)
+        clips = ClipSet(table, run.store, own_seed)
         arrays = represent(system, models, clips, f"represent {name}")
         write_representations(folder, arrays)
     run.folder.mark(folder, "DONE")
@@ -229,12 +261,12 @@ def load_units(
     """The models and representations of each unit of a trial, one after the other. Reads no clip.
 
     Args:
-        machines: whose units are wanted; None means all.
+        machines: whose units are wanted; None means all that are scored.
 
     Raises:
         RecipeError: if a unit is not finished, or its weights are gone.
     """
-    for unit, table in units_of(run.table, system.scope):
+    for unit, table in _units(run, system).items():
         if machines is not None and not table["machine_type"].isin(machines).any():
             continue
         folder = run.folder.task(unit, seed)
@@ -260,41 +292,53 @@ def _score_missing(run: Run, system: "AnySystem") -> None:
 def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     from asdkeras.experiment.unit_scores import score_unit, sections_of
 
-    names = iter(range(1, len(sections_of(run.table)) + 1))
-    with stage(f"score {run.recipe.variant} seed {seed}") as update:
+    scored, tables = run.scored, _units(run, system)
+    count = sum(len(sections_of(table)) for table in tables.values())
+    names = iter(range(1, count + 1))
+    with stage(f"score {run.recipe.run_name} seed {seed}") as update:
 
         def on_section(name: str) -> None:
-            update(next(names), len(sections_of(run.table)), name)
+            update(next(names), count, name)
 
         parts = [
             score_unit(system, unit, seed, on_section) for unit in load_units(run, system, seed)
         ]
-    columns = pd.concat([part.columns for part in parts]).loc[run.table.index]
-    groups = pd.concat([part.groups for part in parts]).loc[run.table.index]
-    thresholds = pd.concat([part.thresholds for part in parts]).loc[run.table.index]
-    held_out = pd.concat([part.held_out for part in parts]).loc[run.table.index]
+    columns = pd.concat([part.columns for part in parts]).loc[scored.index]
+    groups = pd.concat([part.groups for part in parts]).loc[scored.index]
+    thresholds = pd.concat([part.thresholds for part in parts]).loc[scored.index]
+    held_out = pd.concat([part.held_out for part in parts]).loc[scored.index]
     decisions = columns[system.decision_score] > thresholds
-    folders = [run.folder.task(unit, seed) for unit, _ in units_of(run.table, system.scope)]
+    folders = [run.folder.task(unit, seed) for unit in tables]
     warnings = [line for folder in folders for line in run.folder.warnings(folder)]
     finish_trial(
         run.folder,
         seed,
-        TrialScores(run.table, columns, thresholds, decisions, held_out),
+        TrialScores(scored, columns, thresholds, decisions, held_out),
         groups if len(groups.columns) else None,
         TrialMetadata(
             system.main_score,
             system.decision_score,
             system.named_scores(list(map(str, columns))),
-            {name: row for name, row in system.published_rows.items() if name in columns},
+            {name: row for name, row in _published(run, system).items() if name in columns},
             (*_remarks(run.recipe), *warnings, *(note for part in parts for note in part.notes)),
             tuple(dict.fromkeys(line for part in parts for line in part.oracle)),
         ),
     )
 
 
+def _published(run: Run, system: "AnySystem | Ensemble") -> Mapping[str, str]:
+    """Rows of the published tables to compare scores with; a paper prints trained networks."""
+    return {} if run.recipe.untrained else system.published_rows
+
+
 def _remarks(recipe: Recipe) -> list[str]:
     """What must stand beside every result of a recipe."""
     remarks = []
+    rebuilt = reconstruction_of(systems.load(recipe.system).Config, recipe.variant)
+    if rebuilt is not None:
+        remarks.append(f"reconstruction: {rebuilt}")
+    if recipe.untrained:
+        remarks.append("networks are as they start: nothing was learned, a control")
     if recipe.clips.released_attributes:
         remarks.append("attributes that the challenge withheld were used: not first-shot")
     if recipe.clips.supplemental == "normal":

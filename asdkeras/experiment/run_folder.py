@@ -28,15 +28,17 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", 
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """The folder `<runs>/<system>/<variant>/<dataset>` of one recipe on one dataset.
+    """The folder `<runs>/<system>/<run name>/<dataset>` of one recipe on one dataset.
 
     `recipe_digest` covers all in the recipe that a model depends on, `data_fingerprint` audio and
-    labels.
+    labels, of all machine types even where `machine_types` are the only ones to score: those of a
+    member of an ensemble. Their score files lie apart, and are never taken for those of the run.
     """
 
     path: Path
     recipe_digest: str
     data_fingerprint: str
+    machine_types: tuple[str, ...] | None = None
 
     @property
     def digest(self) -> str:
@@ -49,7 +51,10 @@ class RunFolder:
         return self.path / unit / f"seed{seed}"
 
     def scores(self, seed: int) -> Path:
-        return self.path / "scores" / f"seed{seed}"
+        scores = self.path / "scores"
+        if self.machine_types is not None:
+            scores /= "+".join(self.machine_types)
+        return scores / f"seed{seed}"
 
     def is_done(self, part: Path) -> bool:
         return _read(part / "DONE").get("digest") == self.digest

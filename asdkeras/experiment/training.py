@@ -19,10 +19,12 @@ from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.experiment.training_records import (
+    WEIGHTS,
     RecordBatches,
     RecordEpochs,
     ShowProgress,
     batch_values,
+    keep_untrained,
     name_of,
 )
 from asdkeras.files import write_arrays
@@ -43,7 +45,8 @@ class TaskContext:
 
     When the block ends well or by an error, the stored frames are deleted; if it is stopped, they
     stay for the next try. What `once` keeps is deleted when the block ends well. Messages begin
-    with `name`; `warnings` are repeated under the result table.
+    with `name`; `warnings` are repeated under the result table. Where `untrained`, `fit` takes no
+    step: every epoch that is kept is the network as it starts.
     """
 
     folder: Path
@@ -52,6 +55,7 @@ class TaskContext:
     name: str
     all_training_clips: ClipSet
     left_out: tuple[str, ...] = ()
+    untrained: bool = False
     warnings: list[str] = dataclasses.field(default_factory=list)
     _stores: list[FrameStore] = dataclasses.field(default_factory=list, init=False)
 
@@ -120,11 +124,16 @@ class TaskContext:
     ) -> Fitted:
         folder = self.folder / phase
         folder.mkdir(exist_ok=True)
-        weights = folder / "weights.keras"
+        weights = folder / WEIGHTS
         earlier = {*keep_epochs} - {epochs}
+        if self.untrained and not weights.exists():
+            self._open_frames()
+            last = functools.partial(batches, epochs - 1)
+            with own_errors():
+                keep_untrained(build(), last, epochs, steps_per_epoch, folder, log, earlier)
         if weights.exists():
             model = keras.saving.load_model(weights)
-            first_epoch = _batches_seen(model.optimizer) // steps_per_epoch
+            first_epoch = epochs if self.untrained else _epochs_seen(model, steps_per_epoch)
         else:
             self._open_frames()
             model, first_epoch = build(), 0
@@ -165,9 +174,11 @@ def _discard_frames(folder: Path) -> None:
         path.unlink()
 
 
-def _batches_seen(optimizer: keras.Optimizer) -> int:
-    """Training batches so far; Keras counts updates, of which each may take several."""
-    return int(optimizer.iterations) * (optimizer.gradient_accumulation_steps or 1)
+def _epochs_seen(model: keras.Model, steps_per_epoch: int) -> int:
+    """Whole epochs so far; Keras counts updates, each of which may take several batches."""
+    optimizer = model.optimizer
+    num_batches = int(optimizer.iterations) * (optimizer.gradient_accumulation_steps or 1)
+    return num_batches // steps_per_epoch
 
 
 def represent(

@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -15,6 +15,7 @@ from asdkeras.scorers.terms import Floats
 from asdkeras.systems.system import TrainingLog
 
 _BATCH_VALUES = "batch_values.npz"
+WEIGHTS = "weights.keras"
 
 Logs = Mapping[str, float]  # As Keras gives them to callbacks.
 _NO_LOGS: Logs = {}
@@ -61,6 +62,49 @@ class RecordBatches(keras.callbacks.Callback):
             write_arrays(self._path, dict(zip(self._names, columns, strict=True)))
 
 
+class _RecordTest(RecordBatches):
+    """The same of a test, in which the model stays as it is."""
+
+    def on_test_begin(self, logs: Logs = _NO_LOGS) -> None:
+        self.on_epoch_begin(self._last_epoch)
+
+    def on_test_batch_end(self, batch: int, logs: Logs = _NO_LOGS) -> None:
+        self.on_train_batch_end(batch, logs)
+
+    def on_test_end(self, logs: Logs = _NO_LOGS) -> None:
+        self.on_epoch_end(self._last_epoch)
+
+
+def keep_untrained(
+    model: keras.Model,
+    batches: Callable[[], object],
+    epochs: int,
+    steps_per_epoch: int,
+    folder: Path,
+    log: TrainingLog,
+    keep_epochs: set[int],
+) -> None:
+    """Leave a model as it starts, as if that were what came of every epoch.
+
+    Values of batches are those of the last epoch's batches in inference, without any update.
+
+    Args:
+        batches: returns the endless dataset of the last epoch; called if something is recorded.
+    """
+    if log.record:
+        record = _RecordTest(folder, log.record, epochs)
+        model.evaluate(batches(), steps=steps_per_epoch, verbose=0, callbacks=[record])
+    model.optimizer.build(model.trainable_variables)  # Else the file cannot be loaded.
+    for name in (*map(name_of, sorted(keep_epochs)), WEIGHTS):
+        save(model, folder / name)
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Write a model, whole or not at all."""
+    with replacing(path) as temporary:
+        model.save(temporary)
+
+
 class RecordEpochs(keras.callbacks.Callback):
     """After each epoch: a row of `train.csv`, then the weights."""
 
@@ -84,8 +128,8 @@ class RecordEpochs(keras.callbacks.Callback):
         }
         self._write(row)
         if epoch + 1 in self._keep_epochs:
-            self._save(name_of(epoch + 1))
-        self._save("weights.keras")  # Last: from here on the epoch counts as done.
+            save(self.model, self._folder / name_of(epoch + 1))
+        save(self.model, self._folder / WEIGHTS)  # Last: from here on the epoch counts as done.
 
     def _write(self, row: dict[str, float]) -> None:
         path = self._folder / "train.csv"
@@ -98,10 +142,6 @@ class RecordEpochs(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows([*rows, row])
         write_text(path, text.getvalue())
-
-    def _save(self, name: str) -> None:
-        with replacing(self._folder / name) as temporary:
-            self.model.save(temporary)
 
 
 class ShowProgress(keras.callbacks.Callback):

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from asdkeras.data.known_domains import with_known_domains
 from asdkeras.experiment.units import Unit
 from asdkeras.scorers.section_scorer import SectionScorer
-from asdkeras.scorers.terms import OfArrays
-from asdkeras.systems.system import AnySystem, NormalClips, domains_of
+from asdkeras.scorers.terms import Floats, OfArrays, Term
+from asdkeras.systems.system import AnySystem, NormalClips, domains_of, training_values
 
 _SECTION = ["machine_type", "section"]
 
@@ -50,13 +51,20 @@ def sections_of(table: pd.DataFrame) -> list[Section]:
 
 def section_scorer(system: AnySystem, unit: Unit, section: Section, seed: int) -> SectionScorer:
     """Fit the scorer of a section to its training clips."""
-    is_training = (unit.table["split"] == "train").to_numpy(bool)
-    rows = np.flatnonzero(is_training & section.is_of(unit.table).to_numpy(bool))
+    training = np.flatnonzero(unit.table["split"] == "train")
+    positions = np.flatnonzero(section.is_of(unit.table.iloc[training]))
+    rows = training[positions]
+
+    def values_of_unit(term: Term) -> Floats:
+        arrays = {name: each[training] for name, each in unit.arrays.items()}
+        return training_values(term, arrays, unit.table.iloc[training])
+
     normal = NormalClips(
         *section,
         unit.table.iloc[rows],
         {name: each[rows] for name, each in unit.arrays.items()},
-        np.searchsorted(np.flatnonzero(is_training), rows),
+        positions,
+        values_of_unit,
         unit.models,
         seed,
     )
@@ -69,7 +77,11 @@ def score_unit(
     seed: int,
     on_section: Callable[[str], None] = lambda name: None,
 ) -> UnitScores:
-    """Fit the scorer of every section of a unit, score its clips and set thresholds."""
+    """Fit the scorer of every section of a unit, score its clips and set thresholds.
+
+    The domain of a test clip is used by scores and thresholds where the rules of its year give it;
+    `System.choose`, which goes by labels, gets the table with all that is known.
+    """
     columns: list[pd.DataFrame] = []
     groups: list[pd.DataFrame] = []
     scorers: list[SectionScorer] = []
@@ -88,7 +100,7 @@ def score_unit(
         scorers.append(scorer)
         on_section("_".join(section))
     choice = system.choose(pd.concat(columns).loc[table.index], table)
-    thresholds = system.thresholds(choice.columns, table, models=unit.models)
+    thresholds = system.thresholds(choice.columns, with_known_domains(table), models=unit.models)
     return UnitScores(
         choice.columns,
         pd.concat(groups).loc[table.index],

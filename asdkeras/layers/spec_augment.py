@@ -12,8 +12,8 @@ class SpecAugment(keras.layers.Layer):
     frames. Every mask of every example has a width of its own, each from the narrowest to the
     widest, both included, equally likely, and then a place of its own, each that keeps it
     inside equally likely; masks may overlap. Two views of the same spectrogram come from two
-    calls. There is no time warp. No gradient reaches what is hidden, but through the mean
-    where this is what hides.
+    calls. The time warp that comes before the masks is `TimeWarp`. No gradient reaches what is
+    hidden, but through the mean where this is what hides.
 
     The state of the random generator is saved and loaded with the model: a training that
     goes on from a file draws what it would have drawn without the stop.

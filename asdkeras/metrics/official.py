@@ -47,6 +47,7 @@ class RuleSet:
             `everywhere`: for each domain as well.
         rows_apart: whether the row `all` stands beside the domains in a summary. If not,
             `all` is the mean over all rows that count.
+        hides_domains: whether the domain of a test clip may not be used to score it.
         trial_ddof: what the spread over seeds takes from their number: 1, or 0 where a
             paper prints the standard deviation of its trials as a population.
     """
@@ -61,6 +62,7 @@ class RuleSet:
     evaluation: frozenset[tuple[str, str]]
     joint_mean: Literal["none", "official", "machine_types", "everywhere"] = "none"
     rows_apart: bool = False
+    hides_domains: bool = False
     trial_ddof: Literal[0, 1] = 1
 
     def domains_of(self, metric: str) -> tuple[str, ...]:
@@ -241,7 +243,11 @@ _BY_DOMAIN = dataclasses.replace(
     joint_mean="official",
 )
 _FROM_2022 = dataclasses.replace(
-    _BY_DOMAIN, rows=("source", "target", "all"), pauc_domains=("all",), anomalies="both"
+    _BY_DOMAIN,
+    rows=("source", "target", "all"),
+    pauc_domains=("all",),
+    anomalies="both",
+    hides_domains=True,
 )
 _ODD_IDS = [(name, f"0{n}") for name in ("fan", "pump", "slider", "valve") for n in (1, 3, 5)]
 _TOY_IDS = [("ToyCar", f"0{n}") for n in (5, 6, 7)] + [("ToyConveyor", f"0{n}") for n in (4, 5, 6)]

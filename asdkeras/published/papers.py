@@ -18,7 +18,7 @@ from asdkeras.metrics.official import RULES, RuleSet
 
 _NUMBERS = {
     **{"percent": "float64", "percent_sd": "float64", "n_sections": "int64"},
-    **{"printed": "float64", "recomputed": "float64"},
+    **{"printed": "float64", "recomputed": "float64", "place": "float64"},
 }
 
 COLUMNS = {
@@ -37,7 +37,18 @@ CONTRADICTION_COLUMNS = {
     )
 }
 
+FIGURE_COLUMNS = {
+    name: _NUMBERS.get(name, "string")
+    for name in ("figure", "rules", "metrics", "axis", "variant", "place", "note")
+}
+
 _CONTRADICTIONS = "contradictions"
+_SETUPS = "venkatesh2022_setups"
+_SETUP_COLUMNS = {
+    **{"machine_type": "string", "msl": "string"},
+    **dict.fromkeys(("msl_weight", "anp_weight"), "float64"),
+    **dict.fromkeys(("section_weight", "attribute_weight"), "float64"),
+}
 _CONVENTION = "# convention:"
 
 
@@ -102,7 +113,7 @@ def names() -> list[str]:
     """Systems with published tables, sorted."""
     files = (path.name for path in resources.files("asdkeras.published").iterdir())
     found = {name.removesuffix(".csv") for name in files if name.endswith(".csv")}
-    return sorted(found - {_CONTRADICTIONS})
+    return sorted(name for name in found - {_CONTRADICTIONS} if "_" not in name)
 
 
 def contradictions() -> pd.DataFrame:
@@ -119,6 +130,40 @@ def contradictions() -> pd.DataFrame:
         `recomputed`, both in percent; and the `reason` as far as it is known.
     """
     return _read(_CONTRADICTIONS, CONTRADICTION_COLUMNS)
+
+
+def figures(system: str) -> pd.DataFrame:
+    """Which runs the figures of a paper are drawn from that print no values.
+
+    Returns:
+        one row per figure and variant, with the columns of `FIGURE_COLUMNS`; none if there is
+        no such figure:
+
+        - `figure`: its number;
+        - `rules`: of its means, `paper` (`convention`) or `challenge` (those of the year);
+        - `metrics`: as for `load`, several with blanks between them;
+        - `axis` and `place`: what the variants differ in, and how much of it each has; empty
+          and NaN if they only stand side by side;
+        - `variant`: of our system; `note`: what a reader of the figure must know.
+    """
+    name = f"{system}_figures"
+    if resources.files("asdkeras.published").joinpath(f"{name}.csv").is_file():
+        return _read(name, FIGURE_COLUMNS)
+    return pd.DataFrame(columns=list(FIGURE_COLUMNS)).astype(FIGURE_COLUMNS)
+
+
+def venkatesh2022_setups() -> pd.DataFrame:
+    """Table 4 of Venkatesh et al. 2022: what its authors chose by labels of the development set.
+
+    Returns:
+        one row per machine type, which is the index, in the order of print:
+
+        - `msl`: whose network S1 takes, as the variant of ours;
+        - `msl_weight` and `anp_weight`: of both systems in S2. By its scores, which are those of
+          S1 to the last digit, ANP had no part in ToyCar;
+        - `section_weight` and `attribute_weight`: of both distances in S4 (paper: w_S, w_A).
+    """
+    return _read(_SETUPS, _SETUP_COLUMNS).set_index("machine_type")
 
 
 def _read(name: str, columns: dict[str, str]) -> pd.DataFrame:

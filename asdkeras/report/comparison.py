@@ -64,7 +64,8 @@ def compare(
         published: of `asdkeras.published.papers.load`.
         contradictions: of `asdkeras.published.papers.contradictions`, of the same paper.
         rules: the paper's convention.
-        row: `system_row` of the paper for the same variant.
+        row: `system_row` of the paper for the same variant; several, where it does not say
+            which of them a table is of, are joined by `+`.
         tolerance: in percentage points, where the paper prints no standard deviation.
 
     Returns:
@@ -73,15 +74,16 @@ def compare(
         deviation, else the one given) are in percent. `verdict` is
 
         - `within` or `outside` the tolerance;
-        - `contradicted`: the figure does not follow from the paper's own table, so it is
-          no measure of ours;
+        - `contradicted`: the paper's own table gives another figure, by more than the
+          tolerance, so it is no measure of ours; if by less, `note` says so;
         - `not comparable`: ours is of other data (the mini corpus, another number of
           sections), or the paper averages in another way;
         - `not measured`: there is none of ours; `not readable`: the figure is lost.
     """
     dataset = str(next(iter(trials.values())).table["dataset"].iloc[0])
     of_year = published["dataset"] == dataset.replace("mini", "dcase", 1)
-    printed = published[of_year & (published["system_row"] == row)]
+    rows = row.split("+")
+    printed = published[of_year & published["system_row"].isin(rows)]
     if printed.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     both = printed.merge(_ours(trials, rules), on=list(PLACE), how="left", suffixes=("", "_ours"))
@@ -89,13 +91,8 @@ def compare(
     both["ours"] = 100.0 * both["value"]
     both["difference"] = both["ours"] - both["published"]
     both["tolerance"] = both["percent_sd"].fillna(tolerance)
-    # What figures would be by the paper's own parts, where they are not.
-    of_row = contradictions.loc[contradictions["system_row"] == row]
-    recomputed = {_printed_at(figure): figure["recomputed"] for _, figure in of_row.iterrows()}
-    verdicts = [
-        _verdict(figure, rules, dataset, recomputed.get(_printed_at(figure)))
-        for _, figure in both.iterrows()
-    ]
+    both["recomputed"] = recomputed_means(both, contradictions)
+    verdicts = [_verdict(figure, rules, dataset) for _, figure in both.iterrows()]
     both["verdict"] = [verdict for verdict, _ in verdicts]
     both["note"] = [own or note for (_, own), note in zip(verdicts, both["note"], strict=True)]
     return both[list(COLUMNS)]
@@ -135,8 +132,8 @@ def write_comparison(
 
 
 def as_markdown(comparison: pd.DataFrame) -> str:
-    """A comparison as a table in Markdown, figures with two digits; a column `score` first."""
-    names = ("score", "part", "machine_type", "section", "domain")
+    """A comparison as a table in Markdown, figures with two digits; variant and score first."""
+    names = ("variant", "score", "part", "machine_type", "section", "domain")
     headings = {"part": "set", "machine_type": "machine type"}
     places = {name: headings.get(name, name) for name in names if name in comparison}
     figures = ("metric", "published", "ours", "difference", "tolerance", "verdict")
@@ -174,14 +171,18 @@ def _ours(trials: Mapping[int, Scored], rules: RuleSet) -> pd.DataFrame:
     return pd.concat([means, sections], ignore_index=True)[columns]
 
 
+def recomputed_means(printed: pd.DataFrame, contradictions: pd.DataFrame) -> list[float]:
+    """What figures would be by the paper's own parts, NaN where they are that."""
+    recomputed = {_printed_at(each): each["recomputed"] for _, each in contradictions.iterrows()}
+    return [recomputed.get(_printed_at(each), np.nan) for _, each in printed.iterrows()]
+
+
 def _printed_at(figure: pd.Series) -> tuple[str, ...]:
-    names = ("table", "dataset", "part", "machine_type", "domain", "metric", "average")
-    return tuple(str(figure[name]) for name in names)
+    names = ("table", "dataset", "part", "machine_type", "domain")
+    return tuple(str(figure[name]) for name in (*names, "system_row", "metric", "average"))
 
 
-def _verdict(
-    figure: pd.Series, rules: RuleSet, dataset: str, recomputed: float | None
-) -> tuple[str, str]:
+def _verdict(figure: pd.Series, rules: RuleSet, dataset: str) -> tuple[str, str]:
     if np.isnan(figure["published"]):
         return "not readable", ""
     if np.isnan(figure["ours"]):
@@ -195,7 +196,15 @@ def _verdict(
         return "not comparable", f"ours is the {rules.mean} mean"
     if figure["n_sections_ours"] != figure["n_sections"]:
         return "not comparable", f"ours is of {int(figure['n_sections_ours'])} sections"
-    if recomputed is not None:
-        return "contradicted", f"its own table gives {recomputed:.2f}"
+    return verdict_of(figure)
+
+
+def verdict_of(figure: pd.Series) -> tuple[str, str]:
+    """The verdict on a figure that may stand beside ours, and a note on the paper's own parts."""
     is_within = abs(figure["difference"]) <= figure["tolerance"]
-    return "within" if is_within else "outside", ""
+    verdict = "within" if is_within else "outside"
+    if np.isnan(figure["recomputed"]):
+        return verdict, ""
+    is_far = abs(figure["recomputed"] - figure["published"]) > figure["tolerance"]
+    note = f"its own table gives {figure['recomputed']:.2f}"
+    return "contradicted" if is_far else verdict, note

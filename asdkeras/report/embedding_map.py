@@ -26,6 +26,7 @@ from asdkeras.evaluation import with_parts, write_csv
 from asdkeras.metrics.official import rules_for
 from asdkeras.progress import stage
 from asdkeras.report.scored_runs import SETS, recipe_of, refuse_unknown_trial
+from asdkeras.report.separation import Separation, separations
 from asdkeras.score_files import read_trial, trial_folders
 
 Method = Literal["tsne", "pca"]
@@ -54,6 +55,7 @@ class EmbeddingMap(NamedTuple):
     clips: pd.DataFrame  # `CLIP_COLUMNS`, one row per point; `x` and `y` have no unit.
     num_clips: int  # Of which no more than `MAX_CLIPS` are points.
     num_without: int  # Further clips that have no such array.
+    separation: tuple[Separation, ...] = ()  # Of the vectors of these clips, not of the points.
 
 
 class ClipVectors(NamedTuple):
@@ -162,7 +164,8 @@ def _map_of(
     points = known[digest]
     clips = each.table.iloc[drawn].rename(columns={"path": "name"}).reset_index(drop=True)
     clips = clips.assign(x=points[:, 0], y=points[:, 1])[list(CLIP_COLUMNS)]
-    return EmbeddingMap(each.title, each.array, used, clips, len(rows), each.num_without)
+    numbers = separations(vectors, clips)
+    return EmbeddingMap(each.title, each.array, used, clips, len(rows), each.num_without, numbers)
 
 
 def _read_cache(path: Path) -> dict[str, _Points]:

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from asdkeras import controls
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import SUMMARY_COLUMNS, with_parts
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
 from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
-from asdkeras.report.scored_runs import read_results, variant_of
+from asdkeras.report.scored_runs import is_untrained, read_results, variant_of
 from asdkeras.score_files import Marks, TrialMetadata, read_marks, read_metadata
 
 Measured = frozenset[tuple[str, str, str, int, int]]
@@ -56,11 +57,17 @@ class FinishedRun:
     means: pd.DataFrame
     measured: dict[str, Measured]
     printed: dict[Place, Printed] = dataclasses.field(default_factory=dict)
+    is_untrained: bool = False
 
     @property
     def title(self) -> str:
-        names = self.marks.names
-        return f"{self.variant} ({', '.join(names)})" if names else self.variant
+        marks = ["untrained"] * self.is_untrained + [*self.marks.names]
+        return f"{self.variant} ({', '.join(marks)})" if marks else self.variant
+
+    @property
+    def is_control(self) -> bool:
+        """Whether nothing was learned, so that systems must do better."""
+        return self.is_untrained or self.system == controls.SPECTRA
 
     @property
     def rules(self) -> RuleSet:
@@ -141,10 +148,10 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
     )
     dataset = str(clips["dataset"].iloc[0])
     marks = read_marks(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
-    variant = variant_of(folder, recipe)
+    title = (system, variant_of(folder, recipe), dataset)
     if not (folder / "official.csv").is_file():
         means = pd.DataFrame(columns=[*SUMMARY_COLUMNS, "published"])
-        return FinishedRun(folder, system, variant, dataset, marks, means, {})
+        return FinishedRun(folder, *title, marks, means, {}, is_untrained=is_untrained(recipe))
     rules = rules_for(dataset)
     metrics = with_parts(read_results(folder / "metrics.csv"), rules)
     means = read_results(folder / "official.csv")[list(SUMMARY_COLUMNS)]
@@ -163,7 +170,7 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
         str(part): frozenset(rows[names].itertuples(index=False, name=None))
         for part, rows in metrics.groupby("part")
     }
-    return FinishedRun(folder, system, variant, dataset, marks, means, measured, printed)
+    return FinishedRun(folder, *title, marks, means, measured, printed, is_untrained(recipe))
 
 
 def _of_machine_types(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
@@ -205,7 +212,7 @@ def printed_figures(
         return {}
     answer = metadata.main_score
     own = published.load(system)
-    own = own[own["system_row"] == metadata.published_rows.get(answer, "")]
+    own = own[own["system_row"].isin(metadata.published_rows.get(answer, "").split("+"))]
     known = set(own[[*PLACE, "percent"]].itertuples(index=False, name=None))
     rules = rules_for(dataset)
     is_alike = read_alike(convention_of(system, dataset), rules)

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.data.labels import attribute_pairs
 from asdkeras.report.clip_section import clip_keys
 from asdkeras.report.embedding_map import EmbeddingMap, natural_key
-from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend
+from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend, table
+from asdkeras.report.separation import attribute_columns
 
 MAX_VALUES = 10  # With a color of their own; the rarer ones are drawn as `other`.
 _SIZE = 320  # Of a panel, in units of its drawing.
@@ -32,8 +32,11 @@ _HOW_TO_READ = (
     "Each point is a clip; it stands near clips that the model finds alike. Distances between "
     "groups, their sizes and the axes mean nothing. Filled marks are training clips, outlines "
     "are test clips. Point at a mark for the name of its clip, "
-    "click it to hear it."
+    "click it to hear it. Separation is measured on the vectors of these clips, not on the points: "
+    "the silhouette by Euclidean distances, from -1 to 1, and the purity of as many clusters by "
+    "k-means as there are groups, beside the share of the most frequent value, the least it can be."
 )
+_HEADINGS = ("by", "groups", "clips", "silhouette", "purity", "most frequent")
 _NO_MAPS = "No embedding maps: an ensemble has no embeddings of its own, the runs it is made of do."
 
 
@@ -64,6 +67,7 @@ def map_parts(runs: Sequence[tuple[str, str, Sequence[EmbeddingMap]]]) -> list[M
         for name, one in members:
             text = caption(one) if is_single else f"{name}: {caption(one)}"
             parts.append(element("p", text, class_="faint"))
+            parts += separation_parts(one)
             for each in colorings(one.clips):
                 row, heading = ("", f"by {each.title}") if is_single else (each.title, name)
                 rows.setdefault(row, []).append(panel(one, each, heading))
@@ -140,6 +144,36 @@ def caption(each: EmbeddingMap) -> str:
     return f"{method} of {each.array}, {clips}{without}"
 
 
+def separation_parts(each: EmbeddingMap) -> list[Markup]:
+    """How well the vectors of a map separate its clips, by each property; no table of none."""
+    if not each.separation:
+        return []
+    rows = [
+        [one.by, str(one.groups), str(one.clips)]
+        + [f"{figure:.3f}" for figure in (one.silhouette, one.purity, one.most_frequent)]
+        for one in each.separation
+    ]
+    caption = f"{each.title}: separation of {each.array}, {splits_of(each)} clips"
+    return [table(_HEADINGS, rows, caption=caption)]
+
+
+def separation_frame(runs: Sequence[tuple[str, Sequence[EmbeddingMap]]]) -> pd.DataFrame:
+    """The same of all maps of runs, given by name, a line for each property."""
+    rows = [
+        {"run": name, "map": each.title, "array": each.array, "split": splits_of(each)}
+        | one._asdict()
+        for name, maps in runs
+        for each in maps
+        for one in each.separation
+    ]
+    return pd.DataFrame(rows)
+
+
+def splits_of(each: EmbeddingMap) -> str:
+    """The splits whose clips a map has."""
+    return " and ".join(name for name in ("train", "test") if name in set(each.clips["split"]))
+
+
 def marks_in_use() -> Markup:
     """The shapes that panels refer to; stands once in a page, before the first panel."""
     shapes = (element("path", id=f"mark{number}", d=shape) for number, shape in enumerate(_SHAPES))
@@ -162,17 +196,7 @@ def _by_value(title: str, values: pd.Series, unknown: str) -> Coloring:
 
 def _chosen_attributes(texts: pd.Series) -> list[tuple[str, pd.Series]]:
     """Keys and their values of each clip; the whole text under no key if it has none."""
-    known = texts[texts.notna() & (texts != "")]
-    if known.empty:
-        return []
-    pairs = {row: attribute_pairs(str(text)) for row, text in known.items()}
-    if any(each is None for each in pairs.values()):
-        return [("", texts)]
-    keys = dict.fromkeys(key for each in pairs.values() for key in each or {})
-    columns = {
-        key: pd.Series([(pairs.get(row) or {}).get(key) for row in texts.index], dtype="string")
-        for key in keys
-    }
+    columns = attribute_columns(texts)
     if len(columns) <= _MOST_KEYS:
         return list(columns.items())
     few = [key for key in columns if columns[key].nunique() <= MAX_VALUES]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
+from asdkeras.evaluation import write_csv
 from asdkeras.files import write_text
 from asdkeras.report import page_tables, roc_panels, score_histograms, training_curves
 from asdkeras.report.clip_section import clip_parts
@@ -22,7 +23,7 @@ from asdkeras.report.finished_runs import (
     read_unlabelled_run,
     shade,
 )
-from asdkeras.report.map_panels import map_parts, marks_in_use
+from asdkeras.report.map_panels import map_parts, marks_in_use, separation_frame
 from asdkeras.report.markup import Markup, PageSection, element, framed
 from asdkeras.report.provenance import command_parts, provenance_parts, report_command
 from asdkeras.report.scored_runs import SETS, ScoredRun, read_scored_run
@@ -70,6 +71,8 @@ def write_report(
 ) -> Path:
     """Write the results of runs, how they were made, and what their clips look and sound like.
 
+    How well their embeddings separate clips is written beside it, too: `<page>_separation.csv`.
+
     Args:
         places: folders of runs, or folders below which runs lie. A run on clips without labels
             has a page of its own, if it is named alone.
@@ -112,6 +115,9 @@ def write_report(
     ]
     out = runs[0].folder / "report.html" if out is None else out
     write_text(out, _page(shown, opening, closing))
+    numbers = separation_frame([(each.name, each.maps) for each in shown])
+    if len(numbers):
+        write_csv(out.with_name(f"{out.stem}_separation.csv"), numbers)
     return out
 
 
@@ -214,7 +220,9 @@ def _paper(mean: pd.Series, printed: Printed | None) -> tuple[str, str | None]:
     side = "within" if abs(difference) <= tolerance else "outside"
     verdict = f"{side} the tolerance of {tolerance:.2f}"
     if printed is not None and printed.verdict == "contradicted":
-        verdict = f"which contradicts its own table ({printed.note})"
+        verdict = "which contradicts its own table"
+    if printed is not None and printed.note:
+        verdict += f" ({printed.note})"
     published = f"published {100.0 * mean['published']:.2f}"
     return f"{published}, ours {difference:+.2f}, {verdict}", shade(difference, tolerance)
 

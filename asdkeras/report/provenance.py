@@ -49,6 +49,8 @@ def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
     words = ["asdkeras", "eval", "--system", system]
     if "variant" in config:
         words += ["--variant", str(config["variant"])]
+    if is_untrained := recipe.pop("untrained", False):
+        words.append("--untrained")
     words += ["--data", str(environment.get("data", "DIR"))]
     source = _source_of(folder / "recipe.yaml", system)
     before = {} if source is None else read_recipe(source)
@@ -59,7 +61,8 @@ def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
         is_shipped = source.parent == _recipes() / system
         words += ["--recipe", source.stem if is_shipped else str(source)]
         words += [word for change in changes for word in ("--set", change)]
-    if folder.resolve().parts[-3:-1] == (system, str(config.get("variant"))):
+    name = f"{config.get('variant')}{'_untrained' if is_untrained else ''}"
+    if folder.resolve().parts[-3:-1] == (system, name):
         place = folder if len(folder.parts) > 3 else folder.resolve()
         words += ["--runs", str(place.parents[2])]
     jobs = environment.get("jobs", 1)

@@ -1,36 +1,28 @@
 """The results of a run: measured, written into its folder, and printed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from asdkeras.config import did_you_mean
-from asdkeras.errors import OutsideTolerance, RecipeError
 from asdkeras.evaluation import SUMMARY_COLUMNS, evaluate, summarize, write_csv
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
-from asdkeras.report.comparison import (
-    COLUMNS,
-    DEFAULT_TOLERANCE,
-    compare,
-    convention_of,
-    is_met,
-    marked,
-    printed_means,
-    write_comparison,
-)
+from asdkeras.report.compared_runs import compare_scores, print_marks, title_of
+from asdkeras.report.comparison import convention_of, marked, printed_means, write_comparison
 from asdkeras.report.explanations import explanations_of, print_fired
-from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, variant_of
+from asdkeras.report.scored_runs import (
+    ScoredRun,
+    read_scored_run,
+)
 from asdkeras.report.terminal import (
     print_decisions,
     print_line,
     print_named_scores,
     print_results,
     print_skipped,
-    print_verdicts,
 )
 
 
@@ -70,7 +62,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     else:
         write_csv(run / "explanations.csv", explanations)
         print_fired(explanations, console)
-    _print_marks(scores, console)
+    print_marks(scores, console)
     for note in scores.notes:
         print_line(console, f"note: {note}", "yellow")
     print_line(console, f"files: {run}")
@@ -83,10 +75,10 @@ def _conclude_metrics(
     rules = rules_for(scores.dataset)
     summary = summarize(metrics, rules)
     write_csv(run / "official.csv", marked(summary, scores.marks))
-    title = _title(run, system, scores)
+    title = title_of(run, system, scores)
     means = None
     if scores.published_rows and system in published.names():
-        comparison = _compared(scores, system, scores.published_rows)
+        comparison = compare_scores(scores, system, scores.published_rows)
         if len(comparison):
             write_comparison(run, comparison, f"{title}, against the paper", scores.marks)
             comparison = comparison[comparison["score"] == scores.main_score]
@@ -94,86 +86,12 @@ def _conclude_metrics(
     means = None if means is None or means.empty else means
     print_results(summary, means, rules, title=title, console=console)
     if means is not None:
-        row = f"published: row {scores.published_rows[scores.main_score]} of the paper's tables"
-        console.print(Text(row, style="dim"))
+        rows = scores.published_rows[scores.main_score].replace("+", " and ")
+        console.print(Text(f"published: row {rows} of the paper's tables", style="dim"))
     by_name = _by_name(scores, rules)
     write_csv(run / "named_scores.csv", marked(by_name, scores.marks))
     named = by_name[by_name["score"].isin(scores.named)]
     print_named_scores(named, rules, marks=scores.marks, console=console)
-
-
-def compare_run(
-    run: Path,
-    against: str | None,
-    row: str | None,
-    tolerance: float | None,
-    score: str | None = None,
-) -> None:
-    """Compare the score files of a run with a paper, figure by figure.
-
-    Writes `compare.csv` and `compare.md` into the run, and prints how many figures are
-    within their tolerance, and which are not.
-
-    Args:
-        against: system whose paper it is; None takes that of the run, which must be of one.
-        row: row of the paper's tables; None takes those the run's scores belong to.
-        tolerance: in percentage points, where the paper prints no standard deviation; None
-            takes `DEFAULT_TOLERANCE`.
-        score: name of the score to compare; None takes every score that has a row, or with
-            `row` the anomaly score.
-
-    Raises:
-        RecipeError: if the folder is not that of a run, its scores are not there, the
-            paper has no such row, or nothing of it can be compared with the run.
-        OutsideTolerance: if a figure is outside its tolerance.
-    """
-    recipe = recipe_of(run)
-    system = against or str(recipe["system"])
-    if "+" in system:
-        raise RecipeError(
-            f"{run}: a run of several systems, {system}, has no paper of its own. Choose one with "
-            "--against SYSTEM and --row ROW."
-        )
-    scores = read_scored_run(run, recipe["seeds"])
-    comparison = _compared(scores, system, _wanted_rows(run, scores, row, score), tolerance)
-    title = f"{_title(run, recipe['system'], scores)}, against {system}"
-    write_comparison(run, comparison, title, scores.marks)
-    console = Console()
-    print_verdicts(comparison, title=title, console=console)
-    _print_marks(scores, console)
-    print(run / "compare.md")
-    met = is_met(comparison)
-    if met is None:
-        raise RecipeError(
-            f"{run}: no figure of {system} can be compared with this run; its compare.csv says why."
-        )
-    if not met:
-        count = int((comparison["verdict"] == "outside").sum())
-        raise OutsideTolerance(f"{run}: {count} figures are outside their tolerance.")
-
-
-def _title(run: Path, system: str, scores: ScoredRun) -> str:
-    recipe = recipe_of(run) if (run / "recipe.yaml").is_file() else {}
-    return f"{system}, {variant_of(run, recipe)}, {scores.dataset}{scores.marks.behind}"
-
-
-def _wanted_rows(
-    run: Path, scores: ScoredRun, row: str | None, score: str | None
-) -> dict[str, str]:
-    if score is not None and score not in scores.columns:
-        raise RecipeError(
-            f"{run}: has no score `{score}`.{did_you_mean(score, scores.columns)} Choose one with "
-            f"--score: {', '.join(scores.columns)}."
-        )
-    if row is not None:
-        return {score or scores.main_score: row}
-    rows = {name: each for name, each in scores.published_rows.items() if score in (None, name)}
-    if not rows:
-        name = score or scores.main_score
-        raise RecipeError(
-            f"{run}: no row of the paper is known for `{name}`. Choose it with --row."
-        )
-    return rows
 
 
 def _by_name(scores: ScoredRun, rules: RuleSet) -> pd.DataFrame:
@@ -188,33 +106,3 @@ def _by_name(scores: ScoredRun, rules: RuleSet) -> pd.DataFrame:
         summary = summary[summary["value"].notna()]
         parts.append(summary.assign(score=name)[["score", *SUMMARY_COLUMNS]])
     return pd.concat(parts, ignore_index=True)
-
-
-def _compared(
-    scores: ScoredRun, system: str, rows: Mapping[str, str], tolerance: float | None = None
-) -> pd.DataFrame:
-    printed = published.load(system)
-    known = sorted(set(printed["system_row"]))
-    contradictions = published.contradictions()
-    parts = []
-    for name, row in rows.items():
-        if row not in known:
-            raise RecipeError(
-                f"{system} prints no row `{row}`.{did_you_mean(row, known)} Choose one with --row: "
-                f"{', '.join(known)}."
-            )
-        comparison = compare(
-            scores.of(name),
-            printed,
-            contradictions[contradictions["system"] == system],
-            convention_of(system, scores.dataset),
-            row=row,
-            tolerance=DEFAULT_TOLERANCE if tolerance is None else tolerance,
-        )
-        parts.append(comparison.assign(score=name)[["score", *COLUMNS]])
-    return pd.concat(parts, ignore_index=True)
-
-
-def _print_marks(scores: ScoredRun, console: Console) -> None:
-    for line in scores.marks.lines:
-        print_line(console, line, "yellow")

@@ -122,7 +122,15 @@ def recipe_of(run: Path) -> dict[str, Any]:
 def variant_of(run: Path, recipe: dict[str, Any]) -> str:
     """The variant of a run; of an ensemble that the user made, the name of its folder."""
     place = run.resolve()
-    return place.name if "ensemble" in recipe else place.parent.name
+    if "ensemble" in recipe:
+        return place.name
+    name = place.parent.name
+    return name.removesuffix("_untrained") if is_untrained(recipe) else name
+
+
+def is_untrained(recipe: dict[str, Any]) -> bool:
+    """Whether the networks of a run are as they start."""
+    return recipe.get("untrained") is True
 
 
 def refuse_unknown_trial(run: Path, seed: int, seeds: Iterable[int]) -> None:

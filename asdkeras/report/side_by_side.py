@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from asdkeras import controls
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import SUMMARY_COLUMNS, write_csv
 from asdkeras.files import write_text
@@ -20,7 +21,11 @@ from asdkeras.report.markup import Cell, Markup, element, joined, table
 from asdkeras.report.scored_runs import SETS
 from asdkeras.report.terminal import EDGES, GAP, new_grid, plus_minus, print_line
 
-CSV_COLUMNS = ("system", "variant", "dataset", *SUMMARY_COLUMNS, "published", "run")
+CSV_COLUMNS = (
+    *("system", "variant", "dataset", *SUMMARY_COLUMNS, "published"),
+    *("is_control", "not_better_than", "run"),
+)
+CONTROL_MARK = "≤ control"
 ON_BOARDS = "The best figure of each column stands in bold and is marked with a star."
 _FIGURE = 6  # Characters of a figure such as 100.00.
 
@@ -33,11 +38,11 @@ Key = tuple[str, str, str]  # Machine type, domain and metric of a mean.
 
 
 class Line(NamedTuple):
-    """A line of a table, in percent: a run, or indented its spread, or published figures."""
+    """A line of a table, in percent: a run, or indented its spread, or what else is said of it."""
 
     name: str
     figures: dict[Key, str]
-    style: str  # `bold` for the best run, `dim` for the lines below a run.
+    style: str  # `bold` for the best run, `dim` for controls and for the lines below a run.
 
 
 class Board(NamedTuple):
@@ -100,27 +105,73 @@ class Board(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """System and variant of each run; if runs share them, where they lie as well."""
+        """System and variant of each run, and whether it is a control.
+
+        If runs share them, where they lie as well.
+        """
         names = [_name(run) for run in self.runs]
         shown = []
         for name, run in zip(names, self.runs, strict=True):
-            is_usual = run.folder.parts[-3:] == (run.system, run.variant, run.dataset)
+            variant = f"{run.variant}_untrained" if run.is_untrained else run.variant
+            is_usual = run.folder.parts[-3:] == (run.system, variant, run.dataset)
             place = run.folder.parents[2] if is_usual else run.folder
             shown.append(f"{name} ({place})" if names.count(name) > 1 else name)
         return shown
+
+    @property
+    def controls(self) -> list[FinishedRun]:
+        """The best first."""
+        return [run for run in self.runs if run.is_control]
+
+    def not_beaten(self, run: FinishedRun) -> list[str]:
+        """Titles of the controls that a run is no better than, as the figure that ranks is printed.
+
+        Untrained networks are controls of their own system alone. A control need not beat another.
+        """
+        if run.is_control:
+            return []
+        own = run.system.split("+")
+        figure = round(100.0 * _headline(run, self.part), 2)
+        better = [
+            each.title
+            for each in self.controls
+            if (not each.is_untrained or each.system in own)
+            and figure <= round(100.0 * _headline(each, self.part), 2)
+        ]
+        return list(dict.fromkeys(better))
+
+    def legend(self, mark: str = CONTROL_MARK) -> str:
+        """What the mark of runs that do not beat a control means, or how to make controls."""
+        if self.controls:
+            metric = METRIC_NAMES[headline_metric(self.rules)]
+            return (
+                f"{mark}: {metric} no higher than that of these controls. Controls have learned "
+                "nothing: spectra, and a system's own networks as they start."
+            )
+        system = self.runs[0].system.partition("+")[0]
+        return (
+            f"No controls on these clips: `asdkeras eval --system {controls.SPECTRA}` makes one, "
+            f"`asdkeras eval --system {system} --untrained` another."
+        )
 
     def means_of(self, run: FinishedRun) -> pd.DataFrame:
         """The means of a run on these clips, by `Key`."""
         means = run.means[run.means["part"] == self.part]
         return means.set_index(["machine_type", "domain", "metric"])
 
-    def lines(self, keys: Sequence[Key], plus_minus: str) -> Iterator[Line]:
-        """The lines of a table: each run, its spread, and published figures if there are any."""
+    def lines(self, keys: Sequence[Key], plus_minus: str, mark: str = "") -> Iterator[Line]:
+        """The lines of a table: each run, its spread, and published figures if there are any.
+
+        Where there is a mark, also the controls that a run does not beat.
+        """
         for rank, (name, run) in enumerate(zip(self.names, self.runs, strict=True)):
             means = self.means_of(run)
             rows = means.loc[[key for key in keys if key in means.index]]
             is_best = rank == 0 and len(self.runs) > 1
-            yield Line(name, _percents(rows["value"]), "bold" if is_best else "")
+            style = "bold" if is_best else "dim" if run.is_control else ""
+            yield Line(name, _percents(rows["value"]), style)
+            if mark and (better := self.not_beaten(run)):
+                yield Line(f"  {mark}: {', '.join(better)}", {}, "yellow")
             if self._has_spread:
                 trials = count_of(int(means["n_seeds"].max()), "trial")
                 spread = _percents(rows["standard_deviation"])
@@ -170,7 +221,8 @@ def _headline(run: FinishedRun, part: str) -> float:
 
 def _name(run: FinishedRun) -> str:
     """System and variant; names of several systems may be broken between them."""
-    return f"{run.system.replace('+', ' + ')} {run.title}"
+    name = f"{run.system.replace('+', ' + ')} {run.title}"
+    return f"{name} (control)" if run.is_control and not run.is_untrained else name
 
 
 def _percents(values: "pd.Series[float]") -> dict[Key, str]:
@@ -184,7 +236,11 @@ def board_tables(runs: Sequence[FinishedRun]) -> list[Markup]:
     for board in boards_of(runs):
         means = [board.means_of(run) for run in board.runs]
         for title, keys, headings in board.tables:
-            rows: list[list[str | Cell]] = [[name] for name in board.names]
+            is_overall = title == board.title
+            rows: list[list[str | Cell]] = [
+                [_name_cell(name, run, board.not_beaten(run) if is_overall else [])]
+                for name, run in zip(board.names, board.runs, strict=True)
+            ]
             for key in keys:
                 # The highest value as it is printed, if there are two to compare.
                 values = [round(100.0 * _figure(each, key), 2) for each in means]
@@ -194,9 +250,20 @@ def board_tables(runs: Sequence[FinishedRun]) -> list[Markup]:
                     row.append(_cell(each, key, best))
             for row, run in zip(rows, board.runs, strict=True):
                 row.append(str(int(run.means["n_seeds"].max())))
-            caption = title if title == board.title else f"{board.title}; {title}"
-            parts.append(table(["run", *headings, "trials"], rows, caption=caption))
+            caption = title if is_overall else f"{board.title}; {title}"
+            made = table(["run", *headings, "trials"], rows, caption=caption)
+            below = element("p", board.legend(), class_="faint") if is_overall else ""
+            parts.append(joined([made, below]))
     return parts
+
+
+def _name_cell(name: str, run: FinishedRun, not_beaten: Sequence[str]) -> Cell:
+    """The name of a run, and below it the controls that it does not beat."""
+    style = "dim" if run.is_control else None
+    if not not_beaten:
+        return Cell(name, style)
+    text = f"{CONTROL_MARK}: {', '.join(not_beaten)}"
+    return Cell(joined([name, element("span", text, class_="unbeaten below")]), style)
 
 
 def _figure(means: pd.DataFrame, key: Key, column: str = "value") -> float:
@@ -230,7 +297,8 @@ def show_side_by_side(
 
     Runs stand in one table if they were measured on the same clips: of one dataset, one part
     of it, and the same sections. The best one comes first, by official score, or by AUC where
-    the rules have none. A second table has that figure for each machine type.
+    the rules have none. A second table has that figure for each machine type. Controls stand among
+    them, and who does not beat them is marked.
 
     Args:
         places: folders of runs, or folders below which runs lie.
@@ -267,7 +335,10 @@ def _print_board(board: Board, console: Console) -> None:
     by_domain = itertools.groupby(keys, key=lambda key: (key[1], key[2] == "official_score"))
     columns = [list(column) for _, column in by_domain]
     console.print(Text(board.title, style="bold"))
-    console.print(_grid(board.lines(keys, sign), columns, map(_heading, columns)))
+    mark = CONTROL_MARK if sign == "±" else CONTROL_MARK.replace("≤", "<=")
+    console.print(_grid(board.lines(keys, sign, mark), columns, map(_heading, columns)))
+    console.print(Text(board.legend(mark), style="" if board.controls else "yellow"))
+    console.print()
     for chunk in _chunks(board, console.width):
         names = [machine_type for machine_type, _, _ in chunk]
         console.print(Text(board.machine_title, style="bold"))
@@ -323,19 +394,26 @@ def _as_markdown(board: Board) -> str:
     parts = []
     for title, keys, headings in board.tables:
         rows = [["run", *headings], ["---"] * (1 + len(headings))]
-        for line in board.lines(keys, "±"):
+        is_overall = title == board.title
+        for line in board.lines(keys, "±", CONTROL_MARK if is_overall else ""):
             mark = "**" if line.style == "bold" else ""
             cells = [line.name.strip(), *(line.figures.get(key, "") for key in keys)]
             rows.append([f"{mark}{cell}{mark}" if cell else "" for cell in cells])
         lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
-        parts.append(f"{title}\n\n" + "".join(f"| {line} |\n" for line in lines))
+        below = f"\n{board.legend()}\n" if is_overall else ""
+        parts.append(f"{title}\n\n" + "".join(f"| {line} |\n" for line in lines) + below)
     return "## " + "\n".join(parts)
 
 
 def _as_frame(boards: Sequence[Board]) -> pd.DataFrame:
     parts = [
         run.means[run.means["part"] == board.part].assign(
-            system=run.system, variant=run.title, dataset=run.dataset, run=str(run.folder)
+            system=run.system,
+            variant=run.title,
+            dataset=run.dataset,
+            is_control=run.is_control,
+            not_better_than="; ".join(board.not_beaten(run)),
+            run=str(run.folder),
         )
         for board in boards
         for run in board.runs

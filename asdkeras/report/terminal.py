@@ -143,14 +143,16 @@ def print_decisions(table: pd.DataFrame, decisions: ArrayLike, console: Console)
 
 
 def print_verdicts(comparison: pd.DataFrame, *, title: str, console: Console) -> None:
-    """Print how many figures of `compare` have which verdict, and those that are outside."""
-    console.print(Text(title, style="bold"))
-    for verdict, count in comparison["verdict"].value_counts().items():
-        console.print(Text(f"{verdict}: {count}"))
+    """Print how many figures of `compare` have which verdict, and those that are outside.
+
+    What is the same of every figure has no column.
+    """
+    print_counts(comparison, title=title, console=console)
     outside = comparison[comparison["verdict"] == "outside"]
     if outside.empty:
         return
-    names = [name for name in ("score", *PLACE) if name in comparison]
+    places = [name for name in ("score", *PLACE) if name in comparison]
+    names = [name for name in places if comparison[name].nunique() > 1]
     headings = {"part": "set", "machine_type": "machine type"}
     figures = ("published", "ours", "off by", "allowed")
     grid = new_grid([headings.get(name, name) for name in names], figures=figures)
@@ -162,6 +164,13 @@ def print_verdicts(comparison: pd.DataFrame, *, title: str, console: Console) ->
             f"{figure['tolerance']:.2f}",
         )
     console.print(grid)
+
+
+def print_counts(comparison: pd.DataFrame, *, title: str, console: Console) -> None:
+    """Print a title, and how many figures of `compare` have which verdict."""
+    console.print(Text(title, style="bold"))
+    for verdict, count in comparison["verdict"].value_counts().items():
+        console.print(Text(f"{verdict}: {count}"))
 
 
 class _Column(NamedTuple):

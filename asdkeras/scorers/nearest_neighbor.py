@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils.validation import check_array, check_is_fitted
@@ -11,6 +12,8 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from asdkeras.errors import DataError
 from asdkeras.layers.exemplar_distance import ExemplarDistance
 from asdkeras.scorers.terms import Floats
+
+Neighbors = Literal["machine_type", "section"]
 
 # scikit-learn's own "euclidean" expands the square and loses half the digits of close clips.
 _METRICS = {"cosine": "cosine", "euclidean": "sqeuclidean", "dot": None}
@@ -34,6 +37,7 @@ class NearestNeighborScorer(BaseEstimator):
 
     Attributes:
         references_: the embeddings it was fitted to.
+        own_: rows of those whose scores `leave_self_out` gives, None for all.
 
     References:
         Venkatesh et al., "Improved Domain Generalization via Disentangled Multi-Task
@@ -52,8 +56,12 @@ class NearestNeighborScorer(BaseEstimator):
         self.metric = metric
         self.n_neighbors = n_neighbors
 
-    def fit(self, embeddings: Any) -> "NearestNeighborScorer":
+    def fit(self, embeddings: Any, own: NDArray[np.int64] | None = None) -> "NearestNeighborScorer":
         """Keep the embeddings of normal clips, at least one; returns self.
+
+        Args:
+            own: rows of the clips of the section, where those of others are neighbors too; None
+                means that there are no others.
 
         Raises:
             ValueError: if there is no such metric, `n_neighbors` is below 1, or the embeddings
@@ -68,6 +76,7 @@ class NearestNeighborScorer(BaseEstimator):
                 f"`n_neighbors` must be at least 1. Received: n_neighbors={self.n_neighbors}"
             )
         self.references_ = check_array(embeddings, dtype=np.float64, copy=True)
+        self.own_ = own
         return self
 
     def anomaly_score(self, embeddings: Any) -> Floats:
@@ -79,7 +88,7 @@ class NearestNeighborScorer(BaseEstimator):
         return self._mean_distance(check_array(embeddings, dtype=np.float64))
 
     def leave_self_out(self) -> Floats:
-        """The score of each clip it was fitted to, had it not been among them.
+        """The score of each clip of the section, had it not been among those it was fitted to.
 
         For thresholds, which need scores of normal clips. Only the clip itself is left
         out: one that is there twice has its double at distance 0.
@@ -93,7 +102,9 @@ class NearestNeighborScorer(BaseEstimator):
                 "a clip's distance to the nearest other one needs at least 2 clips. Received: "
                 "a scorer fitted to 1 clip. Fit it to more normal clips of the section."
             )
-        return self._mean_distance(self.references_, leaves_self_out=True)
+        if self.own_ is None:
+            return self._mean_distance(self.references_, np.arange(len(self.references_)))
+        return self._mean_distance(self.references_[self.own_], self.own_)
 
     def layer(self) -> ExemplarDistance:
         """`anomaly_score` as a Keras layer."""
@@ -102,13 +113,16 @@ class NearestNeighborScorer(BaseEstimator):
         layer.set_exemplars(self.references_)
         return layer
 
-    def _mean_distance(self, embeddings: Floats, leaves_self_out: bool = False) -> Floats:
-        count = min(self.n_neighbors, len(self.references_) - leaves_self_out)
+    def _mean_distance(
+        self, embeddings: Floats, left_out: NDArray[np.int64] | None = None
+    ) -> Floats:
+        """Each embedding without one of the references, if `left_out` names that of each."""
+        count = min(self.n_neighbors, len(self.references_) - (left_out is not None))
 
         def smallest(distances: Floats, first_row: int) -> Floats:
-            if leaves_self_out:
+            if left_out is not None:
                 rows = np.arange(len(distances))
-                distances[rows, first_row + rows] = np.inf
+                distances[rows, left_out[first_row + rows]] = np.inf
             return np.partition(distances, count - 1, axis=1)[:, :count]
 
         if self.metric == "dot":
@@ -123,12 +137,13 @@ class NearestNeighborScorer(BaseEstimator):
         return np.sort(nearest, axis=1).mean(axis=1)
 
 
-def require_neighbors(table: pd.DataFrame) -> None:
-    """Raise a DataError if a section of a machine type has one training clip alone."""
-    counts = table.groupby("section").size()
+def require_neighbors(table: pd.DataFrame, neighbors: Neighbors = "section") -> None:
+    """Raise a DataError if a machine type, or a section of it, has one training clip alone."""
+    counts = table.groupby(neighbors).size()
     lonely = sorted(counts.index[counts < 2])
     if lonely:
+        kind = neighbors.replace("_", " ")
         raise DataError(
-            f"{table['machine_type'].iloc[0]}: section {', '.join(lonely)} has one training clip. "
-            "A section needs two or more: the score is the distance to the nearest one."
+            f"{table['machine_type'].iloc[0]}: {kind} {', '.join(lonely)} has one training clip. "
+            f"A {kind} needs two or more: the score is the distance to the nearest one."
         )

@@ -22,13 +22,17 @@ class MixtureTerms(NamedTuple):
 
     Attributes:
         section: by the mixture of all source clips.
-        attributes: by the likeliest mixture of source clips of one attribute label.
+        pooled: by the mixture of source and target clips together; None if not asked for, or
+            without target clips.
+        attributes: by the likeliest mixture of source clips of one attribute label; None if not
+            asked for.
         target: by the mixture of the target clips; None without any.
         tmax: by the likeliest Gaussian of temporal maxima; None if not fitted with them.
     """
 
     section: Term
-    attributes: Term
+    pooled: Term | None
+    attributes: Term | None
     target: Term | None
     tmax: Term | None
 
@@ -41,11 +45,15 @@ class SectionMixtures(BaseEstimator):
         reg_covar: see `GaussianMixtureScorer`.
         component_weights: see `GaussianMixtureScorer`.
         target_model: see `TargetMixtureScorer`.
+        pools_domains: whether a mixture of source and target clips together is fitted, too.
+        has_attributes: whether mixtures per attribute label are fitted.
         random_state: for the k-means that starts every mixture.
 
     Attributes:
         section_: mixture of all source clips.
-        attributes_: list of mixtures, one per attribute label of the source clips.
+        pooled_: mixture of all clips, None without target clips or if not asked for.
+        attributes_: list of mixtures, one per attribute label of the source clips; empty if not
+            asked for.
         target_: mixture on the target clips, None without any.
         temporal_maximum_: list of Gaussians per attribute label, empty if not asked for.
         num_unconverged_: int, mixtures whose fit stopped at the iteration limit.
@@ -63,12 +71,16 @@ class SectionMixtures(BaseEstimator):
         reg_covar: float = 1e-3,
         component_weights: bool = True,
         target_model: Literal["gmm", "closed_form"] = "gmm",
+        pools_domains: bool = False,
+        has_attributes: bool = True,
         random_state: int | np.random.RandomState = 0,
     ) -> None:
         self.n_components = n_components
         self.reg_covar = reg_covar
         self.component_weights = component_weights
         self.target_model = target_model
+        self.pools_domains = pools_domains
+        self.has_attributes = has_attributes
         self.random_state = random_state
 
     def fit(
@@ -96,9 +108,10 @@ class SectionMixtures(BaseEstimator):
         self.attributes_: list[GaussianMixtureScorer] = []
         self.temporal_maximum_: list[GaussianMixtureScorer] = []
         for label in np.unique(attributes):
-            means = None if attribute_means is None else attribute_means[label]
             chosen = attributes == label
-            self.attributes_.append(self._mixture(random).fit(embeddings[chosen], means))
+            if self.has_attributes:
+                means = None if attribute_means is None else attribute_means[label]
+                self.attributes_.append(self._mixture(random).fit(embeddings[chosen], means))
             if temporal_maxima is not None:
                 gaussian = GaussianMixtureScorer(1, reg_covar=self.reg_covar)
                 self.temporal_maximum_.append(gaussian.fit(temporal_maxima[chosen]))
@@ -110,7 +123,11 @@ class SectionMixtures(BaseEstimator):
                 component_weights=self.component_weights,
                 random_state=random.randint(_LARGEST_SEED),
             ).fit(target_embeddings)
-        mixtures = [self.section_, *self.attributes_]
+        self.pooled_ = None
+        if self.pools_domains and len(target_embeddings):
+            everyone = np.concatenate([embeddings, target_embeddings])
+            self.pooled_ = self._mixture(random).fit(everyone, section_means)
+        mixtures = [each for each in (self.section_, self.pooled_) if each] + self.attributes_
         self.num_unconverged_ = sum(not mixture.converged_ for mixture in mixtures)
         return self
 
@@ -120,12 +137,12 @@ class SectionMixtures(BaseEstimator):
         Temporal maxima, `(clips, bins)`, are not read unless it was fitted with them.
         """
         check_is_fitted(self)
-        maxima = self.temporal_maximum_
         return MixtureTerms(
             section=scored(self.section_, embedding),
-            attributes=scored(ClosestMixture(self.attributes_), embedding),
+            pooled=scored(self.pooled_, embedding) if self.pooled_ else None,
+            attributes=_closest(self.attributes_, embedding),
             target=scored(self.target_, embedding) if self.target_ else None,
-            tmax=scored(ClosestMixture(maxima), temporal_maximum) if maxima else None,
+            tmax=_closest(self.temporal_maximum_, temporal_maximum),
         )
 
     def _mixture(self, random: np.random.RandomState) -> GaussianMixtureScorer:
@@ -135,3 +152,7 @@ class SectionMixtures(BaseEstimator):
             component_weights=self.component_weights,
             random_state=random.randint(_LARGEST_SEED),
         )
+
+
+def _closest(mixtures: list[GaussianMixtureScorer], term: Term) -> Term | None:
+    return scored(ClosestMixture(mixtures), term) if mixtures else None

@@ -3,19 +3,33 @@
 import abc
 import dataclasses
 import math
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import keras
 
 from asdkeras.batches.mixup import Mixup
 from asdkeras.batches.steps import Schedule
 from asdkeras.batches.waveform_batches import training_batches
+from asdkeras.config import Constraint
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import Labels
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.losses.scale_record import guard_notes, scale_values
+from asdkeras.readings import fields_of
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import RunContext, System, TrainingLog
+
+
+def numbers_of(*names: str) -> Constraint:
+    """Mappings from some of these names to numbers of classes."""
+    return Constraint(
+        f"must map some of {', '.join(names)} to numbers of classes",
+        lambda value: (
+            {*value} <= {*names}
+            and all(type(number) is int and number > 0 for number in value.values())
+        ),
+    )
 
 
 class ClassifierConfig(Protocol):
@@ -48,9 +62,12 @@ class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyMode
 
     Attributes:
         keep: which part of a longer clip is used.
+        definitions: name of classes -> field of the config that defines them, where there are
+            several definitions.
     """
 
     scope = "all"
+    definitions: ClassVar[Mapping[str, str]] = {}
 
     @property
     def keep(self) -> Keep:
@@ -73,6 +90,15 @@ class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyMode
     @abc.abstractmethod
     def classes(self, clips: ClipSet, context: RunContext) -> dict[str, Labels]:
         """Name of each auxiliary task -> classes of the training clips."""
+
+    @property
+    def expected_classes(self) -> Mapping[str, int]:
+        """Name of classes -> their number in the paper, where the recipe knows it."""
+        return {}
+
+    def num_classes(self, name: str, clips: ClipSet, context: RunContext) -> int:
+        """How many classes of a name in `expected_classes` the training clips have."""
+        return len(self.classes(clips, context)[name].classes)
 
     @abc.abstractmethod
     def build(
@@ -97,6 +123,7 @@ class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyMode
         num_classes = {name: len(each.classes) for name, each in labels.items()}
         counts = ", ".join(f"{count} {name}" for name, count in num_classes.items())
         context.say(f"{len(clips)} training clips; {counts}")
+        self._warn_of_counts(clips, context)
         self.warn_of_lengths(clips, context)
         networks = context.fit(
             build=lambda: self.build(clips, num_classes, context),
@@ -116,6 +143,37 @@ class ClipClassifier(System[Config, AnyModels], abc.ABC, Generic[Config, AnyMode
         for note in guard_notes(networks[config.epochs].model):
             context.warn(note)
         return self.models(networks, labels, clips)
+
+    def _warn_of_counts(self, clips: ClipSet, context: RunContext) -> None:
+        """Warn of classes that are not as many as the recipe says that the paper has."""
+        for name, expected in self.expected_classes.items():
+            count = self.num_classes(name, clips, context)
+            if count == expected:
+                continue
+            text = f"{count} {name}, where `config.expected_classes` has {expected}"
+            field = self.definitions.get(name)
+            if field is not None:
+                others = self._other_counts(field, name, clips, context)
+                fitting = [value for value, number in others.items() if number == expected]
+                advice = f"`{fitting[0]}`" if fitting else "none"
+                listed = ", ".join(f"`{value}` {number}" for value, number in others.items())
+                text += f"; by other values of `config.{field}`: {listed}; "
+                text += f"{advice} gives the expected number"
+            context.warn(text)
+
+    def _other_counts(
+        self, field: str, name: str, clips: ClipSet, context: RunContext
+    ) -> dict[str, int]:
+        """Other value of a field of the config -> how many classes it gives."""
+        config: Any = self.config
+        choices = next(each.choices for each in fields_of(type(config)) if each.name == field)
+        others = [str(value) for value in choices if value != getattr(config, field)]
+        return {
+            value: type(self)(dataclasses.replace(config, **{field: value})).num_classes(
+                name, clips, context
+            )
+            for value in others
+        }
 
     def warn_of_lengths(self, clips: ClipSet, context: RunContext) -> None:
         """Warn if clips are far from the length that the network takes."""

@@ -5,39 +5,41 @@ Paper: Nejjar, Meunier-Pion, Frusque, Fink, "DG-Mix: Domain Generalization for A
 Code: none of the authors is public. The loss and its optimizer are those of
     github.com/facebookresearch/vicreg, commit 4e12602, called the reference here.
 
-A network per machine type hears windows of two seconds of a log-mel spectrogram. First it learns
+A network per machine type takes windows of two seconds of a log-mel spectrogram. First it learns
 without labels: the embedding of two mixed windows shall be the mixture of their embeddings,
-while every dimension of the embedding varies and no two of them tell the same. Then it is tuned to
-tell the mixed sections of mixed windows. A clip is the mean of the embeddings of its windows, and
-its score the Euclidean distance to the nearest training clip of its section.
+while every dimension of the embedding varies and no two of them correlate. Then it is tuned to
+predict the mixed sections of mixed windows. A clip is the mean of the embeddings of its windows,
+and its score the Euclidean distance to the nearest training clip of its machine type.
 
-Variants: `dgmix`; `vicreg`, whose pre-training compares two views of a window that hide parts of
-it (SpecAugment); `no_pretraining`, which starts the second phase from random weights. The fourth
-row of the tables, the official MobileNetV2, is `baseline2022`.
+Variants: `dgmix`; `vicreg`, whose pre-training compares two views of a window, each warped in time
+with frames and bands hidden (SpecAugment); `no_pretraining`, which starts the second phase from
+random weights. The fourth row of the tables, the official MobileNetV2, is `baseline2022`.
 
 Differs from the paper:
-    - `pretraining.form: released`: the first term is the mean over the dimensions, where
-      equation 1 sums over them; the second is half the sum of both batches, with 1e-4
-      added to variances. The weights 25, 25, 1 come from the reference and fit its terms: the
-      printed first term is 1280 times as large. `printed` is the equations; equation 1 of
-      the second phase follows.
-    - `pretraining.expander: released`: the last of the three layers is linear without bias, as in
-      the reference. The paper normalizes and rectifies it (`printed`), which holds
-      embeddings above zero, against the term of variances.
+    - `pretraining.form` and `.expander: released`, for the weights 25, 25, 1 fit its terms: with
+      `printed` equation 1 is 1280 times as large, and embeddings above zero work against the
+      term of variances. Equation 1 of the second phase has the same form.
     - 32 windows of a clip follow from its frames; the printed formula gives 7.
+    - A pair may be a window and itself, or two of one clip, where the paper has "two different
+      samples": every window is once the first and once the second of a pair, by two independent
+      shuffles, and of 192,000 windows about one meets itself in an epoch.
 
 As in the paper, though the reference has it otherwise:
     - The learning rate of pre-training ends at 0.002, not at a thousandth of its peak.
 
-Where the paper is silent:
-    - Frames are those of the official baseline of 2022, in dB; `standardize` scales them.
-    - Both windows of a pair are drawn from all windows of the machine type, and each pair
-      has its own weight. `fine_tuning.pairing: within_section` mixes within sections.
+Where the paper is silent, beside the readings of `Config`:
+    - An epoch is all windows of all clips: 187 updates of pre-training, 18,700 in 100 epochs.
+    - Frames are those of the official baseline of 2022, in dB.
+    - Each pair has its own weight.
     - Each of the two or three inputs passes by itself, so batch normalization sees one
       at a time.
     - Batch normalization and ReLU6 follow the 4x2 convolution, nothing the last 1x1.
-    - Masks of the views: two of up to 16 frames, two of up to 24 bands, filled with the mean.
+    - Sizes of the views: a time warp of up to 8 frames, two masks of up to 16 frames, two of
+      up to 24 bands.
     - The second phase has 20 epochs, and equation 1 in it the weight 1.
+    - Figure 2 shows "the embeddings", by neither layer nor length: here `report --array
+      pretrained_embedding` maps the encoder's, a mean over the windows of each clip, and measures
+      how far they separate sections, domains and attributes. The paper has no such number.
     - Thresholds: the 90th percentile of a gamma distribution of greatest likelihood, fitted to
       the distances of all training clips of the machine type to their nearest other one.
     - A machine type of one section has no second phase; the embeddings of the first are scored.
@@ -52,7 +54,12 @@ import pandas as pd
 from asdkeras.config import Checked, Count, Percentile, at_least, multiple_of, require
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import has_lone_section
-from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors
+from asdkeras.readings import Reading
+from asdkeras.scorers.nearest_neighbor import (
+    NearestNeighborScorer,
+    Neighbors,
+    require_neighbors,
+)
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule
@@ -74,19 +81,34 @@ class Config(Checked):
     Attributes:
         num_frames: of a window.
         window_hop: frames from one window of a clip to the next.
-        standardize: whether each mel band has mean 0 and variance 1 in training frames.
         mixup_alpha: weights of mixed windows are drawn from Beta(alpha, alpha).
+        neighbors: training clips that a clip is compared with.
     """
 
     variant: Literal["dgmix", "vicreg", "no_pretraining"]
     front_end: LogMelFrontEnd
     num_frames: Annotated[int, _HALVED]
     window_hop: Count
-    standardize: bool
+    standardize: Annotated[
+        bool,
+        Reading(
+            "silent",
+            "`false` leaves frames in dB, `true` gives each mel band mean 0 and variance 1 in "
+            "training frames",
+        ),
+    ]
     mixup_alpha: Annotated[float, at_least(0.05)]
     pretraining: Pretraining
     views: Views
     fine_tuning: FineTuning
+    neighbors: Annotated[
+        Neighbors,
+        Reading(
+            '"the distance from the training embeddings" (Sec. 3.5)',
+            "`machine_type` compares a clip with all training clips of its machine type, `section` "
+            "with those of its section alone",
+        ),
+    ]
     threshold_percentile: Percentile
 
     def check(self) -> None:
@@ -97,6 +119,9 @@ class Config(Checked):
             ("views.band_width", self.views.band_width, bands),
         ):
             require(width <= size, name, f"must not be above {size}, the size of a window", width)
+        warp, most = self.views.time_warp, (self.num_frames - 2) // 2
+        rule = f"must not be above {most}, which leaves windows a frame that can move"
+        require(warp <= most, "views.time_warp", rule, warp)
 
 
 def create(config: Config) -> AnySystem:
@@ -111,7 +136,7 @@ def fallback(config: Config, table: pd.DataFrame) -> str:
 
 
 class Nejjar2022(System[Config, Encoders]):
-    """A network for each machine type, scored by the nearest training clip of the section.
+    """A network for each machine type, scored by the nearest of its training clips.
 
     Beside the main score, the same by the embeddings before the second phase.
     """
@@ -125,7 +150,7 @@ class Nejjar2022(System[Config, Encoders]):
         return {_NEAREST: self.config.variant}
 
     def train(self, clips: ClipSet, context: RunContext) -> Encoders:
-        require_neighbors(clips.table)
+        require_neighbors(clips.table, self.config.neighbors)
         return train(self.config, clips, context)
 
     def represent(self, models: Encoders) -> dict[str, keras.Model]:
@@ -136,9 +161,10 @@ class Nejjar2022(System[Config, Encoders]):
         }
 
     def section_scorer(self, normal: NormalClips[Encoders]) -> SectionScorer:
-        scores = {_NEAREST: _distance(normal, EMBEDDING)}
+        neighbors = self.config.neighbors
+        scores = {_NEAREST: _distance(normal, EMBEDDING, neighbors)}
         if PRETRAINED in normal.models.encoders:
-            scores[f"pretrained_{_NEAREST}"] = _distance(normal, PRETRAINED)
+            scores[f"pretrained_{_NEAREST}"] = _distance(normal, PRETRAINED, neighbors)
         return SectionScorer(scores, representation(EMBEDDING))
 
     @property
@@ -146,7 +172,11 @@ class Nejjar2022(System[Config, Encoders]):
         return ThresholdRule("model", "gamma_restarted", self.config.threshold_percentile)
 
 
-def _distance(normal: NormalClips[Encoders], name: str) -> Term:
+def _distance(normal: NormalClips[Encoders], name: str, neighbors: Neighbors) -> Term:
     embedding = representation(name)
-    scorer = NearestNeighborScorer("euclidean").fit(normal.values(embedding))
+    scorer = NearestNeighborScorer("euclidean")
+    if neighbors == "machine_type":
+        scorer.fit(normal.values_of_unit(embedding), normal.positions)
+    else:
+        scorer.fit(normal.values(embedding))
     return scored(scorer, embedding, leave_self_out=True)

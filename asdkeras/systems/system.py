@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
+from asdkeras.data.known_domains import with_known_domains
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.progress import Update
 from asdkeras.scorers.combination import WEIGHTED, Combination
@@ -37,12 +38,17 @@ class System(abc.ABC, Generic[Config, AnyModels]):
         batch_size: clips per batch when representing.
         main_score: name of the score that is compared with the paper.
         decision_score: name of the score that the threshold is compared with.
-        published_rows: score -> row of the published tables to compare it with.
+        published_rows: score -> row of the published tables to compare it with; several are
+            joined by `+`.
         label_free_settings: settings of the recipe by which labels choose nothing.
+        combines_variants: whether ensembles add networks of several variants of it. Each then
+            draws from a seed of its own, derived from trial and variant: of one seed they would
+            start alike, and read the same clips in the same order.
     """
 
     models_class: type[AnyModels]
     scope: Scope = "machine_type"
+    combines_variants = False
     label_free_settings = "settings of the recipe by which labels choose nothing"
 
     def __init__(self, config: Config) -> None:
@@ -134,6 +140,7 @@ class System(abc.ABC, Generic[Config, AnyModels]):
 
         Args:
             columns: scores; those of training clips are read.
+            table: domains of test clips are missing where the rules of the year withhold them.
             score: column that decides; None takes `decision_score`.
             models: of the unit; None if the columns are those of an ensemble.
         """
@@ -150,8 +157,10 @@ class NormalClips(Generic[AnyModels]):
     Attributes:
         arrays: name of a representation -> one row per clip.
         positions: `(clips,)`, places of these clips among all that `train` was given.
+        values_of_unit: the values of a term for all clips that `train` was given, those of other
+            sections among them.
         models: the models that training left.
-        seed: of the trial.
+        seed: of the trial, for all variants.
     """
 
     machine_type: str
@@ -159,19 +168,31 @@ class NormalClips(Generic[AnyModels]):
     table: pd.DataFrame
     arrays: Mapping[str, NDArray[Any]]
     positions: NDArray[np.int64]
+    values_of_unit: Callable[[Term], Floats]
     models: AnyModels
     seed: int
 
     def values(self, term: Term) -> Floats:
         """The values of a term for these clips, for instance to fit a scorer to."""
-        everyone = np.full(len(self.table), True)
-        values: Floats = OfArrays(self.arrays, everyone, domains_of(self.table))(term)
-        return values
+        return training_values(term, self.arrays, self.table)
+
+
+def training_values(
+    term: Term, arrays: Mapping[str, NDArray[Any]], training: pd.DataFrame
+) -> Floats:
+    """The values of a term for training clips, whose table it is."""
+    everyone = np.full(len(training), True)
+    values: Floats = OfArrays(arrays, everyone, domains_of(training))(term)
+    return values
 
 
 def domains_of(table: pd.DataFrame) -> NDArray[np.str_]:
-    """Domains of clips, `(clips,)`: `source`, `target`, or empty where it is not known."""
-    return table["domain"].fillna("").to_numpy(str)
+    """Domains of clips, `(clips,)`: `source`, `target`, or empty where it is not known.
+
+    That of a test clip is not known where the rules of its year withhold it, see
+    `with_known_domains`.
+    """
+    return with_known_domains(table)["domain"].fillna("").to_numpy(str)
 
 
 class Choice(NamedTuple):
@@ -234,7 +255,8 @@ class RunContext(Protocol):
     """The runner's services to a system in training.
 
     Attributes:
-        seed: of the trial; every random number of the task derives from it.
+        seed: every random number of the task derives from it. It is that of the trial, or one
+            derived from trial and variant, see `System.combines_variants`.
         table: clip table of all splits. A system trains on the training clips alone; it
             reads other rows only where its recipe asks for what released code does.
         all_training_clips: the training clips of all machines of the run, those of others

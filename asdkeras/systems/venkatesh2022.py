@@ -7,7 +7,7 @@ Paper: Venkatesh, Wichern, Subramanian, Le Roux, "Improved Domain Generalization
 Code: none is public. The blocks of the network are those of
     github.com/Xiaoccer/MobileFaceNet_Pytorch, commit 26bd8d2, called the reference here.
 
-A network per machine type hears one second of a magnitude spectrogram and learns to tell
+A network per machine type takes one second of a magnitude spectrogram and learns to tell
 sections apart by one embedding and the values of each attribute by another. The embeddings of
 all overlapping chunks of a clip are merged, and the score is the cosine distance to the nearest
 training clip of the section.
@@ -16,32 +16,35 @@ Variants: `disent_cat` trains the network and scores by both embeddings at once 
 `disent_wt` (S4), `disent_sec` and `disent_att` are other columns of that run and train nothing.
 `mtl`, `sec_softmax`, `sec_arcface`, `disent_split` and `adversarial` are networks of their own.
 `msl` (S1) takes for each machine type the network that Table 4 names, `msl_anp` (S2) adds
-`anp_boot` to it.
+`anp_boot` to it; networks of machine types that they do not take are not trained for them.
 
 Differs from the paper:
     - The network after the last epoch counts. The paper takes the best of every fifth epoch by
-      the labels of the development test clips; `checkpoint: oracle` does so and says so.
+      the labels of the development test clips; `checkpoint: oracle` does so and says so. Then one
+      network per machine type counts in all rows of its run, the one that is best by the main
+      score of the trained variant: `disent_wt`, `disent_sec` and `disent_att` have the epoch of
+      `disent_cat`, and `section_weight: oracle` searches w_S at this epoch.
     - Both embeddings weigh the same in `disent_wt`, and both systems in `msl_anp`. The paper's
       weights come from a grid search on the same labels: `section_weight: paper` and
       `ensemble_weight: paper` take them from Table 4, `oracle` searches anew.
     - Equations 2 and 3 are printed without the minus sign; the losses are cross-entropies.
+    - The caption of Table 1 has PReLU behind all convolutions but the last linear layers. As in
+      the reference, none stands behind the projections of the bottlenecks either.
+    - ToyCar of S2 has the scores of S1 to the last digit (76.43; 93.88 and 78.67), so ANP had no
+      part in it, though Table 4 prints a weight of 0.40. `ensemble_weight: paper` is what Table 4
+      prints and cannot give these scores; the row to compare ToyCar with is `msl`.
 
 As in the paper, though its source has it otherwise:
     - The third group of blocks has stride 2, as the shapes of Table 1 demand; the reference
       has 1.
 
-Where the paper is silent:
-    - Periodic Hann window, zeros beyond the ends of a clip, magnitudes neither scaled nor
-      logarithmic (`front_end`).
-    - The heads are normalized by batch as in the reference (`head_batch_norm`); embeddings are
-      not scaled to length 1, nor each part of the concatenation.
-    - Each loss is the mean over the clips of a batch whose class is known; the losses add up.
+Where the paper is silent (what has a field is listed in the README of the recipe):
+    - Periodic Hann window; magnitudes are not scaled.
+    - Embeddings are not scaled to length 1, nor each part of the concatenation.
     - Standard deviations over chunks divide by the number of chunks.
-    - An attribute counts wherever a training name has it (`attributes: shifting` keeps the one
-      that tells the domains of a section apart).
     - `adversarial` reverses the gradient of a classifier of domains that reads the embedding
       of the section; `disent_split` concatenates an embedding per attribute. The paper only
-      names both.
+      names both, and `msl` and `msl_anp` rest on them.
     - Gamma distributions are those of greatest likelihood; a search that ends far off is
       begun anew.
     - `msl_anp` adds scores that are standardized by those of the training clips of a section.
@@ -58,6 +61,8 @@ import pandas as pd
 from asdkeras.config import Angle, Checked, Constraint, Count, NotNegative, Positive, require
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import attribute_groups, has_lone_section, source_and_target
+from asdkeras.published.papers import venkatesh2022_setups
+from asdkeras.readings import Reading, Reconstructed
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.thresholds import ThresholdRule
@@ -78,24 +83,7 @@ _MERGES = ("mean", "std")
 _EQUAL = 0.5
 _TOGETHER = "anomaly_score"  # What an ensemble calls answers of several names.
 _OTHER_COLUMNS = ("disent_wt", "disent_sec", "disent_att")
-_MSL = {  # Table 4: chosen by the authors, on labels of the development set.
-    "disent_cat": ("ToyCar", "slider"),
-    "mtl": ("ToyTrain",),
-    "sec_softmax": ("bearing",),
-    "sec_arcface": ("fan",),
-    "adversarial": ("gearbox",),
-    "disent_split": ("valve",),
-}
 _MSL_REASON = "the loss of each machine type (Table 4), by the authors on development labels"
-_ANP_WEIGHTS = {  # Table 4; the other system has the rest.
-    "ToyCar": 0.40,
-    "ToyTrain": 0.30,
-    "bearing": 0.00,
-    "fan": 0.05,
-    "gearbox": 0.35,
-    "slider": 0.30,
-    "valve": 0.20,
-}
 _RATES = Constraint(
     "must have a number above 0 for each machine type",
     lambda rates: all(_is_number(rate) and rate > 0 for rate in rates.values()),
@@ -110,25 +98,65 @@ _KNOWN_MERGES = Constraint(
 class Config(Checked):
     """Nothing has a default: the recipe states the paper's values."""
 
-    variant: Literal[
-        "disent_wt",
-        "disent_cat",
-        "disent_sec",
-        "disent_att",
-        "mtl",
-        "sec_arcface",
-        "sec_softmax",
-        "disent_split",
-        "adversarial",
-        "msl",
-        "msl_anp",
-        "anp_boot",
+    variant: Annotated[
+        Literal[
+            "disent_wt",
+            "disent_cat",
+            "disent_sec",
+            "disent_att",
+            "mtl",
+            "sec_arcface",
+            "sec_softmax",
+            "disent_split",
+            "adversarial",
+            "msl",
+            "msl_anp",
+            "anp_boot",
+        ],
+        Reconstructed(
+            {
+                "adversarial": "the paper names adversarial training and no more; here the "
+                "embedding of the section unlearns the domain, by a reversed gradient",
+                "disent_split": "the paper only says that every attribute has an embedding of its "
+                "own; here clips are scored by all of them and that of the section, concatenated",
+                "msl": "gearbox rests on `adversarial` and valve on `disent_split`, which the "
+                "paper only names",
+                "msl_anp": "all machine types rest on `anp_boot`, gearbox also on `adversarial` "
+                "and valve on `disent_split`, which the paper only names",
+                "anp_boot": "the attentive neural process of this row is not published in full, "
+                "and what `Boot` means is our reading",
+            }
+        ),
     ]
     front_end: ChunkSpectrogram
-    attributes: Literal["all", "shifting"]
+    attributes: Annotated[
+        Literal["all", "shifting"],
+        Reading(
+            "all present attributes, of which MIMII DG has the shifting one alone (Sec. 3.1)",
+            "`all` is every attribute in the name of a training clip, in some sections of MIMII "
+            "DG two; `shifting` the one that tells the domains of a section apart",
+        ),
+    ]
     embedding_dim: Count
     mtl_embedding_dim: Count
-    head_batch_norm: bool
+    head_batch_norm: Annotated[
+        bool,
+        Reading(
+            "linear embedding layers (Sec. 2.1)",
+            "`true` is the reference, which calls a convolution with batch normalization and "
+            "without an activation linear; `false` is a linear layer with a bias alone",
+        ),
+    ]
+    attribute_loss: Annotated[
+        Literal["clip_mean", "known_mean"],
+        Reading(
+            "a sum over the attributes of a clip, in which the term of an unknown one is ignored "
+            "(eq. 3 and below)",
+            "`clip_mean` is the mean of this sum over all clips of a batch; `known_mean` the sum "
+            "of means over the clips that know an attribute, in which one known to a third of the "
+            "clips weighs three times as much",
+        ),
+    ]
     arcface_scale: Positive
     arcface_margin_rad: Angle
     adversarial_weight: NotNegative
@@ -137,12 +165,39 @@ class Config(Checked):
     learning_rate: Positive
     machine_learning_rates: Annotated[dict[str, float], _RATES]
     adam_epsilon: Positive
-    checkpoint: Literal["last", "oracle"]
+    checkpoint: Annotated[
+        Literal["last", "oracle", "oracle_by_score"],
+        Reading(
+            "every fifth epoch is saved, and the best model for each machine is selected on the "
+            "development test set (Sec. 3.2)",
+            "`last` needs no labels; `oracle` is the paper's selection, one epoch per machine type "
+            "by the main score of the trained variant; in `oracle_by_score` each score has its own",
+        ),
+    ]
     checkpoint_interval: Count
-    merge: Literal["mean", "std"]
+    merge: Annotated[
+        Literal["mean", "std"],
+        Reading(
+            "the mean over chunks, for valve the standard deviation (Sec. 2.2)",
+            "`machine_merges` has what differs by machine type",
+        ),
+    ]
     machine_merges: Annotated[dict[str, str], _KNOWN_MERGES]
-    section_weight: Literal["equal", "paper", "oracle"]
-    ensemble_weight: Literal["equal", "paper", "oracle"]
+    section_weight: Annotated[
+        Literal["equal", "paper", "oracle"],
+        Reading(
+            "w_S and w_A of S4, optimized on the development set (Sec. 2.2, Table 4)",
+            "`equal` needs no labels; `paper` is Table 4; `oracle` is a search of our own",
+        ),
+    ]
+    ensemble_weight: Annotated[
+        Literal["equal", "paper", "oracle"],
+        Reading(
+            "weights of S2, by a grid search (Table 4)",
+            "`equal` needs no labels; `paper` is Table 4, though ToyCar of S2 is that of S1; "
+            "`oracle` is a search of our own",
+        ),
+    ]
     threshold_percentile: float
     machine_percentiles: dict[str, float]
     anp: AttentiveNeuralProcess
@@ -174,6 +229,7 @@ class Venkatesh2022(System[Config, Embedders]):
     """A network per machine type, scored by the nearest training clip of the section."""
 
     models_class = Embedders
+    combines_variants = True
     label_free_settings = "the recipe's `checkpoint: last` and `section_weight: equal`"
     batch_size = 1  # Each clip has hundreds of chunks.
 
@@ -254,11 +310,15 @@ def _column(config: Config) -> Ensemble:
 
 def _ensemble(config: Config) -> Ensemble:
     """The network of each machine type that Table 4 names; with ANP beside it or alone."""
-    members, weights, oracle = dict(_MSL), {}, [_MSL_REASON]
+    setups = venkatesh2022_setups()
+    members = {
+        str(variant): tuple(rows.index) for variant, rows in setups.groupby("msl", sort=False)
+    }
+    weights, oracle = {}, [_MSL_REASON]
     has_anp = config.variant == "msl_anp"
     if has_anp:
-        members["anp_boot"] = tuple(machine for machines in _MSL.values() for machine in machines)
-        weights = _ensemble_weights(config)
+        weights = _ensemble_weights(config, setups)
+        members["anp_boot"] = tuple(setups.index)
         if config.ensemble_weight == "paper":
             oracle.append("the weight of ANP (Table 4), by the authors on development labels")
     return Ensemble(
@@ -276,13 +336,14 @@ def _ensemble(config: Config) -> Ensemble:
     )
 
 
-def _ensemble_weights(config: Config) -> dict[str, dict[str, float]]:
-    of_anp = {
-        machine: weight if config.ensemble_weight == "paper" else _EQUAL
-        for machine, weight in _ANP_WEIGHTS.items()
-    }
+def _ensemble_weights(config: Config, setups: pd.DataFrame) -> dict[str, dict[str, float]]:
+    if config.ensemble_weight != "paper":
+        setups = setups.assign(msl_weight=_EQUAL, anp_weight=_EQUAL)
     of_others = {
-        variant: {machine: 1.0 - of_anp[machine] for machine in machines}
-        for variant, machines in _MSL.items()
+        str(variant): _by_machine(rows["msl_weight"]) for variant, rows in setups.groupby("msl")
     }
-    return {**of_others, "anp_boot": of_anp}
+    return {**of_others, "anp_boot": _by_machine(setups["anp_weight"])}
+
+
+def _by_machine(weights: "pd.Series[float]") -> dict[str, float]:
+    return {str(machine_type): float(weight) for machine_type, weight in weights.items()}

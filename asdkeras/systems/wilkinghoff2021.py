@@ -14,16 +14,17 @@ Differs from the released code:
     - No class weights, and no validation on the development test clips.
     - Longer clips lose samples and not frames; shorter ones are repeated.
 
-Where paper and reference are silent:
-    - An attribute class is (machine type, section, attribute text of the file name).
-      The paper counts 199 on the training data of 2021.
-    - The first term of the target score is the mixture of the source clips of the
-      section: three target clips cannot carry a mixture of their own twice.
-    - Embeddings are scaled to length 1 before the mixtures, as in the reference.
-    - A clip without a domain gets the section term and the larger likelihood of
-      attributes and target clips; without target clips, Eq. (2).
-    - Decisions on target clips compare the section term, the one the paper takes its
-      threshold from.
+Where paper and reference are silent, and no field of the recipe chooses (those that do are listed
+in recipes/wilkinghoff2021/README.md):
+    - Both heads have the same mixup weights and partners.
+    - Embeddings are scaled to length 1 before the mixtures, as in the reference. A mixture has as
+      many components as the loss has sub-clusters, that of an attribute too, but not more than
+      clips. Those of attributes start from k-means where no head has learned their means.
+    - A clip of unknown domain gets the section term and the larger likelihood of attributes and
+      target clips, and no temporal maximum; without target clips, Eq. (2).
+    - Decisions on target clips compare the section term, the one the paper takes its threshold
+      from. Thresholds are taken from clips that the mixtures were fitted to, whose scores are
+      lower than those of new normal clips: most of these lie above.
 
 A run of a variant such as `two_heads_s16` is one network: the paper trains five numbers of
 sub-clusters with sections and attributes (two heads) and five with sections alone (one head),
@@ -31,13 +32,15 @@ and keeps each network after 100, 200, 300 and 400 epochs. The other variants tr
 add such runs, each with its kept epochs: `two_heads_20` and `one_head_20` are the columns of
 Table 4, `all_40` is their sum, `selected_20` takes for each machine type the family that
 Sec. 2.5 names. Table 2 does not follow from that choice, but lies between the two families, so
-`all_40` is compared with Tables 2 to 4 and `selected_20` with Table 5. The distributions of
-Table 3 are the scores `section`, `attributes` and `target` of `all_40`.
+`all_40` is compared with Tables 2 to 4 and `selected_20` with Table 5, a choice of ours: the
+paper says of neither which networks it is of. The distributions of Table 3 are the scores
+`section`, `attributes` and `target` of `all_40`; `attributes` of a source clip of a valve contains
+the temporal maximum, which Eq. (4) conditions on the attributes, as the figures of the table say.
 """
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -58,13 +61,20 @@ from asdkeras.config import (
     above_field,
 )
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.labels import Labels, attribute_labels, section_labels, source_and_target
+from asdkeras.data.labels import (
+    Labels,
+    attribute_labels,
+    num_attribute_classes,
+    section_labels,
+    source_and_target,
+)
 from asdkeras.data.moments import band_moments
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.networks.wilkinghoff_resnet import wilkinghoff_resnet
+from asdkeras.readings import Reading
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_mixtures import MixtureTerms, SectionMixtures
 from asdkeras.scorers.section_scorer import SectionScorer
@@ -78,7 +88,7 @@ from asdkeras.scorers.terms import (
     unit_length,
 )
 from asdkeras.scorers.thresholds import Thresholds, percentile_threshold
-from asdkeras.systems.clip_classifier import ClipClassifier, ClipClassifierModels
+from asdkeras.systems.clip_classifier import ClipClassifier, ClipClassifierModels, numbers_of
 from asdkeras.systems.model_files import TrainedNetwork
 from asdkeras.systems.system import AnySystem, Ensemble, NormalClips, RunContext
 
@@ -137,24 +147,98 @@ class Config(Checked):
     window_length: Count
     hop_length: Count
     num_mel_bins: Count
-    attribute_label: Literal["machine_section_attribute", "machine_attribute", "attribute"]
-    mixup_on: Literal["features", "waveform"]
+    attribute_label: Annotated[
+        Literal["machine_section_attribute", "machine_attribute", "attribute"],
+        Reading(
+            "Sec. 2.3: 199 different types of attribute information given in the file names",
+            "what clips of one class share; the first is the author's code of 2022. A number of "
+            "classes other than `expected_classes` is reported, with those of the other values",
+        ),
+    ]
+    expected_classes: Annotated[dict[str, int], numbers_of("sections", "attributes")]
+    mixup_on: Annotated[
+        Literal["features", "waveform"],
+        Reading("Sec. 2.3: mixup, not of what", "`features` is the reference"),
+    ]
     mixup_probability: Probability
-    mixup_labels: Literal["linear", "max"]
-    scale_update: Literal["guarded", "reference", "adacos2019", "fixed"]
+    mixup_labels: Annotated[
+        Literal["linear", "max"],
+        Reading(
+            "silent",
+            "of two clips of one class: `max` is the larger weight, as in all code of the author "
+            "until the end of 2021; `linear` adds both, as in the reference since",
+        ),
+    ]
+    scale_update: Annotated[
+        Literal["guarded", "reference", "adacos2019", "fixed"],
+        Reading(
+            "Sec. 2.1: as defined in the paper of the loss",
+            "`reference` is the author's code, `guarded` keeps it within `scale_floor` and "
+            "`scale_ceiling`, `adacos2019` is the published AdaCos, `fixed` never changes it",
+        ),
+    ]
     scale_floor: Positive
     scale_ceiling: Annotated[float, above_field("scale_floor")]
-    loss_form: Literal["log", "reference"]
-    trainable_centers: bool
+    loss_form: Annotated[
+        Literal["log", "reference"],
+        Reading(
+            "Eq. (1)",
+            "`log` computes with logarithms; `reference` clips probabilities at 1e-7, which stops "
+            "the gradient there",
+        ),
+    ]
+    trainable_centers: Annotated[
+        bool, Reading("Sec. 2.1: a learned class center", "`false` keeps centers as drawn")
+    ]
     epochs: Count
     keep_epochs: Annotated[tuple[int, ...], _TRAINED_EPOCHS]
     batch_size: Count
     learning_rate: Positive
     weight_decay: NotNegative
     covariance_regularization: Positive
-    component_weights: bool
-    target_model: Literal["gmm", "closed_form"]
+    component_weights: Annotated[
+        bool,
+        Reading("Sec. 2.4: weighted likelihoods", "`false` leaves weights out, as the reference"),
+    ]
+    target_section_mixture: Annotated[
+        Literal["source", "source_and_target"],
+        Reading(
+            "Sec. 2.4: the same GMMs trained on the normal data of the target domain",
+            "clips of the first term of Eq. (3): three target clips cannot carry the same mixture "
+            "as hundreds of source clips, so it is that of the `source` clips, or of all",
+        ),
+    ]
+    target_model: Annotated[
+        Literal["gmm", "closed_form"],
+        Reading(
+            "Sec. 2.4: a GMM with three components, thus the cosine distance to the closest clip",
+            "`closed_form` keeps the means at the clips, `gmm` fits them",
+        ),
+    ]
+    one_head_attributes: Annotated[
+        bool,
+        Reading(
+            "Sec. 2.5 removes the second loss, and says nothing of the score",
+            "whether Eq. (2) of networks with one head keeps its attribute term",
+        ),
+    ]
     tmax_machines: tuple[str, ...]
+    tmax_features: Annotated[
+        Literal["decibels", "standardized"],
+        Reading(
+            "Eq. (4): temporal maxima of the log-mel spectrogram",
+            "`standardized` takes them of the features of Sec. 2.2, whose smaller numbers give the "
+            "term a smaller weight",
+        ),
+    ]
+    tmax_counts: Annotated[
+        Literal["each_subsystem", "once"],
+        Reading(
+            "Eq. (4) is the score of a subsystem, and Sec. 2.5 sums up all of these",
+            "`once` divides the term, which is the same in all, by the number of kept epochs and "
+            "networks of a family: each family's sum has it once",
+        ),
+    ]
     threshold_percentile: Percentile
 
     @property
@@ -175,7 +259,8 @@ def create(config: Config) -> AnySystem | Ensemble:
     is_selected = config.variant == "selected_20"
     rows: dict[str, str] = {"combined": config.variant}
     if config.variant == "all_40":
-        rows |= {name: name for name in _DISTRIBUTIONS}
+        # Table 5 does not say which ensemble it is of.
+        rows = {"combined": "all_40+selected_20", **{name: name for name in _DISTRIBUTIONS}}
     return Ensemble(
         members={
             f"{family}_s{num_subclusters}": _SELECTED[family] if is_selected else None
@@ -215,6 +300,8 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
     """
 
     models_class = TwoHeadModels
+    definitions: ClassVar = {"attributes": "attribute_label"}
+    combines_variants = True
     main_score = "combined"
     decision_score = "decision"
     keep = "end"  # The reference keeps the last frames of a longer clip.
@@ -228,6 +315,10 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
         return tuple(sorted({*self.config.keep_epochs, self.config.epochs}))
 
     @property
+    def expected_classes(self) -> dict[str, int]:
+        return self.config.expected_classes
+
+    @property
     def mixup(self) -> Mixup:
         config = self.config
         return Mixup(config.mixup_on, config.mixup_probability, config.mixup_labels)
@@ -238,6 +329,11 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
             "attributes": attribute_labels(clips.table, self.config.attribute_label),
         }
         return {head: labels[head] for head in self.config.heads}
+
+    def num_classes(self, name: str, clips: ClipSet, context: RunContext) -> int:
+        if name == "attributes":  # Of one head, too, and there may be a single one.
+            return num_attribute_classes(clips.table, self.config.attribute_label)
+        return super().num_classes(name, clips, context)
 
     def warn_of_lengths(self, clips: ClipSet, context: RunContext) -> None:
         length = self.config.clip_length
@@ -297,6 +393,7 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
             hop_length=config.hop_length,
             num_mel_bins=config.num_mel_bins,
             window="symmetric",
+            name="log_mel",
         )
 
         def frames() -> Iterator[NDArray[np.float32]]:
@@ -338,7 +435,9 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
     def represent(self, models: TwoHeadModels) -> dict[str, keras.Model]:
         classifiers = {epoch: each.model for epoch, each in models.networks.items()}
         front_end = classifiers[self.config.epochs].get_layer("front_end")
-        maximum = keras.Model(front_end.input, keras.ops.max(front_end.output, axis=1))
+        is_log_mel = self.config.tmax_features == "decibels"
+        features = front_end.get_layer("log_mel").output if is_log_mel else front_end.output
+        maximum = keras.Model(front_end.input, keras.ops.max(features, axis=1))
         embedders = {f"embedding_epoch{n}": _embedder(each) for n, each in classifiers.items()}
         return {**embedders, "temporal_maximum": maximum}
 
@@ -346,7 +445,7 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
         fitted = {epoch: self._mixtures(normal, epoch) for epoch in self.kept_epochs}
         maximum = representation("temporal_maximum")
         by_epoch = {
-            epoch: _combined(mixtures.terms(_embedding(epoch), maximum))
+            epoch: _combined(mixtures.terms(_embedding(epoch), maximum), self._tmax_weight)
             for epoch, mixtures in fitted.items()
         }
         scores: dict[str, Term | None] = {}
@@ -363,6 +462,13 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
             counts={"mixtures stopped at the iteration limit and are kept": num_unconverged},
         )
 
+    @property
+    def _tmax_weight(self) -> float:
+        """Of the temporal maximum in the score of one epoch."""
+        if self.config.tmax_counts == "each_subsystem":
+            return 1.0
+        return 1.0 / (len(self.kept_epochs) * len({*self.config.ensemble_subclusters}))
+
     def _mixtures(self, normal: NormalClips[TwoHeadModels], epoch: int) -> SectionMixtures:
         config, models = self.config, normal.models
         label = int(models.sections[normal.positions[0]])
@@ -376,6 +482,8 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
             reg_covar=config.covariance_regularization,
             component_weights=config.component_weights,
             target_model=config.target_model,
+            pools_domains=config.target_section_mixture == "source_and_target",
+            has_attributes=config.one_head_attributes or "attributes" in config.heads,
             random_state=np.random.RandomState([normal.seed, label, epoch]),
         ).fit(
             embeddings[is_source],
@@ -396,7 +504,7 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
         )
 
     def named_scores(self, columns: Sequence[str]) -> tuple[str, ...]:
-        return ("combined", *_DISTRIBUTIONS)
+        return tuple(name for name in ("combined", *_DISTRIBUTIONS) if name in columns)
 
     def thresholds(
         self,
@@ -430,18 +538,28 @@ def _embedding(epoch: int) -> Term:
     return unit_length(representation(f"embedding_epoch{epoch}"))
 
 
-def _combined(terms: MixtureTerms) -> dict[str, Term | None]:
-    """Eq. (2) to (4) from their terms."""
-    section, attributes, target, tmax = terms
-    unknown = section + smallest(attributes, target)
-    source = section + attributes if tmax is None else section + attributes + tmax
-    of_target = unknown if target is None else section + target
-    combined = by_domain(source, of_target, unknown)
+def _combined(terms: MixtureTerms, tmax_weight: float) -> dict[str, Term | None]:
+    """Eq. (2) to (4) from their terms, and the distributions of Table 3."""
+    section, pooled, attributes, target, tmax = terms
+    if tmax is not None:
+        tmax = tmax_weight * tmax
+    of_source = [term for term in (attributes, tmax) if term is not None]
+    likeliest = [smallest(attributes, target)] if attributes or target else []
+    unknown = total([section, *likeliest])
+    on_target = pooled or section
+    combined = by_domain(
+        total([section, *of_source]), on_target + target if target else unknown, unknown
+    )
+    distributions: dict[str, Term | None] = {"section": by_domain(section, on_target, section)}
+    if attributes is not None:
+        distributions["attributes"] = by_domain(total(of_source), attributes, attributes)
     return {
-        **terms._asdict(),
+        **distributions,
+        "target": target,
+        "tmax": tmax,
         "combined": combined,
         "unknown_domain": unknown,
-        "decision": by_domain(combined, section, combined),
+        "decision": by_domain(combined, on_target, combined),
     }
 
 

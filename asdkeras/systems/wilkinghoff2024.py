@@ -34,10 +34,13 @@ As in the released code, though the paper has it otherwise:
     - Means of the clips are not scaled to length 1, so theirs is no cosine distance in
       the strict sense (`normalize_means`).
 
-Where paper and reference are silent:
+Where paper and reference are silent (fields that can be read otherwise are listed in
+recipes/wilkinghoff2024/README.md):
     - IC compactness is the squared distance on the unit sphere to one fixed center per
       class, `ic_compactness_cce` adds the cross-entropy of a linear layer with weight 1
       (`normalize_compactness`, `cce_weight`). The paper names both and defines neither.
+      The layer is drawn and kept, as Sec. 3.2 says of the centers of all losses;
+      `trainable_centers` trains it, with weight decay, and the centers.
     - "AdaCos" is sub-cluster AdaCos with one center per class, the author's only code of
       it (`scale_update: adacos2019` is the published one).
     - With embeddings of 512, only the last layer of each branch grows.
@@ -45,13 +48,16 @@ Where paper and reference are silent:
       clips is scored by its source clips alone.
     - The ensemble of Figure 3 is the mean of the scores of all trials.
 
+The point of Figure 2 at the dimension of the recipe, `adaproj_j32`, trains nothing: it is the run
+of `adaproj`.
+
 ArcFace is one more head, in no table of the paper.
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -81,17 +87,19 @@ from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.metrics.official import rules_for
 from asdkeras.networks.wilkinghoff_two_branch import two_branch
+from asdkeras.readings import Reading, Reconstructed
 from asdkeras.scorers.cluster_means import cluster_means
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import representation, scored, smallest, unit_length
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.clip_classifier import ClipClassifier, ClipClassifierModels
+from asdkeras.systems.clip_classifier import ClipClassifier, ClipClassifierModels, numbers_of
 from asdkeras.systems.system import AnySystem, Ensemble, NormalClips, RunContext
 
 Head = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 _TABLE_1 = ("ic_compactness", "ic_compactness_cce", "adacos", "subcluster_adacos", "adaproj")
+_FIGURE_2 = "adaproj_j"  # Of which each variant has its own dimension.
 _ADACOS = ("adacos", "subcluster_adacos")
 _KEEP: dict[str, Keep] = {"tile_start": "start", "tile_random": "random"}
 _LEAST_FRAMES = 5  # Of the spectrogram: what the poolings of the network need,
@@ -102,44 +110,100 @@ _LEAST_WINDOW = 8  # and of its bins.
 class Config(Checked):
     """Lengths are in samples. Nothing has a default: the recipe states the paper's values."""
 
-    variant: Literal[
-        "ic_compactness",
-        "ic_compactness_cce",
-        "adacos",
-        "subcluster_adacos",
-        "adaproj",
-        "adaproj_ensemble",
-        "adaproj_j1",
-        "adaproj_j2",
-        "adaproj_j4",
-        "adaproj_j8",
-        "adaproj_j16",
-        "adaproj_j24",
-        "adaproj_j32",
-        "adaproj_j40",
-        "adaproj_j48",
-        "adaproj_j56",
-        "adaproj_j64",
-        "corrected",
-        "arcface",
+    variant: Annotated[
+        Literal[
+            "ic_compactness",
+            "ic_compactness_cce",
+            "adacos",
+            "subcluster_adacos",
+            "adaproj",
+            "adaproj_ensemble",
+            "adaproj_j1",
+            "adaproj_j2",
+            "adaproj_j4",
+            "adaproj_j8",
+            "adaproj_j16",
+            "adaproj_j24",
+            "adaproj_j32",
+            "adaproj_j40",
+            "adaproj_j48",
+            "adaproj_j56",
+            "adaproj_j64",
+            "corrected",
+            "arcface",
+        ],
+        Reconstructed(
+            {
+                "ic_compactness_cce": "its classifier and the equal weights; the paper it cites "
+                "takes the cross-entropy on another data set"
+            }
+        ),
     ]
     clip_length: int
-    length_rule: Literal["tile_start", "tile_random"]
+    length_rule: Annotated[
+        Literal["tile_start", "tile_random"],
+        Reading(
+            "silent",
+            "how clips get one length: `tile_start` repeats them from their start, `tile_random` "
+            "takes a random window of the repeated clip, as the reference",
+        ),
+    ]
     window_length: Annotated[int, at_least(_LEAST_WINDOW)]
     hop_length: Count
     embedding_dim: Annotated[int, multiple_of(2, "must be even: each branch makes half of it")]
-    first_block_norm: Literal["shortcut", "residual"]
-    classes_from: Literal["train", "train_and_dev_test"]
+    first_block_norm: Annotated[
+        Literal["shortcut", "residual"],
+        Reading(
+            "silent",
+            "what the first residual unit normalizes: `shortcut` as the reference, `residual` as "
+            "the author's later correction",
+        ),
+    ]
+    classes_from: Annotated[
+        Literal["train", "train_and_dev_test"],
+        Reading(
+            "Sec. 3.1: attributes are known of the training samples",
+            "`train_and_dev_test` adds classes that only names of development test clips have, as "
+            "the reference. A number of classes other than `expected_classes` is reported",
+        ),
+    ]
+    expected_classes: Annotated[dict[str, int], numbers_of("classes")]
     mixup_probability: Probability
-    mixup_labels: Literal["linear", "max"]
+    mixup_labels: Annotated[
+        Literal["linear", "max"],
+        Reading(
+            "silent",
+            "of two clips of one class: `linear` adds both weights, as the reference, `max` takes "
+            "the larger",
+        ),
+    ]
     subspace_dimension: Count
     num_subclusters: Count
-    trainable_centers: bool
-    scale_update: Literal["guarded", "reference", "adacos2019", "fixed"]
+    trainable_centers: Annotated[
+        bool,
+        Reading(
+            "Sec. 3.2: centers of all losses are not adapted during training",
+            "`true` trains them, and the classifier of `ic_compactness_cce`",
+        ),
+    ]
+    scale_update: Annotated[
+        Literal["guarded", "reference", "adacos2019", "fixed"],
+        Reading(
+            "Def. 1: the dynamically adaptive scale of the AdaCos loss",
+            "`reference` is the author's code, `guarded` keeps it within `scale_floor` and "
+            "`scale_ceiling`, `adacos2019` is the published AdaCos, `fixed` never changes it",
+        ),
+    ]
     scale_floor: Positive
     scale_ceiling: Annotated[float, above_field("scale_floor")]
     cce_weight: NotNegative
-    normalize_compactness: bool
+    normalize_compactness: Annotated[
+        bool,
+        Reading(
+            "Sec. 3.2: embeddings are normalized; of this loss silent",
+            "`false` takes distances of raw embeddings to raw centers",
+        ),
+    ]
     arcface_scale: Positive
     arcface_margin_rad: Angle
     epochs: Count
@@ -147,7 +211,13 @@ class Config(Checked):
     learning_rate: Positive
     weight_decay: NotNegative
     kmeans_clusters: Count
-    normalize_means: bool
+    normalize_means: Annotated[
+        bool,
+        Reading(
+            "Sec. 3.2: the smallest cosine distance to these means",
+            "`true` makes it one; `false` leaves means shorter than 1, as the reference",
+        ),
+    ]
     threshold_percentile: Percentile
 
     def check(self) -> None:
@@ -174,7 +244,7 @@ class Config(Checked):
     @property
     def subspace_dim(self) -> int:
         """Centers per class of AdaProj (paper: J); a variant of Figure 2 has its own."""
-        _, is_of_figure_2, number = self.variant.partition("adaproj_j")
+        _, is_of_figure_2, number = self.variant.partition(_FIGURE_2)
         return int(number) if is_of_figure_2 else self.subspace_dimension
 
     @property
@@ -184,13 +254,17 @@ class Config(Checked):
 
 
 def create(config: Config) -> AnySystem | Ensemble:
-    """The paper's system with one of its losses, or the ensemble of its trials."""
+    """The paper's system with one of its losses, the ensemble of its trials, or its own run."""
     system = Wilkinghoff2024(config)
-    if config.variant != "adaproj_ensemble":
-        return system
-    return Ensemble(  # Figure 3, which has no figures to compare with.
-        {"adaproj": None}, Combination("mean"), system.thresholds, pools_trials=True
-    )
+    if config.variant == "adaproj_ensemble":  # Figure 3, which has no figures to compare with.
+        return Ensemble(
+            {"adaproj": None}, Combination("mean"), system.thresholds, pools_trials=True
+        )
+    if config.variant == f"{_FIGURE_2}{config.subspace_dimension}":
+        return Ensemble(
+            {"adaproj": None}, Combination("mean"), system.thresholds, system.published_rows
+        )
+    return system
 
 
 class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
@@ -201,6 +275,7 @@ class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
     """
 
     models_class = ClipClassifierModels
+    definitions: ClassVar = {"classes": "classes_from"}
     main_score = "combined"
 
     @property
@@ -210,8 +285,12 @@ class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
     @property
     def published_rows(self) -> dict[str, str]:
         variant = self.config.variant
-        row = "adaproj" if variant.startswith(("adaproj", "corrected")) else variant
-        return {"combined": row} if row in _TABLE_1 else {}
+        row = "adaproj" if variant == "corrected" else variant
+        return {"combined": row} if row in _TABLE_1 else {}  # None of Figure 2 prints a value.
+
+    @property
+    def expected_classes(self) -> dict[str, int]:
+        return self.config.expected_classes
 
     @property
     def mixup(self) -> Mixup:
@@ -340,11 +419,16 @@ class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
 
 
 def _linear(config: Config, num_classes: int) -> Head:
-    """The linear classifier beside compactness, on the embedding that compactness reads."""
+    """The linear classifier beside compactness, on the embedding that compactness reads.
+
+    Its kernel holds a vector per class: as centers, it stays as drawn unless these are trained.
+    """
+    is_trained = config.trainable_centers
     dense = keras.layers.Dense(
         num_classes,
         use_bias=False,
-        kernel_regularizer=keras.regularizers.L2(config.weight_decay),
+        kernel_regularizer=keras.regularizers.L2(config.weight_decay) if is_trained else None,
+        trainable=is_trained,
         dtype="float32",
         name="classes",
     )

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # The official baseline of 2021: autoencoder and MobileNetV2, on the given data, else on the
 # generated mini corpus. With --variant V, that one alone.
+# Its networks are scored as they start, too: the controls.
 # Usage: recipes/baseline2021/run.sh [--data DIR] [--variant V] [--set KEY=VALUE] ...
 set -euo pipefail
 if [[ " $* " == *" --variant"* ]]; then
     exec python -m asdkeras.eval --system baseline2021 "$@"
 fi
 for variant in ae mobilenetv2; do
+    python -m asdkeras.eval --system baseline2021 --variant "$variant" --untrained "$@"
     python -m asdkeras.eval --system baseline2021 --variant "$variant" "$@"
 done

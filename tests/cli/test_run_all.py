@@ -91,3 +91,9 @@ def test_run_all_makes_no_table_after_a_failure(tmp_path):
     )
 
     assert (answer.returncode, answer.stdout) == (4, "")
+
+
+def test_run_all_begins_with_the_controls(tmp_path):
+    answer = run_all(tmp_path, a=0, controls2026=0, b=0)
+
+    assert answer.stdout.split() == ["controls2026", "a", "b", "table"]

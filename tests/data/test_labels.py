@@ -8,6 +8,7 @@ from asdkeras.data.clip_table import COLUMNS
 from asdkeras.data.labels import (
     attribute_labels,
     domain_labels,
+    num_attribute_classes,
     section_labels,
     source_and_target,
 )
@@ -109,6 +110,23 @@ TRAINED_CLASSES = (
     "valve_01_target",
 )
 TRAINED_INDICES = [4, 0, 1, 0, 2, 3, -1, -1, -1, -1]
+
+
+@pytest.mark.parametrize("definition", ["machine_section_attribute", "machine_attribute"])
+def test_attribute_classes_are_counted_as_they_are_made(definition):
+    table = table_of(ROWS)
+
+    count = num_attribute_classes(table, definition)
+
+    assert count == len(attribute_labels(table, definition).classes)
+    assert num_attribute_classes(table[table["section"] == "07"], definition) == 0
+
+
+def test_one_attribute_class_is_counted_although_it_teaches_nothing():
+    table = table_of([("fan", section, "train", None) for section in ("00", "01")])
+
+    assert num_attribute_classes(table, "machine_section_attribute") == 2
+    assert num_attribute_classes(table, "attribute") == 1
 
 
 def domain_table(rows):

@@ -19,13 +19,13 @@ from asdkeras.score_files import (
     read_trial,
 )
 from asdkeras.scorers.combination import Combination
-from asdkeras.scorers.thresholds import Thresholds
+from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
 
 MACHINES = ("fan", "valve")
 SUM = Combination("sum")
 
 
-def clip_table(machines=MACHINES, num_clips=2):
+def clip_table(machines=MACHINES, dataset="mini2022", num_clips=2):
     rows = [
         (machine, split, domain, f"{machine}_{split}_{domain}_{number}.wav")
         for machine in machines
@@ -34,7 +34,7 @@ def clip_table(machines=MACHINES, num_clips=2):
         for number in range(num_clips)
     ]
     table = pd.DataFrame(rows, columns=["machine_type", "split", "domain", "path"]).astype("string")
-    constant = {"dataset": "mini2022", "section": "00", "attributes": pd.NA, "is_anomalous": False}
+    constant = {"dataset": dataset, "section": "00", "attributes": pd.NA, "is_anomalous": False}
     return table.assign(**constant).astype({"dataset": "string", "section": "string"})
 
 
@@ -143,9 +143,27 @@ def test_a_clip_without_a_score_of_one_member_has_none():
     assert result["combined"].notna().all()
 
 
-def test_machines_without_a_member_are_refused():
-    with pytest.raises(RecipeError, match="no member of this ensemble scores valve"):
-        combined([member(0, machine_types=("fan",))], SUM)
+def of_own_clips(whole):
+    """The same member, whose files hold nothing but the clips that it scores."""
+    table, columns, *others = whole.kept
+    is_own = whole.scores_clips(table)
+    table, columns, *others = (
+        each if each is None else each[is_own].reset_index(drop=True)
+        for each in (table, columns, *others)
+    )
+    by_group = None if whole.by_group is None else whole.by_group[is_own].reset_index(drop=True)
+    return dataclasses.replace(whole, kept=TrialScores(table, columns, *others), by_group=by_group)
+
+
+@pytest.mark.parametrize("normalize", ["none", "section"])
+def test_a_member_need_not_have_clips_that_it_does_not_score(normalize):
+    members = [member(0, machine_types=("valve",)), member(1, machine_types=("fan",))]
+    rule = Combination("sum", normalize=normalize)
+
+    of_parts = combined([of_own_clips(each) for each in members], rule)
+
+    pd.testing.assert_frame_equal(of_parts.table, clip_table())
+    pd.testing.assert_frame_equal(of_parts.columns, combined(members, rule).columns)
 
 
 def test_members_of_other_clips_are_refused():
@@ -162,6 +180,10 @@ def test_the_message_on_an_unknown_choice_names_the_known_ones():
 
 def equal_to_combined(columns, table, score):
     return Thresholds(columns["combined"])
+
+
+def by_section_and_domain(columns, table, score):
+    return ThresholdRule("section_and_domain", "percentile", 90.0).thresholds(columns[score], table)
 
 
 @pytest.fixture
@@ -189,7 +211,7 @@ def test_thresholds_of_whole_members_are_those_of_the_system(written):
 
 
 def test_thresholds_of_a_chosen_score_are_percentiles_per_section_and_domain(written):
-    out = written([member(0, choice="section")])
+    out = written([member(0, choice="section", table=clip_table(dataset="mini2021"))])
 
     trial = read_trial(out)
     scores, table = trial.columns["combined"], trial.table
@@ -199,6 +221,26 @@ def test_thresholds_of_a_chosen_score_are_percentiles_per_section_and_domain(wri
             threshold = np.percentile(scores[here & (table["split"] == "train")], 90)
             np.testing.assert_allclose(trial.thresholds[here], threshold)
     np.testing.assert_array_equal(trial.decisions, (scores > trial.thresholds).astype(int))
+
+
+@pytest.mark.parametrize("thresholds", [None, by_section_and_domain])
+def test_thresholds_of_test_clips_whose_domain_is_withheld_are_those_of_the_section(
+    written, thresholds
+):
+    choice = "section" if thresholds is None else ""
+    members = [member(0, choice=choice, table=clip_table(dataset="mini2022"))]
+
+    trial = read_trial(written(members, thresholds))
+
+    table, scores = trial.table, trial.columns["combined"]
+    training = table["split"] == "train"
+    for machine in MACHINES:
+        here = table["machine_type"] == machine
+        threshold = np.percentile(scores[here & training], 90)
+        np.testing.assert_allclose(trial.thresholds[here & ~training], threshold)
+        for domain in ("source", "target"):
+            own = here & training & (table["domain"] == domain)
+            np.testing.assert_allclose(trial.thresholds[own], np.percentile(scores[own], 90))
 
 
 def test_the_result_says_what_it_is_made_of_and_repeats_the_notes_of_its_members(written):
@@ -213,6 +255,18 @@ def test_the_result_says_what_it_is_made_of_and_repeats_the_notes_of_its_members
     )
     assert metadata.published_rows == {"combined": "all_40"}
     assert metadata.named_scores == ("combined", "section")
+
+
+def test_what_is_said_of_an_ensemble_is_not_repeated_for_its_members(tmp_path):
+    folder = RunFolder(tmp_path / "out", "digest", "data")
+    members = [member(0, notes=("ours", "theirs")), member(1, notes=("ours",))]
+
+    write_ensemble(
+        folder, 0, members, SUM, thresholds=None, published_rows={}, remarks=("ours", "own")
+    )
+
+    notes = read_metadata(folder.scores(0)).notes
+    assert notes == ("ours", "own", "sum of 2: member0, member1", "member0: theirs")
 
 
 def test_official_files_are_written_for_the_test_clips(written):
@@ -549,7 +603,8 @@ def test_ranks_are_weighted_and_mark_that_clips_depend_on_one_another(written):
 
 
 def test_thresholds_of_ranks_are_percentiles_of_the_ranks_of_training_clips(written):
-    members = [member(seed) for seed in range(2)]
+    table = clip_table(dataset="mini2021")
+    members = [member(seed, table=table) for seed in range(2)]
 
     trial = read_trial(written(members, combination=Combination("rank")))
 
@@ -612,7 +667,7 @@ def normalized(scores, table, split, keys):
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("scope", ["section", "section_and_domain"])
 def test_main_scores_are_normalized_by_the_clips_that_the_rule_names(scope, split):
-    table = clip_table(num_clips=10)
+    table = clip_table(dataset="mini2021", num_clips=10)
     members = [member(seed, table=table) for seed in range(3)]
     rule = Combination("median", normalize=scope, normalize_on=split)
 
@@ -622,6 +677,18 @@ def test_main_scores_are_normalized_by_the_clips_that_the_rule_names(scope, spli
     scores = [each.trial().columns["combined"].to_numpy() for each in members]
     rows = [normalized(each, table, split, keys) for each in scores]
     np.testing.assert_allclose(result.columns["combined"], np.median(rows, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_test_clips_whose_domain_is_withheld_are_normalized_by_the_whole_section(split):
+    rule = Combination("median", normalize="section_and_domain", normalize_on=split)
+
+    result = combined([member(0, table=clip_table(dataset="mini2022"))], rule)
+
+    is_test = (result.table["split"] == "test").to_numpy(dtype=bool)
+    by_section = normalized(main_scores(1)[0], result.table, split, ["machine_type", "section"])
+    combined_scores = result.columns["combined"].to_numpy()
+    np.testing.assert_allclose(combined_scores[is_test], by_section[is_test], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -667,7 +734,7 @@ def members_that_learned(spreads=(1.0, 4.0), num_held_out=12):
     Of the 40 training clips of each domain, some are held out, other ones for every member. The
     wider the scores of a member lie, the closer lie those of what it learned from.
     """
-    table = clip_table(num_clips=40)
+    table = clip_table(dataset="mini2021", num_clips=40)
     is_training = (table["split"] == "train").to_numpy(bool)
     random = np.random.default_rng(0)
     members = []
@@ -732,11 +799,11 @@ def test_too_few_held_out_clips_of_a_member_are_replaced_by_training_clips_and_n
 
 def test_clips_are_held_out_of_an_ensemble_if_they_are_of_all_members_that_score_them(written):
     members = members_that_learned(num_held_out=30)
-    members[1] = dataclasses.replace(members[1], machine_types=("valve",))
+    first, second = (one.trial().held_out for one in members)
+    members[1] = of_own_clips(dataclasses.replace(members[1], machine_types=("valve",)))
 
     trial = read_trial(written(members, combination=HELD_OUT))
 
-    first, second = (one.trial().held_out for one in members)
     assert 0 < (first & second).sum() < first.sum()
     expected = np.where(trial.table["machine_type"] == "fan", first, first & second)
     np.testing.assert_array_equal(trial.held_out, expected)
@@ -832,7 +899,8 @@ def groups_of(seed, *names):
     return pd.DataFrame(np.random.default_rng(seed).normal(size=(16, len(names))), columns=names)
 
 
-def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written):
+@pytest.mark.parametrize("files_of", [lambda whole: whole, of_own_clips], ids=["all", "own"])
+def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written, files_of):
     first = groups_of(7, "section", "attribute_f-n")
     second = groups_of(8, "attribute_ac", "section")
     members = [
@@ -840,7 +908,7 @@ def test_group_scores_are_those_of_the_member_that_scores_a_clip_alone(written):
         member(1, machine_types=("valve",), by_group=second),
     ]
 
-    groups = read_group_scores(written(members, equal_to_combined))
+    groups = read_group_scores(written([*map(files_of, members)], equal_to_combined))
 
     assert list(groups) == ["section", "attribute_f-n", "attribute_ac"]
     np.testing.assert_array_equal(groups["section"][:8], first["section"][:8])

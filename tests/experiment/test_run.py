@@ -1,6 +1,7 @@
 """What the runner does around a system: which models there are, and what training leaves."""
 
 import dataclasses
+import json
 import shutil
 
 import keras
@@ -11,18 +12,30 @@ import soundfile
 
 from asdkeras.batches.steps import Schedule
 from asdkeras.batches.window_batches import Holdout, num_training_windows, window_batches
+from asdkeras.controls import SPECTRA
+from asdkeras.detector.detector import Detector
 from asdkeras.errors import RecipeError, TrainingError
 from asdkeras.experiment import open_run as opening
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training
 from asdkeras.experiment.open_run import open_finished, open_run
-from asdkeras.experiment.run import load_units, score, train
+from asdkeras.experiment.recipe import load_recipe, recipes_of
+from asdkeras.experiment.run import (
+    load_units,
+    member_runs,
+    missing_scores,
+    score,
+    train,
+    training_seed,
+)
 from asdkeras.experiment.units import units_of
 from asdkeras.score_files import read_metadata, read_trial
+from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import representation
+from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.model_files import Models, TrainedNetwork
-from asdkeras.systems.system import System
+from asdkeras.systems.system import Ensemble, System
 
 CLIP_LENGTH, NUM_FRAMES, EPOCHS = 64, 2, 2
 ALL = Holdout(0.0, "last")
@@ -111,6 +124,7 @@ def opened(tmp_path, monkeypatch):
         sections=("00", "03"),
         machines=("fan", "valve"),
         selected=None,
+        **options,
     ):
         folder = tmp_path / dataset
         for machine in machines:
@@ -118,8 +132,8 @@ def opened(tmp_path, monkeypatch):
                 write_clips(folder / machine, section)
         monkeypatch.setattr(runner, "system_of", lambda run: system)
         monkeypatch.setattr(opening, "known_truth", lambda dataset: None)  # Whatever is fetched.
-        places = {"recipe": "mini", "runs": tmp_path / "runs"}
-        return open_run("wilkinghoff2021", folder, machines=selected, **places)
+        options = {"runs": tmp_path / "runs", "machines": selected, **options}
+        return open_run("wilkinghoff2021", folder, recipe="mini", **options)
 
     return opened
 
@@ -190,6 +204,19 @@ def test_a_finished_training_leaves_no_frames(opened):
 
     assert system.computed == ["train", "moments", "build", "batches"]
     assert files_of(run) == DONE
+
+
+@pytest.mark.parametrize("combines", [False, True])
+def test_the_seed_a_training_drew_from_stands_in_its_record(opened, monkeypatch, combines):
+    system = Autoencoder("all")
+    monkeypatch.setattr(system, "combines_variants", combines, raising=False)
+
+    run = opened(system)
+    train(run)
+
+    record = json.loads((run.folder.task("all", 0) / "TRAINED").read_text())
+    assert record["seed"] == training_seed(system, run.recipe.variant, 0)
+    assert (record["seed"] == 0) != combines
 
 
 @pytest.mark.parametrize(
@@ -329,3 +356,175 @@ def test_machines_that_were_not_asked_for_are_known_in_training(opened, selected
     train(opened(Asking("all"), selected=selected))
 
     assert known == [left_out]
+
+
+RULE = ThresholdRule("section", "percentile", 90.0)
+MEMBERS = {"left": ("fan", "slider"), "right": ("valve",)}
+TOGETHER = Ensemble(
+    MEMBERS,
+    Combination("sum"),
+    lambda columns, table, score: RULE.thresholds(columns[score], table),
+)
+
+
+@pytest.fixture
+def together(opened, monkeypatch):
+    """A run of an ensemble of networks per machine type, and the systems of its members."""
+    members = {name: Autoencoder("machine_type") for name in MEMBERS}
+    run = opened(TOGETHER)
+    monkeypatch.setattr(runner, "system_of", lambda run: members.get(run.recipe.variant, TOGETHER))
+    return run, members
+
+
+def test_members_are_trained_on_the_machine_types_that_they_score_alone(together):
+    run, members = together
+
+    score(run)
+
+    assert {name: set(each.sections) for name, each in members.items()} == {
+        "left": {"fan"},
+        "right": {"valve"},
+    }
+    trained = run.folder.path.parents[1].glob("*/*/*/seed0/TRAINED")
+    assert {path.parents[3].name + " " + path.parents[1].name for path in trained} == {
+        "left fan",
+        "right valve",
+    }
+    trial = read_trial(run.folder.scores(0))
+    pd.testing.assert_series_equal(
+        trial.table["machine_type"], run.table["machine_type"].reset_index(drop=True)
+    )
+    for name, machine_type in (("left", "fan"), ("right", "valve")):
+        folder = member_runs(run, TOGETHER)[name].folder.scores(0)
+        own = trial.columns[(trial.table["machine_type"] == machine_type).to_numpy(bool)]
+        np.testing.assert_array_equal(read_trial(folder).columns, own)
+
+
+def test_the_scores_of_a_member_are_no_run_and_a_run_trains_what_is_missing(together):
+    run, members = together
+    score(run)
+    member = member_runs(run, TOGETHER)["left"]
+    whole = dataclasses.replace(
+        member, folder=dataclasses.replace(member.folder, machine_types=None)
+    )
+
+    with pytest.raises(RecipeError, match=r"has no scores yet\. `asdkeras eval` finishes it"):
+        open_finished(member.folder.path)
+    assert missing_scores(member) == []
+    assert missing_scores(whole) == [0]
+    members["left"].sections.clear()
+    score(whole)
+
+    assert set(members["left"].sections) == {"valve"}
+    assert set(read_trial(whole.folder.scores(0)).table["machine_type"]) == {"fan", "valve"}
+    assert open_finished(member.folder.path).folder.digest == member.folder.digest
+
+
+def test_a_member_on_all_machine_types_of_the_data_is_a_whole_run(opened):
+    run = opened(TOGETHER, machines=("fan",))
+
+    members = member_runs(run, TOGETHER)
+
+    assert list(members) == ["left"]
+    assert members["left"].folder.machine_types is None
+
+
+def test_what_a_member_learns_from_is_still_the_whole_dataset(together):
+    """Clips of other machines may be the negatives of a classifier."""
+    run, _ = together
+    member = member_runs(run, TOGETHER)["left"]
+    pd.testing.assert_frame_equal(member.table, run.table)
+    assert set(member.scored["machine_type"]) == {"fan"}
+
+
+@pytest.mark.parametrize("is_ensemble", [False, True])
+def test_results_of_a_reconstruction_say_so(is_ensemble, together, opened, monkeypatch):
+    run, _ = together
+    if not is_ensemble:
+        run = opened(Autoencoder("all"))
+    monkeypatch.setattr(
+        runner,
+        "reconstruction_of",
+        lambda config, variant: "of ours" if variant == run.recipe.variant else None,
+    )
+
+    score(run)
+
+    notes = read_metadata(run.folder.scores(0)).notes
+    assert notes[0] == "reconstruction: of ours"
+    assert sum("reconstruction" in note for note in notes) == 1
+
+
+def scores_of(run):
+    return read_trial(run.folder.scores(0)).columns
+
+
+def test_an_untrained_run_is_repeatable_and_lies_beside_the_trained_one(opened, tmp_path):
+    trained, *untrained = (
+        opened(Autoencoder(), runs=tmp_path / runs, untrained=untrained)
+        for runs, untrained in (("runs", False), ("runs", True), ("others", True))
+    )
+    for run in (trained, *untrained):
+        score(run)
+
+    assert trained.folder.path == tmp_path / "runs/wilkinghoff2021/two_heads_s4/dcase2021"
+    one, other = untrained
+    assert one.folder.path == tmp_path / "runs/wilkinghoff2021/two_heads_s4_untrained/dcase2021"
+    pd.testing.assert_frame_equal(scores_of(one), scores_of(other), check_exact=True)
+    assert not scores_of(one).equals(scores_of(trained))
+    notes = read_metadata(one.folder.scores(0)).notes
+    assert "networks are as they start: nothing was learned, a control" in notes
+    assert not any(
+        "as they start" in each for each in read_metadata(trained.folder.scores(0)).notes
+    )
+
+
+def test_no_paper_is_compared_with_an_untrained_network(opened, monkeypatch):
+    system = Autoencoder()
+    monkeypatch.setattr(Autoencoder, "published_rows", {"first": "row"})
+
+    runs = [opened(system, untrained=untrained) for untrained in (False, True)]
+    for run in runs:
+        score(run)
+
+    rows = [read_metadata(run.folder.scores(0)).published_rows for run in runs]
+    assert rows == [{"first": "row"}, {}]
+
+
+def test_an_untrained_run_is_read_from_its_folder_as_such_and_makes_no_detector(opened):
+    run = opened(Autoencoder(), untrained=True)
+    score(run)
+
+    assert open_finished(run.folder.path).recipe.untrained
+    with pytest.raises(RecipeError, match=r"_untrained/dcase2021: its networks have learned noth"):
+        Detector.of_run(run.folder.path)
+
+
+def test_members_of_an_untrained_ensemble_are_untrained(opened):
+    ensemble = Ensemble(
+        members={"two_heads_s1": None, "two_heads_s4": None},
+        combination=Combination("mean"),
+        thresholds=Autoencoder().thresholds,
+    )
+
+    members = runner.member_runs(opened(ensemble, untrained=True), ensemble)
+
+    for variant, member in members.items():
+        assert member.recipe.untrained
+        assert member.recipe.variant == variant
+        assert member.folder.path.parent.name == f"{variant}_untrained"
+        assert member.folder.recipe_digest == member.recipe.digest()
+
+
+def test_a_system_without_networks_is_not_left_untrained(tmp_path):
+    with pytest.raises(RecipeError, match=r"--untrained: controls2026 has no network"):
+        open_run(SPECTRA, tmp_path, untrained=True)
+
+
+def test_what_a_recipe_says_of_a_training_is_what_it_said_before_networks_could_stay_as_they_are():
+    recipe = load_recipe(recipes_of("baseline2020")["mini"])
+    untrained = dataclasses.replace(recipe, untrained=True)
+
+    assert "untrained" not in recipe.as_mapping()
+    assert untrained.as_mapping()["untrained"] is True
+    assert recipe.digest() != untrained.digest()

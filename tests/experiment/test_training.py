@@ -18,7 +18,7 @@ from asdkeras.batches.window_batches import (
     window_batches,
 )
 from asdkeras.errors import DataError, TrainingError
-from asdkeras.experiment import training
+from asdkeras.experiment import training, training_records
 from asdkeras.experiment.training import TaskContext
 from asdkeras.systems.system import TrainingLog
 from tests.trained_runs import eager_steps
@@ -83,8 +83,8 @@ def context(tmp_path):
         yield task
 
 
-def task_in(folder):
-    return TaskContext(folder, 0, pd.DataFrame(), "train a task", Clips())
+def task_in(folder, untrained=False):
+    return TaskContext(folder, 0, pd.DataFrame(), "train a task", Clips(), untrained)
 
 
 def stored(context, front_end, clips=None):
@@ -239,13 +239,13 @@ def test_recorded_values_are_kept_before_the_last_epoch_counts_as_done(
     context, front_end, monkeypatch
 ):
     saved_at = []
-    save = training.RecordEpochs._save
+    save = training_records.save
 
-    def watched(self, name):
-        saved_at.append((name, (context.folder / "batch_values.npz").exists()))
-        save(self, name)
+    def watched(model, path):
+        saved_at.append((path.name, (context.folder / "batch_values.npz").exists()))
+        save(model, path)
 
-    monkeypatch.setattr(training.RecordEpochs, "_save", watched)
+    monkeypatch.setattr(training_records, "save", watched)
 
     fit(context, front_end)
 
@@ -408,3 +408,56 @@ def test_arrays_of_a_finished_pass_are_computed_once_for_each_training(
     assert set(again) == {"mean", "variance"}
     for name, array in first.items():
         np.testing.assert_array_equal(again[name], array)
+
+
+def test_untrained_networks_of_all_kept_epochs_are_as_they_start(tmp_path, front_end):
+    with task_in(tmp_path, untrained=True) as context:
+        networks = fit(context, front_end, keep_epochs=(1, EPOCHS)).networks
+
+    assert sorted(networks) == [1, EPOCHS]
+    start = types.SimpleNamespace(model=autoencoder())
+    for network in networks.values():
+        assert_same_weights(network, start)
+        assert_same_weights(training.TrainedNetwork(network.path), start)
+    assert not (tmp_path / "train.csv").exists()
+
+
+def test_untrained_networks_of_all_phases_lie_where_trained_ones_do(tmp_path, front_end):
+    with task_in(tmp_path, untrained=True) as context:
+        fit(context, front_end, phase="first")
+        fit(context, front_end)
+
+    assert {*tmp_path.rglob("*.keras")} == {
+        tmp_path / "first" / "weights.keras",
+        tmp_path / "weights.keras",
+    }
+
+
+def test_untrained_networks_are_made_once(tmp_path, front_end):
+    with task_in(tmp_path, untrained=True) as context:
+        first = fit(context, front_end)
+    with task_in(tmp_path, untrained=True) as context:
+        again = fit(context, front_end, build=never)
+
+    assert_same_weights(again.networks[EPOCHS], first.networks[EPOCHS])
+    values = [fitted.batch_values["last_batch"].tolist() for fitted in (first, again)]
+    assert values[0] == values[1]
+
+
+def test_values_of_untrained_networks_are_those_of_the_last_epoch_in_inference(tmp_path, front_end):
+    with task_in(tmp_path, untrained=True) as context:
+        values = fit(context, front_end).batch_values["last_batch"]
+        windows = stored(context, front_end).windows(3, 1, as_vectors=True)
+        vectors = [np.asarray(x, np.float64) for x, _ in batches(windows, EPOCHS - 1)]
+
+    model = autoencoder()
+    expected = [np.mean(np.square(x - np.float64(model(x, training=False)))) for x in vectors]
+    assert values.shape == (STEPS,)
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+def test_untrained_networks_need_no_batches_where_nothing_is_recorded(tmp_path, front_end):
+    with task_in(tmp_path, untrained=True) as context:
+        context.fit(autoencoder, never, epochs=EPOCHS, steps_per_epoch=STEPS)
+
+    assert (tmp_path / "weights.keras").is_file()

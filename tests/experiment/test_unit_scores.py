@@ -15,7 +15,7 @@ from asdkeras.score_files import read_group_scores, read_metadata, read_trial
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
 from asdkeras.scorers.section_scorer import SectionScorer
-from asdkeras.scorers.terms import representation, scored
+from asdkeras.scorers.terms import by_domain, representation, scored
 from asdkeras.scorers.thresholds import Thresholds
 from asdkeras.systems.model_files import Models, save_models
 from asdkeras.systems.system import Choice, Ensemble, System
@@ -386,4 +386,54 @@ def test_a_scorer_is_fitted_to_the_training_clips_of_its_section_and_knows_their
         pd.testing.assert_frame_equal(training.iloc[normal.positions], expected)
         rows = unit.table.index.get_indexer(expected.index)
         np.testing.assert_array_equal(normal.arrays["drawn"], unit.arrays["drawn"][rows])
+        of_all = unit.arrays["drawn"][unit.table.index.get_indexer(training.index)]
+        np.testing.assert_array_equal(normal.values_of_unit(DRAWN), of_all)
         assert (normal.section, normal.seed) == (section, 5)
+
+
+class ByDomain(System):
+    """Scores 1 by the source domain, 2 by the target domain, 3 by an unknown one."""
+
+    models_class, main_score = Models, "score"
+    train = represent = None
+
+    def section_scorer(self, normal):
+        one, two, three = (0.0 * DRAWN[:, 0] + number for number in (1.0, 2.0, 3.0))
+        return SectionScorer({"score": by_domain(one, two, three)}, DRAWN)
+
+    def choose(self, columns, table):
+        self.chosen_by = table
+        return Choice(columns)
+
+    def thresholds(self, columns, table, score=None, models=None):
+        numbers = table["domain"].map({"source": 1.0, "target": 2.0}).fillna(3.0)
+        return Thresholds(numbers.astype(float))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "is_given"),
+    [
+        *(
+            (f"{kind}{year}", year < 2022)
+            for kind in ("dcase", "mini")
+            for year in range(2020, 2026)
+        ),
+        ("my_pumps", True),
+        ("dcase2023-own", True),
+    ],
+)
+def test_scores_and_thresholds_know_a_test_domain_where_the_rules_of_the_year_give_it(
+    unit, dataset, is_given
+):
+    table = unit.table.assign(dataset=pd.array([dataset] * len(unit.table), dtype="string"))
+    system = ByDomain(None)
+
+    scores = score_unit(system, unit._replace(table=table), 0)
+
+    is_known = is_given | (table["split"] == "train").to_numpy(bool)
+    stated = table["domain"].map({"source": 1.0, "target": 2.0}).to_numpy(float)
+    expected = np.where(is_known, stated, 3.0)
+    np.testing.assert_array_equal(scores.columns["score"], expected)
+    np.testing.assert_array_equal(scores.thresholds, expected)
+    # What goes by labels is marked as such, and has all that is known.
+    pd.testing.assert_frame_equal(system.chosen_by, table)

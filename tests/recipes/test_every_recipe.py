@@ -7,6 +7,7 @@ import shlex
 import pytest
 
 from asdkeras import cli, systems
+from asdkeras.controls import SPECTRA
 from asdkeras.experiment.recipe import find_recipe, load_recipe, recipes_of, system_config
 from asdkeras.systems.system import Ensemble, System
 from tests.recipes.tiny_runs import RECIPES, tiny_runs
@@ -17,12 +18,13 @@ ENDED_TO_END = (2021, 2022)  # The systems of these years have tests that train 
 
 
 def runs_of(year):
-    """The first tiny runs of the systems of a year, and of the newest baseline until then."""
+    """The first tiny runs of the systems of a year, of its newest baseline, and of the controls."""
     first = {tiny.system: tiny for tiny in reversed(tiny_runs())}
     years = {name: int(re.search(r"\d{4}", name)[0]) for name in first}
     baselines = [name for name in first if name.startswith("baseline") and years[name] <= year]
     newest = max(baselines, key=years.get)
-    return [first[name] for name in sorted(first) if years[name] == year or name == newest]
+    wanted = {newest, SPECTRA, *(name for name in first if years[name] == year)}
+    return [first[name] for name in sorted(wanted)]
 
 
 def test_every_system_has_a_folder_of_recipes_and_every_folder_a_system():
@@ -58,6 +60,7 @@ def test_the_head_of_a_recipe_states_a_command_that_leads_to_it(path, monkeypatc
 
 
 OF_ONES_OWN = {
+    "controls2026": ("dcase2020", {}),
     "baseline2020": ("dcase2020", {}),
     "baseline2021": ("dcase2021", {"config.mobilenetv2.learning_rate": 0.0001}),
     "baseline2022": ("dcase2022", {"config.mobilenetv2.learning_rate": 0.0001}),

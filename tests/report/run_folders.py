@@ -13,7 +13,18 @@ from asdkeras.score_files import TrialMetadata, read_trial
 FAN_AND_VALVE = (("fan", "00"), ("valve", "00"))
 
 
-def scored_run(folder, system, *, dataset, sections, seeds=(0,), row="", num_clips=8, skill=1.0):
+def scored_run(
+    folder,
+    system,
+    *,
+    dataset,
+    sections,
+    seeds=(0,),
+    row="",
+    num_clips=8,
+    skill=1.0,
+    untrained=False,
+):
     """A run folder with score files alone; half of the clips of a domain are anomalous.
 
     Args:
@@ -25,6 +36,7 @@ def scored_run(folder, system, *, dataset, sections, seeds=(0,), row="", num_cli
         row: of the published tables that tells of its scores.
         num_clips: test clips per section and domain; 0 normal ones only, unlabelled.
         skill: how far the anomalous clips lie above the others.
+        untrained: whether its networks are as they start.
     """
     for seed in seeds:
         rng = np.random.default_rng(seed)
@@ -52,6 +64,7 @@ def scored_run(folder, system, *, dataset, sections, seeds=(0,), row="", num_cli
         metadata = TrialMetadata("combined", "combined", ("combined",), published)
         (scores / "DONE").write_text(json.dumps(metadata.as_json()))
     recipe = f"system: {system}\nseeds: {list(seeds)}\nconfig: {{}}\n"
+    recipe += "untrained: true\n" * untrained
     (folder / "recipe.yaml").write_text(recipe)
     return folder
 
@@ -61,7 +74,7 @@ def finished_run(runs, system, variant, *, dataset="mini2021", sections=FAN_AND_
 
     Without a published row only the files that are read, because that is faster.
     """
-    folder = runs / system / variant / dataset
+    folder = runs / system / (variant + "_untrained" * options.get("untrained", False)) / dataset
     scored_run(folder, system, dataset=dataset, sections=sections, **options)
     seeds = options.get("seeds", (0,))
     if options.get("row"):

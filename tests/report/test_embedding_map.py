@@ -4,6 +4,7 @@ import errno
 
 import numpy as np
 import pytest
+from sklearn.metrics import silhouette_score
 
 from asdkeras.report import embedding_map
 from asdkeras.report.embedding_map import CLIP_COLUMNS, coordinates, drawn_rows, embedding_maps
@@ -180,6 +181,23 @@ def test_too_many_clips_are_thinned_out_and_counted(tmp_path, monkeypatch):
 
     assert (len(found.clips), found.num_clips, found.num_without) == (6, 19, 1)
     assert np.isfinite(found.clips[["x", "y"]]).all(axis=None)
+
+
+@pytest.mark.parametrize("split", ["train", None])
+def test_separation_is_that_of_the_vectors_of_the_clips_on_the_map(tmp_path, monkeypatch, split):
+    monkeypatch.setattr(embedding_map, "MAX_CLIPS", 12)
+    table = mapped_run(tmp_path, clip_rows(num_clips=5))
+
+    (found,) = embedding_maps(tmp_path, seed=0, split=split, method="pca")
+
+    names = [str(path).rsplit("/", 1)[-1] for path in table["path"]]
+    rows = [names.index(name) for name in found.clips["name"]]
+    vectors = vectors_of(table)[rows].astype("float64")
+    (separation,) = found.separation
+    assert (separation.by, separation.clips) == ("domain", len(rows))
+    expected = silhouette_score(vectors, found.clips["domain"].to_numpy(str))
+    assert separation.silhouette == pytest.approx(expected, rel=1e-9)
+    assert separation.purity == 1.0
 
 
 def test_a_draw_keeps_small_groups_whole():

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from asdkeras.errors import RecipeError
+from asdkeras.report.compared_runs import compare_runs
 from asdkeras.report.finished_runs import find_runs, read_unlabelled_run
-from asdkeras.report.results import compare_run
 from tests.report.mapped_runs import clip_rows, finished_mapped_run
 from tests.report.run_folders import FAN_AND_VALVE, finished_run, scored_run
 
@@ -266,7 +266,7 @@ def test_the_last_comparison_with_another_row_is_not_the_runs_own(tmp_path, caps
     folder = of_2023(tmp_path)
     own = printed(only(find_runs([folder])[0]))
 
-    compare_run(folder, None, "ae2023_mahalanobis", 100.0)
+    compare_runs([folder], None, "ae2023_mahalanobis", 100.0)
 
     verdicts = pd.read_csv(folder / "compare.csv")
     other = verdicts[verdicts["metric"] == "official_score"]["published"].iloc[0]

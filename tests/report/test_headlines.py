@@ -59,6 +59,17 @@ def test_a_published_figure_that_its_own_paper_contradicts_is_told_so():
     )
 
 
+def test_a_small_contradiction_is_told_beside_the_verdict():
+    run = finished([(*ALL, "official_score", 0.6, NAN, 0.6)])
+    printed = {SCORE_OF_ALL: Printed(60.0, 3.0, "within", "its own table gives 60.40", True)}
+
+    (line,) = headlines(dataclasses.replace(run, printed=printed))
+
+    assert line[3] == (
+        "published 60.00, ours +0.00, within the tolerance of 3.00 (its own table gives 60.40)"
+    )
+
+
 def test_there_is_a_headline_for_each_part():
     run = finished([*FIGURES, ("eval", "all", "all", "official_score", 0.4, NAN, NAN)])
 

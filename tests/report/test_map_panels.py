@@ -8,7 +8,15 @@ import pytest
 
 from asdkeras.report.clip_section import clip_keys
 from asdkeras.report.embedding_map import CLIP_COLUMNS, EmbeddingMap
-from asdkeras.report.map_panels import caption, colorings, marks_in_use, panel
+from asdkeras.report.map_panels import (
+    caption,
+    colorings,
+    marks_in_use,
+    panel,
+    separation_frame,
+    separation_parts,
+)
+from asdkeras.report.separation import Separation
 
 
 def map_of(rows, **shared):
@@ -210,6 +218,49 @@ def test_hostile_names_are_harmless():
 
     for coloring in colorings(each.clips):
         assert "<script" not in panel(each, coloring, hostile)
+
+
+def separated(kinds):
+    """A map of clips of these splits, whose separation by two properties is known."""
+    numbers = (
+        Separation("section", 3, 20, 0.51234, 0.75, 0.4),
+        Separation("domain", 2, 19, -0.04, 0.9, 0.9),
+    )
+    return map_of([{"split": split} for split in kinds])._replace(separation=numbers)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "splits"), [(("test", "train", "test"), "train and test"), (("train",), "train")]
+)
+def test_a_table_tells_the_separation_and_of_which_clips(kinds, splits):
+    (made,) = separation_parts(separated(kinds))
+
+    assert f"<caption>fan: separation of embedding, {splits} clips</caption>" in made
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", made)
+    assert cells == [
+        *("by", "groups", "clips", "silhouette", "purity", "most frequent"),
+        *("section", "3", "20", "0.512", "0.750", "0.400"),
+        *("domain", "2", "19", "-0.040", "0.900", "0.900"),
+    ]
+
+
+def test_a_map_whose_clips_are_all_of_a_kind_has_no_table():
+    assert separation_parts(map_of([{}])) == []
+
+
+def test_separations_of_all_maps_stand_in_one_frame():
+    one, other = separated(("train",)), separated(("test",))._replace(title="valve")
+
+    frame = separation_frame([("first", [one, other]), ("second", [one]), ("third", [])])
+
+    assert list(frame) == [
+        *("run", "map", "array", "split", "by", "groups", "clips"),
+        *("silhouette", "purity", "most_frequent"),
+    ]
+    assert frame["run"].tolist() == ["first"] * 4 + ["second"] * 2
+    assert frame["map"].tolist() == ["fan", "fan", "valve", "valve", "fan", "fan"]
+    assert frame["split"].tolist() == ["train", "train", "test", "test", "train", "train"]
+    assert frame["silhouette"].tolist() == [0.51234, -0.04] * 3
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,24 @@ def test_maps_of_several_runs_stand_side_by_side(tmp_path):
     assert content.count("<polyline") == 2
 
 
+def test_separation_stands_by_the_maps_and_in_a_file_beside_the_page(tmp_path):
+    for variant in ("adacos", "adaproj"):
+        finished(tmp_path / variant / "mini2021")
+
+    path = write_report([tmp_path], tmp_path / "both.html", split="train")
+
+    content = path.read_text(encoding="utf-8")
+    maps = content[content.index(">Embedding maps</h2>") :]
+    assert maps.count("<caption>fan: separation of embedding, train clips</caption>") == 2
+    numbers = pd.read_csv(tmp_path / "both_separation.csv")
+    names = [f"wilkinghoff2024 {variant}, mini2021" for variant in ("adacos", "adaproj")]
+    assert numbers["run"].tolist() == names
+    assert numbers[["map", "array", "split", "by"]].drop_duplicates().values.tolist() == [
+        ["fan", "embedding", "train", "domain"]
+    ]
+    assert (numbers["silhouette"] > 0.9).all()
+
+
 def test_maps_of_other_datasets_are_kept_apart(tmp_path):
     for dataset in ("mini2021", "mini2022"):
         finished(tmp_path / "adacos" / dataset, dataset=dataset)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from asdkeras.errors import RecipeError
-from asdkeras.report.results import compare_run, conclude
+from asdkeras.report.compared_runs import compare_runs
+from asdkeras.report.results import conclude
 
 
 def run_with_scores(folder, seeds=(0,), dataset="mini2021", is_labeled=True, notes=()):
@@ -258,7 +259,7 @@ def test_a_comparison_is_marked_too(tmp_path, capsys):
     (run / "recipe.yaml").write_text("system: wilkinghoff2021\nseeds: [0]\nconfig: {}\n")
 
     with pytest.raises(RecipeError, match="can be compared"):
-        compare_run(run, None, None, None)
+        compare_runs([run], None, None, None)
 
     printed = capsys.readouterr().out
     assert "mini2021, oracle, against wilkinghoff2021" in printed

@@ -61,6 +61,21 @@ def test_leaving_a_clip_out_compares_it_with_all_others_and_its_double(metric, n
     np.testing.assert_allclose(scores, expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("n_neighbors", [1, 3, 30])
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_clips_of_the_section_are_left_out_one_by_one_and_others_stay(metric, n_neighbors):
+    normal, own = clips(20), np.array([3, 7, 8, 19])
+
+    with sklearn.config_context(working_memory=0.0005):  # MiB: 3 rows at once.
+        scores = NearestNeighborScorer(metric, n_neighbors).fit(normal, own).leave_self_out()
+
+    expected = [
+        mean_distance(normal[row], np.delete(normal, row, axis=0), metric, n_neighbors)
+        for row in own
+    ]
+    np.testing.assert_allclose(scores, expected, rtol=1e-12, atol=1e-15)
+
+
 def test_by_default_the_nearest_clip_counts_by_its_direction():
     scorer = NearestNeighborScorer()
     assert (scorer.metric, scorer.n_neighbors) == ("cosine", 1)
@@ -244,3 +259,11 @@ def test_a_section_with_one_training_clip_is_refused_by_name():
     require_neighbors(table[table["section"] == "00"])
     with pytest.raises(DataError, match=r"^fan: section 01, 02 has one training clip\. .*two"):
         require_neighbors(table)
+
+
+def test_a_machine_type_with_one_training_clip_is_refused_by_name():
+    table = pd.DataFrame({"machine_type": "fan", "section": ["00", "01"]})
+
+    require_neighbors(table, "machine_type")
+    with pytest.raises(DataError, match=r"^fan: machine type fan has one training clip\. A mach"):
+        require_neighbors(table[:1], "machine_type")

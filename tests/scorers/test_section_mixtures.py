@@ -116,14 +116,40 @@ def test_without_component_weights_no_mixture_counts_them(clips):
     assert (terms["attributes"] > plain["attributes"]).all()
 
 
+def test_a_mixture_of_both_domains_is_fitted_to_source_and_target_clips_if_asked_for(clips):
+    mixtures = fitted(clips, n_components=1, pools_domains=True)
+
+    terms = scores_of(mixtures, clips)
+
+    everyone = np.concatenate([clips["source"], clips["target"]])
+    covariance = np.cov(everyone.T, ddof=0) + 1e-3 * np.eye(DIM)
+    gaussian = multivariate_normal(everyone.mean(axis=0), covariance)
+    np.testing.assert_allclose(terms["pooled"], -gaussian.logpdf(clips["test"]), rtol=1e-9)
+    plain = scores_of(fitted(clips, n_components=1), clips)
+    assert plain.pop("pooled") is None
+    for name, values in plain.items():
+        np.testing.assert_array_equal(terms[name], values)
+
+
+def test_mixtures_of_attributes_may_be_left_out_and_the_temporal_maxima_stay(clips):
+    mixtures = fitted(clips, has_attributes=False)
+
+    terms = scores_of(mixtures, clips)
+
+    assert terms["attributes"] is None
+    assert mixtures.attributes_ == []
+    np.testing.assert_array_equal(terms["tmax"], scores_of(fitted(clips), clips)["tmax"])
+
+
 def test_what_has_no_clips_has_no_term(clips):
-    mixtures = SectionMixtures(2).fit(
+    mixtures = SectionMixtures(2, pools_domains=True).fit(
         clips["source"], clips["attributes"], target_embeddings=np.empty((0, DIM))
     )
 
     terms = scores_of(mixtures, clips)
 
     assert terms["target"] is None
+    assert terms["pooled"] is None
     assert terms["tmax"] is None
     assert np.isfinite(terms["section"]).all()
 

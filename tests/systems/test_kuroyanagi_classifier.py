@@ -219,7 +219,7 @@ def test_held_out_clips_are_learned_from_in_neither_training(asked):
     settings = small(held_out_fraction=0.5)
     _, calls, models = asked(settings)
 
-    is_held_out = held_out(0.5, TRAINING.table, 3)
+    is_held_out = held_out(0.5, TRAINING.table)
     rows = set(TRAINING.table.index[is_held_out])
     assert len(rows) == 2
     for call in calls:

@@ -14,6 +14,9 @@ from asdkeras.config import build_config, read_recipe
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.training import make_repeatable
+from asdkeras.experiment.unit_scores import section_scorer, sections_of
+from asdkeras.experiment.units import Unit
+from asdkeras.layers.time_warp import TimeWarp
 from asdkeras.systems import nejjar2022
 from asdkeras.systems.log_mel_front_end import stored_frames
 from asdkeras.systems.model_files import TrainedNetwork, save_models
@@ -189,6 +192,8 @@ def test_vicreg_compares_two_views_that_hide_parts_of_the_same_window():
 
     assert float(unmasked) == 0.0
     assert float(masked) > 1e-4
+    (warp,) = (each for each in model.layers if isinstance(each, TimeWarp))
+    assert warp.width == 8
     augment = next(each for each in model.layers if "spec_augment" in each.name)
     widths = (augment.num_time_masks, augment.time_width, augment.num_band_masks)
     assert (*widths, augment.band_width, augment.fill) == (2, 8, 2, 8, "mean")
@@ -466,13 +471,32 @@ def test_too_little_to_learn_from_is_said_in_one_line(asked, config, sections, m
     assert "\n" not in str(caught.value)
 
 
-def test_a_section_of_one_training_clip_is_refused_before_training(tmp_path):
+@pytest.mark.parametrize(
+    ("neighbors", "num_sections", "message"),
+    [
+        ("section", 2, "section 00 has one training clip"),
+        ("machine_type", 1, "machine type fan has one training clip"),
+    ],
+)
+def test_a_clip_without_a_neighbor_is_refused_before_training(
+    tmp_path, neighbors, num_sections, message
+):
     is_lonely = (TABLE["section"] == "00") & (TABLE.index > 0) & (TABLE["split"] == "train")
-    table = TABLE[~is_lonely]
+    table = TABLE[~is_lonely & TABLE["section"].isin(["00", "01"][:num_sections])]
     clips = dataclasses.replace(CLIPS, table=table)
+    system = nejjar2022.create(small(neighbors=neighbors))
 
-    with pytest.raises(DataError, match="section 00 has one training clip"):
-        nejjar2022.create(small()).train(training_of(clips), task(tmp_path, table))
+    with pytest.raises(DataError, match=message):
+        system.train(training_of(clips), task(tmp_path, table))
+
+
+def test_a_section_of_one_training_clip_has_neighbors_in_the_others(asked):
+    table = TABLE[(TABLE["section"] == "01") | (TABLE.index == 0)]
+    clips = training_of(dataclasses.replace(CLIPS, table=table))
+
+    _, models = asked(small("no_pretraining"), clips, table)
+
+    assert list(models.encoders) == ["embedding"]
 
 
 # What clips are scored by.
@@ -495,25 +519,28 @@ def test_a_clip_is_the_mean_of_the_embeddings_of_its_windows(tmp_path):
         np.testing.assert_allclose(embedding, expected, rtol=1e-4, atol=1e-6)
 
 
-def naive_distances(embeddings):
-    """Smallest Euclidean distance to another training clip of the section."""
+def naive_distances(embeddings, neighbors):
+    """Smallest Euclidean distance to another training clip, of the section if this says so."""
     return [
         min(
             np.sqrt(((embeddings[row] - embeddings[other]) ** 2).sum())
             for other, its in TABLE.iterrows()
-            if its["split"] == "train" and its["section"] == clip["section"] and other != row
+            if its["split"] == "train" and its[neighbors] == clip[neighbors] and other != row
         )
         for row, clip in TABLE.iterrows()
     ]
 
 
-def test_a_clip_is_scored_by_the_nearest_other_training_clip_of_its_section():
+def embedded(config, names=("embedding", "pretrained_embedding")):
+    """The system, embeddings of the clips of `TABLE` and models without networks."""
     generator = np.random.default_rng(4)
-    names = ("embedding", "pretrained_embedding")
     arrays = {name: generator.normal(size=(len(TABLE), 5)) for name in names}
-    system = nejjar2022.create(config_of())
+    return nejjar2022.create(config), arrays, Encoders(1600, RATE_HZ, "start", dict.fromkeys(names))
 
-    models = Encoders(1600, RATE_HZ, "start", dict.fromkeys(names))
+
+@pytest.mark.parametrize("neighbors", ["machine_type", "section"])
+def test_a_clip_is_scored_by_the_nearest_other_training_clip(neighbors):
+    system, arrays, models = embedded(config_of(neighbors=neighbors))
 
     columns = scores_of(system, arrays, TABLE, models).columns
 
@@ -521,7 +548,28 @@ def test_a_clip_is_scored_by_the_nearest_other_training_clip_of_its_section():
     assert list(columns) == ["nearest_neighbor", "pretrained_nearest_neighbor"]
     assert system.named_scores(columns) == tuple(columns)
     for array, name in zip(arrays.values(), columns, strict=True):
-        np.testing.assert_allclose(columns[name], naive_distances(array), rtol=1e-10)
+        np.testing.assert_allclose(columns[name], naive_distances(array, neighbors), rtol=1e-10)
+    of_both = (naive_distances(arrays["embedding"], each) for each in ("machine_type", "section"))
+    assert not np.allclose(*of_both)
+
+
+def test_by_default_training_clips_of_all_sections_are_neighbors():
+    assert config_of().neighbors == "machine_type"
+
+
+@pytest.mark.parametrize("neighbors", ["machine_type", "section"])
+def test_the_graph_of_a_section_has_the_same_neighbors(neighbors):
+    system, arrays, models = embedded(config_of(neighbors=neighbors), ("embedding",))
+    unit = Unit(TABLE, models, arrays)
+    expected = np.array(naive_distances(arrays["embedding"], neighbors))
+    tensor = keras.Input((5,))
+
+    for section in sections_of(TABLE):
+        scorer = section_scorer(system, unit, section, 0)
+        scores, _ = scorer.layers({"embedding": tensor}, ["nearest_neighbor"])
+        rows = np.flatnonzero(section.is_of(TABLE) & (TABLE["split"] == "test"))
+        found = keras.Model(tensor, scores)(arrays["embedding"][rows])
+        np.testing.assert_allclose(found["nearest_neighbor"], expected[rows], rtol=1e-6)
 
 
 def test_one_threshold_is_fitted_to_the_training_clips_of_all_sections():
@@ -565,6 +613,29 @@ def test_each_variant_is_compared_with_its_row(variant):
 def test_values_that_cannot_be_are_refused_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
         small(**changes)
+
+
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize("width", [0, 8])
+def test_without_masks_views_differ_by_the_time_warp_alone(width):
+    keras.utils.set_random_seed(2)
+    config = small("vicreg", pretraining={"learning_rate": 1e-9, "end_learning_rate": 0.0})
+    views = dataclasses.replace(config.views, num_time_masks=0, num_band_masks=0, time_warp=width)
+    config = dataclasses.replace(config, views=views)
+    model = pretraining_model(config, encoder_of(config), 3)
+
+    invariance = model.train_on_batch(pairs()["first"], return_dict=True)["invariance"]
+
+    assert (float(invariance) > 1e-6) == (width > 0)
+
+
+def test_a_time_warp_is_not_wider_than_a_window_allows():
+    config = config_of()
+    widest = dataclasses.replace(config.views, time_warp=31)
+    dataclasses.replace(config, views=widest)
+
+    with pytest.raises(ValueError, match=r"views\.time_warp.*must not be above 31.*32"):
+        dataclasses.replace(config, views=dataclasses.replace(config.views, time_warp=32))
 
 
 def test_masks_are_not_wider_than_a_window():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ from asdkeras.errors import DataError, RecipeError
 from asdkeras.networks.chunk_embeddings import ChunkEmbeddings
 from asdkeras.networks.folded_mobile_face_net import is_mobile_face_net
 from asdkeras.networks.mobile_face_net import mobile_face_net
+from asdkeras.readings import fields_of, reconstruction_of
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems import venkatesh2022
 from asdkeras.systems.model_files import TrainedNetwork, save_models
@@ -176,17 +178,31 @@ def test_a_section_of_one_training_clip_is_refused(tmp_path):
         venkatesh2022.create(small()).train(clips, task(tmp_path, TABLE))
 
 
-def naive_cross_entropy(logits, labels):
-    """Mean over the clips whose class is known."""
-    known = [n for n, label in enumerate(labels) if label >= 0]
-    losses = [
-        np.log(np.exp(logits[n] - logits[n].max()).sum()) - (logits[n][labels[n]] - logits[n].max())
-        for n in known
-    ]
-    return sum(losses) / len(known) if known else 0.0
+def targets_of(tasks, rows=slice(None)):
+    """Classes of training clips by task, one-hot, and 1 where they are known."""
+    labels = {each.name: each.labels.indices[rows] for each in tasks.tasks}
+    known = {name: (each >= 0).astype("float32") for name, each in labels.items()}
+    targets = {
+        each.name: np.eye(len(each.labels.classes), dtype="float32")[labels[each.name]]
+        * known[each.name][:, None]
+        for each in tasks.tasks
+    }
+    return targets, known
 
 
-def naive_arc_face(cosines, labels, scale, margin):
+def naive_losses(logits, labels):
+    """Cross-entropy of each clip, 0 where its class is not known."""
+    return np.array(
+        [
+            np.log(np.sum(np.exp(row - row.max()))) - (row[label] - row.max())
+            if label >= 0
+            else 0.0
+            for row, label in zip(logits, labels, strict=True)
+        ]
+    )
+
+
+def arc_face_logits(cosines, labels, scale, margin):
     logits = scale * cosines
     for row, label in enumerate(labels):
         cosine = cosines[row, label]
@@ -194,34 +210,83 @@ def naive_arc_face(cosines, labels, scale, margin):
             logits[row, label] = scale * np.cos(np.arccos(cosine) + margin)
         else:
             logits[row, label] = scale * (cosine - margin * np.sin(np.pi - margin))
-    return naive_cross_entropy(logits, labels)
+    return logits
 
 
+@pytest.mark.parametrize("attribute_loss", ["clip_mean", "known_mean"])
 @pytest.mark.parametrize("variant", NETWORKS)
-def test_the_loss_is_the_sum_of_the_means_over_known_clips(variant, untrained):
-    system, _, model = untrained(variant)
+def test_the_loss_of_a_clip_is_the_sum_over_what_is_known_of_it(variant, attribute_loss, untrained):
+    """Of a batch, the mean over all clips (eq. 3), or over those that know each attribute."""
+    system, _, model = untrained(variant, attribute_loss=attribute_loss)
     tasks = tasks_of(system.config, TRAINING)
     rows = np.array([0, 1, 6, 7, 8])
     waveforms = np.random.default_rng(1).normal(size=(5, *model.input_shape[1:]))
     waveforms = waveforms.astype("float32")
     labels = {each.name: each.labels.indices[rows] for each in tasks.tasks}
-    one_hot = {
-        each.name: np.eye(len(each.labels.classes), dtype="float32")[labels[each.name]]
-        * (labels[each.name] >= 0)[:, None]
-        for each in tasks.tasks
-    }
-    weights = {name: (each >= 0).astype("float32") for name, each in labels.items()}
+    targets, known = targets_of(tasks, rows)
 
     logits = {n: np.array(each, "float64") for n, each in model(waveforms, training=False).items()}
-    loss = model.test_on_batch(waveforms, one_hot, weights, return_dict=True)["loss"]
+    loss = model.test_on_batch(waveforms, targets, known, return_dict=True)["loss"]
 
-    expected = 0.0
-    for name, each in logits.items():
-        if variant == "sec_arcface":
-            expected += naive_arc_face(each / 32.0, labels[name], 32.0, 0.5)
-        else:
-            expected += naive_cross_entropy(each, labels[name])
+    if variant == "sec_arcface":
+        cosines = logits["sections"] / 32.0
+        logits["sections"] = arc_face_logits(cosines, labels["sections"], 32.0, 0.5)
+    losses = {name: naive_losses(each, labels[name]) for name, each in logits.items()}
+    expected = np.mean(sum(losses.values()))
+    if attribute_loss == "known_mean":
+        expected = sum(each[labels[name] >= 0].mean() for name, each in losses.items())
     assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def thirds():
+    """30 clips, ten of each of three attributes, which have four values."""
+    rows = [(f"0{number % 2}", "source", "train", False) for number in range(30)]
+    attributes = [f"{'abc'[number % 3]}_{number // 3 % 4}" for number in range(30)]
+    return clip_table(rows, dataset="mini2022").assign(attributes=attributes)
+
+
+@pytest.mark.parametrize(
+    ("attribute_loss", "expected"), [("clip_mean", 1.386), ("known_mean", 4.159)]
+)
+@pytest.mark.parametrize("variant", ["disent_cat", "mtl", "disent_split"])
+def test_an_attribute_that_a_third_of_the_clips_knows_counts_a_third(
+    variant, attribute_loss, expected
+):
+    """Logits are uniform: the term of eq. 3 that a clip has is log 4."""
+    tasks = tasks_of(small(variant), training_of(noisy_clips(thirds(), samples=800)))
+    model = disentangled_network.classifier(
+        small(variant, attribute_loss=attribute_loss), tasks, 0.1
+    )
+    for each in tasks.tasks:
+        layer = model.get_layer(each.name)
+        layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    targets, known = targets_of(tasks)
+
+    waveforms = np.zeros((30, *model.input_shape[1:]), "float32")
+    loss = model.test_on_batch(waveforms, targets, known, return_dict=True)["loss"]
+
+    assert [known[f"attribute_{key}"].sum() for key in "abc"] == [10, 10, 10]
+    assert loss - np.log(2) == pytest.approx(expected, abs=5e-4)  # Two sections.
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_one_step_moves_heads_with_and_without_batch_normalization(batch_norm, untrained):
+    system, models, model = untrained("disent_cat", head_batch_norm=batch_norm)
+    network = model.get_layer("network")
+    kinds = [type(network.get_layer(name)) for name in ("section", "attributes")]
+    before = [np.array(each) for each in network.trainable_weights]
+    targets, known = targets_of(tasks_of(system.config, TRAINING))
+    waveforms = np.random.default_rng(5).normal(size=(12, *model.input_shape[1:]))
+
+    model.train_on_batch(waveforms.astype("float32"), targets, known)
+    scores = scores_of(system, represented(system, models, CLIPS), TABLE, models)
+
+    expected = keras.layers.BatchNormalization if batch_norm else keras.layers.Dense
+    assert kinds == [expected] * 2
+    after = [np.array(each) for each in network.trainable_weights]
+    assert all(np.any(old != new) for old, new in zip(before, after, strict=True))
+    assert scores.columns["concatenated"].between(0.0, 2.0).all()
+    assert scores.columns["concatenated"].nunique() > len(TABLE) // 2
 
 
 def test_an_attribute_nobody_in_the_batch_has_costs_nothing(untrained):
@@ -438,35 +503,76 @@ def test_the_parts_of_table_4_weigh_the_distances_and_are_marked():
 
 
 def labelled_arrays():
-    """After epoch 5 the part of the section separates the labels, after epoch 10 nothing does."""
-    arrays = random_arrays(5, 10)
+    """The part of the section separates the labels after epoch 5, that of the attributes after 10.
+
+    The latter is so long that both parts together are best after epoch 10; of the last epoch, 15,
+    nothing separates them.
+    """
+    arrays = random_arrays(5, 10, 15)
     is_anomalous = TABLE["is_anomalous"].to_numpy(bool)
-    separate = np.where(is_anomalous[:, None], [[-1.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]])
-    arrays["embedding_epoch0005"][:, :3] = separate + 0.01 * np.arange(len(TABLE))[:, None]
+    for epoch, first, behind, length in ((5, 0, 3, 1.0), (10, 3, 5, 100.0)):
+        part = 0.01 * np.arange(len(TABLE))[:, None] * np.ones(behind - first)
+        part[:, 0] += np.where(is_anomalous, -1.0, 1.0)
+        arrays[embedding_of(epoch)][:, first:behind] = length * part
     return arrays
 
 
-def test_labels_choose_epoch_and_weight_in_oracle_mode_alone():
+def epochs_of(scores):
+    """Name of a score that labels chose -> its epoch, by the notes."""
+    matches = (re.match(r"fan: (\w+)_oracle is of epoch (\d+)", note) for note in scores.notes)
+    return {each[1]: int(each[2]) for each in matches if each}
+
+
+def assert_separates(column):
+    chosen = column.where(TABLE["split"] == "test")
+    is_anomalous = TABLE["is_anomalous"].astype(bool)
+    assert chosen[is_anomalous].min() > chosen[~is_anomalous].max()
+
+
+def test_labels_choose_one_epoch_for_all_scores_and_the_weight_at_that_epoch():
+    """That of both embeddings together, though the section's own is better after epoch 5."""
     arrays = labelled_arrays()
 
-    system, scores = scored(arrays, epochs=10, checkpoint="oracle", section_weight="oracle")
+    _, scores = scored(arrays, epochs=15, checkpoint="oracle", section_weight="oracle")
 
-    _, last = scored({"embedding_epoch0010": arrays["embedding_epoch0010"]}, epochs=10)
+    columns = scores.columns
+    names = ("concatenated", "section", "attributes", "weighted")
+    assert epochs_of(scores) == dict.fromkeys(names, 10)
+    _, at_ten = scored({embedding_of(10): arrays[embedding_of(10)]}, epochs=10)
+    for name in names[:3]:
+        np.testing.assert_array_equal(columns[f"{name}_oracle"], at_ten.columns[name])
+    assert_separates(columns["weighted_oracle"])
+    weight = float(re.search(r"w_S (\d\.\d\d)", " ".join(scores.notes))[1])
+    np.testing.assert_allclose(
+        columns["weighted_oracle"],
+        weight * at_ten.columns["section"] + (1.0 - weight) * at_ten.columns["attributes"],
+    )
+    assert "the epoch of each machine type, by labels" in scores.oracle[0]
+
+
+def test_labels_choose_an_epoch_for_each_score_where_the_recipe_lets_them():
+    arrays = labelled_arrays()
+
+    changes = {"checkpoint": "oracle_by_score", "section_weight": "oracle"}
+    system, scores = scored(arrays, epochs=15, **changes)
+
+    _, last = scored({embedding_of(15): arrays[embedding_of(15)]}, epochs=15)
     names = ["concatenated", "section", "attributes", "weighted"]
     pd.testing.assert_frame_equal(scores.columns[names], last.columns)
     assert list(scores.columns) == [*names, *(f"{name}_oracle" for name in names)]
     assert system.main_score == "concatenated_oracle"
     assert len(scores.oracle) == 2
-    assert "fan: section_oracle is of epoch 5" in scores.notes
-    chosen = scores.columns["section_oracle"].where(TABLE["split"] == "test")
-    is_anomalous = TABLE["is_anomalous"].astype(bool)
-    assert chosen[is_anomalous].min() > chosen[~is_anomalous].max()
+    assert "each machine type and score" in scores.oracle[0]
+    epochs = epochs_of(scores)
+    assert (epochs["section"], epochs["attributes"], epochs["concatenated"]) == (5, 10, 10)
+    assert_separates(scores.columns["section_oracle"])
 
 
-def test_without_labels_the_oracle_takes_the_last_epoch():
+@pytest.mark.parametrize("checkpoint", ["oracle", "oracle_by_score"])
+def test_without_labels_the_oracle_takes_the_last_epoch(checkpoint):
     table = TABLE.assign(is_anomalous=TABLE["is_anomalous"].where(TABLE["split"] == "train"))
 
-    _, scores = scored(labelled_arrays(), table, epochs=10, checkpoint="oracle")
+    _, scores = scored(labelled_arrays(), table, epochs=15, checkpoint=checkpoint)
 
     columns = scores.columns
     np.testing.assert_array_equal(columns["section_oracle"], columns["section"])
@@ -474,7 +580,12 @@ def test_without_labels_the_oracle_takes_the_last_epoch():
 
 @pytest.mark.parametrize(
     ("checkpoint", "epochs", "expected"),
-    [("last", 12, (12,)), ("oracle", 12, (5, 10, 12)), ("oracle", 10, (5, 10))],
+    [
+        ("last", 12, (12,)),
+        ("oracle", 12, (5, 10, 12)),
+        ("oracle_by_score", 12, (5, 10, 12)),
+        ("oracle", 10, (5, 10)),
+    ],
 )
 def test_every_fifth_epoch_is_kept_for_the_oracle(checkpoint, epochs, expected):
     assert kept_epochs(config_of(checkpoint=checkpoint, epochs=epochs)) == expected
@@ -538,6 +649,18 @@ def test_msl_takes_the_network_of_table_4_for_each_machine_type():
     }
     assert ensemble.combination.normalize == "none"
     assert ensemble.combination.oracle  # The authors chose by labels.
+
+
+def test_what_rests_on_losses_that_the_paper_only_names_is_a_reconstruction():
+    variants = next(f for f in fields_of(venkatesh2022.Config) if f.name == "variant").choices
+
+    rebuilt = {v: reconstruction_of(venkatesh2022.Config, v) for v in variants}
+
+    assert {v for v, text in rebuilt.items() if text} == {
+        *("adversarial", "disent_split", "msl", "msl_anp", "anp_boot")
+    }
+    for variant, networks in (("msl", ("adversarial", "disent_split")), ("msl_anp", ("anp_boot",))):
+        assert all(f"`{network}`" in rebuilt[variant] for network in networks)
 
 
 @pytest.mark.parametrize(("weight", "of_fan"), [("equal", 0.5), ("paper", 0.05)])

@@ -21,7 +21,8 @@ from asdkeras.systems.system import Ensemble, System
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "wilkinghoff2024"
 TABLE_1 = {"ic_compactness", "ic_compactness_cce", "adacos", "subcluster_adacos", "adaproj"}
-TRAINED = [name for name in variants("wilkinghoff2024") if name != "adaproj_ensemble"]
+COMBINED = ("adaproj_ensemble", "adaproj_j32")
+TRAINED = [name for name in variants("wilkinghoff2024") if name not in COMBINED]
 
 
 def recipe(name):
@@ -160,6 +161,26 @@ def test_the_ensemble_of_figure_3_is_the_mean_over_all_trials_of_adaproj(config)
     assert built.pools_trials
 
 
+@pytest.mark.parametrize(
+    ("name", "variant", "is_adaproj"),
+    [
+        ("dcase2023", "adaproj_j32", True),
+        ("dcase2023", "adaproj_j16", False),
+        ("dcase2023_released_code", "adaproj_j16", True),
+        ("dcase2023_released_code", "adaproj_j32", False),
+    ],
+)
+def test_the_dimension_of_the_recipe_trains_nothing_that_adaproj_has(name, variant, is_adaproj):
+    built = system.create(dataclasses.replace(recipe(name), variant=variant))
+
+    assert isinstance(built, Ensemble) == is_adaproj
+    if is_adaproj:
+        assert dict(built.members) == {"adaproj": None}
+        assert not built.pools_trials
+        adaproj = system.create(recipe(name))
+        assert built.published_rows == adaproj.published_rows
+
+
 @pytest.mark.parametrize("variant", TRAINED)
 def test_rows_to_compare_with_are_those_of_table_1(config, variant):
     built = system.create(dataclasses.replace(config, variant=variant))
@@ -168,8 +189,8 @@ def test_rows_to_compare_with_are_those_of_table_1(config, variant):
     rows = set(built.published_rows.values())
     assert rows <= TABLE_1 <= set(load("wilkinghoff2024")["system_row"])
     assert (variant in TABLE_1) <= (rows == {variant})
-    assert (variant.startswith("adaproj") or variant == "corrected") <= (rows == {"adaproj"})
-    assert (variant == "arcface") <= (rows == set())
+    assert (variant == "corrected") <= (rows == {"adaproj"})
+    assert (variant.startswith("adaproj_j") or variant == "arcface") <= (rows == set())
 
 
 def clip_table():
@@ -239,8 +260,11 @@ def test_the_recipes_state_what_paper_and_released_code_have():
         "classes_from": ("train", "train_and_dev_test"),
         "length_rule": ("tile_start", "tile_random"),
         "scale_update": ("guarded", "reference"),
+        "expected_classes": ({"classes": 167}, {"classes": 186}),
     }
-    assert recipe("dcase2022") == dataclasses.replace(paper, clip_length=160000)
+    of_2022 = {"clip_length": 160000, "expected_classes": {"classes": 342}}
+    assert recipe("dcase2022") == dataclasses.replace(paper, **of_2022)
+    assert recipe("mini").expected_classes == recipe("folder").expected_classes == {}
 
 
 @pytest.mark.parametrize(

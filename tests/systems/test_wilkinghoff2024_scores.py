@@ -25,7 +25,10 @@ def two_sections(num_source=40, num_target=3):
     """Clip table of two sections of one machine type, and embeddings."""
     split = ["train"] * (num_source + num_target) + ["test"] * len(TEST_DOMAINS)
     domain = ["source"] * num_source + ["target"] * num_target + TEST_DOMAINS
-    part = pd.DataFrame({"machine_type": "fan", "split": split, "domain": domain}, dtype="string")
+    part = pd.DataFrame(
+        {"dataset": "mini2021", "machine_type": "fan", "split": split, "domain": domain},
+        dtype="string",
+    )
     table = pd.concat([part.assign(section=name) for name in ("00", "01")], ignore_index=True)
     table = table.sample(frac=1.0, random_state=0)  # Neither by section nor with index 0, 1, 2.
     embeddings = np.random.default_rng(0).normal(size=(len(table), 4))

@@ -25,7 +25,12 @@ def config():
     """The paper's, for short clips and with small embeddings."""
     config = build_config(system.Config, read_recipe(RECIPE)["config"], "here")
     return dataclasses.replace(
-        config, clip_length=CLIP_LENGTH, embedding_dim=8, subspace_dimension=2, batch_size=4
+        config,
+        clip_length=CLIP_LENGTH,
+        embedding_dim=8,
+        subspace_dimension=2,
+        batch_size=4,
+        expected_classes={"classes": NUM_CLASSES},
     )
 
 
@@ -244,9 +249,49 @@ def test_a_variant_is_trained_by_its_loss(config, variant, losses):
 
 def test_the_linear_layer_has_no_bias_and_decays_as_the_network_does(config):
     config = dataclasses.replace(config, variant="ic_compactness_cce", weight_decay=0.125)
-    linear = trained(config)[2].model.get_layer("classes")
+
+    free = dataclasses.replace(config, trainable_centers=True)
+    linear = trained(free)[2].model.get_layer("classes")
+
     assert not linear.use_bias
     assert linear.kernel_regularizer.l2 == pytest.approx(0.125)
+    assert [each.name for each in linear.trainable_weights] == ["kernel"]
+
+
+def test_the_linear_layer_is_drawn_and_kept_as_centers_are_section_3_2(config):
+    config = dataclasses.replace(config, variant="ic_compactness_cce", weight_decay=0.125)
+
+    model = trained(config)[2].model
+
+    linear = model.get_layer("classes")
+    assert not linear.use_bias
+    assert linear.kernel.shape == (8, NUM_CLASSES)
+    assert linear.losses == []
+    learned = {id(each) for each in model.trainable_weights}
+    assert learned == {id(each) for each in model.get_layer("network").trainable_weights}
+
+
+@pytest.mark.parametrize("variant", ["adaproj", "ic_compactness_cce"])
+def test_another_number_of_classes_is_reported_with_that_of_the_released_code(config, variant):
+    class Development(Clips):
+        """One more class stands in the name of a development test clip."""
+
+        def __init__(self):
+            super().__init__()
+            more = self.table.iloc[:1].assign(attributes="test only", split="test")
+            self.both = pd.concat([self.table, more], ignore_index=True)
+
+    clips = Development()
+    context = Context(clips.both)
+    expected = {"classes": NUM_CLASSES + 1}
+    changed = dataclasses.replace(config, variant=variant, expected_classes=expected)
+    system.create(changed).train(clips, context)
+
+    assert context.warnings == [
+        "3 classes, where `config.expected_classes` has 4; by other values of "
+        "`config.classes_from`: `train_and_dev_test` 4; `train_and_dev_test` gives "
+        "the expected number"
+    ]
 
 
 @pytest.mark.parametrize(("variant", "per_class"), [("adaproj", 2), ("subcluster_adacos", 3)])

@@ -1,5 +1,6 @@
 """The encoder, and the models that train it in both phases."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import keras
@@ -8,12 +9,13 @@ from keras import ops
 from asdkeras.batches.mixup import between
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.layers.spec_augment import SpecAugment
+from asdkeras.layers.time_warp import TimeWarp
 from asdkeras.losses.mixed_divergence import MixedDivergence
 from asdkeras.losses.vicreg import Consistency, VICReg
 from asdkeras.networks.dgmix_mobilenet_v2 import dgmix_mobilenet_v2, expander, section_logits
 from asdkeras.optimizers.lars import LARS
 from asdkeras.scorers.terms import Floats
-from asdkeras.systems.nejjar.phases import Pretraining
+from asdkeras.systems.nejjar.phases import Pretraining, Views
 
 if TYPE_CHECKING:
     from asdkeras.systems.nejjar2022 import Config
@@ -56,18 +58,24 @@ def pretraining_model(
         model = keras.Model(inputs, loss(first, second, compared=(mixed, mixture)))
     else:
         window = keras.Input(encoder.input_shape[1:], name="window")
-        views = config.views
-        augment = SpecAugment(
-            num_time_masks=views.num_time_masks,
-            time_width=views.time_width,
-            num_band_masks=views.num_band_masks,
-            band_width=views.band_width,
-            fill=views.fill,
-        )
+        augment = _augmentation(config.views)
         first, second = (expand(encoder(augment(window))) for _ in range(2))
         model = keras.Model(window, loss(first, second))
     model.compile(_lars(settings, updates_per_epoch))
     return model
+
+
+def _augmentation(views: Views) -> Callable[[keras.KerasTensor], keras.KerasTensor]:
+    """From windows to a view of them, another one at each call: SpecAugment."""
+    warp = TimeWarp(views.time_warp) if views.time_warp else None
+    mask = SpecAugment(
+        num_time_masks=views.num_time_masks,
+        time_width=views.time_width,
+        num_band_masks=views.num_band_masks,
+        band_width=views.band_width,
+        fill=views.fill,
+    )
+    return lambda windows: mask(windows if warp is None else warp(windows))
 
 
 def _lars(settings: Pretraining, updates_per_epoch: int) -> LARS:

@@ -13,6 +13,7 @@ from asdkeras.config import (
     Positive,
     Relation,
 )
+from asdkeras.readings import Reading
 
 _BEFORE_THE_END = Relation(
     "must lie in [0, {0.epochs}), below `epochs`",
@@ -40,12 +41,9 @@ class Pretraining(Checked):
         end_learning_rate: that of the end, along a cosine.
         trust_coefficient: of LARS.
         weights: of invariance or consistency, variance and covariance.
-        form: of the terms. `released` takes the mean over the dimensions in the first, half
-            the sum in the second and adds 1e-4 to variances, as the code of VICReg does;
-            `printed` is the equations.
+        form: of the terms.
         expander_dim: units of each of the three layers, and embeddings' size in the loss.
-        expander: `released` ends with a linear layer, as the code of VICReg does; `printed`
-            normalizes and rectifies that one, too.
+        expander: form of its last layer.
     """
 
     epochs: Count
@@ -58,9 +56,24 @@ class Pretraining(Checked):
     momentum: Fraction
     trust_coefficient: Positive
     weights: Annotated[tuple[float, float, float], _NONE_NEGATIVE]
-    form: Literal["released", "printed"]
+    form: Annotated[
+        Literal["released", "printed"],
+        Reading(
+            "equations 1 to 5, with the weights of the VICReg paper",
+            "`released` is the code of VICReg, which these weights belong to: the mean over "
+            "dimensions in the first term, half the sum of both batches in the second, 1e-4 "
+            "added to variances; `printed` is the equations",
+        ),
+    ]
     expander_dim: Count
-    expander: Literal["released", "printed"]
+    expander: Annotated[
+        Literal["released", "printed"],
+        Reading(
+            '"each of the layers is followed by a batch normalization layer and a ReLU" (Sec. 3.3)',
+            "`released` ends with a linear layer without bias, as the code of VICReg does; "
+            "`printed` normalizes and rectifies that one, too",
+        ),
+    ]
 
     @property
     def part_size(self) -> int:
@@ -70,13 +83,24 @@ class Pretraining(Checked):
 
 @dataclasses.dataclass(frozen=True)
 class Views(Checked):
-    """Masks of the two views that `vicreg` compares, see `SpecAugment`; widths are the largest."""
+    """The two views that `vicreg` compares: a time warp, then masks.
 
+    Attributes:
+        time_warp: frames, see `TimeWarp`; 0 for none.
+        time_width: frames of the widest time mask, see `SpecAugment`, as for all below.
+    """
+
+    time_warp: NaturalNumber
     num_time_masks: NaturalNumber
     time_width: NaturalNumber
     num_band_masks: NaturalNumber
     band_width: NaturalNumber
-    fill: Literal["mean", "zero"]
+    fill: Annotated[
+        Literal["mean", "zero"],
+        Reading(
+            "SpecAugment (Sec. 4)", "its authors normalize to mean 0, so that both are the same"
+        ),
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +109,7 @@ class FineTuning(Checked):
 
     Attributes:
         consistency_weight: of equation 1 on the encoder's output, beside the divergence.
-        pairing: whether windows are mixed with `all` of the machine type or `within_section`.
+        pairing: which windows are mixed.
     """
 
     epochs: Count
@@ -94,4 +118,12 @@ class FineTuning(Checked):
     weight_decay: NotNegative
     adam_epsilon: Positive
     consistency_weight: NotNegative
-    pairing: Literal["all", "within_section"]
+    pairing: Annotated[
+        Literal["all", "within_section"],
+        Reading(
+            '"mixup on the source and target data for each section", learned from "the mixed '
+            'section ID" (Sec. 3.4)',
+            "`all` mixes any two windows of the machine type, for sections that are mixed; "
+            "`within_section` mixes those of one section, whose label stays what it was",
+        ),
+    ]

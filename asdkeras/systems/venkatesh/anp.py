@@ -32,6 +32,7 @@ from asdkeras.layers.random_points import RandomPoints
 from asdkeras.layers.window_points import WindowPoints
 from asdkeras.losses.negative_evidence import NegativeEvidence, gaussian_negative_log_likelihood
 from asdkeras.networks.attentive_neural_process import attentive_neural_process
+from asdkeras.readings import Reading
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, computed, representation
 from asdkeras.scorers.thresholds import ThresholdRule
@@ -59,10 +60,6 @@ _PARTITIONS = (  # Context and what is predicted from it.
     ("late", "early"),
     ("even", "odd"),
     ("odd", "even"),
-)
-_NOTE = (
-    "negative_log_likelihood is a reconstruction: the attentive neural process of this row is "
-    "not published in full, and what `Boot` means is our reading"
 )
 
 
@@ -98,7 +95,14 @@ class AttentiveNeuralProcess(Checked):
     epochs: Count
     batch_size: Count
     learning_rate: Positive
-    score: Literal["boot", "max"]
+    score: Annotated[
+        Literal["boot", "max"],
+        Reading(
+            "only the name ANP-Boot",
+            "`boot` is what we take the name for; `max` is the largest score of fixed partitions, "
+            "as the claims of patent US11978476B2 have it",
+        ),
+    ]
     boot_context: Annotated[float, _SHARE]
     windows_at_once: Count
 
@@ -123,6 +127,7 @@ class AnpBoot(System[Any, Process]):
     """
 
     models_class = Process
+    combines_variants = True
     batch_size = 1
     main_score = SCORE
 
@@ -169,7 +174,7 @@ class AnpBoot(System[Any, Process]):
     def section_scorer(self, normal: NormalClips[Process]) -> SectionScorer:
         windows = representation(SCORE)
         mean = computed(lambda xp, values: xp.mean(values, axis=1), windows)
-        return SectionScorer({SCORE: mean}, embedding=windows, notes=(_NOTE,))
+        return SectionScorer({SCORE: mean}, embedding=windows)
 
     @property
     def threshold_rule(self) -> ThresholdRule:

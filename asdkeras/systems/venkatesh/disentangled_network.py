@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from asdkeras.systems.venkatesh2022 import Config
 
 _CHUNKS_AT_ONCE = 47  # Six times as many are the chunks of 10 s: no group is filled up.
-_MEAN_OVER_KNOWN = "mean_with_sample_weight"
+_REDUCTIONS = {"clip_mean": "sum_over_batch_size", "known_mean": "mean_with_sample_weight"}
 
 
 def classifier(config: "Config", tasks: Tasks, learning_rate: float) -> keras.Model:
     """The network with its classifiers, ready for training.
 
-    From the waveform of one chunk, `(batch, chunk_length)`, to logits by task. Each loss is the
-    mean over the clips of the batch whose class is known, 0 if there are none; the losses add up.
+    From the waveform of one chunk, `(batch, chunk_length)`, to logits by task. The losses of a
+    clip add up, without the tasks whose class is not known of it (paper: eq. 3), and the loss of
+    a batch is the mean over all its clips. With `attribute_loss: known_mean` each task has the
+    mean over the clips of known class instead, 0 if there are none, and these add up.
     """
     front_end = config.front_end
     waveform = keras.Input((front_end.chunk_length,), name="waveform")
@@ -64,11 +66,12 @@ def _logits(
 
 
 def _loss(config: "Config", task: ClassifierTask) -> keras.losses.Loss:
+    reduction = _REDUCTIONS[config.attribute_loss]
     if task.name == SECTIONS and config.variant == "sec_arcface":
         return ArcFaceCrossEntropy(
-            config.arcface_margin_rad, config.arcface_scale, reduction=_MEAN_OVER_KNOWN
+            config.arcface_margin_rad, config.arcface_scale, reduction=reduction
         )
-    return keras.losses.CategoricalCrossentropy(from_logits=True, reduction=_MEAN_OVER_KNOWN)
+    return keras.losses.CategoricalCrossentropy(from_logits=True, reduction=reduction)
 
 
 def clip_embedder(config: "Config", models: "Embedders", epoch: int) -> keras.Model:

@@ -1,13 +1,14 @@
 """Scores by the nearest training clip of the section, and those that labels may choose."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from asdkeras.metrics.development import development_score
 from asdkeras.metrics.official import rules_for
+from asdkeras.published.papers import venkatesh2022_setups
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, scored
@@ -17,18 +18,11 @@ from asdkeras.systems.venkatesh.embeddings import Embedders, kept_epochs
 if TYPE_CHECKING:
     from asdkeras.systems.venkatesh2022 import Config
 
+Key = TypeVar("Key")
+
 ORACLE = "_oracle"
 """Ending of a column in which labels of test clips had a say."""
 
-PAPER_WEIGHTS = {  # Table 4: of the section's score; the attributes' has the rest.
-    "ToyCar": 0.90,
-    "ToyTrain": 0.00,
-    "bearing": 1.00,
-    "fan": 0.15,
-    "gearbox": 0.80,
-    "slider": 0.90,
-    "valve": 0.90,
-}
 _EQUAL = 0.5
 _GRID = np.arange(21) / 20.0  # Table 4 has steps of 0.05.
 
@@ -62,7 +56,7 @@ def _distances(normal: NormalClips[Embedders], epoch: int) -> dict[str, Term]:
 
 def uses_labels(config: "Config") -> bool:
     """Whether labels of test clips, or what the authors chose by them, decide something."""
-    return config.checkpoint == "oracle" or config.section_weight != "equal"
+    return config.checkpoint != "last" or config.section_weight != "equal"
 
 
 def _candidate(epoch: int, name: str) -> str:
@@ -101,16 +95,18 @@ def answer_of(config: "Config", variant: str) -> str:
         "mtl": "embedding",
     }
     name = names.get(variant, "section")
-    by_labels = config.checkpoint == "oracle" or (
+    by_labels = config.checkpoint != "last" or (
         name == "weighted" and config.section_weight != "equal"
     )
     return name + ORACLE if by_labels else name
 
 
 def with_labels(config: "Config", columns: pd.DataFrame, table: pd.DataFrame) -> Choice:
-    """The scores that labels of development test clips choose, each by itself, beside the others.
+    """The scores that labels of development test clips choose, beside the others.
 
-    Chosen scores have the ending `_oracle`.
+    Chosen scores have the ending `_oracle`. With `checkpoint: oracle` all of them are of the epoch
+    that is best by the main score of the trained variant, and w_S is searched at this epoch; with
+    `oracle_by_score` each has an epoch of its own.
 
     Args:
         columns: those of `section_scorer`.
@@ -120,7 +116,7 @@ def with_labels(config: "Config", columns: pd.DataFrame, table: pd.DataFrame) ->
     machine_type = str(table["machine_type"].iloc[0])
     weights = {
         "equal": [_EQUAL],
-        "paper": [PAPER_WEIGHTS.get(machine_type, _EQUAL)],
+        "paper": [venkatesh2022_setups()["section_weight"].get(machine_type, _EQUAL)],
         "oracle": list(_GRID),
     }[config.section_weight]
     start = _candidate(epochs[0], "")
@@ -129,13 +125,16 @@ def with_labels(config: "Config", columns: pd.DataFrame, table: pd.DataFrame) ->
         epoch: {part: columns[_candidate(epoch, part)] for part in parts} for epoch in epochs
     }
     names = list(columns_of(config, by_epoch[epochs[-1]], _EQUAL))
+    if config.checkpoint == "oracle":
+        main = {epoch: each[names[0]] for epoch, each in by_epoch.items()}
+        epochs = (_best(main, table) or epochs[-1],)
     kept, notes = columns[names], []
     for name in names:
-        if config.checkpoint != "oracle" and name != "weighted":
+        if config.checkpoint == "last" and name != "weighted":
             continue
         candidates = {
-            (epoch, weight): columns_of(config, distances, weight)[name]
-            for epoch, distances in by_epoch.items()
+            (epoch, weight): columns_of(config, by_epoch[epoch], weight)[name]
+            for epoch in epochs
             for weight in (weights if name == "weighted" else weights[:1])
         }
         epoch, weight = _best(candidates, table) or (epochs[-1], weights[0])
@@ -146,9 +145,7 @@ def with_labels(config: "Config", columns: pd.DataFrame, table: pd.DataFrame) ->
     return Choice(kept, tuple(notes), tuple(reasons(config)) if is_oracle else ())
 
 
-def _best(
-    candidates: dict[tuple[int, float], pd.Series], table: pd.DataFrame
-) -> tuple[int, float] | None:
+def _best(candidates: dict[Key, pd.Series], table: pd.DataFrame) -> Key | None:
     """The key whose scores are best on the labelled development clips; None if there are none."""
     rules = rules_for(str(table["dataset"].iloc[0]))
     qualities = {key: development_score(table, each, rules) for key, each in candidates.items()}
@@ -159,8 +156,11 @@ def _best(
 def reasons(config: "Config") -> list[str]:
     """The choices by labels of test clips, a line each."""
     lines = []
-    if config.checkpoint == "oracle":
-        lines.append("the epoch of each machine type, by labels of its development test clips")
+    if config.checkpoint != "last":
+        of_score = " and score" if config.checkpoint == "oracle_by_score" else ""
+        lines.append(
+            f"the epoch of each machine type{of_score}, by labels of its development test clips"
+        )
     if config.section_weight == "oracle":
         lines.append("w_S of each machine type, by labels of its development test clips")
     if config.section_weight == "paper":

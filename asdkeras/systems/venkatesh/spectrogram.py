@@ -8,6 +8,7 @@ from keras import ops
 
 from asdkeras.config import Checked, Count, NaturalNumber, multiple_of
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
+from asdkeras.readings import Reading
 
 _SMALLEST_MAGNITUDE = 1e-8  # Under the logarithm; far below one step of 16 bits.
 
@@ -30,8 +31,17 @@ class ChunkSpectrogram(Checked):
     clip_length: NaturalNumber
     window_length: Annotated[int, multiple_of(2, "must be even")]
     hop_length: Count
-    pad_mode: Literal["constant", "reflect"]
-    log_magnitude: bool
+    pad_mode: Annotated[
+        Literal["constant", "reflect"],
+        Reading(
+            "silent; 282 chunks of a clip demand frames beyond its ends (Sec. 2.2)",
+            "`constant` pads with zeros, `reflect` with the clip turned round",
+        ),
+    ]
+    log_magnitude: Annotated[
+        bool,
+        Reading("magnitude spectrograms (Sec. 2.1)", "`true` takes their logarithm, which is ours"),
+    ]
     chunk_frames: Count
     test_hop: Count
 

@@ -1,0 +1,108 @@
+"""Controls without a network: the spectrum of a clip, and the nearest normal clip.
+
+Paper: none. A system that learns should beat what a few lines do with the same clips, so these
+    runs stand in every table of results, and those that do not beat them are marked.
+Code: none.
+
+The spectrum of a clip is the mean of its magnitude spectrogram over time, or the standard
+deviation over time. The score is the cosine distance to the nearest training clip of the section.
+
+Where there is no paper to say it:
+    - The variance over time is the mean of squares, not an estimate: divided by all frames.
+    - Thresholds: a percentile of the scores of the training clips per section and domain.
+"""
+
+import dataclasses
+from typing import Annotated, Final, Literal
+
+import keras
+from keras import ops
+
+from asdkeras.config import Checked, Count, NaturalNumber, Percentile, multiple_of
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.errors import RecipeError
+from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
+from asdkeras.readings import Reading
+from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors
+from asdkeras.scorers.section_scorer import SectionScorer
+from asdkeras.scorers.terms import representation, scored
+from asdkeras.scorers.thresholds import ThresholdRule
+from asdkeras.systems.log_mel_front_end import KEEP, heard_length
+from asdkeras.systems.model_files import Models
+from asdkeras.systems.system import NormalClips, RunContext, System
+
+SPECTRUM: Final = "spectrum"
+_OVER_TIME = {"mean_spectrum": ops.mean, "spectrum_deviation": ops.std}
+
+
+@dataclasses.dataclass(frozen=True)
+class SpectrogramFrontEnd(Checked):
+    """Lengths are in samples.
+
+    Attributes:
+        clip_length: how much of a clip is used; 0 for the longest training clip.
+        window_length: even; also the length of the transform.
+        hop_length: frame t is centered on sample t * hop_length.
+        pad_mode: what lies beyond the ends of a clip.
+    """
+
+    clip_length: NaturalNumber
+    window_length: Annotated[int, multiple_of(2, "must be even")]
+    hop_length: Count
+    pad_mode: Annotated[
+        Literal["constant", "reflect"],
+        Reading("no paper", "`constant` is zeros, which the deviation over time notices"),
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Checked):
+    """Nothing has a default: the recipe states the values."""
+
+    variant: Literal["mean_spectrum", "spectrum_deviation"]
+    front_end: SpectrogramFrontEnd
+    threshold_percentile: Percentile
+
+
+def create(config: Config) -> "Controls2026":
+    """The control of a variant."""
+    return Controls2026(config)
+
+
+class Controls2026(System[Config, Models]):
+    """A spectrum per clip, scored by the nearest training clip of the section; learns nothing."""
+
+    models_class = Models
+    main_score = "nearest_neighbor"
+
+    def train(self, clips: ClipSet, context: RunContext) -> Models:
+        front_end = self.config.front_end
+        require_neighbors(clips.table)
+        clip_length = heard_length(front_end, clips, context)
+        if clip_length < front_end.window_length:
+            raise RecipeError(
+                f"a window has more samples, {front_end.window_length}, than are used of a clip, "
+                f"{clip_length}. Use longer clips, or --set "
+                f"config.front_end.window_length={clip_length // 2}."
+            )
+        return Models(clip_length, clips.store.sample_rate_hz, KEEP)
+
+    def represent(self, models: Models) -> dict[str, keras.Model]:
+        front_end = self.config.front_end
+        waveform = keras.Input((models.clip_length,), name="waveform")
+        half = front_end.window_length // 2
+        padded = ops.pad(waveform, [(0, 0), (half, half)], mode=front_end.pad_mode)
+        layer = MagnitudeSpectrogram(front_end.window_length, front_end.hop_length)
+        spectrum = _OVER_TIME[self.config.variant](layer(padded), axis=1)
+        return {SPECTRUM: keras.Model(waveform, spectrum)}
+
+    def section_scorer(self, normal: NormalClips[Models]) -> SectionScorer:
+        spectrum = representation(SPECTRUM)
+        scorer = NearestNeighborScorer("cosine").fit(normal.values(spectrum))
+        distance = scored(scorer, spectrum, leave_self_out=True)
+        return SectionScorer({self.main_score: distance}, spectrum)
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        percentile = self.config.threshold_percentile
+        return ThresholdRule("section_and_domain", "percentile", percentile)
