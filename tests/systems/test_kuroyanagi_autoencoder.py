@@ -168,8 +168,8 @@ def naive_frames(settings, learned):
     return (frames - of_learned.mean(axis=0)) / of_learned.std(axis=0)
 
 
-def learned_rows(settings, seed=3):
-    is_held_out = held_out(settings.held_out_fraction, TRAINING.table, seed)
+def learned_rows(settings):
+    is_held_out = held_out(settings.held_out_fraction, TRAINING.table)
     return TRAINING.table.index[~is_held_out].to_numpy()
 
 
@@ -368,7 +368,7 @@ def rows_of_gaussians(settings):
         is_here = table["section"] == section
         held, source, target = (
             list(table.index[(is_here & mask).to_numpy(bool)])
-            for mask in (held_out(0.4, table, 3), ~is_target, is_target)
+            for mask in (held_out(0.4, table), ~is_target, is_target)
         )
         found[section] = held or source, target
     return found

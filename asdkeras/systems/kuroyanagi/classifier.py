@@ -161,7 +161,7 @@ def train(settings: Classifier, clips: ClipSet, context: RunContext) -> Classifi
     """
     require_start_weights(settings.start_weights)
     everything = context.all_training_clips
-    is_held_out = held_out(settings.held_out_fraction, clips.table, context.seed)
+    is_held_out = held_out(settings.held_out_fraction, clips.table)
     roles = _roles(settings, clips.table, is_held_out, everything.table)
     clip_length = heard_length(settings, clips, context, "bc")
     require_frames(settings.num_frames, settings, clip_length, "bc")

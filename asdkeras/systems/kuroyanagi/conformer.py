@@ -125,7 +125,7 @@ class ConformerSystem(System[Any, Conformer]):
         settings, rate_hz = self.settings, clips.store.sample_rate_hz
         names = tuple(sorted(set(map(str, clips.table["section"]))))
         _indices(names, context.table)  # What it refuses shall not wait for training.
-        is_held_out = held_out(settings.held_out_fraction, clips.table, context.seed)
+        is_held_out = held_out(settings.held_out_fraction, clips.table)
         learned = dataclasses.replace(clips, table=clips.table[~is_held_out])
         clip_length = heard_length(settings, clips, context, "ae")
         require_frames(settings.masks.time_width, settings, clip_length, "ae")

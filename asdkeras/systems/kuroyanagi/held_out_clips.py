@@ -10,11 +10,12 @@ from asdkeras.scorers.section_standardization import LEAST_CLIPS
 _MANY = 3 * LEAST_CLIPS  # Source clips of a section that can spare `LEAST_CLIPS`.
 
 
-def held_out(fraction: float, table: pd.DataFrame, seed: int) -> NDArray[np.bool_]:
+def held_out(fraction: float, table: pd.DataFrame) -> NDArray[np.bool_]:
     """Whether a training clip is held out, `(clips,)`: some of the source clips of each section.
 
-    All models of a section hold out the same clips, for a fraction and a seed; those of a smaller
-    fraction are among those of a larger one. The target domain has too few clips to hold any out.
+    All models of a section hold out the same clips, in every trial: what an ensemble puts on one
+    scale is what none of its members has learned from. Those of a smaller fraction are among those
+    of a larger one. The target domain has too few clips to hold any out.
 
     Args:
         fraction: of the source clips of a section, rounded: at least 10 clips where it has 30 or
@@ -28,7 +29,7 @@ def held_out(fraction: float, table: pd.DataFrame, seed: int) -> NDArray[np.bool
         least = LEAST_CLIPS if len(positions) >= _MANY else 1
         count = min(max(least, round(fraction * len(positions))), len(positions) - 1)
         if count > 0:
-            random = np.random.default_rng([seed, *section.encode()])
+            random = np.random.default_rng([*section.encode()])
             chosen[random.permutation(positions)[:count]] = True
     return chosen
 
