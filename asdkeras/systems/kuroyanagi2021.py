@@ -47,9 +47,9 @@ Where the paper is silent:
       masks and dropout do not hide it. Loss and Gaussians are of all F + 1 features, since the
       paper makes no exception of the ID where it speaks of errors.
     - A tenth of the source clips of each section, at least ten where there are 30, is held out of
-      the networks of AE and BC, the same clips for both. AE fits its Gaussian to them, each
-      scored by the others. There are three target clips, which AE has learned from; their
-      Gaussian has 0.001 added to variances. BC takes the scale of its scores from them.
+      the networks, the same clips for all members and trials. AE fits its Gaussian to them, each
+      scored by the others; BC has the scale of its scores from them. There are three target
+      clips, which AE has learned from; their Gaussian has 0.001 added to variances.
     - BC: the moments that waveforms are normalized by are those of all training clips of a machine
       type. Ten windows at inference. Dropout 0.3. Fine-tuning starts with a fresh Adam and its
       own cycle of the same peak rates. Half of the 16 target clips of a batch are of the section;

@@ -13,9 +13,9 @@ _MANY = 3 * LEAST_CLIPS  # Source clips of a section that can spare `LEAST_CLIPS
 def held_out(fraction: float, table: pd.DataFrame) -> NDArray[np.bool_]:
     """Whether a training clip is held out, `(clips,)`: some of the source clips of each section.
 
-    All models of a section hold out the same clips for a fraction, whatever their variant and
-    trial, so that an ensemble of them has clips that none has learned from; those of a smaller
-    fraction are among those of a larger one. The target domain has too few clips to hold any out.
+    All models of a section hold out the same clips, in every trial: what an ensemble puts on one
+    scale is what none of its members has learned from. Those of a smaller fraction are among those
+    of a larger one. The target domain has too few clips to hold any out.
 
     Args:
         fraction: of the source clips of a section, rounded: at least 10 clips where it has 30 or
