@@ -16,6 +16,7 @@ from asdkeras.files import write_text
 
 _PREFIX = "score_"
 _GROUP_PREFIX = "group_"
+_HELD_OUT = "is_held_out"
 _TEXTS = ("dataset", "machine_type", "section", "domain", "split", "attributes", "name")
 
 
@@ -26,6 +27,39 @@ class TrialScores(NamedTuple):
     columns: pd.DataFrame  # Named scores, higher is more anomalous; NaN where one does not apply.
     thresholds: pd.Series
     decisions: pd.Series  # 0 or 1, 1 for anomalous.
+    held_out: pd.Series | None = None  # Training clips not learned from; None if there are none.
+
+
+class Marks(NamedTuple):
+    """What no result may be shown without: what test clips had a say in, a line each.
+
+    Attributes:
+        oracle: choices that labels of test clips made.
+        transductive: what of the test clips, without labels, the score of another rests on.
+    """
+
+    oracle: tuple[str, ...] = ()
+    transductive: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The marks that apply, `oracle` and `transductive`."""
+        return tuple(name for name, lines in self._asdict().items() if lines)
+
+    @property
+    def behind(self) -> str:
+        """Their names behind the title of a table."""
+        return "".join(f", {name}" for name in self.names)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All lines, the name of the mark before each."""
+        return tuple(
+            f"{name}: {line}" for name, of_mark in self._asdict().items() for line in of_mark
+        )
+
+
+NO_MARKS = Marks()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +73,17 @@ class TrialMetadata:
     notes: tuple[str, ...] = ()  # What a reader of the results should know, a line each.
     oracle: tuple[str, ...] = ()  # Choices that labels of test clips made, a line each.
     pooled_seeds: tuple[int, ...] = ()  # Trials that are one result together; empty if not pooled.
+    transductive: tuple[str, ...] = ()  # What of test clips a score of others rests on.
+
+    @property
+    def marks(self) -> "Marks":
+        return Marks(self.oracle, self.transductive)
 
     def as_json(self) -> dict[str, object]:
         content = dataclasses.asdict(self)
-        if not self.pooled_seeds:
-            del content["pooled_seeds"]
+        for name in ("pooled_seeds", "transductive"):
+            if not content[name]:
+                del content[name]
         return {"anomaly_score": content.pop("main_score"), **content}
 
 
@@ -54,6 +94,8 @@ def write_trial(folder: Path, trial: TrialScores) -> None:
         .join(trial.columns.add_prefix(_PREFIX))
         .assign(threshold=trial.thresholds, is_decided_anomalous=trial.decisions.astype(int))
     )
+    if trial.held_out is not None and trial.held_out.any():
+        content[_HELD_OUT] = trial.held_out.astype(int)
     write_text(folder / "scores.csv", content.to_csv(index=False, lineterminator="\n"))
 
 
@@ -102,12 +144,14 @@ def read_trial(folder: Path) -> TrialScores:
         # Exact in every version of pandas, unlike its own reading of numbers.
         converters=dict.fromkeys([*scores, "threshold"], _number),
     )
+    held_out = content.pop(_HELD_OUT).astype(bool) if _HELD_OUT in content else None
     table = content.drop(columns=[*scores, "threshold", "is_decided_anomalous"])
     return TrialScores(
         table.rename(columns={"name": "path"}),
         content[scores].rename(columns=lambda name: name.removeprefix(_PREFIX)),
         content["threshold"],
         content["is_decided_anomalous"],
+        held_out,
     )
 
 
@@ -133,6 +177,7 @@ def read_metadata(folder: Path) -> TrialMetadata:
         notes=tuple(content["notes"]),
         oracle=tuple(content.get("oracle", ())),
         pooled_seeds=tuple(content.get("pooled_seeds", ())),
+        transductive=tuple(content.get("transductive", ())),
     )
 
 
@@ -143,10 +188,19 @@ def trial_folders(run: Path, seeds: Sequence[int]) -> dict[int, Path]:
     return {seeds[0]: folders[seeds[0]]} if is_pooled else folders
 
 
-def read_oracle(folders: Iterable[Path]) -> tuple[str, ...]:
-    """Which choices in these trials were made by labels of test clips; empty if none."""
-    lines = (line for folder in folders for line in read_metadata(folder).oracle)
-    return tuple(dict.fromkeys(lines))
+def joined_marks(marks: Iterable[Marks]) -> Marks:
+    """Marks of several, each line once."""
+    oracle, transductive = zip(Marks(), *marks, strict=True)
+    return Marks(_each_once(oracle), _each_once(transductive))
+
+
+def read_marks(folders: Iterable[Path]) -> Marks:
+    """What test clips had a say in, in these trials."""
+    return joined_marks(read_metadata(folder).marks for folder in folders)
+
+
+def _each_once(lines: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line for each in lines for line in each))
 
 
 def _number(text: str) -> float:

@@ -9,12 +9,14 @@ import pytest
 
 from asdkeras.errors import RecipeError
 from asdkeras.score_files import (
+    NO_MARKS,
+    Marks,
     TrialMetadata,
     TrialScores,
     read_group_scores,
+    read_marks,
     read_metadata,
     read_names,
-    read_oracle,
     read_trial,
     trial_folders,
     write_group_scores,
@@ -51,6 +53,25 @@ def test_what_is_read_is_what_was_written(tmp_path):
     np.testing.assert_array_equal(read.thresholds, written.thresholds)
     np.testing.assert_array_equal(read.decisions, written.decisions)
     assert read_names(tmp_path) == ["combined", "section_epoch1"]
+
+
+def test_clips_that_were_not_learned_from_are_a_column_of_their_own(tmp_path):
+    written = trial()._replace(held_out=pd.Series([True, False]))
+
+    write_trial(tmp_path, written)
+    read = read_trial(tmp_path)
+
+    assert read.held_out.tolist() == [True, False]
+    assert "is_held_out" not in read.table
+    assert read.table.shape == written.table.shape
+
+
+@pytest.mark.parametrize("held_out", [None, pd.Series([False, False])])
+def test_where_nothing_is_held_out_there_is_no_such_column(held_out, tmp_path):
+    write_trial(tmp_path, trial()._replace(held_out=held_out))
+
+    assert "held_out" not in (tmp_path / "scores.csv").read_text()
+    assert read_trial(tmp_path).held_out is None
 
 
 @pytest.mark.parametrize("read", [read_trial, read_names, read_metadata])
@@ -92,7 +113,10 @@ def done(run, seed, metadata=PLAIN, **more):
     return folder
 
 
-@pytest.mark.parametrize("metadata", [PLAIN, FULL, dataclasses.replace(FULL, pooled_seeds=(3, 1))])
+@pytest.mark.parametrize(
+    "metadata",
+    [PLAIN, FULL, dataclasses.replace(FULL, pooled_seeds=(3, 1), transductive=("ranks",))],
+)
 def test_metadata_that_are_read_are_those_that_were_written(tmp_path, metadata):
     assert read_metadata(done(tmp_path, 0, metadata, digest="of the run")) == metadata
 
@@ -113,12 +137,17 @@ def test_each_trial_counts_unless_they_are_pooled(tmp_path):
     assert trial_folders(tmp_path / "pooled", [3, 1]) == {3: pooled}
 
 
-def test_choices_by_labels_are_told_once(tmp_path):
+def test_what_test_clips_had_a_say_in_is_told_once(tmp_path):
     chosen = [(), ("weights", "checkpoint"), ("checkpoint",)]
     folders = [
-        done(tmp_path, seed, dataclasses.replace(PLAIN, oracle=oracle))
+        done(tmp_path, seed, dataclasses.replace(PLAIN, oracle=oracle, transductive=oracle[1:]))
         for seed, oracle in enumerate(chosen)
     ]
 
-    assert read_oracle(folders) == ("weights", "checkpoint")
-    assert read_oracle(folders[:1]) == ()
+    marks = read_marks(folders)
+
+    assert marks == Marks(("weights", "checkpoint"), ("checkpoint",))
+    assert marks.lines == ("oracle: weights", "oracle: checkpoint", "transductive: checkpoint")
+    assert marks.behind == ", oracle, transductive"
+    assert read_marks(folders[2:]).behind == ", oracle"
+    assert read_marks(folders[:1]) == NO_MARKS == ((), ())

@@ -2,7 +2,7 @@
 
 Half of a batch is of the section, half is not, however many clips there are of each. Where few
 clips are of the target domain, a part of each batch is made of these and of what lies between
-them and the others.
+them and the others; half of that part, too, is of the section.
 """
 
 import dataclasses
@@ -16,7 +16,8 @@ from asdkeras.batches.mixup import beta_weights, between, check_alpha
 from asdkeras.batches.steps import endless_positions, folded_seed, read_ahead, read_arrays
 from asdkeras.batches.waveform_noise import augment
 
-_DRAWS = 3  # Stream of random numbers behind those of the orders of the three kinds of clips.
+# Streams of random numbers: orders of the four kinds of clips, and all other draws.
+_ORDERS, _DRAWS = (0, 1, 2, 4), 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,26 +74,37 @@ class OutlierClips:
 class TargetSlots:
     """The last clips of each batch, for training on the target domain.
 
-    Each is, with equal chance, a crop of a target clip of the section, or such a crop mixed
-    with one of any other clip: `weight * target + (1 - weight) * other`,
-    weight ~ Beta(alpha, alpha), and the labels alike. The other one is positive or negative
-    with equal chance. Waveforms are normalized before they are mixed.
+    The first half of them are crops of target clips of the section, the second half crops of
+    target clips of other sections and machines. Each, with a probability, is mixed with a crop of
+    a source clip: `weight * target + (1 - weight) * source`, weight ~ Beta(alpha, alpha), and the
+    labels alike. The source clip is positive or negative with equal chance, so over many batches
+    the labels of the slots sum up to half their number. Waveforms are normalized before they are
+    mixed.
 
     Attributes:
-        targets: int `(targets,)`, positions of the clips of the section in the target domain.
-        num_slots: above 0, of a batch (paper: 16).
+        positives: int `(positives,)`, positions of the clips of the section in the target domain.
+        negatives: int `(negatives,)`, of all other clips in the target domain.
+        num_slots: even and above 0, of a batch (paper: 16).
+        mixup_probability: in [0, 1].
         alpha: at least 0.05.
 
     References:
         Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
     """
 
-    targets: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
     num_slots: int
+    mixup_probability: float
     alpha: float
 
     def __post_init__(self):
         check_alpha(self.alpha)
+        if not 0.0 <= self.mixup_probability <= 1.0:
+            raise ValueError(
+                "`mixup_probability` must lie in [0, 1]. "
+                f"Received: mixup_probability={self.mixup_probability}"
+            )
 
 
 def outlier_batches(
@@ -100,13 +112,13 @@ def outlier_batches(
 ):
     """Batches of one random crop per clip, half of them positive.
 
-    Positives, negatives and targets come in orders of their own, see `endless_positions`.
+    Each kind of clips comes in an order of its own, see `endless_positions`.
 
     Args:
         outlier_clips: `OutlierClips`.
         positives: int `(positives,)`, positions of the clips of the section, those of the
             source domain if there are target slots.
-        negatives: int `(negatives,)`, of all other clips.
+        negatives: int `(negatives,)`, of all other clips, likewise.
         schedule: `Schedule` in steps. Without the target slots, its batch size is even.
         augmentation: `Augmentation` of the crops, after mixing, or None.
         target_slots: `TargetSlots`, or None.
@@ -115,21 +127,23 @@ def outlier_batches(
         `tf.data.Dataset` of (inputs, label): inputs `waveform`, float32
         `(batch, crop.num_samples)`, and `label`, float32 `(batch, 1)`: 1 in the first half of
         the batch, which is positive, 0 in the second, and in [0, 1] in the target slots behind
-        both; the second `label` is the same.
+        both, whose first half is positive but for what it is mixed with; the second `label` is
+        the same.
 
     Raises:
         ValueError: if no half can be made, a kind of clips has none, or a clip has fewer frames
             than a crop.
     """
     num_slots = 0 if target_slots is None else target_slots.num_slots
-    labels = _labels_of_halves(schedule.batch_size - num_slots)
+    labels = _labels_of_halves(schedule.batch_size - num_slots, "batch_size")
     kinds = [(positives, len(labels) // 2), (negatives, len(labels) // 2)]
     if target_slots is not None:
-        kinds.append((target_slots.targets, num_slots))
-    orders = [
-        endless_positions(candidates, dataclasses.replace(schedule, batch_size=size), stream)
-        for stream, (candidates, size) in enumerate(kinds)
-    ]
+        labels_of_targets = _labels_of_halves(num_slots, "num_slots")
+        kinds += [
+            (target_slots.positives, num_slots // 2),
+            (target_slots.negatives, num_slots // 2),
+        ]
+    orders = _endless_orders(kinds, schedule)
     num_places = outlier_clips.crop.num_places(outlier_clips.clip_length)
 
     def batch(*steps):
@@ -141,13 +155,13 @@ def outlier_batches(
         places = tf.random.stateless_uniform(
             tf.shape(clips), seeds[0], maxval=num_places, dtype=tf.int64
         )
-        shape = (outlier_clips.crop.num_samples,)
-        crops = read_arrays(outlier_clips.read, [clips, places], shape)
+        crops = read_arrays(outlier_clips.read, [clips, places], (outlier_clips.crop.num_samples,))
         if target_slots is not None:
             sources, targets, others = tf.split(crops, [len(labels), num_slots, num_slots])
             weights = _drawn_weights(seeds[3], target_slots)
             crops = tf.concat([sources, between(targets, others, weights)], axis=0)
-            label = tf.concat([labels, between(1.0, labels_of_others, weights)], axis=0)
+            mixed = between(labels_of_targets, labels_of_others, weights)
+            label = tf.concat([labels, mixed], axis=0)
         if augmentation is not None:
             crops = augment(crops, augmentation, seeds[1])
         return {"waveform": crops, "label": label}, label
@@ -155,14 +169,25 @@ def outlier_batches(
     return read_ahead(tf.data.Dataset.zip(*orders), batch)
 
 
-def _labels_of_halves(num_source):
-    """Labels float32 `(num_source, 1)`; the first half is positive."""
-    if num_source < 2 or num_source % 2:
-        raise ValueError(
-            "what is not of the target domain in a batch must be an even number above 0, half "
-            f"of it positive. Received: {num_source}. Change `batch_size`."
+def _endless_orders(kinds, schedule):
+    """Of kinds of clips, each (positions, number in a batch)."""
+    return [
+        endless_positions(candidates, dataclasses.replace(schedule, batch_size=size), stream)
+        for stream, (candidates, size) in zip(_ORDERS, kinds, strict=False)
+    ]
+
+
+def _labels_of_halves(count, name):
+    """Labels float32 `(count, 1)`; the first half is positive."""
+    if count < 2 or count % 2:
+        what = (
+            "the target slots of" if name == "num_slots" else "what is not of the target slots in"
         )
-    return np.repeat([[1.0], [0.0]], num_source // 2, axis=0).astype("float32")
+        raise ValueError(
+            f"{what} a batch must be an even number above 0, half of it positive. "
+            f"Received: {count}. Change `{name}`."
+        )
+    return np.repeat([[1.0], [0.0]], count // 2, axis=0).astype("float32")
 
 
 def _drawn_others(seed, count, *classes):
@@ -179,5 +204,6 @@ def _drawn_others(seed, count, *classes):
 def _drawn_weights(seed, target_slots):
     """Weights of the target crops, float32 `(num_slots, 1)`; 1 is not mixed."""
     seeds, count = tf.random.split(seed, 2), target_slots.num_slots
-    is_mixed = tf.random.stateless_uniform([count, 1], seeds[0]) < 0.5
+    draws = tf.random.stateless_uniform([count, 1], seeds[0])
+    is_mixed = draws < target_slots.mixup_probability
     return tf.where(is_mixed, beta_weights(seeds[1], count, target_slots.alpha), 1.0)

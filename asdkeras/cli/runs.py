@@ -95,9 +95,10 @@ def add_ensemble(commands: Commands) -> None:
     )
     ensemble.add_argument(
         "--normalize",
-        choices=("train", "test", "none"),
+        choices=("train", "held_out", "test", "none"),
         default="train",
-        help="shift and scale the scores of each run by its training or test clips of a section; "
+        help="shift and scale the scores of each run by its training clips of a section, by those "
+        "among them that it has not learned from, or by the test clips (marked as transductive); "
         "none: take all named scores as they are (default: train)",
     )
     ensemble.add_argument(

@@ -185,7 +185,7 @@ def _normalized(
     seed: int,
     combination: Combination,
 ) -> Iterator[tuple[Section, SectionGraph]]:
-    """Graphs whose scores are in standard deviations above the mean of training clips."""
+    """Graphs whose scores are in standard deviations above the mean of clips of the section."""
     if combination.normalize == "none":
         yield from graphs
         return
@@ -193,7 +193,8 @@ def _normalized(
     trial, main_score = read_trial(folder), read_metadata(folder).main_score
     scores = trial.columns[combination.main_score or main_score]
     # Those of a section, because the domain of a clip is not known.
-    moments = section_moments(scores, trial.table, "section", "train")
+    on = combination.normalize_on
+    moments = section_moments(scores, trial.table, "section", on, trial.held_out)
     for section, graph in graphs:
         clip = trial.table.index[section.is_of(trial.table)][0]
         yield section, _scaled(graph, float(moments.mean[clip]), float(moments.spread[clip]))

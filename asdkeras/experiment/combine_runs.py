@@ -40,7 +40,7 @@ def combine_runs(
     out: Path,
     how: Method = "mean",
     *,
-    normalize: Literal["train", "test", "none"] = "train",
+    normalize: Literal["held_out", "train", "test", "none"] = "train",
     weights: Sequence[float] | None = None,
     best_from_labels: Sequence[int] = (),
     pools_trials: bool = False,
@@ -49,8 +49,8 @@ def combine_runs(
 
     Args:
         runs: `RUN` or `RUN:CHOICE` each, see `Member.choice`; a run may be an ensemble itself.
-        normalize: whose clips of a section make the scores of a run comparable: those of
-            `train` or `test`; `none` takes them as they are. Ranks need none.
+        normalize: which clips of a section make the scores of a run comparable: see
+            `Combination.normalize_on`; `none` takes them as they are. Ranks need none.
         weights: from 0 on, one for each run; None weighs all alike.
         best_from_labels: numbers of best runs for labels to choose, per machine type and domain.
         pools_trials: make one result of all trials; else trial k of trial k of every run.
@@ -81,7 +81,7 @@ def combine_runs(
         how,
         # Standardized or not, the clips of a section have the same ranks.
         normalize="none" if normalize == "none" or how == "rank" else "section",
-        normalize_on="test" if normalize == "test" else "train",
+        normalize_on="train" if normalize == "none" else normalize,
         best_from_labels=tuple(best_from_labels),
     )
     _write(out, content, trials, combination, _thresholds(chosen, trials, combination))

@@ -14,20 +14,27 @@ from asdkeras.errors import RecipeError
 from asdkeras.experiment.label_choices import best_members, best_weights
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
 from asdkeras.score_files import (
+    Marks,
     TrialMetadata,
     TrialScores,
+    joined_marks,
     read_group_scores,
     read_metadata,
     read_trial,
 )
 from asdkeras.scorers.combination import Combination, combine_by_section
-from asdkeras.scorers.section_standardization import section_moments
+from asdkeras.scorers.section_standardization import LEAST_CLIPS, section_moments
 from asdkeras.scorers.thresholds import ThresholdRule
 
 if TYPE_CHECKING:
     from asdkeras.systems.system import ThresholdsOf
 
 _CLIP = ["machine_type", "section", "split", "path"]
+_KINDS = {
+    "held_out": "clips it has not learned from",
+    "train": "its training clips",
+    "test": "the test clips",
+}
 _FALLBACK = ThresholdRule("section_and_domain", "percentile", 90.0)
 
 
@@ -102,6 +109,7 @@ class Combined(NamedTuple):
     is_whole: bool
     notes: tuple[str, ...]
     oracle: tuple[str, ...]
+    held_out: pd.Series
 
 
 def write_ensemble(
@@ -141,11 +149,12 @@ def write_ensemble(
         for note in member.metadata.notes
         if note not in remarks
     ]
-    oracle = [line for member in members for line in member.metadata.oracle]
+    own_marks = Marks(result.oracle, combination.transductive)
+    marks = joined_marks([own_marks, *(member.metadata.marks for member in members)])
     finish_trial(
         folder,
         seed,
-        TrialScores(result.table, result.columns, limits, decisions),
+        TrialScores(result.table, result.columns, limits, decisions, result.held_out),
         _group_scores(members, result.table),
         TrialMetadata(
             result.main_score,
@@ -153,8 +162,9 @@ def write_ensemble(
             tuple(names if result.main_score in names else [result.main_score, *names]),
             {name: row for name, row in published_rows.items() if name in result.columns},
             (*remarks, *_head_notes(members, combination), *result.notes, *notes),
-            tuple(dict.fromkeys([*result.oracle, *oracle])),
+            marks.oracle,
             pooled_seeds,
+            marks.transductive,
         ),
     )
 
@@ -189,16 +199,11 @@ def _head_notes(members: Sequence[Member], combination: Combination) -> list[str
     head = f"scores of {names}" if is_alone else f"{combination.how} of {len(members)}: {names}"
     column = "" if combination.main_score is None else f", column {combination.main_score}"
     notes = [head + column]
-    depends = ": the score of a clip depends on the others"
     if combination.normalize != "none":
         is_by_domain = combination.normalize == "section_and_domain"
         places = " per section and domain" if is_by_domain else ""
-        is_on_training = combination.normalize_on == "train"
-        kind = "its training clips" if is_on_training else "the test clips"
-        line = f"each member's scores count in standard deviations of {kind}{places}"
-        notes.append(line if is_on_training else line + depends)
-    if "rank" in combination.methods:
-        notes.append(f"ranks are among the test clips of a section{depends}")
+        kind = _KINDS[combination.normalize_on]
+        notes.append(f"each member's scores count in standard deviations of {kind}{places}")
     return notes
 
 
@@ -239,10 +244,13 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
     notes += _describe_weights(members, weights, table)
     if combination.keeps_names:
         columns = parts.added(weights)
-        return Combined(table, columns, main_score, is_whole, tuple(notes), oracle)
+        return Combined(
+            table, columns, main_score, is_whole, tuple(notes), oracle, parts.held_out()
+        )
     main, more, marks = parts.main_scores(weights)
     columns = pd.DataFrame({main_score: main}, index=table.index)
-    return Combined(table, columns, main_score, is_whole, (*notes, *more), (*oracle, *marks))
+    notes, oracle, held_out = [*notes, *more], (*oracle, *marks), parts.held_out()
+    return Combined(table, columns, main_score, is_whole, tuple(notes), oracle, held_out)
 
 
 def _all_clips(members: Sequence[Member]) -> pd.DataFrame:
@@ -293,15 +301,38 @@ class _Parts:
         if normalize == "none":
             return columns, []
         scores = columns[self.main_score].where(member.scores_clips(self.table))
-        moments = section_moments(scores, with_known_domains(self.table), normalize, on)
+        table = with_known_domains(self.table)
+        held_out = self._held_out(member, trial)
+        moments = section_moments(scores, table, normalize, on, held_out)
         notes = []
-        if moments.constant:
-            kind = "training" if on == "train" else "test"
+        if moments.learned:
             notes.append(
-                f"{member.name}: the {kind} clips of {', '.join(moments.constant)} have one "
-                "score, so its scores there are not divided by their spread"
+                f"{member.name}: fewer than {LEAST_CLIPS} clips of {', '.join(moments.learned)} "
+                "are held out, so its scores there are normalized by training clips it has "
+                "learned from"
+            )
+        if moments.constant:
+            notes.append(
+                f"{member.name}: all clips that normalize its scores of "
+                f"{', '.join(moments.constant)} have one score, so these are not divided by their "
+                "spread"
             )
         return ((scores - moments.mean) / moments.spread).to_frame(self.main_score), notes
+
+    def held_out(self) -> pd.Series:
+        """Clips that no member which scores them has learned from, bool `(clips,)`."""
+        held_out = pd.Series(True, self.table.index)
+        for member in self.members:
+            held_out &= self._held_out(member, member.trial())
+            if not held_out.any():  # There may be forty members.
+                break
+        return held_out
+
+    def _held_out(self, member: Member, trial: TrialScores) -> pd.Series:
+        """Clips that a member has not learned from, and those that it does not score."""
+        held_out = pd.Series(0.0, trial.table.index) if trial.held_out is None else trial.held_out
+        own = held_out.astype(float).to_frame("own")
+        return member.placed(own, trial.table, self.table)["own"].ne(0.0)
 
     def _chosen(self, member: Member, columns: pd.DataFrame) -> pd.DataFrame:
         if member.choice in columns:

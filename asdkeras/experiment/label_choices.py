@@ -4,6 +4,7 @@ What is chosen so has seen labels of test clips: it says what would have been be
 can be had, and is marked as an oracle.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -73,11 +74,6 @@ def _best_weight(
     return best
 
 
-# A machine type, or a domain of it, that members are chosen for: its name, the rows of the
-# machine type, and those of the group.
-_Group = tuple[str, NDArray[np.intp], NDArray[np.intp]]
-
-
 def best_members(
     scores: _Floats,
     weights: _Floats | None,
@@ -87,12 +83,13 @@ def best_members(
 ) -> tuple[_Floats, tuple[str, ...], tuple[str, ...]]:
     """Combine the n best members of each machine type and domain, n and method by labels too.
 
-    The best have the highest development score of the machine type, measured on the clips of
-    the domain alone. Of all numbers and methods, those count whose combined score has the
-    highest; among equals the first. Where the rules set the normal clips of a domain against
-    anomalies of both (2022 and later) or know no domains, a machine type has one choice: the
-    scores of its domains meet in one AUC and must be of one kind. Where there are no labels, all
-    members are combined as the combination says.
+    The best have the highest development score of the machine type, or of each section of it,
+    measured on the clips of the domain alone. Of all numbers and methods, those count whose
+    combined score has the highest; among equals the first. Where the rules set the normal clips
+    of a domain against anomalies of both (2022 and later) or know no domains, a machine type has
+    one choice: the scores of its domains meet in one AUC and must be of one kind. Where there are
+    no labels, all members are combined as the combination says; a section without labels, of a
+    machine type that has some, goes by those of its other sections.
 
     Args:
         scores: float, `(members, clips)`; NaN where a member does not score a clip. A member
@@ -108,15 +105,22 @@ def best_members(
     rules = rules_for(str(table["dataset"].iloc[0]))
     result = combine_by_section(scores, table, combination.how, weights)
     chosen, unlabelled = [], []
-    for group in _groups(table, rules):
-        name, _, rows = group
-        choice = _best(scores, weights, table, group, rules, combination)
+    for name, of_machine, rows in _places(table, rules):
+        group = _Group(scores, weights, table, rules, combination, of_machine, rows)
+        choice = _best(group)
         if choice is None:
             unlabelled.append(name)
             continue
-        result[rows], members, method = choice
-        how = f" by {method}" if len(set(combination.methods)) > 1 else ""
-        chosen.append(f"{name} {', '.join(names[k] for k in members)}{how}")
+        result[rows], plan = choice
+        words = {
+            section: ", ".join(names[k] for k in members)
+            + (f" by {method}" if len(set(combination.methods)) > 1 else "")
+            for section, (members, method) in plan.items()
+        }
+        if len(set(words.values())) > 1:
+            name += " section"
+            words = {section: f"{section} {text}" for section, text in words.items()}
+        chosen.append(f"{name} {' / '.join(dict.fromkeys(words.values()))}")
     notes = [f"chosen by labels: {'; '.join(chosen)}"] if chosen else []
     if unlabelled:
         notes.append(
@@ -127,7 +131,10 @@ def best_members(
     return result, tuple(notes), tuple(oracle if chosen else ())
 
 
-def _groups(table: pd.DataFrame, rules: RuleSet) -> Iterator[_Group]:
+def _places(
+    table: pd.DataFrame, rules: RuleSet
+) -> Iterator[tuple[str, NDArray[np.intp], NDArray[np.intp]]]:
+    """What members are chosen for: name, rows of the machine type, rows of the domain of it."""
     tells_domains = rules.anomalies == "own" and "source" in rules.rows
     for machine_type, positions in table.groupby("machine_type").indices.items():
         of_machine = np.asarray(positions)
@@ -140,36 +147,87 @@ def _groups(table: pd.DataFrame, rules: RuleSet) -> Iterator[_Group]:
             yield f"{machine_type} {domain}", of_machine, rows
 
 
-def _best(
-    scores: _Floats,
-    weights: _Floats | None,
-    table: pd.DataFrame,
-    group: _Group,
-    rules: RuleSet,
-    combination: Combination,
-) -> tuple[_Floats, list[int], Method] | None:
-    _, of_machine, rows = group
-    clips, machine = table.iloc[rows], table.iloc[of_machine]
-    is_test = (clips["split"] == "test").to_numpy(dtype=bool)
-    measured = {}
-    for number, row in enumerate(scores[:, rows]):
-        counts = weights is None or (weights[number, rows] > 0.0).all()
-        if counts and np.isfinite(row[is_test]).all():
-            score = development_score(clips, row, rules)
-            if score is not None:
-                measured[number] = score
-    best_first = sorted(measured, key=lambda number: -measured[number])
-    counts_of = {min(number, len(best_first)) for number in combination.best_from_labels} - {0}
+_Plan = dict[str, tuple[list[int], Method]]  # Section -> members, one perhaps twice, and method.
+
+
+@dataclasses.dataclass(frozen=True)
+class _Group:
+    """A machine type, or a domain of it, that members are chosen for.
+
+    Attributes:
+        of_machine: rows of the machine type, among whose test clips ranks are.
+        rows: those of the group.
+    """
+
+    scores: _Floats
+    weights: _Floats | None
+    table: pd.DataFrame
+    rules: RuleSet
+    combination: Combination
+    of_machine: NDArray[np.intp]
+    rows: NDArray[np.intp]
+
+    def sections(self) -> dict[str, NDArray[np.intp]]:
+        """Rows of each section."""
+        sections = self.table["section"].iloc[self.rows].to_numpy(str)
+        return {str(each): self.rows[sections == each] for each in np.unique(sections)}
+
+    def measured(self, rows: NDArray[np.intp], scores: _Floats) -> float | None:
+        """The development score of some clips."""
+        return development_score(self.table.iloc[rows], scores, self.rules)
+
+    def best_first(self, rows: NDArray[np.intp]) -> list[int]:
+        """The members that score the group, by the labels of some of its clips; none without."""
+        is_test = (self.table["split"].iloc[self.rows] == "test").to_numpy(dtype=bool)
+        measured = {}
+        for number, row in enumerate(self.scores):
+            counts = self.weights is None or (self.weights[number, self.rows] > 0.0).all()
+            if counts and np.isfinite(row[self.rows][is_test]).all():
+                score = self.measured(rows, row[rows])
+                if score is not None:
+                    measured[number] = score
+        return sorted(measured, key=lambda number: -measured[number])
+
+    def combined(self, rows: NDArray[np.intp], members: list[int], how: Method) -> _Floats:
+        """Scores of some clips of the group."""
+        part = np.ix_(np.array(members), self.of_machine)
+        of_part = None if self.weights is None else self.weights[part]
+        machine = self.table.iloc[self.of_machine]
+        result = combine_by_section(self.scores[part], machine, how, of_part)
+        return result[np.isin(self.of_machine, rows)]
+
+    def best_method(self, rows: NDArray[np.intp], members: list[int]) -> Method:
+        best, highest = self.combination.how, -np.inf
+        for how in dict.fromkeys(self.combination.methods):
+            score = self.measured(rows, self.combined(rows, members, how))
+            if score is not None and score > highest:
+                best, highest = how, score
+        return best
+
+
+def _best(group: _Group) -> tuple[_Floats, _Plan] | None:
+    """Scores of a group, `(clips of it,)`, and what made them; None without labels."""
+    rule, sections = group.combination, group.sections()
+    ranking = group.best_first(group.rows)
+    by_section = {section: group.best_first(rows) for section, rows in sections.items()}
+    counts = {min(number, len(ranking)) for number in rule.best_from_labels} - {0}
+    methods = (None,) if rule.method_of == "section" else tuple(dict.fromkeys(rule.methods))
 
     best, highest = None, -np.inf
-    for how in dict.fromkeys(combination.methods):
-        for count in sorted(counts_of):
-            members = sorted(best_first[:count])
-            part = np.ix_(np.array(members), of_machine)
-            of_part = None if weights is None else weights[part]
-            result = combine_by_section(scores[part], machine, how, of_part)
-            inside = result[np.isin(of_machine, rows)]
-            score = development_score(clips, inside, rules)
+    for how in methods:
+        for count in sorted(counts):
+            scores = np.full(len(group.table), np.nan)
+            plan: _Plan = {}
+            for section, rows in sections.items():
+                members = ranking[:count]
+                if rule.best_of == "section":
+                    members = (by_section[section] or ranking)[:count]
+                elif rule.best_of == "pooled_sections":
+                    members = [one for each in by_section.values() for one in each[:count]]
+                method = how or group.best_method(rows, members)
+                plan[section] = sorted(members), method
+                scores[rows] = group.combined(rows, sorted(members), method)
+            score = group.measured(group.rows, scores[group.rows])
             if score is not None and score > highest:
-                best, highest = (inside, members, how), score
+                best, highest = (scores[group.rows], plan), score
     return best

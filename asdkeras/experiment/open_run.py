@@ -10,6 +10,7 @@ import pandas as pd
 
 from asdkeras import controls, systems
 from asdkeras.data.clip_table import clip_table, find_clips
+from asdkeras.data.layouts import Layout
 from asdkeras.data.places import cache_folder
 from asdkeras.data.store import ClipStore, open_store
 from asdkeras.errors import RecipeError
@@ -49,12 +50,14 @@ class Run(RunFiles):
         jobs: most tasks trained side by side, each in a process of its own; None trains a model per
             section two at once, others one after the other in this process.
         is_in_process: train all in this process, for programs that a new process could not import.
+        left_out: machine types or sections (`fan_00`) of the dataset that were not asked for.
     """
 
     data: Path
     store: ClipStore
     jobs: int | None = None
     is_in_process: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 def open_run(
@@ -106,7 +109,19 @@ def open_run(
     )
     for note in notes:
         say(f"note: {note}")
-    return _opened(content, source, data, table, runs / system, jobs)
+    run = _opened(content, source, data, table, runs / system, jobs)
+    return dataclasses.replace(run, left_out=_left_out(layout, table))
+
+
+def _left_out(layout: Layout, table: pd.DataFrame) -> tuple[str, ...]:
+    """Machine types with training clips that the clip table lacks, or sections of them."""
+    kept = set(zip(table["machine_type"], table["section"], strict=True))
+    types = {machine_type for machine_type, _ in kept}
+    trained = {(each.machine_type, each.section) for each in layout.clips if each.split == "train"}
+    missing = trained - kept
+    return tuple(
+        sorted({name if name not in types else f"{name}_{section}" for name, section in missing})
+    )
 
 
 def run_on_clips(

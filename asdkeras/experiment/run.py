@@ -241,7 +241,9 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
             training = ClipSet(table[table["split"] == "train"], run.store, own_seed)
             make_repeatable(own_seed)
             with TaskContext(
-                folder, own_seed, table, f"train {name}", everything, run.recipe.untrained
+                *(folder, own_seed, table, f"train {name}", everything),
+                left_out=run.left_out,
+                untrained=run.recipe.untrained,
             ) as context:
                 models = system.train(training, context)
                 save_models(models, folder)
@@ -304,13 +306,14 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     columns = pd.concat([part.columns for part in parts]).loc[scored.index]
     groups = pd.concat([part.groups for part in parts]).loc[scored.index]
     thresholds = pd.concat([part.thresholds for part in parts]).loc[scored.index]
+    held_out = pd.concat([part.held_out for part in parts]).loc[scored.index]
     decisions = columns[system.decision_score] > thresholds
     folders = [run.folder.task(unit, seed) for unit in tables]
     warnings = [line for folder in folders for line in run.folder.warnings(folder)]
     finish_trial(
         run.folder,
         seed,
-        TrialScores(scored, columns, thresholds, decisions),
+        TrialScores(scored, columns, thresholds, decisions, held_out),
         groups if len(groups.columns) else None,
         TrialMetadata(
             system.main_score,

@@ -54,6 +54,7 @@ class TaskContext:
     table: pd.DataFrame
     name: str
     all_training_clips: ClipSet
+    left_out: tuple[str, ...] = ()
     untrained: bool = False
     warnings: list[str] = dataclasses.field(default_factory=list)
     _stores: list[FrameStore] = dataclasses.field(default_factory=list, init=False)

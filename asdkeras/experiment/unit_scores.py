@@ -32,6 +32,7 @@ class UnitScores(NamedTuple):
         groups: likewise, of groups of what was learned; no columns if a system has none.
         notes: what a reader of the results should know, a line each.
         oracle: choices that labels of test clips made, a line each.
+        held_out: bool, see `System.held_out`.
     """
 
     columns: pd.DataFrame
@@ -39,6 +40,7 @@ class UnitScores(NamedTuple):
     thresholds: pd.Series
     notes: tuple[str, ...]
     oracle: tuple[str, ...]
+    held_out: pd.Series
 
 
 def sections_of(table: pd.DataFrame) -> list[Section]:
@@ -105,6 +107,7 @@ def score_unit(
         thresholds.values,
         (*_notes(scorers), *choice.notes, *thresholds.notes),
         choice.oracle,
+        pd.Series(system.held_out(unit.models, table), table.index),
     )
 
 

@@ -1,4 +1,6 @@
-"""An autoencoder of whole spectrograms that is told the section it hears."""
+"""An autoencoder of whole spectrograms and of the section they are of."""
+
+import math
 
 import keras
 from keras import layers, ops
@@ -11,20 +13,26 @@ def conformer_autoencoder(
     sections,
     *,
     num_sections,
+    section_id="regression",
     num_blocks=4,
     width=144,
     latent_dim=64,
     block=conformer_block,
 ):
-    """Reconstruct a spectrogram from a few numbers per frame and the section of the clip.
+    """Reconstruct a spectrogram, and its section, from a few numbers per frame.
 
-    A dense layer per frame, conformer blocks, a dense layer to the latent with ReLU; there a
-    vector learned for the section is added to every frame; then a dense layer, conformer
-    blocks and a dense layer back to the bands, linear. Nothing shortens time: what is narrow
-    is the latent of each frame, and each frame may read all others before and after it.
+    A dense layer per frame, conformer blocks, a dense layer to the latent with ReLU; then a
+    dense layer, conformer blocks and a dense layer back to the features, linear. Nothing
+    shortens time: what is narrow is the latent of each frame, and each frame may read all others
+    before and after it.
 
-    Train it to reconstruct the clean spectrogram of a masked one; the error is the absolute
-    difference. With the defaults, 128 bands and 6 sections it has 3,941,856 parameters.
+    The section enters as the paper says, one more feature of every frame, see
+    `with_section_id`, and is reconstructed like the bands (`regression`); or as a vector learned
+    for it that is added to the latent of every frame (`embedding`), and is not reconstructed.
+
+    Train it to reconstruct the clean features of a masked spectrogram; the error is the absolute
+    difference. With the defaults, 128 bands and 6 sections it has 3,941,761 parameters, by
+    embedding 3,941,856.
 
     The vectors of the sections start standard normal as in the trace, not within 0.05 as in
     Keras, beside which the latent would hide them; the other weights start as Keras has it.
@@ -33,6 +41,9 @@ def conformer_autoencoder(
         frames: float, `(batch, frames, bands)`, bands normalized to mean 0.
         sections: int, `(batch,)`, from 0 to `num_sections - 1`.
         num_sections: int, at least 1.
+        section_id: `regression` or `embedding`. The paper's "ID regression" takes "log
+            Mel-spectrogram and one-dimensional section ID" as its input features and
+            reconstructs them; the configurations of the trace embed the ID.
         num_blocks: int, at least 1, of the encoder and of the decoder each. The code of the
             trace has 8 as its default and 4 in its configurations.
         width: int, units per frame in the blocks.
@@ -41,10 +52,11 @@ def conformer_autoencoder(
         block: function of frames and `name`, `conformer_block` with arguments of its own.
 
     Returns:
-        float, `(batch, frames, bands)`, the reconstruction.
+        float, `(batch, frames, bands + 1)`, the reconstruction, of the section ID in the last
+        column; by embedding `(batch, frames, bands)`.
 
     Raises:
-        ValueError: if a number is below 1, and what the blocks raise.
+        ValueError: if a number is below 1 or `section_id` unknown, and what the blocks raise.
 
     References:
         Kuroyanagi et al., "Anomalous Sound Detection with Ensemble of Autoencoder and Binary
@@ -56,15 +68,40 @@ def conformer_autoencoder(
     for argument, size in sizes.items():
         if size < 1:
             raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={size}")
-    x = layers.Dense(width, name="input")(frames)
+    if section_id not in ("regression", "embedding"):
+        raise ValueError(
+            f"`section_id` must be 'regression' or 'embedding'. Received: section_id={section_id!r}"
+        )
+    is_feature = section_id == "regression"
+    features = with_section_id(frames, sections, num_sections) if is_feature else frames
+    x = layers.Dense(width, name="input")(features)
     for number in range(num_blocks):
         x = block(x, name=f"encoder_{number}")
     latent = layers.Dense(latent_dim, activation="relu", name="latent")(x)
-    latent = latent + _section_vector(sections, num_sections, latent_dim)
+    if not is_feature:
+        latent = latent + _section_vector(sections, num_sections, latent_dim)
     x = layers.Dense(width, name="expansion")(latent)
     for number in range(num_blocks):
         x = block(x, name=f"decoder_{number}")
-    return layers.Dense(frames.shape[-1], name="reconstruction")(x)
+    return layers.Dense(features.shape[-1], name="reconstruction")(x)
+
+
+def with_section_id(frames, sections, num_sections):
+    """Frames `(batch, frames, bands + 1)` whose last column is the section ID, one number.
+
+    Section k of S has `(k - (S - 1) / 2) / sqrt((S^2 - 1) / 12)`: the IDs are as far from each
+    other as the numbers of the sections and have mean 0 and variance 1, as the bands have. The
+    paper does not say their scale. A single section has 0.
+
+    Args:
+        frames: float, `(batch, frames, bands)`.
+        sections: int, `(batch,)`, from 0 to `num_sections - 1`.
+        num_sections: int, at least 1.
+    """
+    deviation = math.sqrt((num_sections**2 - 1) / 12.0) or 1.0
+    ids = (ops.cast(sections, frames.dtype) - (num_sections - 1) / 2.0) / deviation
+    column = ids[:, None, None] + ops.zeros_like(frames[..., :1])
+    return ops.concatenate([frames, column], axis=-1)
 
 
 def _section_vector(sections, num_sections, latent_dim):

@@ -124,9 +124,9 @@ def _compare_run(
     rows = _wanted_rows(run, scores, wanted.row, wanted.score)
     comparison = compare_scores(scores, paper, rows, wanted.tolerance)
     title = f"{title_of(run, system, scores)}, against {paper}"
-    write_comparison(run, comparison, title, scores.oracle)
+    write_comparison(run, comparison, title, scores.marks)
     print_verdicts(comparison, title=title, console=console)
-    print_oracle(scores, console)
+    print_marks(scores, console)
     print(run / "compare.md")
     name = (system, variant_of(run, recipe))
     return _Compared(run, paper, name, scores.dataset, rows, comparison)
@@ -236,13 +236,13 @@ def compare_scores(
 
 
 def title_of(run: Path, system: str, scores: ScoredRun) -> str:
-    """System, variant and dataset of a run, and whether labels of test clips made a choice."""
+    """System, variant and dataset of a run, and what test clips had a say in."""
     recipe = recipe_of(run) if (run / "recipe.yaml").is_file() else {}
-    mark = ", untrained" * is_untrained(recipe) + ", oracle" * bool(scores.oracle)
+    mark = ", untrained" * is_untrained(recipe) + scores.marks.behind
     return f"{system}, {variant_of(run, recipe)}, {scores.dataset}{mark}"
 
 
-def print_oracle(scores: ScoredRun, console: Console) -> None:
-    """Print which choices labels of test clips made, a line each."""
-    for line in scores.oracle:
-        print_line(console, f"oracle: {line}", "yellow")
+def print_marks(scores: ScoredRun, console: Console) -> None:
+    """Print what test clips had a say in, a line each."""
+    for line in scores.marks.lines:
+        print_line(console, line, "yellow")

@@ -4,7 +4,7 @@ Ours is measured under the paper's own convention, which need not be that of its
 the score files of a run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from asdkeras.evaluation import METRICS, evaluate, summarize, with_parts, write_
 from asdkeras.files import write_text
 from asdkeras.metrics.official import RULES, RuleSet, rules_for
 from asdkeras.published import papers as published_tables
+from asdkeras.score_files import NO_MARKS, Marks
 
 DEFAULT_TOLERANCE = 3.0
 """Percentage points where the paper prints no spread: autoencoders and classifiers of ASD differ
@@ -116,17 +117,17 @@ def printed_means(comparison: pd.DataFrame, rules: RuleSet, convention: RuleSet)
     return means.assign(comparable=is_alike & (means["verdict"] != "not comparable"))
 
 
-def marked(frame: pd.DataFrame, oracle: Sequence[str]) -> pd.DataFrame:
-    """A table for a file; its last column says which choices labels of test clips made, if any."""
-    return frame.assign(oracle="; ".join(oracle)) if oracle else frame
+def marked(frame: pd.DataFrame, marks: Marks) -> pd.DataFrame:
+    """A table for a file; a last column for each mark says what test clips had a say in, if any."""
+    return frame.assign(**{name: "; ".join(getattr(marks, name)) for name in marks.names})
 
 
 def write_comparison(
-    folder: Path, comparison: pd.DataFrame, title: str, oracle: Sequence[str] = ()
+    folder: Path, comparison: pd.DataFrame, title: str, marks: Marks = NO_MARKS
 ) -> None:
-    """Write `compare.csv` and `compare.md`, with the choices that labels of test clips made."""
-    write_csv(folder / "compare.csv", marked(comparison, oracle))
-    lines = "".join(f"oracle: {line}\n\n" for line in oracle)
+    """Write `compare.csv` and `compare.md`, with what test clips had a say in."""
+    write_csv(folder / "compare.csv", marked(comparison, marks))
+    lines = "".join(f"{line}\n\n" for line in marks.lines)
     write_text(folder / "compare.md", f"# {title}\n\n{lines}{as_markdown(comparison)}")
 
 

@@ -17,7 +17,7 @@ from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
 from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
 from asdkeras.report.scored_runs import is_untrained, read_results, variant_of
-from asdkeras.score_files import TrialMetadata, read_metadata, read_oracle
+from asdkeras.score_files import Marks, TrialMetadata, read_marks, read_metadata
 
 Measured = frozenset[tuple[str, str, str, int, int]]
 
@@ -53,7 +53,7 @@ class FinishedRun:
     system: str  # Of an ensemble of several systems, their names joined by `+`.
     variant: str  # Of an ensemble that the user made, the name of its folder.
     dataset: str
-    oracle: tuple[str, ...]  # Choices that labels of test clips made.
+    marks: Marks
     means: pd.DataFrame
     measured: dict[str, Measured]
     printed: dict[Place, Printed] = dataclasses.field(default_factory=dict)
@@ -61,7 +61,7 @@ class FinishedRun:
 
     @property
     def title(self) -> str:
-        marks = ["untrained"] * self.is_untrained + ["oracle"] * bool(self.oracle)
+        marks = ["untrained"] * self.is_untrained + [*self.marks.names]
         return f"{self.variant} ({', '.join(marks)})" if marks else self.variant
 
     @property
@@ -147,11 +147,11 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
         trial / "scores.csv", usecols=["dataset"], dtype="string", keep_default_na=False, nrows=1
     )
     dataset = str(clips["dataset"].iloc[0])
-    oracle = read_oracle(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
+    marks = read_marks(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
     title = (system, variant_of(folder, recipe), dataset)
     if not (folder / "official.csv").is_file():
         means = pd.DataFrame(columns=[*SUMMARY_COLUMNS, "published"])
-        return FinishedRun(folder, *title, oracle, means, {}, is_untrained=is_untrained(recipe))
+        return FinishedRun(folder, *title, marks, means, {}, is_untrained=is_untrained(recipe))
     rules = rules_for(dataset)
     metrics = with_parts(read_results(folder / "metrics.csv"), rules)
     means = read_results(folder / "official.csv")[list(SUMMARY_COLUMNS)]
@@ -170,7 +170,7 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
         str(part): frozenset(rows[names].itertuples(index=False, name=None))
         for part, rows in metrics.groupby("part")
     }
-    return FinishedRun(folder, *title, oracle, means, measured, printed, is_untrained(recipe))
+    return FinishedRun(folder, *title, marks, means, measured, printed, is_untrained(recipe))
 
 
 def _of_machine_types(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:

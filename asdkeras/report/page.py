@@ -236,7 +236,9 @@ def _opening_parts(each: _PageRun) -> list[Markup]:
         parts += [element("span", paper, class_=style)] if paper else []
         figures.append(element("div", *parts, class_="headline"))
     lines = [] if each.run.measured else [_NO_LABELS]
-    lines += [f"Oracle, labels of test clips had a say: {line}" for line in each.run.oracle]
+    marks = each.run.marks
+    lines += [f"Oracle, labels of test clips had a say: {line}" for line in marks.oracle]
+    lines += [f"Transductive, other test clips had a say: {line}" for line in marks.transductive]
     lines += [f"Note: {note}" for note in each.scores.notes]
     return [
         element("div", *figures, class_="headlines"),
@@ -297,7 +299,7 @@ def _score_parts(each: _PageRun) -> list[Markup]:
 def _decision_parts(each: _PageRun) -> list[Markup]:
     """Precision, recall and F1 with the counts behind them; of clips without labels, flags."""
     trials, dataset = each.scores.trials, each.run.dataset
-    mark = ", oracle" if each.run.oracle else ""
+    mark = each.run.marks.behind
     made = page_tables.decision_table(trials, each.run.rules, f"{dataset}, decisions{mark}")
     caption = f"{dataset}, test clips without labels that were flagged{mark}"
     flags = page_tables.flag_table(trials, caption)

@@ -145,8 +145,7 @@ def _points(value: float, sign: str = "") -> str:
 
 def _caption(run: FinishedRun, part: str, what: str) -> str:
     place = "" if run.rules.name == "plain" else f"{SETS[part]}, "
-    mark = ", oracle" if run.oracle else ""
-    return f"{run.dataset}, {place}{what}{mark}"
+    return f"{run.dataset}, {place}{what}{run.marks.behind}"
 
 
 class _Figure(NamedTuple):

@@ -10,7 +10,7 @@ from rich.text import Text
 from asdkeras.evaluation import SUMMARY_COLUMNS, evaluate, summarize, write_csv
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
-from asdkeras.report.compared_runs import compare_scores, print_oracle, title_of
+from asdkeras.report.compared_runs import compare_scores, print_marks, title_of
 from asdkeras.report.comparison import convention_of, marked, printed_means, write_comparison
 from asdkeras.report.explanations import explanations_of, print_fired
 from asdkeras.report.scored_runs import (
@@ -31,9 +31,10 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
 
     Writes `metrics.csv` (per section and domain), `official.csv` (means and official
     score), `named_scores.csv` (the same means of every named score) and, if the paper says
-    anything of this year, `compare.csv` and `compare.md` (the paper beside ours). A column
-    `oracle` of these lists choices that labels of test clips made, if any. If the system has
-    scores of groups, `explanations.csv` says for every test clip what its score is due to.
+    anything of this year, `compare.csv` and `compare.md` (the paper beside ours). Columns
+    `oracle` and `transductive` of these say what test clips had a say in, if anything. If the
+    system has scores of groups, `explanations.csv` says for every test clip what its score is
+    due to.
 
     Args:
         system: its name; of an ensemble of several systems, their names joined by `+`.
@@ -46,7 +47,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
         for seed, trial in scores.of(scores.main_score).items()
     ]
     metrics = pd.concat([each.metrics for each in evaluations], ignore_index=True)
-    write_csv(run / "metrics.csv", marked(metrics, scores.oracle))
+    write_csv(run / "metrics.csv", marked(metrics, scores.marks))
 
     console = Console()
     if metrics.empty:
@@ -61,7 +62,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     else:
         write_csv(run / "explanations.csv", explanations)
         print_fired(explanations, console)
-    print_oracle(scores, console)
+    print_marks(scores, console)
     for note in scores.notes:
         print_line(console, f"note: {note}", "yellow")
     print_line(console, f"files: {run}")
@@ -73,13 +74,13 @@ def _conclude_metrics(
     """Write and print the means, those of named scores, and what the paper prints."""
     rules = rules_for(scores.dataset)
     summary = summarize(metrics, rules)
-    write_csv(run / "official.csv", marked(summary, scores.oracle))
+    write_csv(run / "official.csv", marked(summary, scores.marks))
     title = title_of(run, system, scores)
     means = None
     if scores.published_rows and system in published.names():
         comparison = compare_scores(scores, system, scores.published_rows)
         if len(comparison):
-            write_comparison(run, comparison, f"{title}, against the paper", scores.oracle)
+            write_comparison(run, comparison, f"{title}, against the paper", scores.marks)
             comparison = comparison[comparison["score"] == scores.main_score]
         means = printed_means(comparison, rules, convention_of(system, scores.dataset))
     means = None if means is None or means.empty else means
@@ -88,9 +89,9 @@ def _conclude_metrics(
         rows = scores.published_rows[scores.main_score].replace("+", " and ")
         console.print(Text(f"published: row {rows} of the paper's tables", style="dim"))
     by_name = _by_name(scores, rules)
-    write_csv(run / "named_scores.csv", marked(by_name, scores.oracle))
+    write_csv(run / "named_scores.csv", marked(by_name, scores.marks))
     named = by_name[by_name["score"].isin(scores.named)]
-    print_named_scores(named, rules, is_oracle=bool(scores.oracle), console=console)
+    print_named_scores(named, rules, marks=scores.marks, console=console)
 
 
 def _by_name(scores: ScoredRun, rules: RuleSet) -> pd.DataFrame:

@@ -11,7 +11,14 @@ from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import METRICS
 from asdkeras.report.comparison import Scored
-from asdkeras.score_files import TrialScores, read_metadata, read_oracle, read_trial, trial_folders
+from asdkeras.score_files import (
+    Marks,
+    TrialScores,
+    read_marks,
+    read_metadata,
+    read_trial,
+    trial_folders,
+)
 
 SETS = {"dev": "development set", "eval": "evaluation set"}
 _COUNTS = ("seed", "n_seeds", "n_sections", "n_normal", "n_anomalous")
@@ -31,7 +38,7 @@ class ScoredRun(NamedTuple):
     named: tuple[str, ...]  # Scores worth a result of their own.
     published_rows: dict[str, str]  # Name of a score -> row of the paper's tables.
     notes: tuple[str, ...]  # For the reader of the results.
-    oracle: tuple[str, ...]  # Choices that labels of test clips made.
+    marks: Marks
 
     @property
     def dataset(self) -> str:
@@ -73,7 +80,7 @@ def read_scored_run(run: Path, seeds: Sequence[int]) -> ScoredRun:
         named=first.named_scores,
         published_rows=dict(first.published_rows),
         notes=tuple(dict.fromkeys(note for each in metadata for note in each.notes)),
-        oracle=read_oracle(folders.values()),
+        marks=read_marks(folders.values()),
     )
 
 

@@ -316,8 +316,9 @@ def show_side_by_side(
     for board in boards:
         _print_board(board, console)
     for run in runs:
-        for line in run.oracle:
-            print_line(console, f"oracle: {run.system} {run.variant}: {line}", "yellow")
+        for mark, lines in run.marks._asdict().items():
+            for line in lines:
+                print_line(console, f"{mark}: {run.system} {run.variant}: {line}", "yellow")
     for folder, reason in others.items():
         print_line(console, f"note: {folder}: {reason}", "yellow")
     if out is not None:

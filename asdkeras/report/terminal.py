@@ -15,6 +15,7 @@ from rich.text import Text
 from asdkeras.metrics.official import RuleSet
 from asdkeras.report.comparison import PLACE
 from asdkeras.report.scored_runs import SETS
+from asdkeras.score_files import NO_MARKS, Marks
 
 GAP, EDGES = 3, 2  # Characters between two columns of a table, and on both sides of it.
 _HEADINGS = {"auc": "AUC", "pauc": "pAUC", "f1": "F1"}
@@ -76,12 +77,12 @@ def print_results(
 
 
 def print_named_scores(
-    by_name: pd.DataFrame, rules: RuleSet, *, is_oracle: bool = False, console: Console
+    by_name: pd.DataFrame, rules: RuleSet, *, marks: Marks = NO_MARKS, console: Console
 ) -> None:
     """Print the means over all machine types of named scores, one row each; nothing of one alone.
 
     `by_name` has what `summarize` says of each score, behind a column `score`. The title says
-    whether labels of test clips made a choice.
+    what test clips had a say in.
     """
     if by_name["score"].nunique() < 2:
         return
@@ -100,8 +101,8 @@ def print_named_scores(
             )
             row = [*map(" ".join, pairs), texts.get((name, "all", "official_score"), "")]
             grid.add_row(name, *row[: len(headings)])
-        mark = "oracle, " if is_oracle else ""
-        console.print(Text(f"named scores, {mark}{rules.mean} means, percent", style="bold"))
+        heading = ", ".join(["named scores", *marks.names, f"{rules.mean} means, percent"])
+        console.print(Text(heading, style="bold"))
         console.print(grid)
 
 

@@ -26,11 +26,13 @@ class Combination:
             thresholds are compared with. None takes the members' own main scores; if these have
             different names, their combination is the column `anomaly_score`.
         normalize: `section` makes the main score of each member a multiple of the standard
-            deviation above the mean of the training clips of the section, before weights;
-            `section_and_domain` goes by those of the same domain, where these have two
-            different scores at least.
-        normalize_on: `test` normalizes by the test clips of a section in place of its training
-            clips: the score of a clip then depends on the others (transductive).
+            deviation above the mean of clips of the section, before weights;
+            `section_and_domain` goes by those of the same domain, where there are ten at least.
+        normalize_on: the clips to normalize by. A model scores those it has learned from as it
+            scores no other, so their spread is no unit for others: `held_out` goes by those
+            that the member has not learned from, and where a section has fewer than ten of them
+            by its training clips, as `train` does. With `test` the score of a clip depends on
+            the other test clips (transductive).
         weights_from_labels: whether the weights w and 1 - w of a machine type with two members
             are those of 0, 0.05 .. 1 that are best by the labels of its development test clips.
             What is chosen so is marked as an oracle; without labels the weights stay.
@@ -38,18 +40,26 @@ class Combination:
             machine type (and domain, where the rules set the clips of a domain against its own
             anomalies alone) which members count: the n that are best by themselves, n among
             these numbers. It is marked as an oracle; without labels all members count.
+        best_of: by whose clips the n best are found: `machine` those of the machine type (and
+            domain); `section` those of each section of it, whose own clips these n score;
+            `pooled_sections` likewise, but the n best of each section count in all sections, n
+            times as many as sections, and one that is of the best in two counts twice.
         methods_from_labels: methods in place of `how` where labels choose the members, the best
             one being chosen with them; empty leaves `how`.
+        method_of: whether each `section` has the method that is best for it (and the domain), or
+            all of a `machine` type have one; where a section has no labels, `how` counts.
         oracle: choices by labels of test clips that the combination stands for, a line each.
     """
 
     how: Method
     main_score: str | None = None
     normalize: Literal["none", "section", "section_and_domain"] = "none"
-    normalize_on: Literal["train", "test"] = "train"
+    normalize_on: Literal["held_out", "train", "test"] = "train"
     weights_from_labels: bool = False
     best_from_labels: tuple[int, ...] = ()
+    best_of: Literal["machine", "section", "pooled_sections"] = "machine"
     methods_from_labels: tuple[Method, ...] = ()
+    method_of: Literal["machine", "section"] = "machine"
     oracle: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -89,6 +99,16 @@ class Combination:
         """Whether every named score is combined, and not the main score alone."""
         is_sum = self.how in ("sum", "mean")
         return is_sum and self.normalize == "none" and not self.best_from_labels
+
+    @property
+    def transductive(self) -> tuple[str, ...]:
+        """What of the other test clips the score of a clip depends on, a line each."""
+        lines = []
+        if self.normalize != "none" and self.normalize_on == "test":
+            lines.append("scores of members are normalized by the test clips")
+        if "rank" in self.methods:
+            lines.append("ranks are among the test clips of a section")
+        return tuple(f"{line}: the score of a clip depends on the others" for line in lines)
 
     @property
     def needs_other_clips(self) -> str:

@@ -98,6 +98,16 @@ class System(abc.ABC, Generic[Config, AnyModels]):
         """Name of a model -> which clips it represents; NaN in the rows of the others."""
         return {}
 
+    def held_out(self, models: AnyModels, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """Training clips that neither the network nor the scorer has learned from, `(clips,)`.
+
+        A clip that a scorer was fitted to counts if its score is by the scorer of the others.
+
+        Args:
+            table: clip table of the unit, test clips included: these are not held out.
+        """
+        return np.full(len(table), False)
+
     @abc.abstractmethod
     def section_scorer(self, normal: "NormalClips[AnyModels]") -> SectionScorer:
         """The scores of a section, fitted to its normal clips."""
@@ -249,13 +259,16 @@ class RunContext(Protocol):
             derived from trial and variant, see `System.combines_variants`.
         table: clip table of all splits. A system trains on the training clips alone; it
             reads other rows only where its recipe asks for what released code does.
-        all_training_clips: the training clips of the whole dataset, those of other machines
+        all_training_clips: the training clips of all machines of the run, those of others
             included, for systems that learn what a machine does not sound like.
+        left_out: machine types of the dataset that `--machines` leaves out, or sections of them
+            (`fan_00`) where it leaves out some.
     """
 
     seed: int
     table: pd.DataFrame
     all_training_clips: ClipSet
+    left_out: tuple[str, ...]
 
     def store_frames(
         self, front_end: keras.Model, clips: ClipSet, clip_length: int, keep: Keep, batch_size: int

@@ -16,7 +16,9 @@ from asdkeras.layers.log_mel_spectrogram import LogMelMagnitudes
 
 CROP = Crop(window_length=20, hop_length=10, num_frames=4, pad_mode="reflect")  # 50 samples.
 NUM_PLACES = 18  # Of 21 frames, 4 at a time.
-POSITIVES, NEGATIVES, TARGETS = np.arange(10), np.arange(10, 37), np.arange(37, 40)
+POSITIVES, NEGATIVES = np.arange(10), np.arange(10, 33)
+OWN_TARGETS, OTHER_TARGETS = np.arange(33, 36), np.arange(36, 40)
+TARGETS = np.arange(33, 40)
 
 
 @dataclasses.dataclass
@@ -56,14 +58,18 @@ def batches(clips=None, *, seed=7, first_step=0, steps=20, batch_size=8, **more)
     return _unpacked(dataset)
 
 
-def adapted(clips=None, *, seed=7, first_step=0, steps=20, alpha=1.0, **more):
-    """Of 4 positives, 4 negatives and 6 of the target domain."""
+def slots(num_slots=6, mixup_probability=0.5, alpha=1.0):
+    return TargetSlots(OWN_TARGETS, OTHER_TARGETS, num_slots, mixup_probability, alpha)
+
+
+def adapted(clips=None, *, seed=7, first_step=0, steps=20, alpha=1.0, probability=0.5, **more):
+    """Of 4 positives, 4 negatives and, of the target domain, 3 of each."""
     dataset = outlier_batches(
         clips or outlier_clips(OneSample()),
         POSITIVES,
         NEGATIVES,
         Schedule(14, seed, first_step, steps),
-        target_slots=TargetSlots(TARGETS, 6, alpha),
+        target_slots=slots(6, probability, alpha),
         **more,
     )
     return _unpacked(dataset)
@@ -102,27 +108,25 @@ def test_both_halves_go_through_all_their_clips_again_and_again():
     positives, negatives = clips[:, :4].ravel(), clips[:, 4:].ravel()
     for start in range(0, 100, 10):
         assert sorted(positives[start : start + 10]) == POSITIVES.tolist()
-    for start in range(0, 108, 27):
-        assert sorted(negatives[start : start + 27]) == NEGATIVES.tolist()
+    for start in range(0, 92, 23):
+        assert sorted(negatives[start : start + 23]) == NEGATIVES.tolist()
 
 
 def test_every_kind_of_clips_has_an_order_of_its_own():
-    *sources, targets = [np.arange(start, start + 10) for start in (0, 10, 20)]
+    *sources, own, others = [np.arange(start, start + 9) for start in (0, 9, 18, 27)]
     dataset = outlier_batches(
         outlier_clips(OneSample()),
         *sources,
-        Schedule(14, 0, 0, 4),
-        target_slots=TargetSlots(targets, 6, 1.0),
+        Schedule(14, 0, 0, 3),
+        target_slots=TargetSlots(own, others, 6, 0.5, 1.0),
     )
     waveforms = np.stack([waveforms for waveforms, _ in _unpacked(dataset)])
-    sources = waveforms[:, :8].argmax(axis=2)
     orders = [
-        sources[:, :4].ravel()[:10],
-        sources[:, 4:].ravel()[:10] - 10,
-        waveforms[:, 8:, 20:30].argmax(axis=2).ravel()[:10],
+        waveforms[:, rows, first : first + 9].argmax(axis=2).ravel()[:9]
+        for first, rows in ((0, np.s_[:4]), (9, np.s_[4:8]), (18, np.s_[8:11]), (27, np.s_[11:]))
     ]
-    assert [sorted(order) for order in orders] == [list(range(10))] * 3
-    assert len({tuple(order) for order in orders}) == 3
+    assert [sorted(order) for order in orders] == [list(range(9))] * 4
+    assert len({tuple(order) for order in orders}) == 4
 
 
 def test_a_crop_is_one_piece_of_one_clip_that_begins_half_a_window_before_a_frame():
@@ -214,20 +218,44 @@ def test_source_clips_come_first_half_of_them_positive():
 def test_every_target_slot_is_a_target_or_lies_between_one_and_one_source_clip():
     weights, labels = weights_of(adapted(steps=50))
     for row, label in zip(weights, labels, strict=True):
-        [target] = np.flatnonzero(row[TARGETS])
-        sources = np.flatnonzero(row[:37])
-        weight = row[TARGETS][target]
+        [target] = TARGETS[np.flatnonzero(row[TARGETS])]
+        sources = np.flatnonzero(row[:33])
+        weight = row[target]
         assert len(sources) == (0 if weight == 1.0 else 1)
         np.testing.assert_allclose(row.sum(), 1.0, rtol=1e-6)
+        label_of_target = float(target in OWN_TARGETS)
         label_of_source = float(len(sources) and sources[0] in POSITIVES)
-        np.testing.assert_allclose(label, weight + (1 - weight) * label_of_source, rtol=1e-6)
+        expected = weight * label_of_target + (1 - weight) * label_of_source
+        np.testing.assert_allclose(label, expected, rtol=1e-6, atol=1e-7)
 
 
-def test_target_slots_go_through_all_target_clips_again_and_again():
-    weights, _ = weights_of(adapted(steps=10))
-    targets = np.array([np.flatnonzero(row[TARGETS])[0] for row in weights])
-    for each in targets.reshape(20, 3):
-        assert sorted(each) == [0, 1, 2]
+def test_half_of_the_target_slots_are_of_the_section_and_half_of_all_others():
+    """They go through all target clips of either again and again."""
+    weights, _ = weights_of(adapted(steps=20))
+    targets = TARGETS[[np.flatnonzero(row[TARGETS])[0] for row in weights]].reshape(20, 6)
+    for own in targets[:, :3]:
+        assert sorted(own) == OWN_TARGETS.tolist()
+    for others in targets[:, 3:].reshape(15, 4):
+        assert sorted(others) == OTHER_TARGETS.tolist()
+
+
+@pytest.mark.parametrize(("alpha", "probability"), [(1.0, 0.5), (0.2, 1.0)])
+def test_normal_and_outlier_data_are_one_to_one_in_the_mean(alpha, probability):
+    """Sec. 3.1: the ratio of normal data and outlier data is 1:1, here by the sum of labels."""
+    met = adapted(steps=800, alpha=alpha, probability=probability)
+    sums = np.array([labels.sum() for _, labels in met])
+
+    # The sum of 6 labels has a standard deviation of less than sqrt(6) / 2, so 4 errors.
+    assert abs(sums.mean() - 14 / 2) < 4 * np.sqrt(6) / 2 / np.sqrt(800)
+    assert sums.std() > 0.1
+
+
+@pytest.mark.parametrize(("probability", "share"), [(0.0, 0.0), (1.0, 1.0), (0.2, 0.2)])
+def test_the_recipe_says_how_many_target_slots_are_mixed(probability, share):
+    weights, _ = weights_of(adapted(steps=200, probability=probability))
+    is_mixed = weights[:, TARGETS].max(axis=1) < 1.0
+    # Of 1200, with a standard deviation of 0.012 in the last case.
+    assert is_mixed.mean() == pytest.approx(share, abs=0.04 if 0 < share < 1 else 0.0)
 
 
 def test_half_of_the_target_slots_are_mixed_and_half_of_these_with_positives():
@@ -276,7 +304,7 @@ def test_crops_of_target_slots_are_drawn_like_all_others():
     waveforms = np.concatenate([waveforms[8:] for waveforms, labels in met])
     labels = np.concatenate([labels[8:, 0] for _, labels in met])
     np.testing.assert_allclose(np.diff(waveforms, axis=1), 1.0, atol=0.02)
-    _, firsts = clips_and_firsts(waveforms[labels == 1.0])
+    _, firsts = clips_and_firsts(waveforms[(labels == 1.0) | (labels == 0.0)])
     pure = firsts[np.isin(firsts, np.arange(-10, 170, 10))]
     counts = np.bincount((pure + 10) // 10, minlength=NUM_PLACES)
     assert counts.min() > 0
@@ -348,7 +376,7 @@ def test_keras_trains_on_the_batches():
         POSITIVES,
         NEGATIVES,
         Schedule(14, 0, 0, 3),
-        target_slots=TargetSlots(TARGETS, 6, 0.2),
+        target_slots=slots(),
     )
     model.fit(dataset, shuffle=False, verbose=0)
 
@@ -367,19 +395,32 @@ def test_clips_that_cannot_be_read_say_so_themselves():
 
 @pytest.mark.parametrize("batch_size", [7, 0])
 def test_half_of_a_batch_must_be_possible(batch_size):
-    with pytest.raises(ValueError, match=rf"even number above 0.*Received: {batch_size}\. Change"):
+    message = (
+        rf"not of the target slots.*even number above 0.*Received: {batch_size}\. Change `batch"
+    )
+    with pytest.raises(ValueError, match=message):
         batches(batch_size=batch_size)
 
 
-@pytest.mark.parametrize(("num_target", "rest"), [(5, 9), (14, 0)])
-def test_half_of_what_is_not_of_the_target_domain_must_be_possible(num_target, rest):
-    with pytest.raises(ValueError, match=rf"even number above 0.*Received: {rest}\. Change"):
+@pytest.mark.parametrize(
+    ("batch_size", "num_target", "message"),
+    [
+        (14, 14, r"not of the target slots.*above 0.*Received: 0\. Change `batch_size`"),
+        (14, 5, r"not of the target slots.*above 0.*Received: 9\. Change `batch_size`"),
+        (13, 5, r"the target slots of a batch .*above 0.*Received: 5\. Change `num_slots`"),
+        (14, 0, r"the target slots of a batch .*above 0.*Received: 0\. Change `num_slots`"),
+    ],
+)
+def test_half_of_the_target_slots_and_of_the_others_must_be_possible(
+    batch_size, num_target, message
+):
+    with pytest.raises(ValueError, match=message):
         outlier_batches(
             outlier_clips(),
             POSITIVES,
             NEGATIVES,
-            Schedule(14, 0, 0, 1),
-            target_slots=TargetSlots(TARGETS, num_target, 0.2),
+            Schedule(batch_size, 0, 0, 1),
+            target_slots=slots(num_target),
         )
 
 
@@ -387,6 +428,12 @@ def test_half_of_what_is_not_of_the_target_domain_must_be_possible(num_target, r
 def test_alpha_must_be_one_that_can_be_drawn_from(alpha):
     with pytest.raises(ValueError, match=f"`alpha` must be finite.*Received: alpha={alpha}"):
         adapted(alpha=alpha)
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
+def test_a_probability_must_be_one(probability):
+    with pytest.raises(ValueError, match=rf"`mixup_probability`.*Received: .*={probability}"):
+        slots(mixup_probability=probability)
 
 
 def test_a_clip_has_at_least_the_frames_of_a_crop():

@@ -15,6 +15,7 @@ from asdkeras.experiment.run import member_runs
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
 from asdkeras.experiment.unit_scores import Section
 from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata, read_trial
+from asdkeras.scorers import section_standardization
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.system import Ensemble
@@ -83,7 +84,7 @@ def ensemble_of(*names, members=None, weights=None, pools_trials=False, **combin
 def combined(tmp_path, monkeypatch):
     """Function from an ensemble to its graphs, its trial and the scores that are the main ones."""
 
-    def combine(ensemble, seeds=(0,)):
+    def combine(ensemble, seeds=(0,), held_out=None):
         changes = ["config.variant=together", f"seeds={list(seeds)}"]
         recipe = load_recipe(find_recipe("baseline2023", "factory", None), overrides=changes)
         folder = RunFolder(tmp_path / "together" / "factory", recipe.digest(), "")
@@ -94,7 +95,7 @@ def combined(tmp_path, monkeypatch):
                 scores = scores_of(name, seed)
                 columns = pd.DataFrame({"score": scores, "other": -2.0 * scores})
                 nothing = pd.Series(0, TABLE.index)
-                trial = TrialScores(TABLE, columns, nothing, nothing)
+                trial = TrialScores(TABLE, columns, nothing, nothing, held_out)
                 metadata = TrialMetadata("score", "score", ("score",), {})
                 finish_trial(member.folder, seed, trial, None, metadata)
         runs._combine_trials(run, ensemble, members)
@@ -130,6 +131,25 @@ def test_graph_and_score_files_agree_on_clips_of_unknown_domain(combined, how, n
     for section, rows in ((FAN, slice(6, 8)), (PUMP, slice(14, 16))):
         embedding = assert_scores(graphs[section], rows, expected)
         np.testing.assert_array_equal(embedding, WAVEFORMS[rows])  # That of the first member.
+
+
+@pytest.mark.parametrize("scope", ["section", "section_and_domain"])
+def test_constants_of_a_graph_are_those_of_clips_its_members_have_not_learned_from(
+    combined, scope, monkeypatch
+):
+    """Of three clips of each section, where these suffice."""
+    monkeypatch.setattr(section_standardization, "LEAST_CLIPS", 3)
+    held_out = pd.Series(False, TABLE.index)
+    held_out[[0, 3, 5, 8, 9, 12]] = True
+    options = {"normalize": scope, "normalize_on": "held_out"}
+
+    graphs, _, expected = combined(ensemble_of("loud", "mean", **options), held_out=held_out)
+
+    scores = [scores_of(name) for name in ("loud", "mean")]
+    fan = sum((each - each[[0, 3, 5]].mean()) / each[[0, 3, 5]].std() for each in scores)
+    np.testing.assert_allclose(expected[6:8], fan[6:8], rtol=1e-12)
+    assert_scores(graphs[FAN], slice(6, 8), fan)
+    assert_scores(graphs[PUMP], slice(14, 16), expected)
 
 
 def test_members_count_by_their_weights_and_where_they_score(combined):

@@ -14,7 +14,8 @@ from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.experiment import combine_runs as module
 from asdkeras.experiment.combine_runs import combine_runs
-from asdkeras.score_files import read_group_scores, read_metadata, read_trial
+from asdkeras.score_files import read_group_scores, read_metadata, read_trial, write_trial
+from asdkeras.scorers import section_standardization
 from asdkeras.scorers.combination import METHODS
 from asdkeras.scorers.thresholds import Thresholds
 from tests.report.explained_runs import explained_trial, write_explained_run
@@ -96,8 +97,25 @@ def test_test_clips_can_be_the_scale(runs, tmp_path):
     """They have the scores 4.5 and 3: their mean 3.75, their deviation 0.75."""
     combine_runs(runs("combined", "combined"), tmp_path / "out", normalize="test")
 
-    scores = read_trial(tmp_path / "out" / "scores" / "seed0").columns["combined"]
-    np.testing.assert_allclose(scores[5:], [1.0, -1.0])
+    out = tmp_path / "out" / "scores" / "seed0"
+    np.testing.assert_allclose(read_trial(out).columns["combined"][5:], [1.0, -1.0])
+    assert "normalized by the test clips" in read_metadata(out).transductive[0]
+
+
+def test_clips_that_a_run_has_not_learned_from_can_be_the_scale(runs, tmp_path, monkeypatch):
+    """Of the training scores 1, 2, 3, 4, 5 the last two: their mean 4.5, their deviation 0.5."""
+    monkeypatch.setattr(section_standardization, "LEAST_CLIPS", 2)
+    chosen = runs("combined", "combined")
+    for run in chosen:
+        folder = Path(run, "scores", "seed0")
+        trial = read_trial(folder)
+        write_trial(folder, trial._replace(held_out=trial.columns["combined"].isin([4, 5])))
+
+    combine_runs(chosen, tmp_path / "out", normalize="held_out")
+
+    trial = read_trial(tmp_path / "out" / "scores" / "seed0")
+    np.testing.assert_allclose(trial.columns["combined"][5:], [0.0, -3.0])
+    assert trial.held_out.tolist() == [False] * 3 + [True] * 2 + [False] * 2
 
 
 @pytest.mark.parametrize("how", ["median", "maximum", "rank"])

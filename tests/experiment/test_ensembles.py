@@ -25,13 +25,13 @@ MACHINES = ("fan", "valve")
 SUM = Combination("sum")
 
 
-def clip_table(machines=MACHINES, dataset="mini2022"):
+def clip_table(machines=MACHINES, dataset="mini2022", num_clips=2):
     rows = [
         (machine, split, domain, f"{machine}_{split}_{domain}_{number}.wav")
         for machine in machines
         for split in ("train", "test")
         for domain in ("source", "target")
-        for number in range(2)
+        for number in range(num_clips)
     ]
     table = pd.DataFrame(rows, columns=["machine_type", "split", "domain", "path"]).astype("string")
     constant = {"dataset": dataset, "section": "00", "attributes": pd.NA, "is_anomalous": False}
@@ -62,7 +62,7 @@ class Kept(Member):
         return self.by_group
 
 
-def member(seed, choice="", machine_types=None, *, table=None, columns=None, **more):
+def member(seed, choice="", machine_types=None, *, table=None, columns=None, held_out=None, **more):
     """A scored trial; `more` are other attributes of the member or of its metadata."""
     table = clip_table() if table is None else table
     columns = member_columns(seed, len(table)) if columns is None else columns
@@ -72,7 +72,7 @@ def member(seed, choice="", machine_types=None, *, table=None, columns=None, **m
     return Kept(
         f"member{seed}",
         None,
-        kept=TrialScores(table, columns, zeros, zeros),
+        kept=TrialScores(table, columns, zeros, zeros, held_out),
         metadata=dataclasses.replace(metadata, **{name: more.pop(name) for name in known}),
         choice=choice,
         machine_types=machine_types,
@@ -148,7 +148,8 @@ def of_own_clips(whole):
     table, columns, *others = whole.kept
     is_own = whole.scores_clips(table)
     table, columns, *others = (
-        each[is_own].reset_index(drop=True) for each in (table, columns, *others)
+        each if each is None else each[is_own].reset_index(drop=True)
+        for each in (table, columns, *others)
     )
     by_group = None if whole.by_group is None else whole.by_group[is_own].reset_index(drop=True)
     return dataclasses.replace(whole, kept=TrialScores(table, columns, *others), by_group=by_group)
@@ -402,7 +403,7 @@ def test_training_clips_of_one_score_are_not_divided_by_their_spread():
         result.columns["combined"][fan], columns["combined"][fan] - 0.1, atol=1e-12
     )
     assert result.notes == (
-        "member0: the training clips of fan 00 have one score, so its scores there are not "
+        "member0: all clips that normalize its scores of fan 00 have one score, so these are not "
         "divided by their spread",
     )
 
@@ -581,7 +582,7 @@ def average_ranks(scores, table):
     return np.array(ranks)
 
 
-def test_ranks_are_weighted_and_say_that_clips_depend_on_one_another(written):
+def test_ranks_are_weighted_and_mark_that_clips_depend_on_one_another(written):
     table = table_of_sections()
     members = [
         member(0, table=table, weights={"fan": 3.0}),
@@ -595,8 +596,8 @@ def test_ranks_are_weighted_and_say_that_clips_depend_on_one_another(written):
     expected = (weight * first + 0.5 * second) / (weight + 0.5)
     np.testing.assert_allclose(result.columns["combined"], expected, rtol=1e-14)
     metadata = read_metadata(written(members, combination=Combination("rank")))
-    assert metadata.notes[:2] == (
-        "rank of 2: member0, member1",
+    assert metadata.notes[0] == "rank of 2: member0, member1"
+    assert metadata.transductive == (
         "ranks are among the test clips of a section: the score of a clip depends on the others",
     )
 
@@ -666,14 +667,15 @@ def normalized(scores, table, split, keys):
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("scope", ["section", "section_and_domain"])
 def test_main_scores_are_normalized_by_the_clips_that_the_rule_names(scope, split):
-    table = clip_table(dataset="mini2021")
+    table = clip_table(dataset="mini2021", num_clips=10)
     members = [member(seed, table=table) for seed in range(3)]
     rule = Combination("median", normalize=scope, normalize_on=split)
 
     result = combined(members, rule)
 
     keys = ["machine_type", "section", "domain"][: 2 if scope == "section" else 3]
-    rows = [normalized(each, result.table, split, keys) for each in main_scores(3)]
+    scores = [each.trial().columns["combined"].to_numpy() for each in members]
+    rows = [normalized(each, table, split, keys) for each in scores]
     np.testing.assert_allclose(result.columns["combined"], np.median(rows, axis=0), rtol=1e-12)
 
 
@@ -694,7 +696,8 @@ def test_test_clips_whose_domain_is_withheld_are_normalized_by_the_whole_section
     [
         ("section", "train", "of its training clips"),
         ("section_and_domain", "train", "of its training clips per section and domain"),
-        ("section", "test", "of the test clips: the score of a clip depends on the others"),
+        ("section", "test", "of the test clips"),
+        ("section", "held_out", "of clips it has not learned from"),
     ],
 )
 def test_the_notes_say_which_clips_normalize(written, scope, split, words):
@@ -703,9 +706,10 @@ def test_the_notes_say_which_clips_normalize(written, scope, split, words):
     metadata = read_metadata(written([member(0), member(1)], None, rule))
 
     assert metadata.notes[1] == f"each member's scores count in standard deviations {words}"
+    assert bool(metadata.transductive) == (split == "test")
 
 
-def test_test_clips_of_one_score_are_called_test_clips():
+def test_test_clips_of_one_score_are_named():
     columns = member_columns(0, 16).assign(combined=1.0)
 
     result = combined(
@@ -713,7 +717,137 @@ def test_test_clips_of_one_score_are_called_test_clips():
         Combination("mean", normalize="section", normalize_on="test"),
     )
 
-    assert result.notes[0].startswith("member0: the test clips of fan 00, valve 00 have one score")
+    assert result.notes[0].startswith(
+        "member0: all clips that normalize its scores of fan 00, valve 00 have one score"
+    )
+
+
+# Clips that members have not learned from.
+
+HELD_OUT = Combination("mean", normalize="section_and_domain", normalize_on="held_out")
+PLACE = ["machine_type", "domain"]
+
+
+def members_that_learned(spreads=(1.0, 4.0), num_held_out=12):
+    """Members whose scores have these spreads, but far smaller ones of what they learned from.
+
+    Of the 40 training clips of each domain, some are held out, other ones for every member. The
+    wider the scores of a member lie, the closer lie those of what it learned from.
+    """
+    table = clip_table(dataset="mini2021", num_clips=40)
+    is_training = (table["split"] == "train").to_numpy(bool)
+    random = np.random.default_rng(0)
+    members = []
+    for number, spread in enumerate(spreads):
+        held_out = pd.Series(False, table.index)
+        for _, clips in table[is_training].groupby(PLACE):
+            held_out[random.choice(clips.index, num_held_out, replace=False)] = True
+        scores = spread * random.normal(size=len(table)) + 7.0 * number
+        scores[is_training & ~held_out] *= 0.3 / spread**2
+        columns = pd.DataFrame({"combined": scores})
+        members.append(member(number, table=table, columns=columns, held_out=held_out))
+    return members
+
+
+def test_each_member_has_mean_0_and_variance_1_on_its_own_held_out_clips_of_each_domain():
+    for one in members_that_learned():
+        result = combined([one], HELD_OUT)
+
+        held_out = result.table[one.trial().held_out]
+        for _, clips in held_out.groupby(PLACE):
+            scores = result.columns["combined"][clips.index]
+            assert len(scores) == 12
+            np.testing.assert_allclose(np.mean(scores), 0.0, atol=1e-12)
+            np.testing.assert_allclose(np.var(scores), 1.0, rtol=1e-12)
+        assert result.notes == ()
+
+
+def test_members_of_fourfold_spread_weigh_alike_however_well_they_learned():
+    """By training clips, the first one would weigh many times the others."""
+    members = members_that_learned((1.0, 4.0, 0.25))
+
+    result = combined(members, HELD_OUT).columns["combined"]
+
+    table = members[0].trial().table
+    places = list(zip(table["machine_type"], table["domain"], strict=True))
+    for number, place in enumerate(places):
+        values = []
+        for one in members:
+            scores, held_out = one.trial().columns["combined"], one.trial().held_out
+            counted = [scores[k] for k in range(len(table)) if held_out[k] and places[k] == place]
+            mean = sum(counted) / len(counted)
+            variance = sum((score - mean) ** 2 for score in counted) / len(counted)
+            values.append((scores[number] - mean) / variance**0.5)
+        np.testing.assert_allclose(result[number], sum(values) / 3, rtol=1e-10)
+
+
+def test_too_few_held_out_clips_of_a_member_are_replaced_by_training_clips_and_named():
+    """Four of each domain are eight of the section."""
+    members = [members_that_learned()[1], *members_that_learned((1.0,), num_held_out=4)]
+
+    result = combined(members, HELD_OUT)
+
+    by_training = combined(members[1:], dataclasses.replace(HELD_OUT, normalize_on="train"))
+    by_itself = combined(members[:1], HELD_OUT)
+    expected = (by_itself.columns["combined"] + by_training.columns["combined"]) / 2
+    np.testing.assert_allclose(result.columns["combined"], expected, rtol=1e-12)
+    assert result.notes == (
+        "member0: fewer than 10 clips of fan 00, valve 00 are held out, so its scores there are "
+        "normalized by training clips it has learned from",
+    )
+
+
+def test_clips_are_held_out_of_an_ensemble_if_they_are_of_all_members_that_score_them(written):
+    members = members_that_learned(num_held_out=30)
+    first, second = (one.trial().held_out for one in members)
+    members[1] = of_own_clips(dataclasses.replace(members[1], machine_types=("valve",)))
+
+    trial = read_trial(written(members, combination=HELD_OUT))
+
+    assert 0 < (first & second).sum() < first.sum()
+    expected = np.where(trial.table["machine_type"] == "fan", first, first & second)
+    np.testing.assert_array_equal(trial.held_out, expected)
+
+
+def test_a_member_that_holds_nothing_out_leaves_nothing_held_out_of_an_ensemble(written):
+    members = members_that_learned()
+    members[1] = dataclasses.replace(members[1], kept=members[1].trial()._replace(held_out=None))
+
+    assert read_trial(written(members, combination=HELD_OUT)).held_out is None
+
+
+def test_an_ensemble_that_is_a_member_is_normalized_by_clips_that_are_held_out_of_all(written):
+    """The mean of three scores of variance 1 has a smaller one, and would weigh less."""
+    members = members_that_learned((1.0, 4.0, 0.25), num_held_out=35)
+    together = read_trial(written(members, combination=HELD_OUT))
+    alone = read_trial(written(members[:1], combination=HELD_OUT))
+    pair = [dataclasses.replace(members[0], kept=trial) for trial in (together, alone)]
+
+    result = combined(pair, HELD_OUT).columns["combined"]
+
+    expected = []
+    for trial in (together, alone):
+        for _, clips in trial.table.groupby(PLACE):
+            scores = trial.columns["combined"][clips.index]
+            counted = scores[trial.held_out[clips.index]]
+            expected.append((scores - np.mean(counted)) / np.std(counted))
+        if trial is together:
+            assert 10 <= len(counted) < 35
+            assert np.std(counted) < 0.9
+    total = pd.concat(expected).groupby(level=0).sum()
+    np.testing.assert_allclose(result, total / 2, rtol=1e-10)
+
+
+def test_what_members_read_of_test_clips_marks_their_ensemble_too(written):
+    rule = dataclasses.replace(HELD_OUT, normalize_on="test")
+
+    out = written([member(0, transductive=("ranks",)), member(1)], combination=rule)
+
+    assert read_metadata(out).transductive == (
+        "scores of members are normalized by the test clips: the score of a clip depends on the "
+        "others",
+        "ranks",
+    )
 
 
 def test_members_chosen_by_labels_stand_in_the_notes_and_mark_the_result(written):

@@ -187,3 +187,115 @@ def test_more_members_than_there_are_means_all():
     result = best(scores, table, numbers=(7,))
 
     np.testing.assert_allclose(result.scores, scores.mean(axis=0), rtol=1e-14)
+
+
+# By section.
+
+BY_SECTION = clip_table(sections=("00", "01", "03"))
+FAN_SOURCE = is_of(BY_SECTION, "fan", "source")
+
+
+def skilled(skills, seed=0):
+    """Noise, and more for anomalous clips: section -> one number per member."""
+    scores = 0.1 * np.random.default_rng(seed).normal(size=(3, len(BY_SECTION)))
+    is_anomalous = BY_SECTION["is_anomalous"].fillna(False).to_numpy(dtype=bool)
+    for section, of_members in skills.items():
+        here = (BY_SECTION["section"] == section).to_numpy(dtype=bool) & is_anomalous
+        scores += np.outer(of_members, here)
+    return scores
+
+
+def by_section(scores, numbers, weights=None, **options):
+    combination = Combination("mean", best_from_labels=numbers, **options)
+    chosen = best_members(scores, weights, NAMES, BY_SECTION, combination)
+    return SimpleNamespace(**dict(zip(("scores", "notes", "oracle"), chosen, strict=True)))
+
+
+# The first two are best in section 00, the last two in 01; in 03 nobody knows.
+UNLIKE = {"00": (9, 5, -9), "01": (-9, 5, 9), "03": (9, 9, -9)}
+
+
+def of_section(section):
+    return FAN_SOURCE & (BY_SECTION["section"] == section).to_numpy(dtype=bool)
+
+
+def test_the_best_of_each_section_count_in_all_sections_as_often_as_they_are_among_them():
+    """Two of two sections each are four, one of them twice."""
+    scores = skilled(UNLIKE)
+
+    result = by_section(scores, (2,), best_of="pooled_sections")
+
+    expected = (scores[0] + 2.0 * scores[1] + scores[2]) / 4.0
+    np.testing.assert_allclose(result.scores[FAN_SOURCE], expected[FAN_SOURCE], rtol=1e-12)
+    assert "fan source first, second, second, third;" in result.notes[0]
+
+
+def test_the_best_of_each_section_may_count_there_alone():
+    scores = skilled(UNLIKE)
+
+    result = by_section(scores, (2,), best_of="section")
+
+    for section, members in (("00", [0, 1]), ("01", [1, 2])):
+        expected = scores[members].mean(axis=0)[of_section(section)]
+        np.testing.assert_allclose(result.scores[of_section(section)], expected, rtol=1e-12)
+    assert "fan source section 00 first, second / 01 second, third / 03 " in result.notes[0]
+
+
+def test_a_section_without_labels_has_the_best_members_of_the_others():
+    """The second is the best of both sections with labels together."""
+    scores = skilled(UNLIKE)
+
+    result = by_section(scores, (1,), best_of="section")
+
+    unlabelled = of_section("03")
+    np.testing.assert_array_equal(result.scores[unlabelled], scores[1, unlabelled])
+
+
+def test_by_default_the_best_are_those_of_the_machine_type():
+    scores = skilled(UNLIKE)
+
+    result = by_section(scores, (1,))
+
+    np.testing.assert_array_equal(result.scores[FAN_SOURCE], scores[1, FAN_SOURCE])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_section_has_the_method_that_is_best_for_it(seed):
+    """The number of members is that which is best for the machine type with these methods."""
+    scores = skilled({"00": (0.1, 0.2, 0.05), "01": (0.05, 0.1, 0.2)}, seed)
+    methods = ("mean", "median", "maximum", "rank")
+    rules = RULES["dcase2021"]
+
+    result = by_section(scores, (2, 3), methods_from_labels=methods, method_of="section")
+
+    def score_of(where, values):
+        return development_score(BY_SECTION[where], values[where], rules)
+
+    order = sorted(range(3), key=lambda k: -score_of(FAN_SOURCE, scores[k]))
+    found = []
+    for count in (2, 3):
+        members = sorted(order[:count])
+        values = {how: combine_by_section(scores[members], BY_SECTION, how) for how in methods}
+        combined = values["mean"].copy()  # Where there are no labels.
+        for section in ("00", "01"):
+            here = of_section(section)
+            how = max(methods, key=lambda each: score_of(here, values[each]))
+            combined[here] = values[how][here]
+        found.append((score_of(FAN_SOURCE, combined), combined[FAN_SOURCE]))
+    expected = max(found, key=lambda each: each[0])[1]
+    np.testing.assert_allclose(result.scores[FAN_SOURCE], expected, rtol=1e-12)
+
+
+def test_methods_of_sections_stand_in_the_notes():
+    """The mean hears section 00, the maximum section 01."""
+    scores = skilled({})
+    is_anomalous = BY_SECTION["is_anomalous"].fillna(False).to_numpy(dtype=bool)
+    for section, misled in (("00", ~is_anomalous), ("01", is_anomalous)):
+        here = misled & (BY_SECTION["section"] == section).to_numpy(dtype=bool)
+        scores[0, here], scores[1, here] = 9.0, -20.0
+
+    result = by_section(scores, (3,), methods_from_labels=("mean", "maximum"), method_of="section")
+
+    all_three = "first, second, third by"
+    words = f"fan source section 00 {all_three} mean / 01 {all_three} maximum / 03 {all_three} mean"
+    assert words in result.notes[0]

@@ -119,7 +119,12 @@ def opened(tmp_path, monkeypatch):
     """Opens a run of a system of ours on a few clips."""
 
     def opened(
-        system, dataset="dcase2021", sections=("00", "03"), machines=("fan", "valve"), **options
+        system,
+        dataset="dcase2021",
+        sections=("00", "03"),
+        machines=("fan", "valve"),
+        selected=None,
+        **options,
     ):
         folder = tmp_path / dataset
         for machine in machines:
@@ -127,7 +132,7 @@ def opened(tmp_path, monkeypatch):
                 write_clips(folder / machine, section)
         monkeypatch.setattr(runner, "system_of", lambda run: system)
         monkeypatch.setattr(opening, "known_truth", lambda dataset: None)  # Whatever is fetched.
-        options = {"runs": tmp_path / "runs", **options}
+        options = {"runs": tmp_path / "runs", "machines": selected, **options}
         return open_run("wilkinghoff2021", folder, recipe="mini", **options)
 
     return opened
@@ -329,6 +334,28 @@ def test_a_folder_without_scores_is_not_opened(opened, tmp_path):
 
     with pytest.raises(RecipeError, match=r"has no scores yet\. `asdkeras eval` finishes it"):
         open_finished(run.folder.path)
+
+
+@pytest.mark.parametrize(
+    ("selected", "left_out"),
+    [
+        (None, ()),
+        (["fan", "valve"], ()),
+        (["fan"], ("valve",)),
+        (["fan_00"], ("fan_03", "valve")),
+    ],
+)
+def test_machines_that_were_not_asked_for_are_known_in_training(opened, selected, left_out):
+    known = []
+
+    class Asking(Autoencoder):
+        def train(self, clips, context):
+            known.append(context.left_out)
+            return super().train(clips, context)
+
+    train(opened(Asking("all"), selected=selected))
+
+    assert known == [left_out]
 
 
 RULE = ThresholdRule("section", "percentile", 90.0)

@@ -38,13 +38,15 @@ class Drawn(System):
         main_score: name of its main score, beside the column `section`.
         groups: machine type -> names of the groups it has scores of.
         oracle: lines of each unit.
+        holds_out: whether it has learned from no training clip.
     """
 
     models_class, main_score = Models, ""
 
-    def __init__(self, main_score, groups=None, oracle=()):
+    def __init__(self, main_score, groups=None, oracle=(), holds_out=False):
         super().__init__(None)
         self.main_score, self.groups, self.oracle = main_score, groups or {}, oracle
+        self.holds_out = holds_out
 
     def train(self, clips, context):
         raise AssertionError("trained")
@@ -71,6 +73,9 @@ class Drawn(System):
 
     def thresholds(self, columns, table, score=None, models=None):
         return Thresholds(pd.Series(0.0, table.index))
+
+    def held_out(self, models, table):
+        return (table["split"] == "train").to_numpy(bool) & self.holds_out
 
     def all_values(self, table, seed=0):
         """What was drawn for the clips of a run."""
@@ -186,6 +191,19 @@ def test_a_variant_can_be_another_column_of_a_variant(opened):
     fan = (trial.table["machine_type"] == "fan").to_numpy(bool)
     np.testing.assert_array_equal(read_group_scores(folder)["section"][fan], drawn[fan, 2])
     assert (run.folder.path.parents[1] / "left" / run.folder.path.name / "scores/seed0").is_dir()
+
+
+@pytest.mark.parametrize("holds_out", [True, False])
+def test_clips_that_a_system_has_not_learned_from_are_told_from_others(opened, holds_out):
+    run = opened({"combined": Drawn("main", holds_out=holds_out)})
+
+    score(run)
+
+    trial = read_trial(run.folder.scores(0))
+    if holds_out:
+        assert trial.held_out.equals((trial.table["split"] == "train").astype(bool))
+    else:
+        assert trial.held_out is None
 
 
 def test_members_weigh_what_the_ensemble_says_in_every_trial(opened):

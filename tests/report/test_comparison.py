@@ -19,7 +19,7 @@ from asdkeras.report.comparison import (
     printed_means,
     write_comparison,
 )
-from asdkeras.score_files import TrialScores, write_trial
+from asdkeras.score_files import Marks, TrialScores, write_trial
 from tests.clip_table import clip_table
 
 SYSTEM = "wilkinghoff2021"
@@ -319,11 +319,14 @@ def test_csv_and_markdown_are_written_and_say_what_labels_decided(tmp_path):
 
     assert pd.read_csv(tmp_path / "compare.csv")["verdict"].tolist() == ["within"]
     assert (tmp_path / "compare.md").read_text().startswith("# title\n\n| set |")
-    write_comparison(tmp_path, compared(), "title", ("weights", "checkpoint"))
+    write_comparison(tmp_path, compared(), "title", Marks(("weights", "checkpoint"), ("ranks",)))
 
     assert pd.read_csv(tmp_path / "compare.csv")["oracle"].tolist() == ["weights; checkpoint"]
+    assert pd.read_csv(tmp_path / "compare.csv")["transductive"].tolist() == ["ranks"]
     text = (tmp_path / "compare.md").read_text()
-    assert text.startswith("# title\n\noracle: weights\n\noracle: checkpoint\n\n| set |")
+    assert text.startswith(
+        "# title\n\noracle: weights\n\noracle: checkpoint\n\ntransductive: ranks\n\n| set |"
+    )
 
 
 def run_folder(tmp_path, scored, system=SYSTEM):

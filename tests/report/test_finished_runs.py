@@ -290,14 +290,18 @@ def test_a_run_of_several_trials_is_marked_if_labels_had_a_say_in_one(tmp_path):
 
     run = only(find_runs([folder])[0])
 
-    assert (run.oracle, run.title, run.variant) == (("the checkpoint",), "small (oracle)", "small")
+    assert (run.marks.oracle, run.title, run.variant) == (
+        ("the checkpoint",),
+        "small (oracle)",
+        "small",
+    )
 
 
 def test_a_trial_that_is_not_scored_yet_does_not_hide_the_results_of_others(tmp_path):
     folder = finished_run(tmp_path, "alpha", "small")
     (folder / "scores" / "seed1").mkdir()
 
-    assert only(find_runs([folder])[0]).oracle == ()
+    assert only(find_runs([folder])[0]).marks == ((), ())
 
 
 def test_a_run_without_labels_has_no_means(tmp_path):

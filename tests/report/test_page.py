@@ -137,14 +137,19 @@ def test_hostile_names_change_nothing_but_the_text(tmp_path, path):
     assert f"Note: {HOSTILE}" in page.text
 
 
-def test_notes_and_choices_by_labels_are_told(tmp_path):
-    run = finished(tmp_path / "adacos" / "mini2021", notes=["mind this"], oracle=["the epoch"])
+def test_notes_and_what_test_clips_had_a_say_in_are_told(tmp_path):
+    marks = {"oracle": ["the epoch"], "transductive": ["ranks"]}
+    run = finished(tmp_path / "adacos" / "mini2021", notes=["mind this"], **marks)
 
     content = write_report([run]).read_text(encoding="utf-8")
 
     assert '<p class="warn">Note: mind this</p>' in content
     assert "Oracle, labels of test clips had a say: the epoch" in content
-    assert headings(run / "report.html")[0] == "wilkinghoff2024 adacos (oracle), mini2021"
+    assert "Transductive, other test clips had a say: ranks" in content
+    assert (
+        headings(run / "report.html")[0]
+        == "wilkinghoff2024 adacos (oracle, transductive), mini2021"
+    )
 
 
 def test_phases_of_training_stand_in_order(tmp_path):

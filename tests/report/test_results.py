@@ -197,6 +197,24 @@ def test_what_labels_decided_marks_every_table_that_is_printed(tmp_path, capsys)
     ]
 
 
+def test_what_scores_read_of_test_clips_marks_every_table_and_file(tmp_path, capsys):
+    run = with_more_scores(run_with_scores(tmp_path / "variant" / "mini2021"))
+    done = run / "scores" / "seed0" / "DONE"
+    done.write_text(json.dumps(json.loads(done.read_text()) | {"transductive": ["ranks"]}))
+
+    conclude(run, "wilkinghoff2021", [0])
+
+    printed = capsys.readouterr().out
+    assert "wilkinghoff2021, variant, mini2021, transductive, development set" in printed
+    assert "named scores, transductive, harmonic means, percent" in printed
+    assert "\ntransductive: ranks\n" in printed
+    for name in TABLES:
+        table = pd.read_csv(run / name)
+        assert set(table["transductive"]) == {"ranks"}
+        assert "oracle" not in table
+    assert "transductive: ranks\n" in (run / "compare.md").read_text()
+
+
 def test_what_labels_decided_stands_in_every_file(tmp_path):
     run = with_oracle(run_with_scores(tmp_path / "variant" / "mini2021"), *ORACLE)
 

@@ -342,21 +342,24 @@ def test_another_ending_is_refused_before_anything_is_read(tmp_path):
 def test_a_run_that_labels_had_a_say_in_is_marked_wherever_it_stands(tmp_path):
     finished_run(tmp_path, "alpha", "plain")
     done = finished_run(tmp_path, "alpha", "best") / "scores" / "seed0" / "DONE"
-    done.write_text(json.dumps(json.loads(done.read_text()) | {"oracle": ["the checkpoint"]}))
+    marks = {"oracle": ["the checkpoint"], "transductive": ["ranks"]}
+    done.write_text(json.dumps(json.loads(done.read_text()) | marks))
     files = [tmp_path / "table.md", tmp_path / "table.csv"]
 
     text, _ = (shown(tmp_path, out=file) for file in files)
 
-    assert len([line for line in text.splitlines() if "alpha best (oracle) " in line]) == 2
-    assert "oracle: alpha best: the checkpoint\n" in text
-    assert "alpha plain (oracle)" not in text
+    best = "best (oracle, transductive)"
+    assert text.count("alpha best (oracle,") == text.count("transductive) ") == 2  # Folded.
+    assert "oracle: alpha best: the checkpoint\ntransductive: alpha best: ranks\n" in text
+    assert "alpha plain (oracle" not in text
     markdown = files[0].read_text(encoding="utf-8")
-    assert markdown.count("alpha best (oracle)") == 2
-    assert set(pd.read_csv(files[1])["variant"]) == {"plain", "best (oracle)"}
+    assert markdown.count(f"alpha {best}") == 2
+    assert set(pd.read_csv(files[1])["variant"]) == {"plain", best}
 
 
 def test_without_such_a_run_nothing_is_said_of_oracles(runs):
     assert "oracle" not in shown(runs)
+    assert "transductive" not in shown(runs)
 
 
 def test_an_ensemble_of_several_systems_stands_among_the_runs(tmp_path):

@@ -249,6 +249,26 @@ def test_combination_that_needs_other_clips_says_why(combination, reason):
     assert bool(combination.needs_other_clips) == bool(reason)
 
 
+@pytest.mark.parametrize(
+    ("combination", "lines"),
+    [
+        (Combination("mean", normalize="section", normalize_on="held_out"), []),
+        (Combination("mean", normalize_on="test"), []),
+        (Combination("mean", normalize="section", normalize_on="test"), ["normalized by the test"]),
+        (Combination("rank"), ["ranks are among the test clips"]),
+        (
+            Combination("mean", best_from_labels=(1,), methods_from_labels=("mean", "rank")),
+            ["ranks are among the test clips"],
+        ),
+    ],
+)
+def test_what_a_score_reads_of_other_test_clips_is_marked(combination, lines):
+    assert len(combination.transductive) == len(lines)
+    for line, words in zip(combination.transductive, lines, strict=True):
+        assert words in line
+        assert line.endswith("the score of a clip depends on the others")
+
+
 def test_an_unknown_method_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"one of sum, mean, median, .* Received: how='average'"):
         combine(SCORES, "average")

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from asdkeras.scorers.section_standardization import section_moments
+from asdkeras.scorers.section_standardization import domain_moments, section_moments
 
 
 def table_and_scores():
@@ -61,29 +62,76 @@ def domain_table():
     return table.assign(machine_type="fan", section="00"), table["score"]
 
 
-def test_a_domain_counts_by_itself_where_its_training_clips_differ():
-    """All five have the mean 4; the target clips are alike, and the last has no domain."""
-    table, scores = domain_table()
+def large_table(num_target=10):
+    """Section 00: 30 source clips, `num_target` target clips, all of training, and 4 test clips."""
+    domains = [*["source"] * 30, *["target"] * num_target, "source", "target", "target", pd.NA]
+    table = pd.DataFrame({"domain": pd.array(domains, dtype="string")})
+    table["split"] = ["train"] * (30 + num_target) + ["test"] * 4
+    scores = pd.Series(np.random.default_rng(0).normal(size=len(table)))
+    scores[table["domain"].eq("target").fillna(False).to_numpy(bool)] *= 5.0
+    return table.assign(machine_type="fan", section="00"), scores
+
+
+def test_a_domain_with_ten_clips_counts_by_itself():
+    table, scores = large_table()
 
     moments = section_moments(scores, table, "section_and_domain")
 
-    spread, of_source = np.std([0, 2, 4, 7, 7]), np.std([0, 2, 4])
-    np.testing.assert_allclose(moments.mean, [2, 2, 2, 4, 4, 2, 4, 4])
-    np.testing.assert_allclose(
-        moments.spread, [*3 * [of_source], spread, spread, of_source, spread, spread], rtol=1e-14
-    )
-    assert moments.constant == ()
+    for rows, counted in (
+        ([0, 40], scores[:30]),
+        ([30, 41, 42], scores[30:40]),
+        ([43], scores[:40]),
+    ):
+        np.testing.assert_allclose(moments.mean[rows], np.mean(counted), rtol=1e-12)
+        np.testing.assert_allclose(moments.spread[rows], np.std(counted), rtol=1e-12)
 
 
-def test_both_domains_count_by_themselves_where_both_differ():
-    table, scores = domain_table()
-    scores = scores.copy()
-    scores[4] = 9.0
+def test_a_domain_with_nine_clips_counts_with_the_section():
+    table, scores = large_table(num_target=9)
 
     moments = section_moments(scores, table, "section_and_domain")
 
-    np.testing.assert_allclose(moments.mean[[3, 4, 6]], 8.0)
-    np.testing.assert_allclose(moments.spread[[3, 4, 6]], 1.0)
+    np.testing.assert_allclose(moments.mean[[30, 40, 41]], np.mean(scores[:39]), rtol=1e-12)
+    np.testing.assert_allclose(moments.mean[[0, 39]], np.mean(scores[:30]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scope", ["section", "section_and_domain"])
+def test_clips_that_were_not_learned_from_can_be_gone_by(scope):
+    """Twelve source clips, and four of the target, which are too few by themselves."""
+    table, scores = large_table()
+    held_out = pd.Series(False, table.index)
+    held_out[[*range(3, 15), *range(30, 34)]] = True
+
+    moments = section_moments(scores, table, scope, "held_out", held_out)
+
+    alone, together = scores[3:15], pd.concat([scores[3:15], scores[30:34]])
+    counted = together if scope == "section" else alone
+    np.testing.assert_allclose(moments.mean[[0, 40]], np.mean(counted), rtol=1e-12)
+    np.testing.assert_allclose(moments.spread[[0, 40]], np.std(counted), rtol=1e-12)
+    np.testing.assert_allclose(moments.mean[[30, 41, 43]], np.mean(together), rtol=1e-12)
+    assert moments.learned == ()
+
+
+@pytest.mark.parametrize("held_out", [None, pd.Series([True] * 9 + [False] * 35)])
+def test_with_fewer_than_ten_of_them_a_section_goes_by_its_training_clips(held_out):
+    table, scores = large_table()
+
+    moments = section_moments(scores, table, "section_and_domain", "held_out", held_out)
+    expected = section_moments(scores, table, "section_and_domain", "train")
+
+    pd.testing.assert_series_equal(moments.mean, expected.mean)
+    pd.testing.assert_series_equal(moments.spread, expected.spread)
+    assert (moments.learned, expected.learned) == (("fan 00",), ())
+
+
+def test_a_domain_of_one_score_is_named():
+    table, scores = large_table()
+    scores[30:40] = 0.1
+
+    moments = section_moments(scores, table, "section_and_domain")
+
+    np.testing.assert_allclose(moments.spread[30:40], 1.0)
+    assert moments.constant == ("fan 00 target",)
 
 
 def test_test_clips_can_be_gone_by():
@@ -101,3 +149,47 @@ def test_a_section_without_test_clips_goes_by_its_training_clips():
     moments = section_moments(scores.drop(27), table.drop(27), split="test")
 
     np.testing.assert_allclose(moments.mean, [9, 0, 9, 9, 0, 0, 5])
+
+
+def test_a_domain_with_enough_clips_goes_by_these_and_others_by_all():
+    """Ten of the source count, nine of the target, and one without a domain."""
+    random = np.random.default_rng(0)
+    domains = np.array(["source"] * 12 + ["target"] * 11 + [""] * 2)
+    counts = np.array([True] * 10 + [False] * 2 + [True] * 9 + [False] * 2 + [True, False])
+    values = random.normal(size=25) * np.where(domains == "source", 1.0, 4.0)
+
+    moments = domain_moments(values, domains, counts)
+
+    of_source = list(values[:10])
+    everything = [value for value, is_counted in zip(values, counts, strict=True) if is_counted]
+    for part, chosen in ((slice(0, 12), of_source), (slice(12, 25), everything)):
+        mean = sum(chosen) / len(chosen)
+        variance = sum((value - mean) ** 2 for value in chosen) / len(chosen)
+        np.testing.assert_allclose(moments.mean[part], mean, rtol=1e-12)
+        np.testing.assert_allclose(moments.spread[part], variance**0.5, rtol=1e-12)
+    assert moments.constant == ()
+
+
+def test_domains_of_one_score_have_a_spread_of_one_and_are_named():
+    values = [0.1, 0.1, 0.1, 5.0, 7.0, 0.2]
+    domains = ["source", "source", "source", "target", "target", ""]
+
+    by_domain = domain_moments(values, domains, [True] * 6, least=3)
+    pooled = domain_moments(values, domains, [True] * 3 + [False] * 3, least=4)
+
+    np.testing.assert_allclose(by_domain.spread[:3], 1.0)
+    assert by_domain.constant == ("source",)
+    np.testing.assert_allclose(pooled.spread, 1.0)
+    assert pooled.constant == ("",)
+
+
+def test_values_that_are_none_count_for_nothing():
+    values = [1.0, 3.0, np.nan, np.nan]
+
+    moments = domain_moments(values, ["source"] * 4, [True] * 4, least=3)
+    nothing = domain_moments(values, ["source"] * 4, [False] * 4)
+
+    np.testing.assert_allclose(moments.mean, 2.0)
+    np.testing.assert_allclose(moments.spread, 1.0)
+    assert np.isnan([nothing.mean, nothing.spread]).all()
+    assert nothing.constant == ()

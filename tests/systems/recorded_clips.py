@@ -70,9 +70,9 @@ def noisy_clips(table, samples=4096, seed=0):
     return ClipSet(table, Store(waveforms))
 
 
-def task(folder, table, seed=0, all_training_clips=None):
+def task(folder, table, seed=0, all_training_clips=None, left_out=()):
     """The context the runner gives a system, and what it warned of."""
-    return TaskContext(folder, seed, table, "test", all_training_clips)
+    return TaskContext(folder, seed, table, "test", all_training_clips, left_out)
 
 
 def training_of(clips):

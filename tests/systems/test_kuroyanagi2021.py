@@ -14,7 +14,7 @@ from asdkeras.errors import RecipeError
 from asdkeras.scorers.thresholds import gamma_threshold
 from asdkeras.systems import kuroyanagi2021
 from asdkeras.systems.kuroyanagi.classifier import OutlierClassifierSystem
-from asdkeras.systems.kuroyanagi.config_sections import changed
+from asdkeras.systems.kuroyanagi.config_sections import Together, changed
 from asdkeras.systems.kuroyanagi.conformer import ConformerSystem
 from asdkeras.systems.kuroyanagi.log_mel import log_mel, require_frames
 from asdkeras.systems.system import Ensemble
@@ -68,6 +68,7 @@ def test_the_recipe_of_the_dataset_states_what_the_paper_states():
     assert (bc.steps, bc.batch_size, bc.head_rate, bc.network_rate) == (8000, 64, 1e-3, 5e-4)
     assert (bc.adaptation.steps, bc.adaptation.num_target) == (800, 16)
     assert (bc.backbone, bc.negatives) == ("resnet34", "all")
+    assert ae.section_id == "regression"
 
 
 def test_the_recipe_of_the_dataset_takes_from_the_trace_what_the_paper_leaves_open():
@@ -80,7 +81,9 @@ def test_the_recipe_of_the_dataset_takes_from_the_trace_what_the_paper_leaves_op
     assert ae.floor == bc.floor == 1e-5
     assert (ae.reg_covar, ae.target_reg_covar, ae.held_out_fraction) == (1e-6, 1e-3, 0.1)
     assert (bc.num_windows, bc.dropout, bc.posterior_weight) == (10, 0.3, 0.5)
-    assert bc.adaptation.mixup_alpha == 0.2
+    assert (bc.adaptation.mixup_probability, bc.adaptation.mixup_alpha) == (0.5, 0.2)
+    assert (bc.start_weights, bc.held_out_fraction) == ("random", 0.1)
+    assert bc.combination == "standardized"
     assert dataclasses.astuple(bc.ddcsad) == ("two_centroid_deep_sad", 1.0, 0.9)
     assert CONFIG.threshold_percentile == 90.0
 
@@ -100,7 +103,14 @@ def test_by_default_labels_choose_nothing(recipe):
     config = config_of(recipe=recipe)
 
     assert config.variant == "ae"
-    assert dataclasses.astuple(config.together) == ("mean", "section", "train", "fixed")
+    assert config.together == Together(
+        combine="mean",
+        normalize="section_and_domain",
+        normalize_on="held_out",
+        choice="fixed",
+        best_classifiers_of="pooled_sections",
+        method_of="section",
+    )
 
 
 # What they may say.
@@ -121,12 +131,13 @@ WRONG_AE = [
     ("kernel_size", 30, "must be odd"),
     ("dropout", 1.0, r"must lie in \[0, 1\)"),
     ("dropout", -0.1, r"must lie in \[0, 1\)"),
-    ("held_out_fraction", 0.0, "must lie between 0 and 1: the scorer hears"),
-    ("held_out_fraction", 1.0, "must lie between 0 and 1: the scorer hears"),
+    ("held_out_fraction", 0.0, "must lie between 0 and 1: the scorer goes by"),
+    ("held_out_fraction", 1.0, "must lie between 0 and 1: the scorer goes by"),
     ("rate_factor", 0.0, "must be above 0"),
     ("adam_epsilon", 0.0, "must be above 0"),
     ("reg_covar", 0.0, "must be above 0"),
     ("target_reg_covar", 0.0, "must be above 0"),
+    ("section_id", "none", "regression"),
     ("copy_pooling", "sum", "mean"),
     ("time_pooling", "sum", "mean"),
     ("masks.num_time_masks", -1, "must not be negative"),
@@ -157,6 +168,11 @@ WRONG_BC = [
     ("network_rate", 0.0, "must be above 0"),
     ("network_rate", 0.002, "must not be above `head_rate`, 0.001"),
     ("adam_epsilon", 0.0, "must be above 0"),
+    ("held_out_fraction", 0.0, "must lie between 0 and 1: the scorer goes by"),
+    ("held_out_fraction", 1.0, "must lie between 0 and 1: the scorer goes by"),
+    ("start_weights", "imagenet", r"must be `random` or a file of Keras weights"),
+    ("start_weights", "weights.h5", r"must be `random` or a file of Keras weights"),
+    ("combination", "logit", "standardized"),
     ("posterior_weight", 1.1, r"must lie in \[0, 1\]"),
     ("posterior_weight", -0.1, r"must lie in \[0, 1\]"),
     ("normalization", "none", "own_machine"),
@@ -172,9 +188,10 @@ WRONG_BC = [
     ("augmentation.snr_db", [20.0, 5.0], "the least first"),
     ("augmentation.gain_db", [1.0], "two numbers"),
     ("adaptation.steps", 799, "must be a multiple of `steps_per_save`, 100"),
-    ("adaptation.num_target", 0, _AT_LEAST_1),
-    ("adaptation.num_target", 15, "must leave an even number of the 64"),
+    ("adaptation.num_target", 0, "must be even: half of the target clips"),
+    ("adaptation.num_target", 15, "must be even: half of the target clips"),
     ("adaptation.num_target", 64, "must leave an even number of the 64"),
+    ("adaptation.mixup_probability", 1.1, r"must lie in \[0, 1\]"),
     ("adaptation.mixup_alpha", 0.01, "must be at least 0.05"),
 ]
 
@@ -381,9 +398,9 @@ def test_only_the_ensemble_of_autoencoders_may_be_no_mean(variant):
     assert how == ("rank" if variant == "ae_ensemble" else "mean")
 
 
-@pytest.mark.parametrize("variant", ["ae_ensemble", "bc_ensemble"])
+@pytest.mark.parametrize("variant", ["ae_ensemble", "bc_ensemble", "mix"])
 @pytest.mark.parametrize(
-    ("normalize", "normalize_on"), [("section", "test"), ("section_and_domain", "train")]
+    ("normalize", "normalize_on"), [("section", "test"), ("section_and_domain", "held_out")]
 )
 def test_members_are_normalized_as_the_recipe_says(variant, normalize, normalize_on):
     combination = combination_of(variant, normalize=normalize, normalize_on=normalize_on)
@@ -391,11 +408,8 @@ def test_members_are_normalized_as_the_recipe_says(variant, normalize, normalize
     assert (combination.normalize, combination.normalize_on) == (normalize, normalize_on)
 
 
-@pytest.mark.parametrize("variant", ["mix", "max_of_rows"])
-def test_scores_of_ensembles_are_averaged_as_they_are(variant):
-    combination = combination_of(variant, normalize="section_and_domain", normalize_on="test")
-
-    assert (combination.normalize, combination.normalize_on) == ("none", "train")
+def test_scores_of_which_one_is_taken_are_not_normalized():
+    assert combination_of("max_of_rows", normalize_on="test").normalize == "none"
 
 
 _METHODS = ("mean", "median", "maximum", "rank")
@@ -420,6 +434,22 @@ def test_labels_choose_where_the_recipe_says_oracle_and_in_the_larger_of_two_row
     combination = combination_of(variant, choice=choice)
 
     assert (combination.best_from_labels, combination.methods_from_labels) == (best, methods)
+
+
+@pytest.mark.parametrize("best_of", ["pooled_sections", "section", "machine"])
+def test_the_best_classifiers_are_those_of_each_section_or_of_the_machine(best_of):
+    changes = {"choice": "oracle", "best_classifiers_of": best_of}
+
+    assert combination_of("bc_ensemble", **changes).best_of == best_of
+    assert combination_of("ae_ensemble", **changes).best_of == "machine"
+    assert combination_of("max_of_rows", **changes).best_of == "machine"
+
+
+@pytest.mark.parametrize("method_of", ["section", "machine"])
+def test_the_best_method_of_autoencoders_is_that_of_each_section_or_of_the_machine(method_of):
+    assert (
+        combination_of("ae_ensemble", choice="oracle", method_of=method_of).method_of == method_of
+    )
 
 
 # Thresholds.

@@ -17,11 +17,12 @@ from asdkeras.experiment.training import make_repeatable
 from asdkeras.layers.masked_copies import MaskedCopies
 from asdkeras.layers.resumable_dropout import ResumableDropout
 from asdkeras.layers.spec_augment import SpecAugment
+from asdkeras.networks.conformer_autoencoder import with_section_id
 from asdkeras.systems import kuroyanagi2021
 from asdkeras.systems.kuroyanagi import conformer
 from asdkeras.systems.kuroyanagi.config_sections import changed
 from asdkeras.systems.kuroyanagi.conformer import Conformer, ConformerSystem
-from asdkeras.systems.kuroyanagi.gaussian_fits import held_out
+from asdkeras.systems.kuroyanagi.held_out_clips import held_out
 from asdkeras.systems.model_files import TrainedNetwork, save_models
 from asdkeras.systems.system import Fitted
 from tests.systems.naive_log_mel import naive_log_mel
@@ -94,50 +95,6 @@ CLIPS = recorded()
 TRAINING = training_of(CLIPS)
 
 
-# Held-out clips.
-
-
-def held_out_counts(fraction, clips, seed=0):
-    table = clip_table(clips)
-    chosen = held_out(fraction, table, seed)
-    return table[chosen].groupby("section").size().to_dict(), chosen
-
-
-def test_a_part_of_the_source_clips_of_each_section_is_held_out():
-    clips = [("00", "source", "train", False)] * 40 + [("01", "source", "train", False)] * 26
-
-    counts, _ = held_out_counts(0.1, clips)
-
-    assert counts == {"00": 4, "01": 3}
-
-
-def test_target_clips_are_never_held_out():
-    clips = [("00", d, "train", False) for d in ("source", "target", "target", "source") * 5]
-
-    _, chosen = held_out_counts(0.9, clips)
-
-    assert set(np.flatnonzero(chosen) % 4) == {0, 3}
-    assert chosen.sum() == 9
-
-
-@pytest.mark.parametrize(
-    ("fraction", "num_clips", "expected"), [(0.1, 3, 1), (0.9, 2, 1), (0.9, 3, 2), (0.5, 1, 0)]
-)
-def test_one_clip_at_least_is_held_out_and_one_learned_from(fraction, num_clips, expected):
-    _, chosen = held_out_counts(fraction, [("00", "source", "train", False)] * num_clips)
-
-    assert chosen.sum() == expected
-
-
-def test_the_seed_decides_which_clips_are_held_out():
-    clips = [("00", "source", "train", False)] * 40
-
-    first, again, other = (held_out_counts(0.2, clips, seed)[1] for seed in (1, 1, 2))
-
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-
-
 # What the network is shown.
 
 
@@ -159,13 +116,18 @@ class Asked:
 
 
 class Echo:
-    """Instead of the conformer: what it is given, and a vector of the section beside it."""
+    """Instead of the conformer: what it is given, and a vector of the section on top of it.
+
+    With the section ID as a feature, that is the last column, which is given back as well.
+    """
 
     def __init__(self):
         self.sizes = {}
 
     def __call__(self, frames, sections, block, **sizes):
         sizes = self.sizes = {**sizes, **block.keywords}
+        if sizes["section_id"] == "regression":
+            frames = with_section_id(frames, sections, sizes["num_sections"])
         vectors = keras.layers.Embedding(
             sizes["num_sections"],
             frames.shape[-1],
@@ -206,13 +168,34 @@ def naive_frames(settings, learned):
     return (frames - of_learned.mean(axis=0)) / of_learned.std(axis=0)
 
 
-def learned_rows(settings, seed=3):
-    is_held_out = held_out(settings.held_out_fraction, TRAINING.table, seed)
+def learned_rows(settings):
+    is_held_out = held_out(settings.held_out_fraction, TRAINING.table)
     return TRAINING.table.index[~is_held_out].to_numpy()
 
 
-def test_it_learns_whole_standardized_clips_with_their_sections_but_none_held_out(asked):
-    settings = small()
+def ids_of(num_sections=4):
+    """The section IDs as the network has them, of mean 0 and variance 1."""
+    numbers = np.arange(num_sections, dtype="float64")
+    return (numbers - numbers.mean()) / numbers.std()
+
+
+def naive_features(settings, learned):
+    """Frames of all clips and, where it is one, the section ID as their last column."""
+    frames = naive_frames(settings, learned)
+    if settings.section_id == "embedding":
+        return frames
+    features = np.full((*frames.shape[:2], frames.shape[2] + 1), np.nan)
+    for row, clip in TABLE.iterrows():
+        features[row, :, :-1] = frames[row]
+        features[row, :, -1] = ids_of()[SECTIONS.index(clip["section"])]
+    return features
+
+
+@pytest.mark.parametrize("section_id", ["regression", "embedding"])
+def test_it_learns_whole_standardized_clips_with_their_sections_but_none_held_out(
+    asked, section_id
+):
+    settings = small(section_id=section_id)
 
     context, _ = asked(settings)
 
@@ -222,7 +205,11 @@ def test_it_learns_whole_standardized_clips_with_their_sections_but_none_held_ou
     seen = set()
     for inputs, wanted in context.batches:
         assert inputs["frames"].shape == (4, FRAMES, BANDS)
-        np.testing.assert_array_equal(inputs["frames"], wanted)
+        np.testing.assert_array_equal(inputs["frames"], wanted[..., :BANDS])
+        assert wanted.shape[-1] == BANDS + (section_id == "regression")
+        if section_id == "regression":
+            ids = np.broadcast_to(ids_of()[inputs["section"]][:, None], (4, FRAMES))
+            np.testing.assert_allclose(wanted[..., -1], ids, rtol=1e-6)
         for clip, section in zip(inputs["frames"], inputs["section"], strict=True):
             distances = np.abs(frames - clip).max(axis=(1, 2))
             row = int(distances.argmin())
@@ -240,7 +227,7 @@ def test_a_band_that_never_changes_keeps_its_scale(tmp_path, echo):
 
     np.testing.assert_array_equal(models.variance, np.ones(BANDS))
     for _, wanted in context.batches:
-        np.testing.assert_allclose(wanted, np.zeros_like(wanted), atol=1e-5)
+        np.testing.assert_allclose(wanted[..., :BANDS], np.zeros((4, FRAMES, BANDS)), atol=1e-5)
 
 
 def test_training_takes_its_steps_in_rounds_and_goes_on_where_it_stood(asked):
@@ -269,8 +256,14 @@ def test_only_training_hides_parts_of_the_input(asked):
     inputs = noise()
     vectors = vectors_of(context.model)[inputs["section"]][:, None]
 
-    clean = np.array(context.model(inputs, training=False)) - vectors
-    hidden = np.array(context.model(inputs, training=True)) - vectors
+    clean, hidden = (
+        np.array(context.model(inputs, training=is_training)) - vectors
+        for is_training in (False, True)
+    )
+    ids = np.broadcast_to(ids_of()[inputs["section"]][:, None], clean.shape[:2])
+    for features in (clean, hidden):  # The section ID is never hidden.
+        np.testing.assert_allclose(features[..., -1], ids, atol=1e-5)
+    clean, hidden = clean[..., :-1], hidden[..., :-1]
 
     np.testing.assert_allclose(clean, inputs["frames"], atol=1e-5)
     is_lost = np.abs(hidden) < 1e-5
@@ -306,7 +299,7 @@ def test_network_and_masks_are_those_of_the_recipe_in_training_and_at_inference(
     assert copies.seed == 3
     assert echo.sizes == {
         **{"num_sections": 1, "num_blocks": 4, "width": 144, "kernel_size": 31},
-        **{"num_heads": 4, "latent_dim": 64, "dropout": 0.1},
+        **{"num_heads": 4, "latent_dim": 64, "dropout": 0.1, "section_id": "regression"},
     }
 
 
@@ -318,13 +311,17 @@ def long_clips():
 LONG = {"clips": long_clips(), "table": long_clips().table}
 
 
-def test_the_loss_is_the_mean_absolute_error_to_the_clean_frames(asked):
+def test_the_loss_is_the_mean_absolute_error_to_the_clean_features(asked):
+    """Of all bands and the section ID alike."""
     context, _ = asked(small())
-    inputs, wanted = noise(), noise(seed=1)["frames"]
+    inputs = noise()
+    wanted = np.random.default_rng(1).normal(size=(40, FRAMES, BANDS + 1)).astype("float32")
 
     loss = context.model.test_on_batch(inputs, wanted)
 
-    rebuilt = inputs["frames"] + vectors_of(context.model)[inputs["section"]][:, None]
+    ids = np.broadcast_to(ids_of()[inputs["section"]][:, None, None], (40, FRAMES, 1))
+    rebuilt = np.concatenate([inputs["frames"], ids], axis=2)
+    rebuilt = rebuilt + vectors_of(context.model)[inputs["section"]][:, None]
     assert float(loss) == pytest.approx(np.abs(rebuilt - wanted).mean(), rel=1e-5)
 
 
@@ -347,10 +344,12 @@ _POOL = {"mean": np.mean, "maximum": np.max, "median": np.median}
 
 
 def naive_errors(settings, context, models):
-    """Errors of every clip of the store against its clean frames, float64."""
+    """Errors of every clip of the store against its clean features, float64."""
     factors = np.array(copies_of(settings, models).factors, "float64")
     assert len(np.unique(factors, axis=0)) == settings.num_copies
-    frames = naive_frames(settings, learned_rows(settings))
+    frames = naive_features(settings, learned_rows(settings))
+    if settings.section_id == "regression":  # The section ID is never hidden.
+        factors = np.concatenate([factors, np.ones((*factors.shape[:2], 1))], axis=2)
     vectors = vectors_of(context.model)
     errors = np.full(frames.shape, np.nan)
     for row, clip in TABLE.iterrows():
@@ -369,7 +368,7 @@ def rows_of_gaussians(settings):
         is_here = table["section"] == section
         held, source, target = (
             list(table.index[(is_here & mask).to_numpy(bool)])
-            for mask in (held_out(0.4, table, 3), ~is_target, is_target)
+            for mask in (held_out(0.4, table), ~is_target, is_target)
         )
         found[section] = held or source, target
     return found
@@ -379,16 +378,20 @@ def naive_scores(errors, rows, reg_covar, clip):
     """Mean, maximum and median over time of how unlikely the frames of a clip are."""
     frames = np.concatenate([errors[row] for row in rows])
     mean = frames.mean(axis=0)
-    covariance = (frames - mean).T @ (frames - mean) / len(frames) + reg_covar * np.eye(BANDS)
+    covariance = (frames - mean).T @ (frames - mean) / len(frames)
+    covariance += reg_covar * np.eye(len(mean))
     unlikely = -stats.multivariate_normal(mean, covariance).logpdf(errors[clip])
     return [unlikely.mean(), unlikely.max(), np.median(unlikely)]
 
 
-@pytest.mark.parametrize("pooling", ["mean", "maximum", "median"])
+@pytest.mark.parametrize(
+    ("pooling", "section_id"),
+    [*((each, "regression") for each in ("mean", "maximum", "median")), ("mean", "embedding")],
+)
 def test_errors_of_masked_copies_are_scored_by_the_gaussians_of_held_out_and_target_clips(
-    asked, pooling
+    asked, pooling, section_id
 ):
-    settings = small(copy_pooling=pooling)
+    settings = small(copy_pooling=pooling, section_id=section_id)
     context, models = asked(settings)
     errors = naive_errors(settings, context, models)
 
@@ -436,6 +439,17 @@ def test_clips_of_a_gaussian_are_scored_by_its_other_clips(asked):
     )  # As above; a Gaussian of 13 frames weighs errors more.
 
 
+def test_the_held_out_clips_of_the_source_domain_count_as_not_learned_from(asked):
+    settings = small()
+    _, models = asked(settings)
+
+    found = system_of(settings).held_out(models, TABLE)
+
+    not_learned = set(TRAINING.table.index) - set(learned_rows(settings))
+    assert len(not_learned) == 3
+    assert set(TABLE.index[found]) == not_learned
+
+
 # Scores.
 
 
@@ -448,7 +462,8 @@ def representations(num_sections=2):
 
 # Of the training clips, the third and the first, rows 4 and 1, have scores of their own.
 OWN = {"own_positions": np.array([2, 0]), "own_scores": np.array([[-1, -2, -3], [-4, -5, -6]])}
-MODELS = Conformer(SAMPLES, RATE_HZ, "start", None, ("00", "01"), *4 * (None,), **OWN, seed=0)
+LEFT = {**OWN, "held_out_positions": np.array([0])}
+MODELS = Conformer(SAMPLES, RATE_HZ, "start", None, ("00", "01"), *4 * (None,), **LEFT, seed=0)
 
 
 SCORED = clip_table(
@@ -554,7 +569,8 @@ def test_the_pass_over_training_clips_shows_progress_and_is_not_repeated(tmp_pat
         after = system.train(TRAINING, context)
 
     assert "errors of training clips" not in capsys.readouterr().err
-    for name in ("gaussian_means", "gaussian_covariances", "own_positions", "own_scores"):
+    names = ("gaussian_means", "gaussian_covariances", "own_positions", "own_scores")
+    for name in (*names, "held_out_positions"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
 
 

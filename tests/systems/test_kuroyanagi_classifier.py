@@ -22,8 +22,9 @@ from asdkeras.systems.kuroyanagi import classifier, classifier_models
 from asdkeras.systems.kuroyanagi.classifier import Classifiers, OutlierClassifierSystem
 from asdkeras.systems.kuroyanagi.classifier_models import scoring_model, training_model
 from asdkeras.systems.kuroyanagi.config_sections import changed
+from asdkeras.systems.kuroyanagi.held_out_clips import held_out
 from asdkeras.systems.model_files import TrainedNetwork, save_models
-from asdkeras.systems.system import Fitted
+from asdkeras.systems.system import Fitted, NormalClips
 from tests.systems.naive_log_mel import naive_log_mel
 from tests.systems.recorded_clips import RATE_HZ, Store, clip_table, represented, scores_of, task
 
@@ -143,13 +144,14 @@ def asked(tmp_path_factory):
         calls.append(inspect.signature(outlier_batches).bind(*arguments).arguments)
         return outlier_batches(*arguments)
 
-    def ask(settings, section=None, everything=EVERYTHING, seed=3):
-        is_usual = section is None and everything is EVERYTHING
+    def ask(settings, section=None, everything=EVERYTHING, seed=3, left_out=()):
+        is_usual = section is None and everything is EVERYTHING and not left_out
         if is_usual and settings in known:
             return known[settings]
         calls.clear()
         table, training = section or (TABLE, TRAINING)
-        context = Asked(task(tmp_path_factory.mktemp("task"), table, seed, everything))
+        ask.task = task(tmp_path_factory.mktemp("task"), table, seed, everything, left_out)
+        context = Asked(ask.task)
         models = system_of(settings).train(training, context)
         result = context.fits, list(calls), models
         if is_usual:
@@ -180,14 +182,55 @@ SOURCE_OF_OTHERS = [
 ]
 
 
+TARGET_OF_OTHERS = [("ToyCar", "00", "target"), ("fan", "01", "target"), ("pump", "00", "target")]
+
+
 def test_negatives_are_the_source_clips_of_all_other_sections_and_machines(asked):
     _, (first, _, second, _), _ = asked(small())
 
     for call in (first, second):
-        assert kinds_of(call["positives"]) == [("fan", "00", "source")] * 4
+        assert kinds_of(call["positives"]) == [("fan", "00", "source")] * 3  # One is held out.
         assert kinds_of(call["negatives"]) == SOURCE_OF_OTHERS
     assert first["target_slots"] is None
-    assert kinds_of(second["target_slots"].targets) == [("fan", "00", "target")] * 2
+    assert kinds_of(second["target_slots"].positives) == [("fan", "00", "target")] * 2
+
+
+def test_target_clips_of_all_other_sections_and_machines_are_negatives_in_fine_tuning(asked):
+    """Sec. 2.2: the other normal data are negatives; source domain only in the first training."""
+    _, (_, _, second, _), _ = asked(small())
+
+    assert kinds_of(second["target_slots"].negatives) == TARGET_OF_OTHERS
+
+
+def test_without_target_clips_of_others_the_user_is_told(asked):
+    table = EVERYTHING.table
+    is_kept = (table["domain"] != "target") | table.index.isin(TABLE.index)
+    everything = ClipSet(table[is_kept.to_numpy(bool)], CLIPS.store)
+
+    _, (_, _, second, _), _ = asked(small(), everything=everything)
+
+    negatives = second["target_slots"].negatives
+    assert kinds_of(negatives, everything) == SOURCE_OF_OTHERS
+    [warning] = asked.task.warnings
+    assert "no other section or machine has training clips of the target domain" in warning
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_held_out_clips_are_learned_from_in_neither_training(asked, seed):
+    """They are the same whatever a training draws from, as members of an ensemble differ in it."""
+    settings = small(held_out_fraction=0.5, dropout=0.1 * seed)
+    _, calls, models = asked(settings, seed=seed)
+
+    is_held_out = held_out(0.5, TRAINING.table)
+    rows = set(TRAINING.table.index[is_held_out])
+    assert len(rows) == 2
+    for call in calls:
+        slots = call["target_slots"]
+        kinds = [call["positives"], call["negatives"]]
+        kinds += [] if slots is None else [slots.positives, slots.negatives]
+        assert not rows & set(EVERYTHING.table.index[np.concatenate(kinds)])
+    found = system_of(settings).held_out(models, TABLE)
+    assert set(TABLE.index[found]) == rows
 
 
 @pytest.mark.parametrize(
@@ -201,6 +244,34 @@ def test_names_of_machines_say_what_is_of_the_same_dataset(asked, machine, other
     _, calls, _ = asked(small(negatives="same_dataset"), of_section(machine))
 
     assert kinds_of(calls[0]["negatives"]) == others
+    slots = calls[2]["target_slots"]
+    if machine == "fan":
+        assert kinds_of(slots.negatives) == TARGET_OF_OTHERS[1:]
+
+
+@pytest.mark.parametrize(
+    ("negatives", "left_out", "named"),
+    [
+        ("all", ("ToyTrain", "slider_01"), "ToyTrain, slider_01"),
+        ("same_dataset", ("ToyTrain", "slider_01"), "slider_01"),
+    ],
+)
+def test_negatives_that_a_selection_of_machines_takes_away_are_named(
+    asked, negatives, left_out, named
+):
+    asked(small(negatives=negatives), left_out=left_out)
+
+    [warning] = asked.task.warnings
+    assert f"--machines takes away negatives that the paper's classifier learns from: {named}." in (
+        warning
+    )
+
+
+@pytest.mark.parametrize(("negatives", "left_out"), [("all", ()), ("same_dataset", ("ToyTrain",))])
+def test_nothing_is_said_of_negatives_that_are_all_there(asked, negatives, left_out):
+    asked(small(negatives=negatives, dropout=0.31), left_out=left_out)
+
+    assert asked.task.warnings == []
 
 
 @pytest.mark.parametrize("normalization", ["own_machine", "positive_machine"])
@@ -220,7 +291,8 @@ def test_waveforms_are_normalized_by_all_training_clips_of_a_machine_type(asked,
 
 
 def test_both_trainings_get_batches_as_the_recipe_says(asked):
-    _, (first, later, second, still_later), _ = asked(small(**{"adaptation.mixup_alpha": 0.7}))
+    changes = {"adaptation.mixup_alpha": 0.7, "adaptation.mixup_probability": 0.25}
+    _, (first, later, second, still_later), _ = asked(small(**changes))
 
     crop = dataclasses.asdict(first["outlier_clips"].crop)
     assert crop == {
@@ -236,7 +308,7 @@ def test_both_trainings_get_batches_as_the_recipe_says(asked):
     assert [each.last for each in schedules] == [4, 4, 6, 6]
     assert [each.first for each in schedules] == [0, 2, 0, 3]
     slots = second["target_slots"]
-    assert (slots.num_slots, slots.alpha) == (2, 0.7)
+    assert (slots.num_slots, slots.mixup_probability, slots.alpha) == (2, 0.25, 0.7)
 
 
 @pytest.mark.parametrize("name", ["noise_probability", "volume_probability"])
@@ -271,10 +343,13 @@ def test_every_output_with_a_loss_gets_its_label(asked, weight):
 
 # Two trainings, one from the other.
 
+HELD_OUT = (0, 2)  # Among the training clips of `SCORED`.
+
 
 def models_of(*names):
     """A record of models that are not looked at."""
-    return Classifiers(SAMPLES, RATE_HZ, "start", dict.fromkeys(names), 0.0, 1.0)
+    networks = dict.fromkeys(names)
+    return Classifiers(SAMPLES, RATE_HZ, "start", networks, np.array(HELD_OUT), 0.0, 1.0)
 
 
 def test_a_target_model_starts_where_the_source_model_ended(asked):
@@ -328,6 +403,31 @@ def test_each_model_represents_all_training_clips_and_the_test_clips_of_its_doma
     is_test = (table["split"] == "test").to_numpy(bool)
     np.testing.assert_array_equal(rows["source"], ~(is_test & is_target))
     np.testing.assert_array_equal(rows["target"], ~(is_test & is_source))
+
+
+def backbone_weights(model):
+    return model.get_layer("backbone").get_weights()
+
+
+@pytest.mark.usefixtures("shallow")
+def test_the_first_training_alone_starts_from_the_file_of_the_recipe(asked, tmp_path):
+    donor = randomized(training_model(small(), RATE_HZ, CROP, 10), seed=5)
+    file = str(tmp_path / "start.weights.h5")
+    donor.get_layer("backbone").save_weights(file)
+
+    (first, second), _, _ = asked(small(start_weights=file))
+
+    wanted = backbone_weights(donor)
+    for ours, theirs in zip(first["at_first"], wanted, strict=False):
+        np.testing.assert_array_equal(ours, theirs)
+    assert any(
+        (ours != theirs).any() for ours, theirs in zip(second["at_first"], wanted, strict=False)
+    )
+
+
+def test_a_missing_file_of_start_weights_is_refused_before_training(asked):
+    with pytest.raises(RecipeError, match=r"`bc\.start_weights`: none\.keras: there is no such"):
+        asked(small(start_weights="none.keras"))
 
 
 # What is minimized.
@@ -527,18 +627,20 @@ def scored():
 
 
 def naive_outputs(settings, trained, waveform):
-    """Window by window: posterior, squared distance to the centroid of the section, embedding."""
+    """Window by window: logit, posterior, squared distance to the centroid, embedding."""
     frames = naive_log_mel((waveform.astype("float64") - 0.2) / 0.5, settings, RATE_HZ)
     assert len(frames) == 51
     centroid = np.array(trained.get_layer("centroids").centroids, "float64")[0]
-    posteriors, distances, embeddings = [], [], []
+    logits, posteriors, distances, embeddings = [], [], [], []
     for start in (0, 9, 19):
         window = frames[start : start + FRAMES].astype("float32")
         embedding = np.array(trained.get_layer("backbone")(window[None]), "float64")
-        posteriors.append(1.0 / (1.0 + np.exp(-head_of(trained)(embedding)[0])))
+        logits.append(head_of(trained)(embedding)[0])
+        posteriors.append(1.0 / (1.0 + np.exp(-logits[-1])))
         distances.append(((embedding[0] - centroid) ** 2).sum())
         embeddings.append(embedding[0])
-    return np.mean(posteriors), np.mean(distances), np.mean(embeddings, axis=0)
+    means = [np.mean(each) for each in (logits, posteriors, distances)]
+    return *means, np.mean(embeddings, axis=0)
 
 
 def test_a_clip_is_what_its_windows_are_on_average(scored):
@@ -546,8 +648,9 @@ def test_a_clip_is_what_its_windows_are_on_average(scored):
 
     assert outputs["posterior"].shape == outputs["distance"].shape == (2,)
     for number, waveform in enumerate(waveforms):
-        posterior, distance, embedding = naive_outputs(settings, trained, waveform)
+        logit, posterior, distance, embedding = naive_outputs(settings, trained, waveform)
         assert 0.01 < posterior < 0.99
+        assert outputs["logit"][number] == pytest.approx(logit, rel=1e-4)
         assert outputs["posterior"][number] == pytest.approx(posterior, rel=1e-4)
         assert outputs["distance"][number] == pytest.approx(distance, rel=1e-4)
         np.testing.assert_allclose(outputs["embedding"][number], embedding, rtol=1e-3, atol=1e-4)
@@ -608,24 +711,124 @@ def representations(*names):
         "source": ([0.9, 0.2, 0.6, np.nan, 0.3, 0.8], [2.0, 9.0, 6.0, np.nan, 4.0, 3.0]),
         "target": ([0.7, np.nan, 0.5, 0.1, 0.4, 0.9], [30.0, np.nan, 10.0, 50.0, 5.0, 20.0]),
     }
+    arrays = {}
+    for name in names:
+        posterior, distance = (np.array(each, "float32") for each in values[name])
+        arrays[f"posterior_{name}"], arrays[f"distance_{name}"] = posterior, distance
+        arrays[f"logit_{name}"] = np.log(posterior) - np.log1p(-posterior)
+    return arrays
+
+
+def with_fields(**changes):
+    return changed(CONFIG.bc, changes, "here")
+
+
+def scored_by(arrays, settings=CONFIG.bc, models=None):
+    """`UnitScores` of a section with as many models as have arrays."""
+    names = [name for name in ("source", "target") if f"distance_{name}" in arrays]
+    return scores_of(system_of(settings), arrays, SCORED, models or models_of(*names))
+
+
+def naive_standardized(values, held=(0, 5)):
+    """By rows of `SCORED`, those of the held-out clips."""
+    values = np.array(values, "float64")
+    return (values - values[list(held)].mean()) / values[list(held)].std()
+
+
+def naive_columns(arrays, held=(0, 5), weight=0.5):
+    """Row by row: what the source model says, or the target model; of no domain, the smaller."""
+    of_model = {}
+    for name in ("source", "target"):
+        posterior, distance = (
+            naive_standardized(sign * arrays[f"{array}_{name}"], held)
+            for array, sign in (("logit", -1.0), ("distance", 1.0))
+        )
+        together = weight * posterior + (1.0 - weight) * distance
+        of_model[name] = {"combined": together, "posterior": posterior, "distance": distance}
     return {
-        f"{array}_{name}": np.array(each, "float32")
-        for name in names
-        for array, each in zip(("posterior", "distance"), values[name], strict=True)
+        column: [
+            *(of_model["source"][column][row] for row in (0, 1)),
+            *(of_model["target"][column][row] for row in (2, 3)),
+            min(of_model[name][column][4] for name in of_model),
+            of_model["source"][column][5],
+        ]
+        for column in ("combined", "posterior", "distance")
     }
 
 
-def scored_by(arrays, settings=CONFIG.bc):
-    """`UnitScores` of a section with as many models as have arrays."""
-    names = [name for name in ("source", "target") if f"distance_{name}" in arrays]
-    return scores_of(system_of(settings), arrays, SCORED, models_of(*names))
+def test_logit_and_distance_have_mean_0_and_variance_1_over_the_held_out_clips():
+    """Rows 0 and 5: training clips 0 and 2 of three, by the model of the domain of each clip."""
+    arrays = representations("source", "target")
 
-
-def test_a_clip_is_scored_by_the_model_of_its_domain():
-    """Distances by those of training clips, 2 to 6 and 10 to 30; 0.5 of each."""
-    columns = scored_by(representations("source", "target")).columns
+    columns = scored_by(arrays).columns
 
     assert columns.index.equals(SCORED.index)
+    for name, expected in naive_columns(arrays).items():
+        np.testing.assert_allclose(columns[name], expected, rtol=1e-5, atol=1e-6)
+    for name in ("posterior", "distance"):
+        assert columns[name].iloc[[0, 5]].mean() == pytest.approx(0.0, abs=1e-6)
+        assert columns[name].iloc[[0, 5]].std(ddof=0) == pytest.approx(1.0, rel=1e-6)
+    system = system_of(CONFIG.bc)
+    assert system.main_score == system.decision_score == "combined"
+    assert system.named_scores(list(columns)) == ("combined", "posterior", "distance")
+
+
+def test_a_saturated_posterior_counts_as_much_as_the_distance():
+    """Its probabilities have no spread beside the distances; its logits have."""
+    arrays = representations("source", "target")
+    for name in ("source", "target"):
+        arrays[f"logit_{name}"] = arrays[f"logit_{name}"] + 12.0
+        arrays[f"posterior_{name}"] = 1.0 / (1.0 + np.exp(-arrays[f"logit_{name}"]))
+
+    columns = scored_by(arrays).columns
+    by_probability = scored_by(arrays, with_fields(combination="probability")).columns
+
+    for name, expected in naive_columns(arrays).items():
+        np.testing.assert_allclose(columns[name], expected, rtol=1e-4, atol=1e-5)
+    assert by_probability["posterior"].std() < 1e-4
+    assert columns["posterior"].std() > 0.5
+
+
+def test_with_one_held_out_clip_or_none_all_training_clips_of_the_section_set_the_scale():
+    arrays = representations("source", "target")
+    for positions in ([], [1]):
+        models = dataclasses.replace(
+            models_of("source", "target"), held_out_positions=np.array(positions, int)
+        )
+
+        columns = scored_by(arrays, models=models).columns
+
+        for name, expected in naive_columns(arrays, held=(0, 2, 5)).items():
+            np.testing.assert_allclose(columns[name], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_domain_with_ten_held_out_clips_has_a_scale_of_its_own():
+    """Twelve of the source domain and three of the target domain are held out."""
+    domains = ["source"] * 12 + ["target"] * 3
+    table = clip_table([("00", domain, "train", False) for domain in domains])
+    generator = np.random.default_rng(0)
+    arrays = {
+        f"{array}_{name}": generator.normal(3.0, 2.0, 15)
+        for name in ("source", "target")
+        for array in ("logit", "distance")
+    }
+    models = dataclasses.replace(models_of("source", "target"), held_out_positions=np.arange(15))
+
+    columns = scores_of(system_of(CONFIG.bc), arrays, table, models).columns
+
+    source, target = arrays["distance_source"], arrays["distance_target"]
+    expected = (source[:12] - source[:12].mean()) / source[:12].std()
+    np.testing.assert_allclose(columns["distance"].iloc[:12], expected, rtol=1e-6)
+    expected = (target[12:] - target.mean()) / target.std()
+    np.testing.assert_allclose(columns["distance"].iloc[12:], expected, rtol=1e-6)
+
+
+def test_by_probability_distances_are_scaled_by_those_of_all_training_clips():
+    """Distances by those of training clips, 2 to 6 and 10 to 30; 0.5 of each."""
+    arrays = representations("source", "target")
+
+    columns = scored_by(arrays, with_fields(combination="probability")).columns
+
     # The fifth is of unknown domain: 0.7 and 0.5 by the source, 0.6 and -0.25 by the target.
     # The last is a training clip: of the source, though the target's posterior says less.
     posterior, distance = [0.1, 0.8, 0.5, 0.9, 0.6, 0.2], [0.0, 1.75, 0.0, 2.0, -0.25, 0.25]
@@ -633,36 +836,66 @@ def test_a_clip_is_scored_by_the_model_of_its_domain():
     np.testing.assert_allclose(columns["distance"], distance, rtol=1e-6, atol=1e-12)
     combined = [0.05, 1.275, 0.25, 1.45, 0.175, 0.225]
     np.testing.assert_allclose(columns["combined"], combined, rtol=1e-6)
-    system = system_of(CONFIG.bc)
-    assert system.main_score == system.decision_score == "combined"
-    assert system.named_scores(list(columns)) == ("combined", "posterior", "distance")
 
 
-def test_without_a_target_model_the_source_model_scores_all():
+@pytest.mark.parametrize("combination", ["standardized", "probability"])
+def test_without_a_target_model_the_source_model_scores_all(combination):
     arrays = representations("source")
     arrays["posterior_source"][3], arrays["distance_source"][3] = 0.4, 4.0
+    arrays["logit_source"][3] = np.log(0.4 / 0.6)
 
-    columns = scored_by(arrays).columns
+    columns = scored_by(arrays, with_fields(combination=combination)).columns
 
-    np.testing.assert_allclose(columns["posterior"], [0.1, 0.8, 0.4, 0.6, 0.7, 0.2], rtol=1e-6)
-    np.testing.assert_allclose(columns["distance"], [0, 1.75, 1.0, 0.5, 0.5, 0.25], rtol=1e-6)
+    posterior, distance = [0.1, 0.8, 0.4, 0.6, 0.7, 0.2], [0, 1.75, 1.0, 0.5, 0.5, 0.25]
+    if combination == "standardized":
+        posterior = naive_standardized(-arrays["logit_source"])
+        distance = naive_standardized(arrays["distance_source"])
+    np.testing.assert_allclose(columns["posterior"], posterior, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(columns["distance"], distance, rtol=1e-5, atol=1e-6)
 
 
 def test_the_recipe_says_how_much_the_posterior_counts():
-    settings = changed(CONFIG.bc, {"posterior_weight": 0.8}, "here")
+    arrays = representations("source", "target")
 
-    columns = scored_by(representations("source", "target"), settings).columns
+    columns = scored_by(arrays, with_fields(posterior_weight=0.8)).columns
 
-    assert columns["combined"].iloc[1] == pytest.approx(0.8 * 0.8 + 0.2 * 1.75, rel=1e-6)
+    expected = naive_columns(arrays, weight=0.8)["combined"]
+    np.testing.assert_allclose(columns["combined"], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_equal_distances_of_training_clips_are_not_divided():
     arrays = representations("source")
     arrays["distance_source"][[0, 2, 5]] = 2.0
 
-    distances = scored_by(arrays).columns["distance"]
+    for combination in ("standardized", "probability"):
+        distances = scored_by(arrays, with_fields(combination=combination)).columns["distance"]
 
-    assert distances.iloc[[0, 1, 2]].tolist() == [0.0, 7.0, 0.0]
+        assert distances.iloc[[0, 1, 2]].tolist() == [0.0, 7.0, 0.0]
+
+
+def test_a_graph_scores_as_arrays_do_a_clip_of_unknown_domain():
+    """Of both models the smaller score."""
+    arrays = representations("source", "target")
+    normal = NormalClips(
+        *("fan", "00"),
+        SCORED[SCORED["split"] == "train"],
+        {name: each[[0, 2, 5]] for name, each in arrays.items()},
+        np.arange(3),
+        None,  # Nothing is asked of other sections.
+        models_of("source", "target"),
+        0,
+    )
+    tensors = {name: keras.Input((), name=name) for name in arrays}
+    embedding = {"embedding_source": keras.Input((2,), name="embedding_source")}
+    scorer = system_of(CONFIG.bc).section_scorer(normal)
+
+    scores, _ = scorer.layers({**tensors, **embedding}, ["combined", "posterior", "distance"])
+    graph = keras.Model({**tensors, **embedding}, scores)
+
+    given = {name: each[[4]] for name, each in arrays.items()}
+    found = graph({**given, "embedding_source": np.zeros((1, 2), "float32")})
+    for name, expected in naive_columns(arrays).items():
+        np.testing.assert_allclose(found[name], expected[4:5], rtol=1e-4)
 
 
 # The whole of it.
@@ -685,7 +918,7 @@ def test_training_ends_in_one_array_per_clip_and_loaded_models_give_the_same(tmp
     assert scores.thresholds.notna().all()
     assert set(arrays) == {
         f"{array}_{model}"
-        for array in ("posterior", "distance", "embedding")
+        for array in ("logit", "posterior", "distance", "embedding")
         for model in ("source", "target")
     }
     for folder in (tmp_path / "source", tmp_path):

@@ -15,7 +15,10 @@ from asdkeras.optimizers.one_cycle import OneCycle, OneCycleAdam
 from asdkeras.systems.kuroyanagi.config_sections import Classifier
 from asdkeras.systems.kuroyanagi.log_mel import log_mel
 
-_BACKBONE, _CENTROIDS, _HEAD, _ARC_FACE = "backbone", "centroids", "head", "arc_face"
+BACKBONE = "backbone"
+"""Name of the layers before the head."""
+
+_CENTROIDS, _HEAD, _ARC_FACE = "centroids", "head", "arc_face"
 
 
 def training_model(
@@ -84,7 +87,7 @@ def _backbone(settings: Classifier) -> keras.Model:
         features = efficientnet_b3(image)
     else:
         features = residual_network(image, settings.backbone, settings.width)
-    return keras.Model(bands, keras.layers.GlobalAveragePooling2D()(features), name=_BACKBONE)
+    return keras.Model(bands, keras.layers.GlobalAveragePooling2D()(features), name=BACKBONE)
 
 
 def scoring_model(
@@ -98,15 +101,15 @@ def scoring_model(
     """The answers of a trained classifier for whole clips, normalized by `mean` and `deviation`.
 
     Returns:
-        model from waveforms `(batch, clip_length)` to means over the windows of a clip:
-        `posterior` of the section and squared `distance` to its centroid, both `(batch,)`,
+        model from waveforms `(batch, clip_length)` to means over the windows of a clip: `logit`
+        and `posterior` of the section, squared `distance` to its centroid, all `(batch,)`,
         and `embedding` `(batch, dim)`.
     """
     waveform = keras.Input((clip_length,), name="waveform")
     normalized = keras.layers.Rescaling(1.0 / deviation, -mean / deviation)(waveform)
     bands = log_mel(normalized, settings, sample_rate_hz)
     windows = SpreadWindows(settings.num_windows, settings.num_frames)(bands)
-    embeddings = trained.get_layer(_BACKBONE)(ops.reshape(windows, (-1, *windows.shape[2:])))
+    embeddings = trained.get_layer(BACKBONE)(ops.reshape(windows, (-1, *windows.shape[2:])))
     logits = trained.get_layer(_HEAD)(ops.relu(embeddings))
     distances = trained.get_layer(_CENTROIDS)(embeddings)
 
@@ -116,6 +119,7 @@ def scoring_model(
     return keras.Model(
         waveform,
         {
+            "logit": of_clips(logits)[:, 0],
             "posterior": of_clips(ops.sigmoid(logits))[:, 0],
             "distance": of_clips(distances)[:, 0],
             "embedding": of_clips(embeddings),

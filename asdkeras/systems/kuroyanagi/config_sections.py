@@ -22,11 +22,12 @@ from asdkeras.config import (
     require,
 )
 from asdkeras.errors import RecipeError
+from asdkeras.readings import Reading, Reconstructed
 from asdkeras.scorers.thresholds import ThresholdRule
 
 _EVEN = multiple_of(2, "must be even, so that frames can be centered")
 _HELD_OUT = Constraint(
-    "must lie between 0 and 1: the scorer hears what the network has not",
+    "must lie between 0 and 1: the scorer goes by clips the network has not learned from",
     lambda value: 0.0 < value < 1.0,
 )
 Rounds = Annotated[int, multiple_of_field("steps_per_save")]
@@ -62,6 +63,8 @@ class ConformerAutoencoder(Checked):
     Attributes:
         clip_length: samples of a clip that are used; 0 for the longest training clip.
         floor: least magnitude of a mel band.
+        section_id: how the section enters the network. `regression` makes it one more feature,
+            which is reconstructed and has its part in loss and score; masks do not hide it.
         num_copies: of a clip at inference, each with masks of its own.
         copy_pooling: how the errors of the copies are pooled.
         num_blocks: conformer blocks of the encoder, and of the decoder.
@@ -69,7 +72,8 @@ class ConformerAutoencoder(Checked):
         steps: updates.
         steps_per_save: after so many the training is kept, and a row added to `train.csv`.
         rate_factor: of the learning rate of the warm-up schedule.
-        held_out_fraction: of the source clips of each section, for the scorer.
+        held_out_fraction: of the source clips of each section, for the scorer; see
+            `asdkeras.systems.kuroyanagi.held_out_clips` for the least number.
         reg_covar: added to variances of the scorer.
         target_reg_covar: the same in the target domain, which has three clips.
         time_pooling: how the scores of the frames are pooled.
@@ -81,8 +85,22 @@ class ConformerAutoencoder(Checked):
     num_mel_bins: Count
     floor: Positive
     masks: Masks
+    section_id: Annotated[
+        Literal["regression", "embedding"],
+        Reading(
+            "ID regression: input features are log-mel and one-dimensional section ID (Sec. 2.1)",
+            "`regression` reconstructs the ID as one more column of every frame; `embedding` "
+            "adds a learned vector to the latent, as configurations of the trace do",
+        ),
+    ]
     num_copies: Count
-    copy_pooling: Literal["mean", "maximum", "median"]
+    copy_pooling: Annotated[
+        Literal["mean", "maximum", "median"],
+        Reading(
+            "average, max, or median pooling (Sec. 3.1), optimized by labels",
+            "one of the three for all machines and domains; `mean` is ours",
+        ),
+    ]
     num_blocks: Count
     width: Annotated[Count, multiple_of_field("num_heads")]
     kernel_size: Annotated[
@@ -100,7 +118,13 @@ class ConformerAutoencoder(Checked):
     held_out_fraction: Annotated[float, _HELD_OUT]
     reg_covar: Positive
     target_reg_covar: Positive
-    time_pooling: Literal["mean", "maximum", "median"]
+    time_pooling: Annotated[
+        Literal["mean", "maximum", "median"],
+        Reading(
+            "post-processing to squeeze the time dimension (Sec. 2.1), optimized by labels",
+            "none of the three is named; `mean` is ours",
+        ),
+    ]
 
     def check(self) -> None:
         require(
@@ -122,7 +146,21 @@ class DoubleCentroidLoss(Checked):
         momentum: of the moving centroids.
     """
 
-    reading: Literal["two_centroid_deep_sad", "ratio", "normal_centroid"]
+    reading: Annotated[
+        Literal["two_centroid_deep_sad", "ratio", "normal_centroid"],
+        Reading(
+            "DDCSAD [6] minimizes the variance in a class and maximizes that between classes "
+            "(Sec. 2.2); its formula is in [6]",
+            "three losses that do so; [6] was not at hand",
+        ),
+        Reconstructed(
+            {
+                "two_centroid_deep_sad": "the whole loss, from what Sec. 2.2 says of it",
+                "ratio": "likewise",
+                "normal_centroid": "likewise",
+            }
+        ),
+    ]
     weight: NotNegative
     momentum: Fraction
 
@@ -156,13 +194,18 @@ class Adaptation(Checked):
     """Fine-tuning of the classifier for the target domain.
 
     Attributes:
-        num_target: clips of each batch that are of the target domain, or mixed with it.
+        num_target: clips of each batch that are of the target domain, or mixed with it; half of
+            them of the section.
+        mixup_probability: how likely such a clip is mixed with one of the source domain.
         mixup_alpha: weights of mixed clips are drawn from Beta(alpha, alpha).
     """
 
     steps: Rounds
     steps_per_save: Count
-    num_target: Count
+    num_target: Annotated[
+        int, multiple_of(2, "must be even: half of the target clips are of the section")
+    ]
+    mixup_probability: Probability
     mixup_alpha: Annotated[float, at_least(0.05)]
 
 
@@ -179,11 +222,20 @@ class Classifier(Checked):
             training clips of its own machine type, or of the machine type of the section.
         negatives: other clips in training: `all`, or those of the `same_dataset`, ToyADMOS or
             MIMII, by the name of the machine type.
+        start_weights: of the network before its head. `random`, or a file of Keras weights, see
+            `asdkeras.systems.kuroyanagi.start_weights`; a relative path starts at the folder the
+            command is run in.
         width: channels of the first convolution of a ResNet; not read by EfficientNet.
         dropout: before the last layer.
         batch_size: half of it are clips of the section.
         head_rate: largest learning rate of the last layer.
         network_rate: largest learning rate of all others.
+        held_out_fraction: of the source clips of the section, to know the scale of its scores by;
+            see `asdkeras.systems.kuroyanagi.held_out_clips` for the least number.
+        combination: the scale on which posterior and distance are added. `standardized` adds the
+            logit of the posterior and the distance, each with mean 0 and variance 1 over the
+            held-out clips; `probability` what the posterior leaves of 1, and the distance scaled
+            to 0..1 by all training clips of the section.
         posterior_weight: of the posterior in the score; the distance has the rest.
     """
 
@@ -194,10 +246,37 @@ class Classifier(Checked):
     floor: Positive
     num_frames: Annotated[int, at_least(32)]
     num_windows: Count
-    normalization: Literal["own_machine", "positive_machine"]
-    negatives: Literal["all", "same_dataset"]
+    normalization: Annotated[
+        Literal["own_machine", "positive_machine"],
+        Reading(
+            "a waveform of each example is normalized over each machine type (Sec. 2.2)",
+            "`own_machine`: by its own; `positive_machine`: by that of the section, all alike",
+        ),
+    ]
+    negatives: Annotated[
+        Literal["all", "same_dataset"],
+        Reading(
+            "the other normal data including the different machines (Sec. 2.2)",
+            "`same_dataset`, MIMII or ToyADMOS2 alone, is a variation for the ensemble",
+        ),
+    ]
     augmentation: Augmented
-    backbone: Literal["resnet34", "resnext50_32x4d", "efficientnet_b3"]
+    backbone: Annotated[
+        Literal["resnet34", "resnext50_32x4d", "efficientnet_b3"],
+        Reading("ResNet34 (Sec. 3.1)", "the others are variations for the ensemble (Sec. 2.2)"),
+    ]
+    start_weights: Annotated[
+        str,
+        Constraint(
+            "must be `random` or a file of Keras weights, *.keras or *.weights.h5",
+            lambda value: value == "random" or value.endswith((".keras", ".weights.h5")),
+        ),
+        Reading(
+            "PyTorch Image Models (Sec. 2.2), EfficientNet of Noisy Student [17], a paper about "
+            "weights; which file is not printed",
+            "`random`, or the path of a file with weights of the network before its head",
+        ),
+    ]
     width: Count
     dropout: Fraction
     ddcsad: DoubleCentroidLoss
@@ -211,6 +290,16 @@ class Classifier(Checked):
     network_rate: Annotated[Positive, at_most_field("head_rate")]
     adam_epsilon: Positive
     adaptation: Adaptation
+    held_out_fraction: Annotated[float, _HELD_OUT]
+    combination: Annotated[
+        Literal["standardized", "probability"],
+        Reading(
+            "the posterior probability with the normalized distance (Sec. 2.2), no weights, no "
+            "scale",
+            "`standardized` gives both one spread; `probability` is the sentence to the letter, "
+            "where a posterior near 0 or 1 adds nothing to the distance",
+        ),
+    ]
     posterior_weight: Probability
 
     def check(self) -> None:
@@ -228,16 +317,62 @@ class Together:
     """How scores of several models are combined.
 
     Attributes:
-        normalize: by which training clips each member's scores get mean 0 and variance 1.
-        normalize_on: `test` takes the test clips instead; a score then depends on the others.
+        combine: of the autoencoders; others are averaged.
+        normalize: by whose clips scores get mean 0 and variance 1 before they are combined:
+            those of the section, or of the section and domain where there are ten at least.
+        normalize_on: which of these clips, as in `Combination`.
         choice: `oracle` lets the labels of development test clips choose how many and which
             members count and by which method, as in the paper.
+        best_classifiers_of: as `best_of` in `Combination`, of the two best classifiers.
+        method_of: as in `Combination`.
     """
 
-    combine: Literal["mean", "median", "maximum", "rank"]
-    normalize: Literal["section", "section_and_domain"]
-    normalize_on: Literal["train", "test"]
-    choice: Literal["fixed", "oracle"]
+    combine: Annotated[
+        Literal["mean", "median", "maximum", "rank"],
+        Reading(
+            "Sec. 2.3: the best of the four for each machine and section, chosen by labels",
+            "one for all; `choice: oracle` chooses",
+        ),
+    ]
+    normalize: Annotated[
+        Literal["section_and_domain", "section"],
+        Reading(
+            "Sec. 2.3: mean zero and variance one; ensembles are per machine and domain",
+            "`section` puts both domains on one scale, which the source clips decide",
+        ),
+    ]
+    normalize_on: Annotated[
+        Literal["held_out", "train", "test"],
+        Reading(
+            "silent",
+            "`held_out`: clips the member has not learned from; `train`: all training clips, "
+            "whose spread says how well they were learned; `test`: the test clips, as code of "
+            "the authors of 2022 does, marked as transductive",
+        ),
+    ]
+    choice: Annotated[
+        Literal["fixed", "oracle"],
+        Reading(
+            "Sec. 2.3: members, their number and the method are optimized on the development set",
+            "`fixed`: all members, one method, no labels; `oracle`: as the paper, marked",
+        ),
+    ]
+    best_classifiers_of: Annotated[
+        Literal["pooled_sections", "section", "machine"],
+        Reading(
+            "Sec. 2.3: the N-best models of each section, N x S for each machine and domain",
+            "of `choice: oracle`. `pooled_sections`: what is best in one section counts in all; "
+            "`section`: in its own alone, N of N x S for each clip; `machine`: the N best of "
+            "the machine type, as for autoencoders",
+        ),
+    ]
+    method_of: Annotated[
+        Literal["section", "machine"],
+        Reading(
+            "Sec. 2.3: for each machine and each section; Sec. 3.1: for each machine and domain",
+            "of `choice: oracle`. `section`: Sec. 2.3, of each domain of it; `machine`: Sec. 3.1",
+        ),
+    ]
 
 
 def domain_thresholds(config: Any) -> ThresholdRule:

@@ -20,7 +20,7 @@ from asdkeras.layers.gaussian_scores import GaussianScores
 from asdkeras.layers.masked_copies import MaskedCopies
 from asdkeras.layers.resumable_dropout import ResumableDropout
 from asdkeras.layers.spec_augment import SpecAugment
-from asdkeras.networks.conformer_autoencoder import conformer_autoencoder
+from asdkeras.networks.conformer_autoencoder import conformer_autoencoder, with_section_id
 from asdkeras.networks.conformer_block import conformer_block
 from asdkeras.optimizers.noam import Noam
 from asdkeras.scorers.section_scorer import SectionScorer
@@ -31,7 +31,8 @@ from asdkeras.systems.kuroyanagi.config_sections import (
     Masks,
     domain_thresholds,
 )
-from asdkeras.systems.kuroyanagi.gaussian_fits import POOLINGS, Gaussian, fit_gaussians, held_out
+from asdkeras.systems.kuroyanagi.gaussian_fits import POOLINGS, Gaussian, fit_gaussians
+from asdkeras.systems.kuroyanagi.held_out_clips import held_out, held_out_rows
 from asdkeras.systems.kuroyanagi.log_mel import SOURCE, TARGET, log_mel, require_frames
 from asdkeras.systems.log_mel_front_end import KEEP, heard_length
 from asdkeras.systems.model_files import Models, TrainedNetwork
@@ -56,12 +57,14 @@ class Conformer(Models):
         network: the autoencoder behind the layers that hide a part of its input.
         sections: names, in the order of their numbers in the network.
         mean: `(bands,)`, by which frames are standardized, with `variance`.
-        gaussian_means: `(sections * 2, bands)`, of the errors of each section in the source
-            domain and in the target domain.
-        gaussian_covariances: `(sections * 2, bands, bands)`.
+        gaussian_means: `(sections * 2, features)`, of the errors of each section in the source
+            domain and in the target domain; features are the bands and, where it is one, the
+            section ID.
+        gaussian_covariances: `(sections * 2, features, features)`.
         own_positions: `(fitted clips,)`, training clips that a Gaussian was fitted to.
         own_scores: `(fitted clips, 3)`, their scores by the other clips of their Gaussian, in
             each pooling over time.
+        held_out_positions: `(held out,)`, training clips that the network has not learned from.
         seed: of the masks at inference.
     """
 
@@ -73,6 +76,7 @@ class Conformer(Models):
     gaussian_covariances: Floats
     own_positions: NDArray[np.int64]
     own_scores: Floats
+    held_out_positions: NDArray[np.int64]
     seed: int
 
     @property
@@ -84,6 +88,9 @@ class Conformer(Models):
 
 class ConformerSystem(System[Any, Conformer]):
     """A conformer autoencoder per machine type, scored by Gaussians of its errors.
+
+    The Gaussians are of all that the network reconstructs: the section ID is one of the paper's
+    input features and no exception is made of it (`ae.section_id: regression`).
 
     Its scores are those by the Gaussian of the section and domain, `gaussian_<pooling>` over
     time, and `absolute_error`, the mean of the errors. Of a clip whose domain is unknown the
@@ -119,7 +126,7 @@ class ConformerSystem(System[Any, Conformer]):
         settings, rate_hz = self.settings, clips.store.sample_rate_hz
         names = tuple(sorted(set(map(str, clips.table["section"]))))
         _indices(names, context.table)  # What it refuses shall not wait for training.
-        is_held_out = held_out(settings.held_out_fraction, clips.table, context.seed)
+        is_held_out = held_out(settings.held_out_fraction, clips.table)
         learned = dataclasses.replace(clips, table=clips.table[~is_held_out])
         clip_length = heard_length(settings, clips, context, "ae")
         require_frames(settings.masks.time_width, settings, clip_length, "ae")
@@ -132,7 +139,9 @@ class ConformerSystem(System[Any, Conformer]):
         moments = context.once("moments", frames.moments)
         standardize = _standardization(front_end, **moments)
         network = _trained_network(settings, frames, standardize, learned, names, context)
-        errors = _error_model(settings, front_end, standardize, network.model, context.seed)
+        errors = _error_model(
+            settings, front_end, standardize, network.model, len(names), context.seed
+        )
         gaussians = context.once(
             "gaussians",
             lambda: fit_gaussians(
@@ -140,24 +149,41 @@ class ConformerSystem(System[Any, Conformer]):
             ),
         )
         return Conformer(
-            clip_length, rate_hz, KEEP, network, names, **moments, **gaussians, seed=context.seed
+            clip_length,
+            rate_hz,
+            KEEP,
+            network,
+            names,
+            **moments,
+            **gaussians,
+            held_out_positions=np.flatnonzero(is_held_out),
+            seed=context.seed,
         )
 
     def represent(self, models: Conformer) -> dict[str, keras.Model]:
-        """Scores by each Gaussian in each pooling, the mean error, and the mean error of each band.
+        """Scores by each Gaussian in each pooling, the mean error, and that of each feature.
 
         `scores` are `(clips, sections * 2, 3)`, `error` is `(clips,)`, `embedding` is
-        `(clips, bands)`.
+        `(clips, features)`.
         """
         front_end = _front_end(self.settings, models.clip_length, models.sample_rate_hz)
         standardize = _standardization(front_end, models.mean, models.variance)
         errors = _error_model(
-            self.settings, front_end, standardize, models.network.model, models.seed
+            self.settings,
+            front_end,
+            standardize,
+            models.network.model,
+            len(models.sections),
+            models.seed,
         )
         return {"conformer": _score_model(errors, models.gaussians)}
 
     def inputs(self, models: Conformer, table: pd.DataFrame) -> dict[str, NDArray[np.int32]]:
         return {"section": _indices(models.sections, table)}
+
+    def held_out(self, models: Conformer, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """The clips of the Gaussians of the source domain, each scored by the others of its own."""
+        return held_out_rows(models.held_out_positions, table)
 
     def section_scorer(self, normal: NormalClips[Conformer]) -> SectionScorer:
         models = normal.models
@@ -217,7 +243,8 @@ def _trained_network(
         inputs: dict[str, keras.KerasTensor], clean: keras.KerasTensor
     ) -> tuple[dict[str, keras.KerasTensor], keras.KerasTensor]:
         clean = standardize(clean)
-        return {**inputs, "frames": clean}, clean
+        wanted = _features(settings, clean, inputs["section"], len(names))
+        return {**inputs, "frames": clean}, wanted
 
     fitted = context.fit(
         build=lambda: training_model(settings, shape, len(names)),
@@ -243,7 +270,8 @@ def training_model(
 ) -> keras.Model:
     """The network behind layers that hide a part of its input, ready for training.
 
-    From `frames`, standardized, of a shape `(frames, bands)`, and `section` to the frames rebuilt.
+    From `frames`, standardized, of a shape `(frames, bands)`, and `section` to the features
+    rebuilt. The section ID is not hidden.
     """
     inputs = {
         "frames": keras.Input(shape, name="frames"),
@@ -253,6 +281,7 @@ def training_model(
         inputs["frames"],
         inputs["section"],
         num_sections=num_sections,
+        section_id=settings.section_id,
         num_blocks=settings.num_blocks,
         width=settings.width,
         latent_dim=settings.latent_dim,
@@ -274,6 +303,18 @@ def training_model(
     return model
 
 
+def _features(
+    settings: ConformerAutoencoder,
+    clean: keras.KerasTensor,
+    section: keras.KerasTensor,
+    num_sections: int,
+) -> keras.KerasTensor:
+    """What the network reconstructs, `(batch, frames, features)`."""
+    if settings.section_id == "embedding":
+        return clean
+    return with_section_id(clean, section, num_sections)
+
+
 def _masks(masks: Masks) -> dict[str, Any]:
     """Arguments of `SpecAugment` and of `MaskedCopies`."""
     return {
@@ -289,11 +330,13 @@ def _error_model(
     front_end: keras.Model,
     standardize: keras.layers.Normalization,
     trained: keras.Model,
+    num_sections: int,
     seed: int,
 ) -> keras.Model:
     """From `waveform` and `section` to the errors of the network on masked copies.
 
-    Absolute errors against the clean frames, pooled over the copies: `(batch, frames, bands)`.
+    Absolute errors against the clean features, pooled over the copies: `(batch, frames,
+    features)`.
     """
     section = keras.Input((), name="section", dtype="int32")
     clean = standardize(front_end.output)
@@ -309,8 +352,9 @@ def _error_model(
             "section": ops.repeat(section, settings.num_copies),
         }
     )
-    rebuilt = ops.reshape(rebuilt, (-1, *copies.shape[1:]))
-    errors = _POOL[settings.copy_pooling](ops.abs(rebuilt - clean[:, None]), axis=1)
+    wanted = _features(settings, clean, section, num_sections)
+    rebuilt = ops.reshape(rebuilt, (-1, settings.num_copies, *wanted.shape[1:]))
+    errors = _POOL[settings.copy_pooling](ops.abs(rebuilt - wanted[:, None]), axis=1)
     return keras.Model({"waveform": front_end.input, "section": section}, errors)
 
 

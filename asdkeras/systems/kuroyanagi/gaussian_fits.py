@@ -26,29 +26,10 @@ _CLIPS_AT_ONCE = 8
 
 
 class Gaussian(NamedTuple):
-    """Mean `(bands,)` and covariance `(bands, bands)` of the errors of frames."""
+    """Mean `(features,)` and covariance `(features, features)` of the errors of frames."""
 
     mean: Floats
     covariance: Floats
-
-
-def held_out(fraction: float, table: pd.DataFrame, seed: int) -> NDArray[np.bool_]:
-    """Whether the network does not learn from a training clip, `(clips,)`: some of each section.
-
-    Args:
-        fraction: of the source clips of a section, rounded, at least one clip; none where a
-            section has one clip.
-        table: clip table of the training clips.
-    """
-    is_source, _ = source_and_target(table)
-    chosen = np.full(len(table), False)
-    random = np.random.default_rng(seed)
-    for section in sorted(set(table["section"])):
-        positions = np.flatnonzero(is_source & (table["section"] == section).to_numpy(bool))
-        if len(positions) > 1:
-            count = min(max(1, round(fraction * len(positions))), len(positions) - 1)
-            chosen[random.choice(positions, count, replace=False)] = True
-    return chosen
 
 
 def fit_gaussians(
@@ -68,7 +49,7 @@ def fit_gaussians(
     Args:
         is_held_out: `(clips,)`.
         sections: `(clips,)`, from 0 on, none left out.
-        errors: model of `waveform` and `section` to errors `(batch, frames, bands)`.
+        errors: model of `waveform` and `section` to errors `(batch, frames, features)`.
 
     Returns:
         `gaussian_means` and `gaussian_covariances`, of the sections in turn, first of the source
@@ -125,7 +106,7 @@ def _errors_of(
     sections: NDArray[np.int32],
     context: RunContext,
 ) -> NDArray[np.float32]:
-    """Errors of some clips, `(clips, frames, bands)`."""
+    """Errors of some clips, `(clips, frames, features)`."""
     # In one go: a model is traced anew for every size of a batch.
     part = dataclasses.replace(clips, table=clips.table.iloc[positions])
     clip_length = model.input["waveform"].shape[1]
