@@ -53,7 +53,8 @@ def _opened(arguments: argparse.Namespace) -> "Run":
     from asdkeras.experiment.open_run import open_run
 
     options = keywords(arguments)
-    return open_run(overrides=options.pop("set"), **options)
+    untrained = ["untrained=true"] if options.pop("untrained") else []
+    return open_run(overrides=[*(options.pop("set") or ()), *untrained], **options)
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asdkeras import controls, systems
+from asdkeras import systems
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Layout
 from asdkeras.data.places import cache_folder
@@ -70,7 +70,6 @@ def open_run(
     overrides: Sequence[str] = (),
     runs: Path = Path("runs"),
     jobs: int | None = None,
-    untrained: bool = False,
 ) -> Run:
     """Read recipe and dataset; nothing of the run itself is written yet.
 
@@ -79,26 +78,18 @@ def open_run(
         variant: None takes the recipe's.
         recipe: name or file; None chooses by dataset.
         overrides: `key=value` changes of the recipe.
-        untrained: whether networks stay as they start, see `Recipe`.
 
     Raises:
-        RecipeError: if system, variant, recipe or an override is not understood, or a system
-            without networks shall leave them untrained.
+        RecipeError: if system, variant, recipe or an override is not understood.
         DataError: if the dataset is missing or damaged.
     """
     systems.check(system)
-    if untrained and system == controls.SPECTRA:
-        raise RecipeError(
-            f"--untrained: {system} has no network, and is a control as it is. Leave it out, or "
-            "name a system that learns."
-        )
     if recipe is not None:  # A wrong recipe shall not wait for the data.
         load_recipe(find_recipe(system, "", recipe), system, variant, overrides)
     data = find_data(data)
     layout = find_clips(data)
     source = find_recipe(system, layout.dataset, recipe)
     content = load_recipe(source, system, variant, overrides)
-    content = dataclasses.replace(content, untrained=untrained or content.untrained)
     table, notes = clip_table(
         data,
         layout,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from asdkeras import systems
+from asdkeras import controls, systems
 from asdkeras.config import build_config, did_you_mean, read_recipe, with_overrides
 from asdkeras.data.audio import AudioConfig
 from asdkeras.errors import RecipeError
@@ -80,6 +80,9 @@ class Recipe:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+_DEFAULTS = {"tensor_float_32": False, "untrained": False}
+
+
 def load_recipe(
     path: Path,
     system: str | None = None,
@@ -99,8 +102,13 @@ def load_recipe(
     """
     if variant is not None:
         overrides = [*overrides, f"config.variant={variant}"]
-    content = with_overrides(read_recipe(path), overrides)
+    content = with_overrides({**_DEFAULTS, **read_recipe(path)}, overrides)
     recipe: Recipe = build_config(Recipe, content, where=str(path))
+    if recipe.untrained and recipe.system == controls.SPECTRA:
+        raise RecipeError(
+            f"--untrained: {recipe.system} has no network, and is a control as it is. Leave it "
+            "out, or name a system that learns."
+        )
     if system is not None and recipe.system != system:
         raise RecipeError(
             f"{path}: a recipe of {recipe.system}, but --system says {system}. Change one of them."

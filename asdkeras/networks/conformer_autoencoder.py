@@ -23,27 +23,19 @@ def conformer_autoencoder(
 
     A dense layer per frame, conformer blocks, a dense layer to the latent with ReLU; then a
     dense layer, conformer blocks and a dense layer back to the features, linear. Nothing
-    shortens time: what is narrow is the latent of each frame, and each frame may read all others
-    before and after it.
-
-    The section enters as the paper says, one more feature of every frame, see
-    `with_section_id`, and is reconstructed like the bands (`regression`); or as a vector learned
-    for it that is added to the latent of every frame (`embedding`), and is not reconstructed.
+    shortens time: what is narrow is the latent of each frame.
 
     Train it to reconstruct the clean features of a masked spectrogram; the error is the absolute
     difference. With the defaults, 128 bands and 6 sections it has 3,941,761 parameters, by
     embedding 3,941,856.
 
-    The vectors of the sections start standard normal as in the trace, not within 0.05 as in
-    Keras, beside which the latent would hide them; the other weights start as Keras has it.
-
     Args:
         frames: float, `(batch, frames, bands)`, bands normalized to mean 0.
         sections: int, `(batch,)`, from 0 to `num_sections - 1`.
         num_sections: int, at least 1.
-        section_id: `regression` or `embedding`. The paper's "ID regression" takes "log
-            Mel-spectrogram and one-dimensional section ID" as its input features and
-            reconstructs them; the configurations of the trace embed the ID.
+        section_id: `regression`, the paper's: one more feature of every frame, see
+            `with_section_id`, which is reconstructed like the bands; or `embedding`, as in the
+            trace: a learned vector that is added to the latent of every frame.
         num_blocks: int, at least 1, of the encoder and of the decoder each. The code of the
             trace has 8 as its default and 4 in its configurations.
         width: int, units per frame in the blocks.
@@ -64,14 +56,7 @@ def conformer_autoencoder(
         that of an older network of the same authors, the trace:
         github.com/ibkuroyagi/birdclef-2021, commit f4ec03b.
     """
-    sizes = {"num_sections": num_sections, "num_blocks": num_blocks, "latent_dim": latent_dim}
-    for argument, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={size}")
-    if section_id not in ("regression", "embedding"):
-        raise ValueError(
-            f"`section_id` must be 'regression' or 'embedding'. Received: section_id={section_id!r}"
-        )
+    _check(section_id, num_sections=num_sections, num_blocks=num_blocks, latent_dim=latent_dim)
     is_feature = section_id == "regression"
     features = with_section_id(frames, sections, num_sections) if is_feature else frames
     x = layers.Dense(width, name="input")(features)
@@ -84,6 +69,16 @@ def conformer_autoencoder(
     for number in range(num_blocks):
         x = block(x, name=f"decoder_{number}")
     return layers.Dense(features.shape[-1], name="reconstruction")(x)
+
+
+def _check(section_id, **sizes):
+    for argument, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={size}")
+    if section_id not in ("regression", "embedding"):
+        raise ValueError(
+            f"`section_id` must be 'regression' or 'embedding'. Received: section_id={section_id!r}"
+        )
 
 
 def with_section_id(frames, sections, num_sections):
@@ -105,7 +100,11 @@ def with_section_id(frames, sections, num_sections):
 
 
 def _section_vector(sections, num_sections, latent_dim):
-    """Float, `(batch, 1, latent_dim)`."""
+    """Float, `(batch, 1, latent_dim)`.
+
+    They start standard normal as in the trace, not within 0.05 as in Keras, beside which the
+    latent would hide them.
+    """
     vectors = layers.Embedding(
         num_sections,
         latent_dim,

@@ -124,6 +124,7 @@ def opened(tmp_path, monkeypatch):
         sections=("00", "03"),
         machines=("fan", "valve"),
         selected=None,
+        untrained=False,
         **options,
     ):
         folder = tmp_path / dataset
@@ -132,7 +133,11 @@ def opened(tmp_path, monkeypatch):
                 write_clips(folder / machine, section)
         monkeypatch.setattr(runner, "system_of", lambda run: system)
         monkeypatch.setattr(opening, "known_truth", lambda dataset: None)  # Whatever is fetched.
-        options = {"runs": tmp_path / "runs", "machines": selected, **options}
+        overrides = ["untrained=true"] if untrained else []
+        options = {
+            **{"runs": tmp_path / "runs", "machines": selected, "overrides": overrides},
+            **options,
+        }
         return open_run("wilkinghoff2021", folder, recipe="mini", **options)
 
     return opened
@@ -518,7 +523,7 @@ def test_members_of_an_untrained_ensemble_are_untrained(opened):
 
 def test_a_system_without_networks_is_not_left_untrained(tmp_path):
     with pytest.raises(RecipeError, match=r"--untrained: controls2026 has no network"):
-        open_run(SPECTRA, tmp_path, untrained=True)
+        open_run(SPECTRA, tmp_path, recipe="mini", overrides=["untrained=true"])
 
 
 def test_what_a_recipe_says_of_a_training_is_what_it_said_before_networks_could_stay_as_they_are():
