@@ -93,7 +93,7 @@ def _multiply_adds(operation):
             for text, each in zip(texts, operation.inputs, strict=True)
             for letter, size in zip(text, each.shape, strict=True)
         }
-        return math.prod(sizes.values())
+        return math.prod(size or 1 for size in sizes.values())
     return 0
 
 

@@ -3,7 +3,9 @@
 import contextlib
 import re
 import shlex
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from asdkeras import cli, systems
@@ -57,6 +59,26 @@ def test_the_head_of_a_recipe_states_a_command_that_leads_to_it(path, monkeypatc
 
     dataset = "mini2021" if arguments.data is None else load_recipe(path, path.parent.name).dataset
     assert find_recipe(arguments.system, dataset, arguments.recipe).resolve() == path
+
+
+ESTIMATES = Path(__file__).parents[2] / "results" / "estimates" / "full_size.csv"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_a_recipe_takes_at_full_size_is_what_was_estimated(path):
+    head = path.read_text(encoding="utf-8").partition("\nsystem:")[0]
+    rows = pd.read_csv(ESTIMATES).query("system == @path.parent.name and recipe == @path.stem")
+
+    stated = re.findall(r"`(\w+)` ([\d.]+) hours.*? on two cores, ([\d.]+) (hours|minutes)", head)
+
+    is_at_full_size = path.stem.startswith("dcase") and path.parent.name != "controls2026"
+    assert len(stated) == len(rows)
+    assert bool(stated) is is_at_full_size
+    assert "not measured" not in head or not is_at_full_size
+    for (variant, cores, gpu, unit), (_, row) in zip(stated, rows.iterrows(), strict=True):
+        assert (variant, float(cores)) == (row["variant"], row["hours_two_cores"])
+        in_unit = row["hours_gpu"] * (60.0 if unit == "minutes" else 1.0)
+        assert float(gpu) == (round(in_unit) if unit == "minutes" else in_unit)
 
 
 OF_ONES_OWN = {
