@@ -174,9 +174,9 @@ class Nejjar2022(System[Config, Encoders]):
 
 def _distance(normal: NormalClips[Encoders], name: str, neighbors: Neighbors) -> Term:
     embedding = representation(name)
-    scorer = NearestNeighborScorer("euclidean")
     if neighbors == "machine_type":
-        scorer.fit(normal.values_of_unit(embedding), normal.positions)
+        known, own = normal.values_of_unit(embedding), normal.positions
     else:
-        scorer.fit(normal.values(embedding))
+        known, own = normal.values(embedding), None
+    scorer = NearestNeighborScorer("euclidean").fit(known, own)
     return scored(scorer, embedding, leave_self_out=True)

@@ -21,7 +21,9 @@ TABLE = clip_table(
     [{"machine_type": name, "section": section, "split": "train"} for name, section in SECTIONS],
     dataset="factory",
 )
-RUN = SimpleNamespace(table=TABLE, recipe=SimpleNamespace(system="some2021", variant="loud"))
+RUN = SimpleNamespace(
+    table=TABLE, scored=TABLE, recipe=SimpleNamespace(system="some2021", variant="loud")
+)
 
 
 def graph_of(factor=1.0, decides=1.0, threshold=0.5):

@@ -84,7 +84,7 @@ def context(tmp_path):
 
 
 def task_in(folder, untrained=False):
-    return TaskContext(folder, 0, pd.DataFrame(), "train a task", Clips(), untrained)
+    return TaskContext(folder, 0, pd.DataFrame(), "train a task", Clips(), untrained=untrained)
 
 
 def stored(context, front_end, clips=None):
