@@ -64,16 +64,18 @@ def map_parts(runs: Sequence[tuple[str, str, Sequence[EmbeddingMap]]]) -> list[M
     for (dataset, title), members in groups.items():
         parts.append(element("h3", f"{title}, {dataset}" if several_datasets else title))
         rows: dict[str, list[Markup]] = {}
+        numbers: list[Markup] = []
         for name, one in members:
             text = caption(one) if is_single else f"{name}: {caption(one)}"
             parts.append(element("p", text, class_="faint"))
-            parts += separation_parts(one)
+            numbers += separation_parts(one, "" if is_single else f"{name}, ")
             for each in colorings(one.clips):
                 row, heading = ("", f"by {each.title}") if is_single else (each.title, name)
                 rows.setdefault(row, []).append(panel(one, each, heading))
         for row, panels in rows.items():
             parts += [element("h4", f"by {row}")] if row else []
             parts.append(element("div", *panels, class_="panels wide" if row else "panels"))
+        parts += numbers
     for name, _, maps in runs:
         if not maps:
             text = _NO_MAPS if is_single else f"{name}: {_NO_MAPS}"
@@ -144,7 +146,7 @@ def caption(each: EmbeddingMap) -> str:
     return f"{method} of {each.array}, {clips}{without}"
 
 
-def separation_parts(each: EmbeddingMap) -> list[Markup]:
+def separation_parts(each: EmbeddingMap, whose: str = "") -> list[Markup]:
     """How well the vectors of a map separate its clips, by each property; no table of none."""
     if not each.separation:
         return []
@@ -153,7 +155,7 @@ def separation_parts(each: EmbeddingMap) -> list[Markup]:
         + [f"{figure:.3f}" for figure in (one.silhouette, one.purity, one.most_frequent)]
         for one in each.separation
     ]
-    caption = f"{each.title}: separation of {each.array}, {splits_of(each)} clips"
+    caption = f"{whose}{each.title}: separation of {each.array}, {splits_of(each)} clips"
     return [table(_HEADINGS, rows, caption=caption)]
 
 

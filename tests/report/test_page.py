@@ -208,7 +208,7 @@ def test_separation_stands_by_the_maps_and_in_a_file_beside_the_page(tmp_path):
 
     content = path.read_text(encoding="utf-8")
     maps = content[content.index(">Embedding maps</h2>") :]
-    assert maps.count("<caption>fan: separation of embedding, train clips</caption>") == 2
+    assert maps.count("fan: separation of embedding, train clips</caption>") == 2
     numbers = pd.read_csv(tmp_path / "both_separation.csv")
     names = [f"wilkinghoff2024 {variant}, mini2021" for variant in ("adacos", "adaproj")]
     assert numbers["run"].tolist() == names
