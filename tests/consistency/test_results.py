@@ -305,7 +305,7 @@ PLACES = (
 )
 
 
-OTHERS = ("controls2026", "kuroyanagi2021", "nejjar2022", "venkatesh2022")
+OTHERS = ("controls2026", "kuroyanagi2021")
 
 
 @pytest.mark.parametrize(
