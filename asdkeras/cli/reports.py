@@ -145,10 +145,12 @@ def add_list(commands: Commands) -> None:
 
 def _list(arguments: argparse.Namespace) -> None:
     from asdkeras import systems
+    from asdkeras.experiment.import_keras import import_keras
     from asdkeras.experiment.recipe import papers_recipe, recipes_of
     from asdkeras.readings import as_markdown
 
     if arguments.system:
+        import_keras()
         config_class = systems.load(arguments.system).Config
         print(as_markdown(config_class, papers_recipe(arguments.system)["config"]), end="")
         return

@@ -1,6 +1,9 @@
 """Commands that show what is there."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -18,6 +21,16 @@ def test_list_names_systems_and_recipes(capsys):
     assert "wilkinghoff2021: Sub-cluster AdaCos embeddings" in printed
     assert "recipes: dcase2021, folder, mini" in printed
     assert "one_head_s16, two_heads_20, one_head_20, all_40," in " ".join(printed.split())
+
+
+def test_list_of_a_system_says_what_can_be_read_otherwise_and_nothing_else():
+    quiet = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-m", "asdkeras", "list", "controls2026"]
+
+    answer = subprocess.run(command, env=quiet, capture_output=True, text=True, check=True)
+
+    assert "| `front_end.pad_mode` | `constant` | `reflect` |" in answer.stdout
+    assert answer.stderr == ""
 
 
 def test_table_shows_the_runs_of_a_folder(tmp_path, capsys):
