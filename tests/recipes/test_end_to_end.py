@@ -93,7 +93,7 @@ def test_the_terms_of_the_score_add_up(runs):
 
     is_target = table["domain"] == "target"
     eq3 = table["score_section"] + table["score_target"]
-    eq2 = table["score_section"] + table["score_attributes"] + table["score_tmax"].fillna(0.0)
+    eq2 = table["score_section"] + table["score_attributes"]  # Eq. (4) in it for a valve.
     np.testing.assert_allclose(table["score_combined"], eq3.where(is_target, eq2))
     for name in ("section", "attributes", "target", "combined"):
         by_epoch = table[f"score_{name}_epoch1"] + table[f"score_{name}_epoch2"]
