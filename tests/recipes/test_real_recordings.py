@@ -53,15 +53,19 @@ def test_a_slider_and_a_lathe_are_told_from_their_faults(tmp_path, monkeypatch):
         for machine_type, clips in [("lathe", lathe), ("slider", slider)]:
             writer.writerows([(p, machine_type, split, int(bad)) for p, split, bad in clips])
 
-    changes = ("clip_length=16000", "epochs=20", "keep_epochs=[10, 20]")
+    # Trials differ by 0.3 of AUC (0.57 to 0.92), so the mean of three counts, of the last networks.
+    changes = ("clip_length=16000", "epochs=20", "keep_epochs=[20]")
     command = ["eval", "--system", "wilkinghoff2021", "--data", str(tmp_path / "real.csv")]
-    command += ["--runs", str(tmp_path)]
+    command += ["--runs", str(tmp_path), "--set", "seeds=[0, 1, 2]"]
     command += [word for change in changes for word in ("--set", f"config.{change}")]
     assert main(command) == 0
 
-    metrics = pd.read_csv(next(tmp_path.rglob("metrics.csv"))).set_index("machine_type")
+    metrics = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
     neighbor = nearest_neighbor_auc(lathe)
     assert neighbor == pytest.approx(0.7557, abs=0.01)
-    assert metrics.loc["lathe", "auc"] > neighbor
-    assert metrics.loc["lathe", ["n_normal", "n_anomalous"]].tolist() == [72, 110]
-    assert metrics.loc["slider", ["n_normal", "n_anomalous"]].tolist() == [2, 2]
+    counts = metrics.groupby("machine_type")[["n_normal", "n_anomalous"]]
+    assert (counts.nunique() == 1).all(axis=None)
+    assert counts.first().to_numpy().tolist() == [[72, 110], [2, 2]]
+    of_trials = metrics[metrics["machine_type"] == "lathe"]["auc"]
+    assert len(of_trials) == 3
+    assert of_trials.mean() > neighbor
