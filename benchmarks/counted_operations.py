@@ -6,8 +6,8 @@ Every network that the variants of a recipe train is built as its system builds 
 of the generated mini corpus of that year, and is not trained. Counted are the multiply-adds of
 convolutions and matrix products, two operations each, of one training example, forward and twice
 that backward, and of representing one clip; and the values that all operations write, which is
-what batch normalization and activations cost. Examples per training follow from two
-numbers of clips, along a line, at the number of clips of the dataset.
+what batch normalization and activations cost. Examples per training are in
+proportion to the clips, or the same for any number, which a second number of clips tells.
 
 Seconds are `operations / rate + values / rate`. The rates of two processor cores were measured
 (`results/estimates/README.md`); those of a GPU are a third of what a data sheet says of one with
@@ -27,7 +27,7 @@ from benchmarks.floating_point import NOTHING, Cost, graph_cost
 
 CORES = (2.1e11, 4.1e9)
 GPU = (6.5e12, 6.0e10)
-_CLIPS_PER_SECTION = (20, 40)  # A batch of 1024 windows of a machine type needs so many.
+_CLIPS_PER_SECTION = (32, 48)  # Of 32, batches of the recipes are full.
 _TRAINING_CLIPS = 1000  # Of a section; 3 to 10 of the target domain among them.
 
 
@@ -61,7 +61,10 @@ def _rows(system, path, variants):
     for variant in variants:
         training, scoring = cost(variant)
         both = training.plus(scoring)
-        seconds = {"hours_two_cores": both.seconds(CORES), "hours_gpu": both.seconds(GPU)}
+        seconds = {
+            **{"hours_two_cores": both.seconds(CORES), "hours_gpu": both.seconds(GPU)},
+            **{"scoring_hours_two_cores": scoring.seconds(CORES)},
+        }
         row = {
             **{"system": system, "recipe": path.stem, "variant": variant},
             **{"training_pflop": training.operations / 1e15},
@@ -102,21 +105,20 @@ def _size_of(dataset):
 
 
 def _cost_of_system(system, dataset, machines, sections):
-    few_clips, more_clips = _CLIPS_PER_SECTION
-    few = _measured(system, dataset, few_clips)
-    more = _measured(system, dataset, more_clips, cost_of=lambda model, training: NOTHING)
+    one, another = _CLIPS_PER_SECTION
+    counted = _measured(system, dataset, one)
+    others = _measured(system, dataset, another, cost_of=lambda model, training: NOTHING)
     units = {"all": 1, "machine_type": machines, "section": sections}.get(
         system.scope, 2 * machines if dataset >= "dcase2021" else machines
     )
     clips_per_unit = sections * _TRAINING_CLIPS / units
     training = NOTHING
-    for phase, (clips, examples, per_example) in few.phases.items():
-        more_clips, more_examples, _ = more.phases[phase]
-        slope = (more_examples - examples) / (more_clips - clips)
-        wanted = examples + slope * (clips_per_unit - clips)
+    for phase, (clips, examples, per_example) in counted.phases.items():
+        is_fixed = others.phases[phase][1] == examples
+        wanted = examples if is_fixed else examples * clips_per_unit / clips
         training = training.plus(per_example.times(3.0 * wanted * units))
     # As many test clips as a fifth to a half of the training clips; each is represented once.
-    return training, few.per_clip.times(1.3 * sections * _TRAINING_CLIPS)
+    return training, counted.per_clip.times(1.3 * sections * _TRAINING_CLIPS)
 
 
 class _Measured(NamedTuple):

@@ -134,7 +134,7 @@ class Config(Checked):
         Reading(
             "all present attributes, of which MIMII DG has the shifting one alone (Sec. 3.1)",
             "`all` is every attribute in the name of a training clip, in some sections of MIMII "
-            "DG two; `shifting` the one that tells the domains of a section apart",
+            "DG two; `shifting` the one that differs between the domains of a section",
         ),
     ]
     embedding_dim: Count

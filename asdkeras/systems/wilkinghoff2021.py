@@ -32,10 +32,11 @@ and keeps each network after 100, 200, 300 and 400 epochs. The other variants tr
 add such runs, each with its kept epochs: `two_heads_20` and `one_head_20` are the columns of
 Table 4, `all_40` is their sum, `selected_20` takes for each machine type the family that
 Sec. 2.5 names. Table 2 does not follow from that choice, but lies between the two families, so
-`all_40` is compared with Tables 2 to 4 and `selected_20` with Table 5, a choice of ours: the
-paper says of neither which networks it is of. The distributions of Table 3 are the scores
-`section`, `attributes` and `target` of `all_40`; `attributes` of a source clip of a valve contains
-the temporal maximum, which Eq. (4) conditions on the attributes, as the figures of the table say.
+`all_40` is compared with it, and with Tables 3 to 5; `selected_20` is compared with Table 5: the
+paper does not say which of both that is of, so either is a reading. The distributions of
+Table 3 are the scores `section`, `attributes` and `target` of `all_40`; `attributes` of a source
+clip of a valve contains the temporal maximum, which Eq. (4) conditions on the attributes, as the
+figures of the table say.
 """
 
 import dataclasses

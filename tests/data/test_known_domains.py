@@ -4,16 +4,7 @@ import pandas as pd
 import pytest
 
 from asdkeras.data.known_domains import with_known_domains
-from tests.clip_table import clip_table
-
-
-def clips(dataset):
-    rows = [
-        {"split": split, "domain": domain}
-        for split in ("train", "test")
-        for domain in ("source", "target", pd.NA)
-    ]
-    return clip_table(rows, dataset=dataset, machine_type="fan", section="00")
+from tests.clip_table import clips_of_every_domain as clips
 
 
 @pytest.mark.parametrize("dataset", ["dcase2020", "mini2020", "dcase2021", "mini2021", "own"])

@@ -287,7 +287,7 @@ def test_each_section_has_the_method_that_is_best_for_it(seed):
 
 
 def test_methods_of_sections_stand_in_the_notes():
-    """The mean hears section 00, the maximum section 01."""
+    """The mean is best in section 00, the maximum in section 01."""
     scores = skilled({})
     is_anomalous = BY_SECTION["is_anomalous"].fillna(False).to_numpy(dtype=bool)
     for section, misled in (("00", ~is_anomalous), ("01", is_anomalous)):

@@ -3,21 +3,11 @@
 import types
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from asdkeras.systems.kuroyanagi.classifier import OutlierClassifierSystem
 from asdkeras.systems.system import domains_of
-from tests.clip_table import clip_table
-
-
-def clips(dataset):
-    rows = [
-        {"split": split, "domain": domain}
-        for split in ("train", "test")
-        for domain in ("source", "target", pd.NA)
-    ]
-    return clip_table(rows, dataset=dataset, machine_type="fan", section="00")
+from tests.clip_table import clips_of_every_domain as clips
 
 
 @pytest.mark.parametrize(

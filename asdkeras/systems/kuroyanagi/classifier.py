@@ -1,4 +1,4 @@
-"""The second approach: a network per section tells it from everything else."""
+"""The second approach: a network per section separates it from everything else."""
 
 import dataclasses
 from collections.abc import Callable
