@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from asdkeras.cli.options import (
@@ -159,14 +160,24 @@ def _detect_clips(arguments: argparse.Namespace) -> tuple[bool, list[DataError]]
         "json" if arguments.json else "csv" if arguments.csv else "plain"
     )
     errors: list[DataError] = []
+    flags: list[bool] = []
     rows = Detector.load(arguments.detector).decisions(
         arguments.clips, arguments.machine, resample_up=arguments.resample, on_error=errors.append
     )
     try:
-        return print_decisions(rows, form, sys.stdout), errors
+        return print_decisions(_noted(rows, flags), form, sys.stdout), errors
     finally:
         for error in errors:
             say(f"error: {error}")
+        if flags:
+            say(f"{sum(flags)} of {len(flags)} clips anomalous")
+
+
+def _noted(rows: Iterable[dict[str, Any]], flags: list[bool]) -> Iterator[dict[str, Any]]:
+    """The rows, and their decisions as soon as the next row is asked for."""
+    for row in rows:
+        yield row
+        flags.append(bool(row["is_anomalous"]))
 
 
 def _detect_stream(arguments: argparse.Namespace) -> tuple[bool, list[DataError]]:
