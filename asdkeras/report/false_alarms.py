@@ -82,7 +82,7 @@ class FalseAlarms(NamedTuple):
         for machine_type, own in self.frame.groupby("machine_type"):
             by_kind = {kind: own[own["kind"] == kind] for kind in KINDS}
             shares = [
-                f"{kind.replace('training', 'in-sample')} {_share(rows)}"
+                f"{kind.replace('training', 'in-sample').removeprefix('test ')} {_share(rows)}"
                 for kind, rows in by_kind.items()
                 if rows["n_false_alarms"].sum() > 2.0 * asked * rows["n_normal"].sum() + 1e-9
             ]
@@ -109,7 +109,7 @@ class FalseAlarms(NamedTuple):
             if sections.all():
                 words = [
                     f"{_number(count)} clips",
-                    *(f"hence F1 {100.0 * value:.2f}" for value in values),
+                    *(f"F1 {100.0 * value:.2f} by that alone" for value in values),
                 ]
                 yield f"{machine_type} ({', '.join(words)})"
             elif sections.any():

@@ -123,10 +123,10 @@ def test_the_warning_begins_beyond_twice_what_was_asked():
 
     assert alarms_of(at).warnings == []
     assert alarms_of(beyond).warnings == [
-        "more than twice 10% of normal clips are called anomalous: fan test source 22% (11/50)"
+        "more than twice 10% of normal clips are called anomalous: fan source 22% (11/50)"
     ]
     assert alarms_of(at, asked=0.05).warnings == [
-        "more than twice 5% of normal clips are called anomalous: fan test source 20% (10/50)"
+        "more than twice 5% of normal clips are called anomalous: fan source 20% (10/50)"
     ]
     assert alarms_of(beyond, asked=0.2).warnings == []
     assert alarms_of(beyond, asked=None).warnings == alarms_of(beyond).warnings
@@ -152,7 +152,7 @@ def test_calling_everything_or_nothing_anomalous_is_said():
     found = alarms_of(everything, nothing, *one_section, means=[("ToyCar", "f1", 2 / 3)])
 
     assert found.warnings[1:] == [
-        "every test clip is called anomalous: ToyCar (200 clips, hence F1 66.67)",
+        "every test clip is called anomalous: ToyCar (200 clips, F1 66.67 by that alone)",
         "no test clip is called anomalous: fan section 01; valve (200 clips)",
     ]
 
