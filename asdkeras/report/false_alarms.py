@@ -26,9 +26,9 @@ from asdkeras.report.terminal import new_grid, print_line
 USUAL_RATE = 0.1
 HOW_TO_READ = (
     "False alarms: normal clips that were called anomalous, of all normal clips. Held out are "
-    "training clips that neither network nor scorer has learned from; in-sample are those they "
-    "have learned from, which tell little of other clips. Found: anomalous test clips that were "
-    "called anomalous. F1 of all anomalous: what calling every clip anomalous would give."
+    "clips that neither network nor scorer has learned from, though a threshold may rest on them; "
+    "in-sample are those learned from, which tell little of other clips. Found: anomalous test "
+    "clips that were called so. F1 of all anomalous: what calling every clip anomalous would give."
 )
 _HEADINGS = {"training": "training,\nin-sample", "f1": "F1", ALL_ANOMALOUS: "F1 of all\nanomalous"}
 
