@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from asdkeras.corpus import mini_plan
 from asdkeras.corpus.mini import digest_of_files
-from asdkeras.data import folders, naming, shards, years
+from asdkeras.data import naming, roles, shards, years
 from asdkeras.data.audio import AudioConfig, AudioHeader, read_header, read_samples
 from asdkeras.data.clip_table import find_clips
 from asdkeras.data.layouts import Clip, Layout
@@ -180,8 +180,8 @@ def _unknown_files(machine_folders: Sequence[str]) -> Iterator[Finding]:
                 subfolders.clear()
                 continue
             subfolders[:] = [name for name in subfolders if not _COMPANION.fullmatch(name)]
-            parent, base = os.path.split(folder)
-            holds_clips = parent == top and base in folders.FOLDERS
+            place, said = roles.place_of(folder, (top,))
+            holds_clips = place == top and said.split in ("train", "test", "supplemental")
             for name in names:
                 is_clip = holds_clips and naming.is_audio_name(name)
                 if not is_clip and not _COMPANION.fullmatch(name):

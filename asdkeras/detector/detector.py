@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from asdkeras.data.normal_clips import normal_clips
+from asdkeras.data.normal_clips import learned_from, normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clip_inputs import machine_of, read_clips
 from asdkeras.detector.decision_lines import COLUMNS
@@ -124,6 +124,7 @@ class Detector:
             table, notes, _ = normal_clips(Path(data), machines)
             for note in notes:
                 say(f"note: {note}")
+            say(learned_from(table))
             run = run_on_clips(
                 self.system,
                 table,
