@@ -57,6 +57,11 @@ def find_machine_folders(
         if (kind := _kind(folder, own)) is None:
             elsewhere[folder] = len(files[folder])
             continue
+        if machine not in tops and roles.said(os.path.basename(machine)).is_role:
+            raise DataError(
+                f"{folder}: the folders above say twice what its clips are, and no machine. Put "
+                "them into MACHINE/train or MACHINE/test."
+            )
         below = os.path.relpath(folder, machine)
         said.setdefault(machine, {})[below] = own
         names = [os.path.join(below, name) for name in files[folder]]

@@ -9,7 +9,8 @@ may say the label too. All such words, without case, and other words for them: `
 
 import dataclasses
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,6 +83,7 @@ def read_layout(data: Path) -> Layout:
     # Labeled names of evaluation clips, published later, tell what the challenge withheld.
     withheld = years.WITHHELD.get(candidates[0], set()) if len(candidates) == 1 else set()
     clips = [c._replace(attributes=None) if c.machine_type in withheld else c for c in clips]
+    notes += _label_note(clips)
     if dataset == "dcase2020":
         # Other tools call it the source domain; there is but one.
         clips = [clip._replace(domain=None) for clip in clips]
@@ -130,6 +132,20 @@ def _name(file_name: str, split: str, is_official: bool) -> naming.ClipName | No
     if is_official:
         return naming.parse_name(file_name)
     return dataclasses.replace(PLAIN, is_anomalous=roles.label_of(file_name))
+
+
+def _label_note(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """A note on test names that say their label by other words than `normal` and `anomaly`."""
+    names = [os.path.basename(clip.path) for clip in clips if clip.split == "test"]
+    names = [name for name in names if not re.match("(?i)normal|anomaly|section_|id_", name)]
+    labels = {name: label for name in names if (label := roles.label_of(name)) is not None}
+    if not labels:
+        return ()
+    count = sum(labels.values())
+    return (
+        f"labels are taken from names such as {min(labels)}: {len(labels) - count} normal, "
+        f"{count} anomalous.",
+    )
 
 
 def contradiction_of(name: naming.ClipName, split: str, said: roles.Said) -> str:

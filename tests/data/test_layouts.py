@@ -246,6 +246,12 @@ def test_labels_in_test_names_compare_without_case_and_word_by_word(tmp_path, na
     assert clips_of(layout)[name] == ("lathe", "00", None, "test", label, None)
 
 
+def test_labels_by_other_words_are_said(tmp_path):
+    names = ("normal_1.wav", "NG_2.wav", "ng_3.wav", "OK 4.wav", "5.wav")
+    layout = read_layout(make(tmp_path, "m/train/1.wav", *(f"m/test/{name}" for name in names)))
+    assert layout.notes == ("labels are taken from names such as NG_2.wav: 1 normal, 2 anomalous.",)
+
+
 def test_folders_below_test_say_the_label(tmp_path):
     names = ["good/1.wav", "hole/2.wav", "Broken Blade/3.wav"]
     make(tmp_path / "lathe/train/good", "0.wav")
@@ -336,6 +342,13 @@ def test_hidden_clips_are_counted(tmp_path, hidden):
 def test_what_systems_keep_for_themselves_is_not_read(tmp_path, folder):
     layout = read_layout(make(tmp_path, "lathe/train/1.wav", f"{folder}/train/2.wav"))
     assert (set(clips_of(layout)), layout.notes) == ({"1.wav"}, ())
+
+
+@pytest.mark.parametrize("folder", ["Test/train", "train/Testing", "eval/train"])
+def test_a_split_in_a_split_is_no_machine(tmp_path, folder):
+    make(tmp_path / "lathe", "train/1.wav", f"{folder}/2.wav")
+    with pytest.raises(DataError, match=rf"lathe/{folder}: the folders above say twice"):
+        read_layout(tmp_path)
 
 
 def test_a_folder_may_not_be_linked_under_another_role(tmp_path):
