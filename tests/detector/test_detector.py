@@ -71,7 +71,10 @@ def test_each_folder_is_a_machine(fitted):
         RATE_HZ,
         "start",
     )
-    assert detector.story["training_clips"] == {"press_00": 6, "saw_00": 6}
+    assert detector.story["training_clips"] == {"press_00": 4, "saw_00": 4}
+    assert detector.story["held_out_clips"] == {"press_00": 2, "saw_00": 2}
+    assert machine.threshold == np.float32(max(machine.normal_scores))
+    assert len(machine.normal_scores) == 2
     assert max(detector.story["largest_differences"].values()) < 1e-5
 
 
