@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from asdkeras.data.normal_clips import normal_clips
+from asdkeras.data.audio import read_header
+from asdkeras.data.normal_clips import learned_from, normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clip_inputs import machine_of, read_clips
 from asdkeras.detector.decision_lines import COLUMNS
@@ -131,6 +132,7 @@ class Detector:
             table, notes, _ = normal_clips(Path(data), machines)
             for note in notes:
                 say(f"note: {note}")
+            say(learned_from(table))
             run = run_on_clips(
                 self.system,
                 table,
@@ -145,6 +147,8 @@ class Detector:
             run = dataclasses.replace(run, is_in_process=in_process)
             score_run(run)
             self._take(run)
+            numbers = pd.Series(run.store.num_channels).groupby(table["machine_type"].to_numpy())
+            self.story["num_channels"] = {str(name): int(own.max()) for name, own in numbers}
         for note in self.story["notes"]:
             say(f"note: {note}")
         return self
@@ -359,7 +363,22 @@ class Detector:
                 on_error(error)
                 continue
             self._note_length(clip, len(waveform), self.machines[name], said)
+            if channel == "mean":
+                self._note_channels(clip, self.machines[name], said)
             yield clip, name, waveform
+
+    def _note_channels(self, clip: str, machine: Machine, said: set[str]) -> None:
+        """Say once of each machine that clips have other channels than it was fitted to."""
+        fitted = self.story.get("num_channels", {}).get(machine.machine_type)
+        key = f"channels of {machine.name}"
+        if fitted is None or key in said or not os.path.isfile(clip):
+            return
+        if (given := read_header(Path(clip)).num_channels) != fitted:
+            said.add(key)
+            say(
+                f"note: {clip} has {given} channels, and {machine.name} was fitted to clips with "
+                f"{fitted}: means of other channels may differ in level, and so in score"
+            )
 
     def _note_length(self, clip: str, num_samples: int, machine: Machine, said: set[str]) -> None:
         """Say once of each machine that longer clips are not used whole."""

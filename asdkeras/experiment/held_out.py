@@ -2,9 +2,9 @@
 
 A network scores clips it has learned from lower than others, and so does a scorer, so neither may
 have seen the clips that a threshold rests on. Neighbors in time are alike, so clips are held out in
-contiguous parts of the recording order, which file names are taken to give. Where a network learns,
-it is the last part, of each condition where attributes state them, so that no class is lost. Where
-scorers alone learn, they are fitted once for each of several blocks of the whole order, without it.
+contiguous parts of the recording order, which file names are taken to give, of each condition that
+attributes state. Where a network learns, it is the last part, for good. Where scorers alone learn,
+they are fitted once more for each of several blocks, without it.
 """
 
 import math
@@ -22,13 +22,14 @@ from asdkeras.scorers.conformal import conformal_threshold, likely_rates
 from asdkeras.scorers.thresholds import Thresholds
 
 FEWEST_CLIPS = 4  # Of a section, to hold some of them out.
+_FEWEST_OF_CONDITION = 5
 
 Floats = NDArray[np.float64]
 
 _SECTION = ["machine_type", "section"]
 _BLOCKS = (2, 10)
 _LENGTHS_PER_BLOCK = 4  # Of correlation lengths: what lies this far apart was not recorded at once.
-_FAR = 10.0  # Standard deviations from the median, by the median of the deviations.
+_FAR, _FEWEST_TOGETHER = 3.0, 3  # Three scores say little of how far others lie.
 _DRIFT, _CERTAIN = 0.75, 1e-3
 _MOST_LINES = 3
 
@@ -37,27 +38,30 @@ def with_clips_held_out(table: pd.DataFrame, false_alarm_rate: float) -> pd.Data
     """The clip table with the last training clips of each section held out: split `held_out`.
 
     They are as many as the rate asks for, `1 / false_alarm_rate - 1`, but at least a fifth and at
-    most a third. Conditions with few clips, such as those of the target domain, lose none, unless
-    most conditions are so.
+    most a third, of each condition its last; rare ones, as of the target domain, lose none.
     """
     split = table["split"].copy()
     for _, clips in table[split == "train"].groupby(_SECTION):
         count = len(clips)
-        if count < FEWEST_CLIPS:
-            continue
         asked = math.ceil(round(1.0 / false_alarm_rate, 9)) - 1
         wanted = min(count // 3, max(count // 5, asked))
         ordered = clips.iloc[recording_order(clips["path"])]
-        for keys in (["domain", "attributes"], ["domain"], ["machine_type"]):
-            last = [
-                part.index[len(part) - len(part) * wanted // count :]
-                for _, part in ordered.groupby(keys, dropna=False)
-            ]
-            if sum(map(len, last)) >= wanted / 2:
-                break
-        for rows in last:
-            split[rows] = "held_out"
+        for _, part in ordered.groupby(conditions_of(ordered)) if count >= FEWEST_CLIPS else ():
+            split[part.index[len(part) - len(part) * wanted // count :]] = "held_out"
     return table.assign(split=split)
+
+
+def conditions_of(clips: pd.DataFrame) -> NDArray[np.int64]:
+    """A number for each clip of a section: that of its domain and attributes, as far as known.
+
+    Where most clips are of conditions with fewer than five, attributes do not count, nor then does
+    the domain.
+    """
+    for keys in (["domain", "attributes"], ["domain"]):
+        numbers = clips.groupby(keys, dropna=False).ngroup().to_numpy()
+        if np.median(np.bincount(numbers)[numbers]) >= _FEWEST_OF_CONDITION:
+            return numbers.astype(np.int64)
+    return np.zeros(len(clips), np.int64)
 
 
 def recording_order(paths: Iterable[str]) -> NDArray[np.int64]:
@@ -67,25 +71,35 @@ def recording_order(paths: Iterable[str]) -> NDArray[np.int64]:
     return np.array(sorted(range(len(values)), key=values.__getitem__), np.int64)
 
 
-def correlation_length(vectors: Floats) -> int:
+def correlation_length(vectors: Floats, conditions: NDArray[np.int64]) -> int:
     """How many clips apart, in the order of recording, clips differ as much as any two.
 
     1 where neighbors are no more alike than others: then the order says nothing, and the clips are
-    taken as exchangeable.
+    taken as exchangeable. Clips of one condition alone are compared.
 
     Args:
         vectors: `(clips, dim)`, embeddings in that order.
+        conditions: `(clips,)`, see `conditions_of`.
     """
-    count = len(vectors)
-    first, second = np.random.default_rng(0).integers(0, count, (2, 20 * count))
-    between = _distances(vectors, first, second)[first != second]
-    lag = 1
-    while lag < count // 2:
-        near = _distances(vectors, np.arange(count - lag), np.arange(lag, count))
+    places = [np.flatnonzero(conditions == each) for each in np.unique(conditions)]
+    rng = np.random.default_rng(0)
+    pairs = [rng.choice(rows, (20 * len(rows), 2)) for rows in places]
+    between = _distances(vectors, np.concatenate(pairs))
+    lag, longest = 1, max(map(len, places)) // 2
+    while lag < longest:
+        pairs = [np.stack([rows[:-lag], rows[lag:]], axis=1) for rows in places]
+        near = _distances(vectors, np.concatenate(pairs))
         if near.mean() >= between.mean() - 2.0 * between.std() / math.sqrt(len(near)):
             break
         lag = max(lag + 1, round(lag * 1.25))
     return lag
+
+
+def _distances(vectors: Floats, pairs: NDArray[np.int64]) -> Floats:
+    """Of pairs `(pairs, 2)`, those of a clip with itself left out."""
+    first, second = pairs[pairs[:, 0] != pairs[:, 1]].T
+    distances: Floats = np.linalg.norm(vectors[first] - vectors[second], axis=1)
+    return distances
 
 
 class RecordingOrder(NamedTuple):
@@ -94,8 +108,9 @@ class RecordingOrder(NamedTuple):
     Attributes:
         rows: `(clips,)`, their positions in the clip table.
         length: see `correlation_length`.
-        blocks: positions in the clip table of contiguous blocks to hold out in turn, at least four
-            correlation lengths each, of 2 to 10; none if clips are held out for good, or too few.
+        blocks: positions in the clip table to hold out in turn: of each condition, contiguous
+            blocks of at least four correlation lengths, 2 to 10 of them; none if clips are held out
+            for good, or too few.
     """
 
     rows: NDArray[np.int64]
@@ -130,11 +145,17 @@ def recording_order_of(
     own = rows[is_normal]
     order = recording_order(table["path"].iloc[own])
     own, vectors = own[order], embeddings[is_normal][order]
-    length = correlation_length(vectors.reshape(len(own), -1))
+    conditions = conditions_of(table.iloc[own])
+    length = correlation_length(vectors.reshape(len(own), -1), conditions)
     blocks: list[NDArray[np.int64]] = []
     if len(own) >= FEWEST_CLIPS and not (table["split"].iloc[own] == "held_out").any():
-        supported = len(own) // (_LENGTHS_PER_BLOCK * length)
-        blocks = np.array_split(own, int(np.clip(supported, *_BLOCKS)))
+        count = int(np.median(np.bincount(conditions)[conditions]))
+        supported = int(np.clip(count // (_LENGTHS_PER_BLOCK * length), *_BLOCKS))
+        numbers = np.zeros(len(own), np.int64)
+        for each in np.unique(conditions):
+            rows = np.flatnonzero(conditions == each)
+            numbers[rows] = np.arange(len(rows)) * supported // len(rows)
+        blocks = [own[numbers == block] for block in range(supported)]
     return RecordingOrder(own, length, blocks)
 
 
@@ -178,16 +199,19 @@ def held_out_scores(scores: pd.Series, clips: pd.DataFrame, held_out: pd.Series)
 
 
 def is_far_out(values: Floats) -> NDArray[np.bool_]:
-    """Which scores lie more than ten standard deviations, as the median has them, from the median.
+    """Which scores lie apart, a third at most: three times as far as others lie from one another.
 
     Args:
-        values: `(clips,)`; NaN never does.
+        values: `(clips,)`; NaN never lies apart.
     """
-    known = values[~np.isnan(values)]
-    if not known.size:
-        return np.full(len(values), False)
-    spread = float(stats.median_abs_deviation(known, scale="normal"))
-    far: NDArray[np.bool_] = np.abs(values - np.median(known)) > (_FAR * spread or np.inf)
+    far = np.full(len(values), False)
+    for signed in (values, -values):
+        known = np.sort(signed[~np.isnan(signed)])
+        last = math.ceil(len(known) * 2 / 3) - 1  # Of those that never lie apart.
+        if last >= _FEWEST_TOGETHER:
+            reach, gaps = (known - known[0])[last:-1], np.diff(known)[last:]
+            apart = np.flatnonzero(gaps > _FAR * reach)
+            far |= signed > known[last + apart[0]] if apart.size else False
     return far
 
 
@@ -298,11 +322,6 @@ def notes_on(sections: Sequence[NormalScores], false_alarm_rate: float) -> list[
     if len(warnings) > _MOST_LINES:
         warnings[_MOST_LINES:] = [f"and {len(warnings) - _MOST_LINES} more such lines"]
     return [*promises, *warnings]
-
-
-def _distances(vectors: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
-    distances: Floats = np.linalg.norm(vectors[first] - vectors[second], axis=1)
-    return distances
 
 
 def _percent(share: float, unit: str = " percent") -> str:

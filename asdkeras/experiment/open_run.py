@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from asdkeras import controls, systems
+from asdkeras.data.alike import check_recordings
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Layout
 from asdkeras.data.places import cache_folder
@@ -161,7 +162,7 @@ def _opened(
         system_config(content, source)
     with stage("decode clips") as update:
         store = open_store(table, content.audio, cache_folder() / "store", on_progress=update)
-    for note in store.notes:
+    for note in (*store.notes, *check_recordings(table, store, content.audio.channel)):
         say(f"note: {note}")
     folder = RunFolder(path, content.digest(), _fingerprint(table, store))
     table = table[table["split"] != "supplemental"]

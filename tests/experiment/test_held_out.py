@@ -90,6 +90,10 @@ def test_numbers_in_names_order_by_value():
     ]
 
 
+def length_of(vectors):
+    return correlation_length(vectors, np.zeros(len(vectors), int))
+
+
 def drifting(count, memory, seed=0):
     """Vectors of which each resembles the one before: correlation falls to 1/e in `memory`."""
     rng, keep = np.random.default_rng(seed), np.exp(-1.0 / memory)
@@ -100,9 +104,9 @@ def drifting(count, memory, seed=0):
 
 
 def test_exchangeable_clips_have_no_correlation_length_and_drifting_ones_do():
-    free = [correlation_length(np.random.default_rng(i).normal(size=(200, 8))) for i in range(20)]
-    short = [correlation_length(drifting(400, 5.0, seed)) for seed in range(20)]
-    long = [correlation_length(drifting(400, 20.0, seed)) for seed in range(20)]
+    free = [length_of(np.random.default_rng(i).normal(size=(200, 8))) for i in range(20)]
+    short = [length_of(drifting(400, 5.0, seed)) for seed in range(20)]
+    long = [length_of(drifting(400, 20.0, seed)) for seed in range(20)]
 
     assert np.median(free) == 1
     assert max(free) <= 3
@@ -111,7 +115,7 @@ def test_exchangeable_clips_have_no_correlation_length_and_drifting_ones_do():
 
 
 def test_equal_clips_have_some_length():
-    assert correlation_length(np.ones((50, 3))) == 1
+    assert length_of(np.ones((50, 3))) == 1
 
 
 @pytest.mark.parametrize(("memory", "fewest", "most"), [(None, 10, 10), (5.0, 5, 10), (60.0, 2, 4)])
@@ -129,12 +133,48 @@ def test_blocks_are_contiguous_and_fewer_the_longer_clips_are_alike(memory, fewe
     assert fewest <= len(order.blocks) <= most
 
 
-def test_a_far_score_is_found_by_the_median_of_the_deviations():
-    scores = np.random.default_rng(0).normal(10.0, 1.0, 30)
+def test_scores_are_alike_within_a_condition_alone_and_so_are_blocks():
+    # Twenty conditions that differ more than clips of one do; these follow one another.
+    vectors = np.concatenate([drifting(40, 3.0, seed) + 50.0 * seed for seed in range(20)])
+    conditions = np.repeat(np.arange(20), 40)
+    table = press(800).sort_values("path", key=lambda each: each.str.len() * 1000 + 0)
+    numbers = table["path"].str.extract(r"(\d+)")[0].fillna("-1").astype(int).to_numpy()
+    table = table.assign(attributes=[f"spd_{number // 40}" for number in numbers])
 
-    assert not is_far_out(scores).any()
-    assert is_far_out(np.append(scores, [25.0, -5.0, np.nan])).nonzero()[0].tolist() == [30, 31]
-    assert not is_far_out(np.array([1.0, 1.0, 1.0, 2.0])).any()
+    assert correlation_length(vectors, conditions) < 10 < length_of(vectors)
+    order = recording_order_of(table, np.arange(801), vectors[numbers])
+    assert len(order.blocks) == 2
+    for first, block in enumerate(order.blocks):
+        assert set(numbers[block] % 40) == set(range(20 * first, 20 * first + 20))
+
+
+@pytest.mark.parametrize(
+    ("scores", "far"),
+    [
+        ([*range(10), 37.0], [10]),
+        ([*range(10), 36.0], []),  # 27 beyond, and the others lie within 9.
+        ([-30.0, *range(10)], [0]),
+        ([*range(6), 100.0, 101.0, 99.0], [6, 7, 8]),
+        ([*range(6), np.nan, 100.0], [7]),
+        ([1.0, 1.0, 1.0, 1.0, 2.0], [4]),
+        ([1.0, 2.0, 3.0, 90.0], []),
+        ([1.0, 1.0], []),
+        ([1.0], []),
+        ([], []),
+        ([np.nan, np.nan], []),
+    ],
+)
+def test_scores_apart_from_the_others_are_far_out(scores, far):
+    found = is_far_out(np.array(scores, float))
+
+    assert found.nonzero()[0].tolist() == far
+
+
+def test_scores_of_common_distributions_are_rarely_far_out():
+    rng = np.random.default_rng(0)
+    for draw in (rng.normal, rng.gumbel, rng.exponential):
+        shares = [is_far_out(draw(size=count)).any() for count in (8, 30) for _ in range(500)]
+        assert np.mean(shares) < 0.04
 
 
 class Neighbors(System):
