@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from asdkeras.data.audio import Channel
 from asdkeras.data.normal_clips import normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clip_inputs import machine_of, read_clips
@@ -183,6 +184,12 @@ class Detector:
         self.story = {**metadata_of(run), "largest_differences": differences}
         self.variant = run.recipe.variant
 
+    @property
+    def channel(self) -> Channel:
+        """Which channel of a recording it takes: from 0, or `mean`."""
+        channel: Channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
+        return channel
+
     def decisions(
         self,
         clips: Any,
@@ -258,7 +265,7 @@ class Detector:
         """Score a sliding window over endless audio; see `asdkeras.detector.stream`.
 
         Args:
-            blocks: float arrays `(samples,)` of any sizes at the machine's rate, or what
+            blocks: arrays `(samples,)` of any sizes at the machine's rate, float or int16, or what
                 `asdkeras.detector.pcm.read_blocks` yields.
             machine: needed if there are several.
             window_s: None takes the clip length.
@@ -337,9 +344,8 @@ class Detector:
     ) -> Iterator[tuple[str, str, npt.NDArray[np.float32]]]:
         said: set[str] = set()
         rates = {each.sample_rate_hz for each in self.machines.values()}
-        channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
         read = read_clips(
-            clips, rates.pop(), channel, resample_up=resample_up, on_error=on_error, said=said
+            clips, rates.pop(), self.channel, resample_up=resample_up, on_error=on_error, said=said
         )
         for clip, waveform in read:
             try:
