@@ -22,15 +22,15 @@ from asdkeras.errors import DataError
 INT16_SCALE = 1.0 / 32768.0
 _COPY = "Copy or unpack it again."
 _CONVERT = "Convert it, such as by `ffmpeg -i FILE NEW.wav`, or remove it."
-_LONGER = "more sound lies behind the end that its header announces."
-_HEADER = (
+_LONGER = (
+    "its header announces {:.4g} s, and more sound lies behind them. "
     "Write its header anew, such as by `ffmpeg -ignore_length 1 -i FILE NEW.wav`, or score it "
     "whole: `asdkeras detect --stream < FILE`."
 )
 _SPLIT = "Give each a file of its own, or score all: `asdkeras detect --stream < FILE`."
 _STREAM = "Send it as a stream: `asdkeras detect --stream < FILE`."
 ONE_CHANNEL = "Choose one: `audio.channel=0` of the recipe, `--channel 0` of a stream."
-_CANCELED = 10 ** (-30 / 20)
+_SOFT = 10 ** (-30 / 20)
 _LEAST_JUDGED = 256  # Samples.
 _FLAC = b"fLaC"
 _FLAC_LENGTH = 2**36 - 1
@@ -118,6 +118,21 @@ def read_samples(path: Path, config: AudioConfig) -> Samples:
     return np.ascontiguousarray(samples)
 
 
+def soft_channels(path: Path, config: AudioConfig) -> str:
+    """For a note: which channels of a file make its mean softer than their sound; else empty.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    channels = _read(path, config)[1]
+    spreads = channels.std(axis=0)
+    soft = np.flatnonzero(spreads < _SOFT * spreads.max())
+    if config.channel != "mean" or len(soft) == 0:
+        return ""
+    which = f"channel{'s' * (len(soft) > 1)} {', '.join(map(str, soft))}, from 0,"
+    return f"{which} of {path} {'are' if len(soft) > 1 else 'is'} silent beside the loudest"
+
+
 def check_rates(
     machine_types: Sequence[str], sample_rates_hz: Sequence[int], config: AudioConfig
 ) -> tuple[str, ...]:
@@ -196,9 +211,7 @@ def _read_wav(source: FileBytes, config: AudioConfig | None) -> tuple[AudioHeade
     if recording.missing:
         raise DataError(f"{path}: cut off, {recording.missing} bytes of audio are missing. {_COPY}")
     if recording.is_longer:
-        raise DataError(
-            f"{path}: more sound lies behind the end that its header announces. {_HEADER}"
-        )
+        raise DataError(f"{path}: {_LONGER.format(recording.announced_s)}")
     length = recording.num_bytes // pcm.bytes_per_frame
     header = AudioHeader(pcm.sample_rate_hz, pcm.num_channels, length, pcm.subtype)
     del data[length * pcm.bytes_per_frame :]
@@ -226,7 +239,8 @@ def _read_flac(
                 break
         with contextlib.suppress(soundfile.LibsndfileError):  # What is behind it is no sound.
             if announced and len(file.read(1)):
-                raise DataError(f"{path}: {_LONGER} {_HEADER}")
+                announced_s = announced / header.sample_rate_hz
+                raise DataError(f"{path}: {_LONGER.format(announced_s)}")
     if count < announced:
         raise DataError(f"{path}: cut off. Received: {count} of {announced} samples. {_COPY}")
     return dataclasses.replace(header, length=count), np.concatenate(pieces)
@@ -261,7 +275,7 @@ def cancels_out(channels: npt.NDArray[Any]) -> bool:
     # By matrix products: NumPy's own sums along such axes take several times longer.
     centered = channels - np.full(len(channels), 1 / len(channels), np.float32) @ channels
     products = centered.T @ centered
-    return bool(products.sum() < _CANCELED**2 * products.diagonal().max())
+    return bool(products.sum() < _SOFT**2 * products.diagonal().max())
 
 
 @np.errstate(invalid="ignore", over="ignore")  # What comes of NaN is refused.

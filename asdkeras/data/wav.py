@@ -174,6 +174,7 @@ class Recording:
         pcm: how it is written.
         num_bytes: of sound that were read or passed over.
         is_longer: whether sound goes on behind the end that the header announces.
+        announced_s: where that end is.
         is_followed: whether the source stands at the header of another recording.
     """
 
@@ -191,6 +192,7 @@ class Recording:
         self._source, self._order = source, order
         self._left, self._is_sure = announced, is_sure
         self._is_over = False
+        self.announced_s = 0.0
 
     @property
     def missing(self) -> int:
@@ -255,8 +257,9 @@ class Recording:
         else:
             rest = source.peek(_LONGEST_PADDING)
             self._is_over = len(rest) < _LONGEST_PADDING and not rest.strip(b"\0")
-        self.is_longer = not self._is_over
-        self._left = None if self.is_longer else 0
+        if not self._is_over:
+            self.is_longer, self._left = True, None
+            self.announced_s = self.num_bytes / self.pcm.bytes_per_frame / self.pcm.sample_rate_hz
 
 
 def read_wav(source: ByteStream) -> Recording:

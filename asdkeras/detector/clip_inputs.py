@@ -17,6 +17,7 @@ from asdkeras.data.audio import (
     Channel,
     read_audio,
     read_header,
+    soft_channels,
 )
 from asdkeras.data.normal_clips import machine_name
 from asdkeras.detector.fitted_machine import Machine
@@ -227,8 +228,9 @@ def _read_file(path: Path, config: AudioConfig, resample_up: bool, said: set[str
     if header.num_channels > 1:
         channel = config.channel
         heard = "the mean of all channels" if channel == "mean" else f"channel {channel}, from 0,"
-        example = f"such as {path} with {header.num_channels}"
-        _note(f"{heard} is heard of clips with several", example, said)
+        what = f"{heard} is heard of clips with several"
+        soft = "" if what in said else soft_channels(path, config)
+        _note(what, f"such as {path} with {header.num_channels}{soft and f': {soft}'}", said)
     return waveform
 
 

@@ -281,12 +281,15 @@ class Detector:
 
         Returns:
             model from waveforms float32 `(batch, samples)` to a dict of `anomaly_score` float32
-            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`.
+            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`. A clip
+            with NaN or an infinite sample anywhere has the score NaN and is anomalous.
         """
         name = self._only(machine)
         if name not in self._models and self._file is not None:
             import_keras()
-            self._models[name] = read_model(self._file, name)
+            from asdkeras.detector.decision import with_decision
+
+            self._models[name] = with_decision(read_model(self._file, name), self.machines[name])
         return self._models[name]
 
     def scorer(self, machine: str | None = None) -> "Graph":

@@ -204,7 +204,8 @@ def _pieces(recording: Recording, wishes: _Wishes) -> Iterator[Block | Gap]:
             yield Gap("no sound came", waited_s=now - last_came)
         last_came = now
         if recording.is_longer:
-            wishes.note("sound goes on behind the end that its WAV header announces; it is used")
+            end_s = f"{recording.announced_s:.4g} s"
+            wishes.note(f"sound goes on behind {end_s}, which its WAV header announces; it is used")
         rest += data
         whole = len(rest) // frame * frame
         if whole:

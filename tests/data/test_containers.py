@@ -14,7 +14,13 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asdkeras.data.audio import AudioConfig, read_audio, read_header, read_samples
+from asdkeras.data.audio import (
+    AudioConfig,
+    read_audio,
+    read_header,
+    read_samples,
+    soft_channels,
+)
 from asdkeras.detector.clip_inputs import read_clips
 from asdkeras.detector.pcm import Gap, read_blocks
 from asdkeras.errors import DataError
@@ -154,16 +160,16 @@ def test_a_large_size_that_somebody_may_have_known_counts(path):
 def test_sound_behind_the_announced_end_is_refused_in_a_file_and_used_of_a_stream(
     path, announced, capsys
 ):
-    content = with_size(encoded(), announced)
+    content, said = with_size(encoded(), announced), f"{announced / 2 / RATE_HZ:.4g} s"
     path.write_bytes(content)
 
     for read in (read_header, lambda path: read_audio(path, CONFIG)):
-        assert refusal(path, read).startswith("more sound lies behind the end that its header")
+        assert f"its header announces {said}, and more sound lies behind" in refusal(path, read)
     (samples,) = streamed(content)
 
     assert np.array_equal(samples, as_integers(noise()))
     assert capsys.readouterr().err == (
-        "asdkeras: note: sound goes on behind the end that its WAV header announces; it is used\n"
+        f"asdkeras: note: sound goes on behind {said}, which its WAV header announces; it is used\n"
     )
 
 
@@ -241,7 +247,10 @@ def test_flac_of_unknown_length_is_read_whole(path, kind, subtype, num_channels)
 
 def test_flac_whose_header_differs_from_its_content_is_refused(path):
     content = encoded(noise(40_000), "FLAC")
-    for length, reason in ((20_000, "more sound lies behind"), (50_000, "(cut off|damaged)")):
+    for length, reason in (
+        (20_000, "its header announces 1.25 s, and more sound"),
+        (50_000, "(cut off|damaged)"),
+    ):
         path.write_bytes(with_flac_length(content, length))
         assert re.match(reason, refusal(path))
     for behind in (b"TAG" + bytes(125), b"junk" * 99, bytes(999)):
@@ -320,6 +329,28 @@ def test_channels_that_do_not_cancel_out_are_taken(path, num_channels):
         path.write_bytes(encoded(channels, subtype="FLOAT"))
         mean = channels.mean(axis=1, dtype=np.float64)
         np.testing.assert_allclose(read_audio(path, CONFIG), mean, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ((1, 0), "channel 1, from 0, of {} is silent beside the loudest"),
+        ((0.01, 1, 0), "channels 0, 2, from 0, of {} are silent beside the loudest"),
+        ((1, 0.1), ""),
+        ((1,), ""),
+    ],
+)
+def test_channels_that_make_the_mean_softer_are_named(path, levels, said, capsys):
+    samples = noise(2 * RATE_HZ, len(levels)) * np.float32(levels)
+    path.write_bytes(encoded(samples, subtype="FLOAT"))
+    assert soft_channels(path, CONFIG) == said.format(path)
+    assert soft_channels(path, AudioConfig(RATE_HZ, 0, "refuse")) == ""
+
+    list(read_clips([path, path], RATE_HZ))
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == (len(levels) > 1)
+    assert (said.format(path) in "".join(lines)) or not said
 
 
 SEEDS = [

@@ -256,6 +256,18 @@ def test_blocks_of_integers_as_floats_are_refused_as_clips_are(samples):
         list(read_clips(np.resize(samples, RATE_HZ), RATE_HZ))
 
 
+def test_a_stream_takes_the_channel_that_the_detector_has_learned_from():
+    detector, file, out = FakeDetector(), io.BytesIO(), io.StringIO()
+    channels = np.stack([ramp(CLIP) / 2, 0.25 + ramp(CLIP)], axis=1)
+    soundfile.write(file, channels, RATE_HZ, format="WAV", subtype="FLOAT")
+    for channel, options in ((1, {}), (0, {"channel": 0})):
+        detector.channel = 1
+        options = StreamOptions(as_json=True, **options)
+        run_stream(detector, io.BytesIO(file.getvalue()), out, options)
+        peak = json.loads(out.getvalue().splitlines()[-1])["anomaly_score"]
+        assert peak == pytest.approx(channels[:, channel].max())
+
+
 def test_blocks_of_16_bit_integers_are_scaled():
     ear = Ear()
     results([np.arange(CLIP, dtype=np.int16)], ear)
