@@ -110,12 +110,21 @@ def read_samples(path: Path, config: AudioConfig) -> Samples:
     samples = one_channel(path, channels, config.channel)
     _check_samples(path, samples)
     if header.sample_rate_hz != config.sample_rate_hz:
-        samples = soxr.resample(
-            samples, header.sample_rate_hz, config.sample_rate_hz, quality=RESAMPLING_QUALITY
-        )
+        samples = _resampled(path, samples, header.sample_rate_hz, config.sample_rate_hz)
     if len(samples) == 0:
         raise DataError(f"{path}: too short to resample. Received: {len(channels)} samples")
     return np.ascontiguousarray(samples)
+
+
+def _resampled(path: Path, samples: Samples, rate_hz: int, wanted_hz: int) -> Samples:
+    try:
+        resampled: Samples = soxr.resample(samples, rate_hz, wanted_hz, quality=RESAMPLING_QUALITY)
+    except (MemoryError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be resampled from {rate_hz} to {wanted_hz} Hz: {error}. Is its sample "
+            "rate right?"
+        ) from error
+    return resampled
 
 
 def soft_channels(path: Path, config: AudioConfig) -> str:
@@ -225,7 +234,9 @@ def _read_flac(
     fields = int.from_bytes(content[18:26].ljust(8, b"\0"), "big")
     announced = fields & _FLAC_LENGTH
     num_channels, bits = (fields >> 41 & 7) + 1, (fields >> 36 & 31) + 1
-    header = AudioHeader(fields >> 44, num_channels, announced, f"PCM_{bits}")
+    header = AudioHeader(fields >> 44, num_channels, announced, f"PCM_{'S' * (bits == 8)}{bits}")
+    if header.sample_rate_hz == 0:
+        raise DataError(f"{path}: damaged, its header has no sample rate. {_COPY}")
     nothing = np.empty((0, num_channels), np.float32)
     if config is None and announced:
         return header, nothing

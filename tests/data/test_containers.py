@@ -403,7 +403,7 @@ def test_whatever_is_done_to_a_file_there_are_samples_or_one_line(
     config = AudioConfig(RATE_HZ, channel, "resample")
     pieces = functools.partial(read_blocks, channel=channel, resample_up=True)
     attempts = {
-        f"{path}": [lambda: read_header(path), lambda: read_audio(path, config)],
+        f"{path}": [lambda: 1 / read_header(path).sample_rate_hz, lambda: read_audio(path, config)],
         "standard input": [lambda: list(pieces(io.BytesIO(content), None, RATE_HZ))],
     }
     for place, reads in attempts.items():
