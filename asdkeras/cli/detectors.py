@@ -118,7 +118,7 @@ def _add_stream_options(stream: argparse._ArgumentGroup) -> None:
         ("pcm", str, "FORMAT", "of raw samples, such as s16le (default: it is WAV)"),
         ("rate", count, "HZ", "sample rate of raw samples"),
         ("channels", count, "N", "of raw samples"),
-        ("channel", index, "C", "the one to hear, from 0 (default: the mean of all)"),
+        ("channel", index, "C", "the one to hear, from 0 (default: as the detector)"),
         ("hop_s", float, "S", "seconds from one score to the next (default: half a window)"),
         ("window_s", float, "S", "seconds that a score is for (default: its clip length)"),
         ("gap_s", float, "S", gap),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from asdkeras.data.audio import read_header
+from asdkeras.data.audio import Channel, read_header
 from asdkeras.data.normal_clips import learned_from, normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clip_inputs import machine_of, read_clips
@@ -196,6 +196,12 @@ class Detector:
         self.story = {**metadata_of(run), "largest_differences": differences}
         self.variant = run.recipe.variant
 
+    @property
+    def channel(self) -> Channel:
+        """Which channel of a recording it takes: from 0, or `mean`."""
+        channel: Channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
+        return channel
+
     def decisions(
         self,
         clips: Any,
@@ -271,7 +277,7 @@ class Detector:
         """Score a sliding window over endless audio; see `asdkeras.detector.stream`.
 
         Args:
-            blocks: float arrays `(samples,)` of any sizes at the machine's rate, or what
+            blocks: arrays `(samples,)` of any sizes at the machine's rate, float or int16, or what
                 `asdkeras.detector.pcm.read_blocks` yields.
             machine: needed if there are several.
             window_s: None takes the clip length.
@@ -287,12 +293,15 @@ class Detector:
 
         Returns:
             model from waveforms float32 `(batch, samples)` to a dict of `anomaly_score` float32
-            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`.
+            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`. A clip
+            with NaN or an infinite sample anywhere has the score NaN and is anomalous.
         """
         name = self._only(machine)
         if name not in self._models and self._file is not None:
             import_keras()
-            self._models[name] = read_model(self._file, name)
+            from asdkeras.detector.decision import with_decision
+
+            self._models[name] = with_decision(read_model(self._file, name), self.machines[name])
         return self._models[name]
 
     def scorer(self, machine: str | None = None) -> "Graph":
@@ -350,9 +359,8 @@ class Detector:
     ) -> Iterator[tuple[str, str, npt.NDArray[np.float32]]]:
         said: set[str] = set()
         rates = {each.sample_rate_hz for each in self.machines.values()}
-        channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
         read = read_clips(
-            clips, rates.pop(), channel, resample_up=resample_up, on_error=on_error, said=said
+            clips, rates.pop(), self.channel, resample_up=resample_up, on_error=on_error, said=said
         )
         for clip, waveform in read:
             try:
@@ -363,7 +371,7 @@ class Detector:
                 on_error(error)
                 continue
             self._note_length(clip, len(waveform), self.machines[name], said)
-            if channel == "mean":
+            if self.channel == "mean":
                 self._note_channels(clip, self.machines[name], said)
             yield clip, name, waveform
 

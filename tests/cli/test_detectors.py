@@ -227,8 +227,8 @@ def test_detect_hands_on_how_a_stream_is_to_be_heard(detector, monkeypatch):
     detect(detector("fan", "pump"), "--stream", *more)
 
     assert defaults == {
-        **dict.fromkeys(("machine", "pcm", "rate", "channels", "hop_s", "window_s")),
-        **{"channel": "mean", "resample_up": False, "live": False, "gap_s": 2.0, "as_json": False},
+        **dict.fromkeys(("machine", "pcm", "rate", "channels", "channel", "hop_s", "window_s")),
+        **{"resample_up": False, "live": False, "gap_s": 2.0, "as_json": False},
     }
     assert received == {
         **defaults,
