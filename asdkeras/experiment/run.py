@@ -309,7 +309,7 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     groups = pd.concat([part.groups for part in parts]).loc[scored.index]
     thresholds = pd.concat([part.thresholds for part in parts]).loc[scored.index]
     held_out = pd.concat([part.held_out for part in parts]).loc[scored.index]
-    decisions = columns[system.decision_score] > thresholds
+    decisions = ~(columns[system.decision_score] <= thresholds)  # A score that is none, too.
     folders = [run.folder.task(unit, seed) for unit in tables]
     warnings = [line for folder in folders for line in run.folder.warnings(folder)]
     finish_trial(
