@@ -11,6 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from asdkeras.config import did_you_mean
+from asdkeras.detector.decision import NAME, decided
 from asdkeras.detector.export_check import generated_clip
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.graph import SectionGraph, section_graphs
@@ -75,9 +76,11 @@ def _name(section: Section, table: pd.DataFrame) -> str:
 
 def _normal_scores(run: RunFiles, seed: int, section: Section) -> tuple[float, ...]:
     """Of the held-out normal clips that its threshold rests on, in ascending order."""
+    if run.recipe.thresholds.rule == "paper":
+        return ()
     folder = run.folder.scores(seed)
     trial = read_trial(folder)
-    if run.recipe.thresholds.rule == "paper" or trial.held_out is None:
+    if trial.held_out is None:
         return ()
     scores = trial.columns[read_metadata(folder).decision_score]
     clips = trial.table[section.is_of(trial.table)]
@@ -122,13 +125,13 @@ def _fitted(
 def _model(graph: SectionGraph, machine: Machine) -> keras.Model:
     waveform = keras.Input((None,), name="waveform")
     score, embedding = graph.connect(waveform)
-    score = ops.cast(score, "float32")
+    score, is_anomalous = decided(waveform, ops.cast(score, "float32"), machine.threshold)
     outputs = {
         "anomaly_score": score,
-        "is_anomalous": ops.greater(score, machine.threshold),
+        "is_anomalous": is_anomalous,
         "embedding": ops.cast(embedding, "float32"),
     }
-    return keras.Model(waveform, outputs, name="detector")
+    return keras.Model(waveform, outputs, name=NAME)
 
 
 def _differences(
