@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import asdkeras.keras_objects  # noqa: F401
+from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.arc_face import ArcFaceCrossEntropy
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
@@ -144,6 +145,22 @@ def test_a_batch_of_one_label_stops_a_training_whose_batches_have_any_size():
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="needs embeddings of shape"):
         model.fit(unknown, shuffle=False, verbose=0)
+
+
+def test_what_may_be_exported_has_no_assertion_in_its_graph():
+    head, layer = AdaProj(CLASSES, 2), MixWithReversed()
+    head.build((None, DIM))
+
+    def operations(training):
+        signature = [tf.TensorSpec((None, size)) for size in (DIM, CLASSES, 1)]
+        graph = tf.function(
+            lambda x, y, weight: head(layer(x, weight, training=training), y, training=training),
+            input_signature=signature,
+        )
+        return {each.type for each in graph.get_concrete_function().graph.get_operations()}
+
+    assert "Assert" in str(operations(training=True))
+    assert "Assert" not in str(operations(training=False))
 
 
 def check(first, second, axes=("batch dim", "batch dim")):

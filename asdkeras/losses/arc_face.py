@@ -56,7 +56,7 @@ class ArcFace(CenterHead):
         self.centers = add_centers(self, embeddings_shape[-1], self.num_classes)
 
     def call(self, embeddings, labels=None, training=False):
-        check_inputs(self, embeddings, labels)
+        check_inputs(self, embeddings, labels, training)
         embeddings = ops.cast(embeddings, "float32")
         cosines = cosines_to_centers(embeddings, self.centers, self.num_classes)
         return self.scale * ops.squeeze(cosines, axis=-1)

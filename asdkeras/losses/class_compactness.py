@@ -62,7 +62,7 @@ class ClassCompactness(CenterHead):
         self.centers = add_centers(self, embeddings_shape[-1], self.num_classes)
 
     def call(self, embeddings, labels=None, training=False):
-        check_inputs(self, embeddings, labels)
+        check_inputs(self, embeddings, labels, training)
         embeddings = ops.cast(embeddings, "float32")
         centers = ops.convert_to_tensor(self.centers)
         if self.normalize:
