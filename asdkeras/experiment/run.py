@@ -22,6 +22,8 @@ from asdkeras.experiment.run_folder import claim, finish_trial, locked
 from asdkeras.experiment.stages import largest_peak_mib, recorded
 from asdkeras.experiment.task_processes import run_side_by_side
 from asdkeras.experiment.units import Unit, read_representations, units_of, write_representations
+from asdkeras.metrics.development import require_domains
+from asdkeras.metrics.official import rules_for
 from asdkeras.progress import stage
 from asdkeras.readings import reconstruction_of
 from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata
@@ -65,9 +67,13 @@ def train(run: Run) -> None:
 
 
 def score(run: Run) -> None:
-    """Train, represent, score and decide whatever has not been yet; raises as `train`."""
+    """Train, represent, score and decide whatever has not been yet; raises as `train`.
+
+    Also refuses, before anything is trained, labels that the rules of the year cannot measure by.
+    """
     if not missing_scores(run):
         return
+    require_domains(run.scored, rules_for(str(run.table["dataset"].iloc[0])))
     system = system_of(run)
     check(run, system)
     with locked(run.folder):

@@ -319,6 +319,16 @@ def test_nothing_is_trained_nor_written_if_one_unit_or_member_is_refused(
     assert not any(tmp_path.iterdir())
 
 
+def test_labels_that_the_rules_cannot_measure_by_are_refused_before_training(monkeypatch):
+    monkeypatch.setattr(runner, "check", None)
+    run = run_of("baseline2020", "ae", "no test clips")
+    labelled = clip_table([{**TEST[1], "path": "x.wav", "domain": None}])
+    table = pd.concat([run.table, labelled], ignore_index=True).assign(dataset="mini2022")
+
+    with pytest.raises(DataError, match=r"x\.wav: the rules dcase2022 need the domain .* 1 of 1"):
+        runner.score(dataclasses.replace(run, table=table))
+
+
 def test_test_clips_of_a_section_without_training_clips_are_refused():
     run = run_of("baseline2020", "ae", "no test clips")
     strange = clip_table([{**TEST[0], "path": "x.wav", "section": "07"}], dataset="own")
