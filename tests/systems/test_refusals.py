@@ -301,7 +301,7 @@ def test_a_refusal_says_what_else_to_do(system, variant, table, message):
 @pytest.mark.parametrize(
     ("system", "variant", "table"),
     [
-        ("controls2026", "mean_spectrum", "sections of one clip"),  # Of one of two units.
+        ("baseline2023", "mahalanobis", "one section of target clips"),  # By the last unit.
         ("kuroyanagi2021", "mix", "one machine"),  # By the last of its members.
         ("kuroyanagi2021", "bc", "one section of target clips"),
     ],
