@@ -108,7 +108,9 @@ def test_integer_labels_stop_a_training_and_move_no_scale(make, labels):
     before = float(head.scale)
     embeddings = np.random.default_rng(0).normal(size=(8, DIM)).astype("float32")
 
-    with pytest.raises(ValueError, match=rf"`{head.name}` needs .*labels of shape \(batch, 4\)"):
+    with pytest.raises(
+        ValueError, match=rf"call\(\)\.\s+\S+ `{head.name}` needs .*labels of shape \(batch, 4\)"
+    ):
         head(embedding, label)
     with pytest.raises(ValueError, match=r"labels of shape \(8,.*to_categorical"):
         head(embeddings, labels, training=True)

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from asdkeras.cli.options import (
     INTERRUPTED,
@@ -20,6 +20,9 @@ from asdkeras.cli.options import (
 )
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.progress import say
+
+if TYPE_CHECKING:
+    from asdkeras.detector.detector import Detector
 
 _ANOMALOUS = 10
 _GAP_S = 2.0
@@ -104,6 +107,7 @@ def add_detect(commands: Commands) -> None:
     add_flag(form, "--json", "one JSON object a line, all digits")
     add_flag(form, "--csv", "comma-separated, all digits")
     add_flag(detect, "--fail-on-anomaly", f"exit code {_ANOMALOUS} if any clip is anomalous")
+    add_false_alarm_rate(detect, "default: that of the fit")
     resample = "take clips of a lower sample rate than the detector's too; scores mean little"
     add_flag(detect, "--resample", resample)
     _add_stream_options(detect.add_argument_group("streams"))
@@ -155,16 +159,22 @@ def _stream_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _loaded(arguments: argparse.Namespace) -> "Detector":
+    from asdkeras.detector.detector import Detector
+
+    detector, rate = Detector.load(arguments.detector), arguments.false_alarm_rate
+    return detector if rate is None else detector.at_false_alarm_rate(rate)
+
+
 def _detect_clips(arguments: argparse.Namespace) -> tuple[bool, list[DataError]]:
     from asdkeras.detector.decision_lines import print_decisions
-    from asdkeras.detector.detector import Detector
 
     form: Literal["json", "csv", "plain"] = (
         "json" if arguments.json else "csv" if arguments.csv else "plain"
     )
     errors: list[DataError] = []
     flags: list[bool] = []
-    rows = Detector.load(arguments.detector).decisions(
+    rows = _loaded(arguments).decisions(
         arguments.clips, arguments.machine, resample_up=arguments.resample, on_error=errors.append
     )
     try:
@@ -187,7 +197,6 @@ def _detect_stream(arguments: argparse.Namespace) -> tuple[bool, list[DataError]
     if arguments.csv:
         raise RecipeError("--csv is not for streams. Leave it out, or say --json.")
 
-    from asdkeras.detector.detector import Detector
     from asdkeras.detector.stream import StreamOptions, run_stream
 
     options = StreamOptions(
@@ -196,8 +205,7 @@ def _detect_stream(arguments: argparse.Namespace) -> tuple[bool, list[DataError]
         as_json=arguments.json,
         **_stream_options(arguments),
     )
-    detector = Detector.load(arguments.detector)
-    return run_stream(detector, sys.stdin.buffer, sys.stdout, options), []
+    return run_stream(_loaded(arguments), sys.stdin.buffer, sys.stdout, options), []
 
 
 def add_export(commands: Commands) -> None:
@@ -212,15 +220,12 @@ def add_export(commands: Commands) -> None:
     )
     add_path(export, "--out", "PATH", "file, of saved_model a folder", required=True)
     export.add_argument("--machine", metavar="NAME", help="needed if the detector knows several")
+    add_false_alarm_rate(export, "default: that of the fit")
     export.set_defaults(handler=_export)
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from asdkeras.detector.detector import Detector
-
-    exported = Detector.load(arguments.detector).export(
-        arguments.out, arguments.format, arguments.machine
-    )
+    exported = _loaded(arguments).export(arguments.out, arguments.format, arguments.machine)
     say(
         f"{exported.format}: {exported.num_bytes} bytes, agrees with the detector to "
         f"{exported.largest_difference:.1e}"

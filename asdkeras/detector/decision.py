@@ -36,8 +36,11 @@ def decided(
 
 def with_decision(model: keras.Model, machine: Machine) -> keras.Model:
     """A detector's graph as it is, or one of an earlier version with this decision."""
-    if model.name == NAME:
-        return model
+    return model if model.name == NAME else decided_anew(model, machine)
+
+
+def decided_anew(model: keras.Model, machine: Machine) -> keras.Model:
+    """A detector's graph with the threshold of `machine`."""
     waveform = keras.Input((None,), name="waveform")
     outputs = model(waveform)
     score, is_anomalous = decided(waveform, outputs["anomaly_score"], machine.threshold)

@@ -1,6 +1,7 @@
 """A detector: fitted to normal clips, asked about others, with the habits of scikit-learn."""
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 import itertools
@@ -96,6 +97,7 @@ class Detector:
         self._models: dict[str, keras.Model] = {}
         self._file: Path | None = None
         self._scorers: dict[str, Graph] = {}
+        self._is_moved = False
 
     def fit(
         self,
@@ -182,6 +184,24 @@ class Detector:
         detector = cls(run.recipe.system, variant=run.recipe.variant, recipe=str(run.source))
         detector._take(run, machines)
         return detector
+
+    def at_false_alarm_rate(self, false_alarm_rate: float) -> "Detector":
+        """This detector with the thresholds of another share of normal clips, without a fit.
+
+        Raises:
+            RecipeError: if a machine has no scores of held-out normal clips.
+        """
+        self._require_fit()
+        other = copy.copy(self)
+        other.machines = {
+            name: machine.at_rate(false_alarm_rate) for name, machine in self.machines.items()
+        }
+        other._scorers, other._is_moved, other._models = {}, True, {}
+        for name, model in self._models.items():
+            from asdkeras.detector.decision import decided_anew
+
+            other._models[name] = decided_anew(model, other.machines[name])
+        return other
 
     def _take(self, run: "RunFiles", machines: Sequence[str] | None = None) -> None:
         import_keras()
@@ -298,9 +318,10 @@ class Detector:
         name = self._only(machine)
         if name not in self._models and self._file is not None:
             import_keras()
-            from asdkeras.detector.decision import with_decision
+            from asdkeras.detector.decision import decided_anew, with_decision
 
-            self._models[name] = with_decision(read_model(self._file, name), self.machines[name])
+            decide = decided_anew if self._is_moved else with_decision
+            self._models[name] = decide(read_model(self._file, name), self.machines[name])
         return self._models[name]
 
     def scorer(self, machine: str | None = None) -> "Graph":

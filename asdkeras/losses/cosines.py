@@ -1,5 +1,6 @@
 """Cosines between embeddings and class centers."""
 
+import keras
 from keras import ops
 
 from asdkeras.shapes import ONE_HOT, check_shapes
@@ -53,6 +54,14 @@ def add_centers(layer, dim, num_centers):
         autocast=False,
         trainable=layer.trainable_centers,
     )
+
+
+class CenterHead(keras.layers.Layer):
+    """A layer from embeddings and labels to logits of `num_classes`, by its weight `centers`."""
+
+    def compute_output_spec(self, embeddings, labels=None, training=False):
+        check_inputs(self, embeddings, labels)
+        return keras.KerasTensor((embeddings.shape[0], self.num_classes), "float32")
 
 
 def check_inputs(head, embeddings, labels):

@@ -10,6 +10,7 @@ from asdkeras.detector import fit, graph
 from asdkeras.detector.fit import fit_machines
 from asdkeras.detector.graph import SectionGraph
 from asdkeras.errors import AsdkerasError, RecipeError
+from asdkeras.experiment.recipe import PAPERS_THRESHOLDS
 from asdkeras.experiment.unit_scores import Section
 from tests.clip_table import clip_table
 
@@ -19,7 +20,9 @@ TABLE = clip_table(
     dataset="factory",
 )
 RUN = SimpleNamespace(
-    table=TABLE, scored=TABLE, recipe=SimpleNamespace(system="some2021", variant="loud")
+    table=TABLE,
+    scored=TABLE,
+    recipe=SimpleNamespace(system="some2021", variant="loud", thresholds=PAPERS_THRESHOLDS),
 )
 
 
