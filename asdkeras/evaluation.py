@@ -13,6 +13,7 @@ from asdkeras.errors import DataError
 from asdkeras.files import write_text
 from asdkeras.metrics.auc import auc, partial_auc
 from asdkeras.metrics.decision_metrics import decision_metrics
+from asdkeras.metrics.development import require_domains
 from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
 
 METRICS = ("auc", "pauc", "precision", "recall", "f1")
@@ -63,6 +64,7 @@ def evaluate(
         DataError: if a labelled test clip has no finite score, or no domain and the rules need it.
         ValueError: if scores or decisions do not fit the table.
     """
+    require_domains(table, rules)
     clips = _test_clips(table, anomaly_scores, decisions)
     metrics: list[dict[str, object]] = []
     skipped: list[dict[str, object]] = []
@@ -73,7 +75,7 @@ def evaluate(
             unlabelled = len(section) - len(labelled)
             skipped.append({**place, "domain": "all", "n_clips": unlabelled, "reason": "no labels"})
         if len(labelled):
-            _refuse_unusable(labelled, rules)
+            _refuse_unusable(labelled)
             for row in _section_rows(labelled, rules):
                 kind = skipped if "reason" in row else metrics
                 kind.append({"seed": seed, **place, **row})
@@ -235,18 +237,12 @@ def _all_anomalous(n_anomalous: Any, n_normal: Any) -> Any:
     return 2.0 * n_anomalous / (2.0 * n_anomalous + n_normal)
 
 
-def _refuse_unusable(clips: pd.DataFrame, rules: RuleSet) -> None:
+def _refuse_unusable(clips: pd.DataFrame) -> None:
     bad = clips["path"][~np.isfinite(clips["score"])]
     if len(bad):
         raise DataError(
             f"{bad.iloc[0]}: the anomaly score must be finite. "
             f"{len(bad)} of {len(clips)} labelled test clips of this section are not."
-        )
-    lost = clips["path"][clips["domain"].isna()]
-    if len(lost) and "source" in rules.rows:
-        raise DataError(
-            f"{lost.iloc[0]}: the rules {rules.name} need the domain of every labelled test "
-            f"clip. {len(lost)} of {len(clips)} of this section have none."
         )
 
 

@@ -24,6 +24,7 @@ from asdkeras.detector.file import read_file, read_model, save_file
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.pcm import Block, Gap
 from asdkeras.errors import DataError, RecipeError
+from asdkeras.experiment.fallbacks import with_able_variant
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.open_run import open_finished, run_on_clips
 from asdkeras.experiment.recipe import held_out_overrides
@@ -146,7 +147,10 @@ class Detector:
                 jobs=jobs,
             )
             in_process = jobs is None if is_in_process is None else is_in_process
-            run = dataclasses.replace(run, is_in_process=in_process)
+            run = with_able_variant(dataclasses.replace(run, is_in_process=in_process))
+            from asdkeras.detector.graph import require_graphs  # Keras is imported now.
+
+            require_graphs(run)
             score_run(run)
             self._take(run)
             numbers = pd.Series(run.store.num_channels).groupby(table["machine_type"].to_numpy())
@@ -177,11 +181,6 @@ class Detector:
                 the networks of the run were left untrained.
         """
         run = open_finished(Path(folder))
-        if run.recipe.untrained:
-            raise RecipeError(
-                f"{folder}: its networks have learned nothing: a control, which no detector is "
-                "made of. Take a run without --untrained."
-            )
         detector = cls(run.recipe.system, variant=run.recipe.variant, recipe=str(run.source))
         detector._take(run, machines)
         return detector

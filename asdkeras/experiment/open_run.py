@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -131,26 +131,12 @@ def run_on_clips(
 ) -> Run:
     """As `open_run`, of the clip table that was read from `data` already.
 
-    Where its clips have nothing that the variant learns to tell apart, the one that the system
-    falls back to is taken, and the user is told.
-
     Raises:
         RecipeError: if system, variant, recipe or an override is not understood.
         DataError: if clips are damaged.
     """
     source = find_recipe(system, str(table["dataset"].iloc[0]), recipe)
     content = load_recipe(source, system, variant, overrides)
-    import_keras()
-    config = system_config(content, source)
-    fallback: Callable[[object, pd.DataFrame], str] | None
-    fallback = getattr(systems.load(system), "fallback", None)
-    able = content.variant if fallback is None else fallback(config, table)
-    if able != content.variant:
-        say(
-            f"note: these clips leave {content.variant} nothing to tell apart; falling back to "
-            f"--variant {able}"
-        )
-        content = load_recipe(source, system, able, overrides)
     return _opened(content, source, data, table, runs / system, jobs)
 
 

@@ -501,7 +501,7 @@ def test_an_untrained_run_is_read_from_its_folder_as_such_and_makes_no_detector(
     score(run)
 
     assert open_finished(run.folder.path).recipe.untrained
-    with pytest.raises(RecipeError, match=r"_untrained/dcase2021: its networks have learned noth"):
+    with pytest.raises(RecipeError, match=r"two_heads_s4: its networks have learned nothing"):
         Detector.of_run(run.folder.path)
 
 
