@@ -56,6 +56,19 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
 
 
+def identity(path: str | os.PathLike[str]) -> tuple[int, ...]:
+    """What differs once a file was written, replaced or renamed, even with size and time kept.
+
+    A copy is another file, and so is one whose permissions or number of links changed.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    status = os.stat(path)
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return (status.st_size, *times, status.st_ino, status.st_dev)
+
+
 @contextlib.contextmanager
 def exclusive(folder: Path, refusal: str) -> Iterator[None]:
     """Keep other processes out of a folder, made if missing, and clear what a killed one left half.

@@ -124,7 +124,7 @@ def adopt_truth(root: Path, manifest: Manifest) -> tuple[dict[str, int], list[st
             matches = published.get(hashlib.sha256(content).hexdigest(), ())
             for dataset_name, file_name in matches:
                 target = truth_folder(dataset_name) / file_name
-                if not target.exists():
+                if not target.exists() or target.read_bytes() != content:
                     with replacing(target) as temporary:
                         temporary.write_bytes(content)
                 counts[dataset_name] += 1

@@ -31,6 +31,7 @@ from asdkeras.data.audio import (
 from asdkeras.data.store_moments import clip_moments, joined
 from asdkeras.dsp.clip_length import Keep, fit_clip_length
 from asdkeras.errors import DataError
+from asdkeras.files import identity
 
 PadMode = Literal["constant", "reflect"]
 
@@ -212,7 +213,7 @@ def open_store(
     """Open the store of a clip table; decode what is not there yet or has changed.
 
     An interrupted build goes on where it stood. A store that is complete opens at the cost of one
-    look at each file's size and time.
+    look at each file's `identity`.
 
     Args:
         folder: cache folder for the stores of all tables.
@@ -293,10 +294,9 @@ def _fresh_entries(
 
 def _is_fresh(path: str, entry: shards.Entry) -> bool:
     try:
-        status = os.stat(path)
+        return identity(path) == tuple(entry.identity)
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
 
 
 def _headers(
@@ -316,16 +316,15 @@ def _headers(
 
 def _decoded(path: str, config: AudioConfig) -> tuple[shards.Entry, Samples] | DataError:
     try:
+        before = identity(path)  # A change while it is read shows at the next call.
         rate_hz = read_header(Path(path)).sample_rate_hz
-        status = os.stat(path)  # Before reading: a change in between shows at the next call.
         samples = read_samples(Path(path), config)
     except OSError as error:
         return DataError(f"{path}: cannot be opened: {error.strerror}. Check the path.")
     except DataError as error:
         return error
     entry = shards.Entry(
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
+        identity=before,
         rate_hz=rate_hz,
         dtype=samples.dtype.name,
         offset=0,

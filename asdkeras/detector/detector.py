@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import os
 import tempfile
@@ -86,6 +85,7 @@ class Detector:
         self.story: dict[str, Any] = {}
         self._models: dict[str, keras.Model] = {}
         self._file: Path | None = None
+        self._as_loaded = ""  # What stood in the file beside the graphs.
         self._scorers: dict[str, Graph] = {}
 
     def fit(
@@ -131,21 +131,19 @@ class Detector:
                 variant=self.variant,
                 recipe=self.recipe,
                 overrides=self.overrides,
-                runs=Path(work) / self._digest(table),
+                runs=Path(work),
                 jobs=jobs,
             )
-            in_process = jobs is None if is_in_process is None else is_in_process
-            run = dataclasses.replace(run, is_in_process=in_process)
+            # Another recipe and other recordings of the same names do not go on with this one's.
+            path = Path(work) / run.folder.digest[:12] / run.folder.path.relative_to(work)
+            run = dataclasses.replace(
+                run,
+                folder=dataclasses.replace(run.folder, path=path),
+                is_in_process=jobs is None if is_in_process is None else is_in_process,
+            )
             score_run(run)
             self._take(run)
         return self
-
-    def _digest(self, table: pd.DataFrame) -> str:
-        """Of all that a fit depends on: another one of the same folder shall not go on with it."""
-        files = [(path, os.stat(path)) for path in table["path"]]
-        lines = [self.system, self.variant, self.recipe, *self.overrides]
-        lines += [f"{path} {status.st_size} {status.st_mtime_ns}" for path, status in files]
-        return hashlib.sha256("\n".join(map(str, lines)).encode()).hexdigest()[:12]
 
     @classmethod
     def of_run(
@@ -278,6 +276,10 @@ class Detector:
         """
         name = self._only(machine)
         if name not in self._models and self._file is not None:
+            if repr(read_file(self._file)) != self._as_loaded:
+                raise DataError(
+                    f"{self._file}: holds another detector than when it was loaded. Load it again."
+                )
             import_keras()
             self._models[name] = read_model(self._file, name)
         return self._models[name]
@@ -325,6 +327,7 @@ class Detector:
         """
         story, machines = read_file(path)
         detector = cls(str(story.get("system")), variant=story.get("variant"))
+        detector._as_loaded = repr((story, machines))
         detector.machines, detector.story, detector._file = machines, story, Path(path)
         return detector
 
