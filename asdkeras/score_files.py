@@ -13,6 +13,7 @@ import pandas as pd
 
 from asdkeras.errors import RecipeError
 from asdkeras.files import write_text
+from asdkeras.plain_text import number_or_nan
 
 _PREFIX = "score_"
 _GROUP_PREFIX = "group_"
@@ -122,7 +123,7 @@ def read_group_scores(folder: Path) -> pd.DataFrame | None:
         return None
     header = pd.read_csv(path, nrows=0).columns
     names = [name for name in header if name.startswith(_GROUP_PREFIX)]
-    content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, _number))
+    content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, number_or_nan))
     return content[names].rename(columns=lambda name: name.removeprefix(_GROUP_PREFIX))
 
 
@@ -142,7 +143,7 @@ def read_trial(folder: Path) -> TrialScores:
         keep_default_na=False,
         na_values=[""],
         # Exact in every version of pandas, unlike its own reading of numbers.
-        converters=dict.fromkeys([*scores, "threshold"], _number),
+        converters=dict.fromkeys([*scores, "threshold"], number_or_nan),
     )
     held_out = content.pop(_HELD_OUT).astype(bool) if _HELD_OUT in content else None
     table = content.drop(columns=[*scores, "threshold", "is_decided_anomalous"])
@@ -201,10 +202,6 @@ def read_marks(folders: Iterable[Path]) -> Marks:
 
 def _each_once(lines: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for each in lines for line in each))
-
-
-def _number(text: str) -> float:
-    return float(text or "nan")
 
 
 def _unfinished(error: FileNotFoundError) -> RecipeError:

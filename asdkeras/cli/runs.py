@@ -13,6 +13,7 @@ from asdkeras.cli.options import (
     add_variant,
     count,
     keywords,
+    real,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def add_ensemble(commands: Commands) -> None:
         "none: take all named scores as they are (default: train)",
     )
     ensemble.add_argument(
-        "--weights", nargs="+", type=float, metavar="W", help="one for each run (default: alike)"
+        "--weights", nargs="+", type=real, metavar="W", help="one for each run (default: alike)"
     )
     ensemble.add_argument(
         "--oracle-best",

@@ -30,7 +30,7 @@ from asdkeras.data.audio import (
 )
 from asdkeras.data.store_moments import clip_moments, joined
 from asdkeras.dsp.clip_length import Keep, fit_clip_length
-from asdkeras.errors import DataError
+from asdkeras.errors import DataError, Faults
 from asdkeras.files import identity
 
 PadMode = Literal["constant", "reflect"]
@@ -238,26 +238,25 @@ def open_store(
         machine_types = table["machine_type"].iloc[[*rates]].tolist()
         notes = check_rates(machine_types, [*rates.values()], config)
         bounds = bounds or _plan(folder, len(paths), headers, config.sample_rate_hz)
-        faults: list[str] = []
+        faults = Faults()
         done = itertools.count(len(known) + 1)
         for shard, clips in _shards_of(bounds):
             if clips.start in known:
                 continue
             decoded = []
-            for result in executor.map(lambda clip: _decoded(paths[clip], config), clips):
+            results = executor.map(lambda clip: _decoded(paths[clip], config), clips)
+            for clip, result in zip(clips, results, strict=True):
                 if isinstance(result, DataError):
-                    faults.append(str(result))
+                    path = paths[clip]
+                    faults.add(path, str(result).removeprefix(f"{path}: "), "")
                 else:
                     decoded.append(result)
                 on_progress(next(done), len(paths))
             if len(decoded) == len(clips):
                 entries = shards.write_shard(folder, shard, clips, decoded)
                 known.update(zip(clips, entries, strict=True))
-    if faults:
-        raise DataError(
-            f"{len(faults)} of {len(paths)} clips cannot be used:"
-            + "".join(f"\n  {fault}" for fault in faults)
-        )
+    if len(faults):
+        raise DataError(f"{len(faults)} of {len(paths)} clips cannot be used:{faults}")
     entries = [known[clip] for clip in range(len(paths))]
     return ClipStore(folder, bounds, entries, config.sample_rate_hz, notes)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import METRICS
+from asdkeras.plain_text import number_or_nan
 from asdkeras.report.comparison import Scored
 from asdkeras.score_files import (
     Marks,
@@ -92,7 +93,7 @@ def read_results(path: Path) -> pd.DataFrame:
             content[name] = content[name].astype("int64")
         elif name in _NUMBERS:
             # Exact in every version of pandas, unlike its own reading of numbers.
-            content[name] = [float(text or "nan") for text in content[name]]
+            content[name] = [number_or_nan(text) for text in content[name]]
     return content
 
 

@@ -234,7 +234,7 @@ def test_a_clip_changed_since_is_found_whatever_its_size(tmp_path, is_one_lost):
     if is_one_lost:
         lost.unlink()
 
-    with pytest.raises(DataError, match="were changed since they were generated. Delete the"):
+    with pytest.raises(DataError, match=r"were changed since they were generated\. Delete the"):
         generate(tmp_path, **arguments)
     assert (tmp_path / CARD).read_bytes() == card
 
