@@ -9,7 +9,8 @@ import pandas as pd
 
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.evaluation import METRICS
+from asdkeras.evaluation import METRICS, doubts, evaluate
+from asdkeras.metrics.official import rules_for
 from asdkeras.plain_text import number_or_nan
 from asdkeras.report.comparison import Scored
 from asdkeras.score_files import (
@@ -62,6 +63,15 @@ class ScoredRun(NamedTuple):
             decisions = trial.decisions[has] if name == self.main_score else None
             trials[seed] = Scored(trial.table[has], trial.columns.loc[has, name], decisions)
         return trials
+
+    def doubts(self) -> list[str]:
+        """What makes the main score or its decisions say nothing, a line each; see `doubts`."""
+        rules = rules_for(self.dataset)
+        of_trials = (
+            doubts(*trial, evaluate(*trial, rules).metrics)
+            for trial in self.of(self.main_score).values()
+        )
+        return list(dict.fromkeys(line for lines in of_trials for line in lines))
 
 
 def read_scored_run(run: Path, seeds: Sequence[int]) -> ScoredRun:

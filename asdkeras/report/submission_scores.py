@@ -12,7 +12,7 @@ from asdkeras.data.manifest import Dataset, Manifest, read_manifest
 from asdkeras.data.places import truth_folder as cached_truth
 from asdkeras.data.truth import Truth, read_truth
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.evaluation import evaluate, summarize, write_csv
+from asdkeras.evaluation import doubts, evaluate, summarize, write_csv
 from asdkeras.files import write_text
 from asdkeras.metrics.bootstrap import bootstrap_official_score
 from asdkeras.metrics.intervals import pooled_intervals
@@ -181,7 +181,7 @@ def _conclude(
     write_csv(files[1], pd.concat([summary, intervals], ignore_index=True))
     print_results(summary, None, rules, title=title, console=console)
     print_intervals(intervals, console)
-    for note in clips.notes:
+    for note in (*clips.notes, *doubts(table, table["score"], decisions, evaluation.metrics)):
         print_line(console, f"note: {note}", "yellow")
     return files
 

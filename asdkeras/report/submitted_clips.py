@@ -223,25 +223,29 @@ def _add_miscounted(
     """
     clips = [c for c in scored if rules.part_of(c.machine_type, c.section) == "dev"]
     found = Counter((c.machine_type, c.section, c.domain, c.is_anomalous) for c in clips)
-    counters: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    counters: dict[tuple[_Place, object], list[str]] = defaultdict(list)
     for clip in clips:
         if (parsed := naming.parse_name(clip.name)) is not None:
-            counters[*clip[:2], clip.domain, clip.is_anomalous, parsed.counter].append(clip.name)
-    for (machine_type, section, *_), names in counters.items():
+            key = (clip.domain, clip.is_anomalous, parsed.counter)
+            counters[_place(clip, dataset.year), key].append(clip.name)
+    for (of_file, _), names in counters.items():
         if len(names) > 1:
-            place = file_name(SCORE, dataset.name, machine_type, section)
-            faults.add(place, "one clip under several names", f": {_counted(names)}")
+            faults.add(
+                file_name(SCORE, dataset.name, *of_file),
+                "one clip under several names",
+                f": {_counted(names)}",
+            )
     here = {_place(clip, dataset.year) for clip in clips}
     known = set()
     for count in development:
-        key = (count.machine_type, count.section, count.domain)
-        known.add(key[:2])
-        normal, anomalous = found[*key, False], found[*key, True]
+        of_count = (count.machine_type, count.section, count.domain)
+        known.add(of_count[:2])
+        normal, anomalous = found[*of_count, False], found[*of_count, True]
         expected = (count.normal, count.anomalous)
         is_here = _place(count, dataset.year) in here
         if is_here and None not in expected and (normal, anomalous) != expected:
             faults.add(
-                " ".join(filter(None, key)),
+                " ".join(filter(None, of_count)),
                 f"{normal} normal and {anomalous} anomalous clips have scores, but there are "
                 f"{count.normal} and {count.anomalous}",
             )
