@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -67,6 +68,12 @@ def identity(path: str | os.PathLike[str]) -> tuple[int, ...]:
     status = os.stat(path)
     times = status.st_mtime_ns, status.st_ctime_ns
     return (status.st_size, *times, status.st_ino, status.st_dev)
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of the bytes of a file, in hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

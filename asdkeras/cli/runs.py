@@ -13,8 +13,8 @@ from asdkeras.cli.options import (
     add_variant,
     count,
     keywords,
-    real,
 )
+from asdkeras.plain_text import number
 
 if TYPE_CHECKING:
     from asdkeras.experiment.open_run import Run
@@ -104,7 +104,7 @@ def add_ensemble(commands: Commands) -> None:
         "none: take all named scores as they are (default: train)",
     )
     ensemble.add_argument(
-        "--weights", nargs="+", type=real, metavar="W", help="one for each run (default: alike)"
+        "--weights", nargs="+", type=number, metavar="W", help="one for each run (default: alike)"
     )
     ensemble.add_argument(
         "--oracle-best",
