@@ -14,6 +14,7 @@ from asdkeras.files import write_text
 from asdkeras.metrics.auc import auc, partial_auc
 from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
+from asdkeras.plain_text import csv_text
 
 METRICS = ("auc", "pauc", "precision", "recall", "f1")
 METRIC_COLUMNS = (
@@ -183,7 +184,7 @@ def with_parts(table: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write metrics, a summary or a comparison: whole or not at all, floats exact."""
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    write_text(path, csv_text(frame))
 
 
 def _test_clips(

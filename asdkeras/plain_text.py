@@ -4,8 +4,12 @@ import csv
 import io
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asdkeras.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NUMBER = re.compile(
     r"[ \t]*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)[ \t]*",
@@ -29,6 +33,17 @@ def number(text: str) -> float:
 def number_or_nan(text: str) -> float:
     """The number that a field of our own files is; an empty one is NaN."""
     return number(text) if text else float("nan")
+
+
+def csv_text(frame: "pd.DataFrame", header: bool = True) -> str:
+    """A frame without its index as CSV, floats exact, lines ended by a line feed."""
+    text = frame.to_csv(index=False, header=header, lineterminator="\n")
+    if "\r" not in text:
+        return text
+    # Unquoted, a carriage return in a name would end the line for whoever reads it.
+    return frame.to_csv(
+        index=False, header=header, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+    )
 
 
 def csv_lines(path: Path) -> list[tuple[int, list[str]]]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.files import digest_of_file, write_text
-from asdkeras.plain_text import number_or_nan
+from asdkeras.plain_text import csv_text, number_or_nan
 
 SCORES, GROUP_SCORES = "scores.csv", "group_scores.csv"
 _PREFIX = "score_"
@@ -98,7 +98,7 @@ def write_trial(folder: Path, trial: TrialScores) -> None:
     )
     if trial.held_out is not None and trial.held_out.any():
         content[_HELD_OUT] = trial.held_out.astype(int)
-    write_text(folder / SCORES, content.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / SCORES, csv_text(content))
 
 
 def write_group_scores(
@@ -110,7 +110,7 @@ def write_group_scores(
         path.unlink(missing_ok=True)
         return
     content = clip_columns(table).join(group_scores.add_prefix(_GROUP_PREFIX))
-    write_text(path, content.to_csv(index=False, lineterminator="\n"))
+    write_text(path, csv_text(content))
 
 
 def read_group_scores(folder: Path) -> pd.DataFrame | None:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from asdkeras.errors import DataError, Faults, RecipeError, shortened
 from asdkeras.files import write_text
 from asdkeras.metrics.official import challenge_year
-from asdkeras.plain_text import csv_lines, number
+from asdkeras.plain_text import csv_lines, csv_text, number
 
 SCORE = "anomaly_score"
 DECISION = "decision_result"
@@ -138,9 +138,7 @@ def write_submission(
                     f"{shortened(twice)}. Rename the clips or remove the copies."
                 )
             # Floats are written so that reading them gives the same number again.
-            texts[name] = clips[["name", column]].to_csv(
-                header=False, index=False, lineterminator="\n"
-            )
+            texts[name] = csv_text(clips[["name", column]], header=False)
     for name in sorted(texts):
         write_text(Path(folder) / name, texts[name])
     return [Path(folder) / name for name in sorted(texts)]
