@@ -8,6 +8,7 @@ from typing import Any, Literal
 from asdkeras.cli.options import (
     INTERRUPTED,
     Commands,
+    add_false_alarm_rate,
     add_flag,
     add_names,
     add_path,
@@ -43,6 +44,7 @@ def add_fit(commands: Commands) -> None:
     add_variant(fit)
     add_names(fit, "--machines", "only these machine types (fan) or sections (fan_00)")
     add_recipe(fit)
+    add_false_alarm_rate(fit, "default: 0.1; --set thresholds.rule=paper takes the paper's rule")
     fit.add_argument("--jobs", type=count, metavar="N", help="models trained side by side")
     work = (
         "what is trained is kept here, so that an interrupted fit goes on (default: "
@@ -53,17 +55,17 @@ def add_fit(commands: Commands) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    options = ("system", "variant", "recipe", "set", "jobs", "work")
+    options = ("system", "variant", "recipe", "set", "jobs", "work", "false_alarm_rate")
     given = [name for name in options if getattr(arguments, name) not in (None, [])]
     if arguments.run is not None and given:
         raise RecipeError(
-            f"--{given[0]}: a finished run is taken as it is. Leave it out, or name a folder of "
-            "clips in place of --run."
+            f"--{given[0].replace('_', '-')}: a finished run is taken as it is. Leave it out, or "
+            "name a folder of clips in place of --run."
         )
     if arguments.out.is_dir():
         raise RecipeError(f"--out: {arguments.out} is a folder. Name a file, such as machine.asd.")
 
-    from asdkeras.detector.detector import DEFAULT_SYSTEM, Detector
+    from asdkeras.detector.detector import DEFAULT_FALSE_ALARM_RATE, DEFAULT_SYSTEM, Detector
     from asdkeras.detector.work_folder import kept_until_done
 
     machines, work = arguments.machines, arguments.work
@@ -75,6 +77,7 @@ def _fit(arguments: argparse.Namespace) -> None:
             variant=arguments.variant,
             recipe=arguments.recipe,
             overrides=arguments.set,
+            false_alarm_rate=arguments.false_alarm_rate or DEFAULT_FALSE_ALARM_RATE,
         )
         own = arguments.out.with_name(f"{arguments.out.name}.fit")
         with kept_until_done(own) if work is None else contextlib.nullcontext(work) as folder:

@@ -23,12 +23,13 @@ ALIGNMENT = 4  # Bytes; float32 samples must not begin at odd places.
 class Entry:
     """One clip of a shard."""
 
-    identity: Sequence[int]  # Of the file when it was read; it is read again if this changes.
+    identity: tuple[int, ...]  # Of the file when it was read; it is read again if this changes.
     rate_hz: int
     dtype: str  # Of the samples, `int16` or `float32`.
     offset: int  # Bytes, where the samples begin in the shard.
     length: int  # Samples.
     digest: str  # Of the samples.
+    num_channels: int  # Of the file.
 
 
 def split_into_shards(num_bytes: Sequence[int]) -> list[int]:
@@ -69,7 +70,8 @@ def read_index(folder: Path, shard: int, clips: range) -> list[Entry] | None:
     """Entries of a shard; None if it is not there, changed since, or holds other clips."""
     try:
         content = json.loads(_index(folder, shard).read_text(encoding="utf-8"))
-        entries = [Entry(*fields) for fields in content["entries"]]
+        # An index of older versions has a number first, which is no tuple.
+        entries = [Entry(tuple(first), *others) for first, *others in content["entries"]]
         holds_these = content["clips"] == [clips.start, clips.stop] and len(entries) == len(clips)
         samples = samples_path(folder, shard).stat()
         # Whoever changed the samples afterwards cannot set the time of that change back.

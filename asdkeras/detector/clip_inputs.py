@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asdkeras.data import folders, naming
+from asdkeras.data import folders, naming, roles
 from asdkeras.data.audio import (
     HIGHEST_PEAK,
     INT16_SCALE,
@@ -27,8 +27,6 @@ Waveform = npt.NDArray[np.float32]
 
 _LEAST_S = 1.0
 _MOST_CHANNELS = 8
-# Folders that say nothing about the machine: that is one above.
-_NO_MACHINES = {*folders.FOLDERS, "normal", "anomaly", "abnormal"}
 
 
 def read_clips(
@@ -236,7 +234,10 @@ def _report(error: DataError, on_error: Callable[[DataError], None] | None) -> N
 
 def _fitting(path: Path, machines: Mapping[str, Machine]) -> list[str]:
     path = path.absolute()
-    folder = next((each for each in path.parents if each.name not in _NO_MACHINES), path.parent)
+    # Folders such as `test` say nothing about the machine, unless it is named so: one above does.
+    known = {*machines, *(each.machine_type for each in machines.values())}
+    parents = (p for p in path.parents if p.name in known or not roles.said(p.name).is_role)
+    folder = next(parents, path.parent)
     folder_names = {folder.name, machine_name(str(folder))}
     fitting = _named(folder_names.__contains__, machines) | _named(
         lambda name: _is_word_of(path.stem, name), machines

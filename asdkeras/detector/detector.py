@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from asdkeras.data.normal_clips import normal_clips
+from asdkeras.data.audio import read_header
+from asdkeras.data.normal_clips import learned_from, normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clip_inputs import machine_of, read_clips
 from asdkeras.detector.decision_lines import COLUMNS
@@ -23,6 +24,7 @@ from asdkeras.detector.pcm import Block, Gap
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.open_run import open_finished, run_on_clips
+from asdkeras.experiment.recipe import held_out_overrides
 from asdkeras.experiment.run import score as score_run
 from asdkeras.progress import say
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 DEFAULT_SYSTEM = "baseline2023"
 """Content with one machine and nothing known about its clips."""
 
+DEFAULT_FALSE_ALARM_RATE = 0.1
+
 _AT_ONCE = 8  # Clips of one length.
 
 
@@ -43,8 +47,8 @@ class Detector:
     """Says of a recording of a machine how anomalous it is, and whether it is.
 
     It learns from normal recordings alone. Scores are those of a published system; a clip is called
-    anomalous if its score lies above a threshold that the system takes from the normal clips. Every
-    clip is scored as one of unknown domain.
+    anomalous if its score lies above a threshold from normal clips that were held out of the fit,
+    or, by a paper's rule, from those learned from. Every clip is scored as one of unknown domain.
 
     Of a longer clip the network takes the beginning or the end, as the system's paper has it
     (`machines[...].clip_length` and `keep`); shorter ones are repeated. For longer recordings there
@@ -55,6 +59,9 @@ class Detector:
         variant: of the system; None takes the recipe's.
         recipe: YAML file, or name of one of the system's; None chooses by the data.
         overrides: `key=value` changes of the recipe, such as `config.ae.epochs=20`.
+        false_alarm_rate: share of normal clips that may be called anomalous; the threshold comes
+            from normal clips that are held out of the fit, see `asdkeras.experiment.held_out`.
+            None takes the rule of the recipe, which is the paper's on the data of a challenge.
 
     Attributes:
         machines: name -> `asdkeras.detector.fitted_machine.Machine`.
@@ -76,11 +83,12 @@ class Detector:
         variant: str | None = None,
         recipe: str | None = None,
         overrides: Sequence[str] = (),
+        false_alarm_rate: float | None = DEFAULT_FALSE_ALARM_RATE,
     ) -> None:
         self.system = system
         self.variant = variant
         self.recipe = recipe
-        self.overrides = tuple(overrides)
+        self.overrides = (*held_out_overrides(false_alarm_rate), *overrides)
         self.machines: dict[str, Machine] = {}
         self.story: dict[str, Any] = {}
         self._models: dict[str, keras.Model] = {}
@@ -124,6 +132,7 @@ class Detector:
             table, notes, _ = normal_clips(Path(data), machines)
             for note in notes:
                 say(f"note: {note}")
+            say(learned_from(table))
             run = run_on_clips(
                 self.system,
                 table,
@@ -143,6 +152,10 @@ class Detector:
             )
             score_run(run)
             self._take(run)
+            numbers = pd.Series(run.store.num_channels).groupby(table["machine_type"].to_numpy())
+            self.story["num_channels"] = {str(name): int(own.max()) for name, own in numbers}
+        for note in self.story["notes"]:
+            say(f"note: {note}")
         return self
 
     @classmethod
@@ -353,7 +366,22 @@ class Detector:
                 on_error(error)
                 continue
             self._note_length(clip, len(waveform), self.machines[name], said)
+            if channel == "mean":
+                self._note_channels(clip, self.machines[name], said)
             yield clip, name, waveform
+
+    def _note_channels(self, clip: str, machine: Machine, said: set[str]) -> None:
+        """Say once of each machine that clips have other channels than it was fitted to."""
+        fitted = self.story.get("num_channels", {}).get(machine.machine_type)
+        key = f"channels of {machine.name}"
+        if fitted is None or key in said or not os.path.isfile(clip):
+            return
+        if (given := read_header(Path(clip)).num_channels) != fitted:
+            said.add(key)
+            say(
+                f"note: {clip} has {given} channels, and {machine.name} was fitted to clips with "
+                f"{fitted}: means of other channels may differ in level, and so in score"
+            )
 
     def _note_length(self, clip: str, num_samples: int, machine: Machine, said: set[str]) -> None:
         """Say once of each machine that longer clips are not used whole."""

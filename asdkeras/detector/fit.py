@@ -15,10 +15,11 @@ from asdkeras.detector.export_check import generated_clip
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.graph import SectionGraph, section_graphs
 from asdkeras.errors import AsdkerasError, RecipeError
+from asdkeras.experiment.held_out import held_out_scores
 from asdkeras.experiment.open_run import RunFiles
 from asdkeras.experiment.unit_scores import Section, sections_of
 from asdkeras.progress import stage
-from asdkeras.score_files import read_metadata
+from asdkeras.score_files import read_metadata, read_trial
 
 TOLERANCE = 1e-4
 """Of the scores of layers against those of scikit-learn, relative to score or threshold."""
@@ -47,7 +48,8 @@ def fit_machines(
     sections = _wanted(run.table, machines)
     with stage("detector graphs") as update:
         for number, (section, graph) in enumerate(section_graphs(run, seed, sections), start=1):
-            yield _fitted(graph, section, _name(section, run.table))
+            scores = _normal_scores(run, seed, section)
+            yield _fitted(graph, section, _name(section, run.table), scores)
             update(number, len(sections), "_".join(section))
 
 
@@ -71,7 +73,20 @@ def _name(section: Section, table: pd.DataFrame) -> str:
     return section.machine_type if of_type.nunique() == 1 else "_".join(section)
 
 
-def _fitted(graph: SectionGraph, section: Section, name: str) -> tuple[Machine, keras.Model, float]:
+def _normal_scores(run: RunFiles, seed: int, section: Section) -> tuple[float, ...]:
+    """Of the held-out normal clips that its threshold rests on, in ascending order."""
+    folder = run.folder.scores(seed)
+    trial = read_trial(folder)
+    if run.recipe.thresholds.rule == "paper" or trial.held_out is None:
+        return ()
+    scores = trial.columns[read_metadata(folder).decision_score]
+    clips = trial.table[section.is_of(trial.table)]
+    return tuple(sorted(map(float, held_out_scores(scores, clips, trial.held_out))))
+
+
+def _fitted(
+    graph: SectionGraph, section: Section, name: str, normal_scores: tuple[float, ...]
+) -> tuple[Machine, keras.Model, float]:
     machine = Machine(
         name=name,
         machine_type=section.machine_type,
@@ -81,6 +96,7 @@ def _fitted(graph: SectionGraph, section: Section, name: str) -> tuple[Machine, 
         keep=graph.keep,
         # As the graph has it, so that whoever compares anew decides the same.
         threshold=float(np.float32(graph.threshold)),
+        normal_scores=normal_scores,
     )
     model = _model(graph, machine)
     rate_hz, length = machine.sample_rate_hz, machine.clip_length
@@ -127,15 +143,17 @@ def metadata_of(run: RunFiles) -> dict[str, object]:
     """What a detector file says of its run, for JSON."""
     environment = json.loads(Path(run.folder.path, "environment.json").read_text(encoding="utf-8"))
     environment.pop("data", None)  # Local paths are private.
-    clips = run.table[run.table["split"] == "train"]
-    sections = clips["machine_type"] + "_" + clips["section"]
-    counts = sections.value_counts().sort_index()
+    sections = run.table["machine_type"] + "_" + run.table["section"]
+    counts = {
+        f"{name}_clips": sections[run.table["split"] == split].value_counts().sort_index()
+        for name, split in (("training", "train"), ("held_out", "held_out"))
+    }
     trial = read_metadata(run.folder.scores(run.recipe.seeds[0]))
     return {
         "system": run.recipe.system,
         "variant": run.recipe.variant,
         "recipe": run.recipe.as_mapping(),
         "environment": environment,
-        "training_clips": {str(name): int(count) for name, count in counts.items()},
+        **{key: {str(name): int(n) for name, n in each.items()} for key, each in counts.items()},
         "notes": [*trial.oracle, *trial.notes],
     }

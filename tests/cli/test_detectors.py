@@ -260,7 +260,8 @@ def test_fit_writes_a_detector_and_leaves_nothing_else(fitted, tmp_path, capsys)
 
     assert fitted == {
         **dict.fromkeys(("machines", "jobs", "variant", "recipe")),
-        **{"data": Path("mine"), "system": "baseline2023", "overrides": ()},
+        **{"data": Path("mine"), "system": "baseline2023"},
+        "overrides": ("thresholds.rule=held_out", "thresholds.false_alarm_rate=0.1"),
         "work": tmp_path / "a.asd.fit",
         "is_in_process": False,
     }
@@ -270,13 +271,17 @@ def test_fit_writes_a_detector_and_leaves_nothing_else(fitted, tmp_path, capsys)
 
 def test_fit_hands_on_its_options_and_keeps_a_folder_one_names(fitted, tmp_path):
     (tmp_path / "work").mkdir()
-    options = "--system s2020 --variant v --recipe r --set a=1 --set b=2 --jobs 2 --machines fan"
+    options = (
+        "--system s2020 --variant v --recipe r --set a=1 --set b=2 --jobs 2 --machines fan "
+        "--false-alarm-rate 0.02"
+    )
 
     main(["fit", "mine", "--out", f"{tmp_path}/a.asd", *options.split(), f"--work={tmp_path}/work"])
 
     assert fitted == {
         **{"data": Path("mine"), "system": "s2020", "variant": "v", "recipe": "r", "jobs": 2},
-        **{"overrides": ("a=1", "b=2"), "machines": ["fan"], "work": tmp_path / "work"},
+        "overrides": ("thresholds.rule=held_out", "thresholds.false_alarm_rate=0.02", "a=1", "b=2"),
+        **{"machines": ["fan"], "work": tmp_path / "work"},
         "is_in_process": False,
     }
     assert (tmp_path / "work" / "weights").exists()

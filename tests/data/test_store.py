@@ -321,7 +321,9 @@ def test_an_old_index_never_meets_new_samples(tmp_path, monkeypatch):
     assert store.read([0], 101, "end")[0, 0] == -0.5
 
 
-@pytest.mark.parametrize("damage", ["index", "samples", "index text", "plan", "short plan"])
+@pytest.mark.parametrize(
+    "damage", ["index", "samples", "index text", "older index", "plan", "short plan"]
+)
 def test_a_damaged_store_mends_itself(tmp_path, small_shards, damage):
     table = write_clips(tmp_path / "audio")
     before = open_store(table, CONFIG, tmp_path / "store").fingerprint
@@ -332,6 +334,10 @@ def test_a_damaged_store_mends_itself(tmp_path, small_shards, damage):
         (folder / "00001.samples").write_bytes(b"short")
     elif damage == "index text":
         (folder / "00001.json").write_text('{"num_bytes": 3')
+    elif damage == "older index":
+        content = json.loads((folder / "00001.json").read_text())
+        of_older = [[1234, 5678, *fields[1:-1]] for fields in content["entries"]]
+        (folder / "00001.json").write_text(json.dumps(content | {"entries": of_older}))
     elif damage == "plan":
         (folder / "plan.json").write_text("{}")
     else:

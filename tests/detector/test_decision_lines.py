@@ -92,3 +92,15 @@ def test_a_line_is_out_before_the_next_clip_is_asked_for():
     print_decisions(rows(), "plain", out)
 
     assert len(received.getvalue().splitlines()) == 3
+
+
+def test_clips_named_twice_are_counted_however_they_are_spelled(tmp_path, capsys):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
+    names = [tmp_path / "a.wav", f"{tmp_path}/x/../a.wav", tmp_path / "b.wav", tmp_path / "c.wav"]
+
+    printed("plain", [{**ROWS[0], "clip": str(name)} for name in names])
+
+    assert capsys.readouterr().err == (
+        f"asdkeras: note: 1 clips were named more than once, such as {tmp_path}/a.wav\n"
+    )

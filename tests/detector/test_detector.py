@@ -72,7 +72,10 @@ def test_each_folder_is_a_machine(fitted):
         RATE_HZ,
         "start",
     )
-    assert detector.story["training_clips"] == {"press_00": 6, "saw_00": 6}
+    assert detector.story["training_clips"] == {"press_00": 4, "saw_00": 4}
+    assert detector.story["held_out_clips"] == {"press_00": 2, "saw_00": 2}
+    assert machine.threshold == np.float32(max(machine.normal_scores))
+    assert len(machine.normal_scores) == 2
     assert max(detector.story["largest_differences"].values()) < 1e-5
 
 
@@ -133,6 +136,31 @@ def test_longer_clips_lose_their_end_and_shorter_ones_are_repeated(fitted):
         graph(np.concatenate([half, half])[None])["anomaly_score"],
         rtol=1e-6,
     )
+
+
+def test_a_fit_says_what_it_learns_from(tmp_path, capsys):
+    data = tmp_path / "factory"
+    factory(data / "press", ("Train", "Test"))
+
+    asdkeras.Detector("baseline2023", overrides=SHORT).fit(data)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "asdkeras: note: folders are taken so: Test (test), Train (train)."
+    assert lines[1].startswith("asdkeras: note: 6 test clips are left out")
+    assert lines[2] == "asdkeras: learning from: press (6 clips)"
+
+
+def test_other_channels_than_those_it_was_fitted_to_are_said(fitted, tmp_path, capsys):
+    detector, _ = fitted
+    one = write(tmp_path / "press", "1.wav", sound(20, 300.0))
+    two = write(tmp_path / "press", "2.wav", np.stack([sound(21, 300.0), sound(22, 300.0)], axis=1))
+
+    detector.score([one, one])
+    assert "channels" not in capsys.readouterr().err
+    detector.score([two, two])
+
+    said = f"{two} has 2 channels, and press was fitted to clips with 1"
+    assert capsys.readouterr().err.count(said) == 1
 
 
 def test_embeddings_are_one_row_per_clip(fitted):
