@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -51,7 +52,10 @@ def _plain_line(row: Mapping[str, Any]) -> str:
 
 
 def _json_line(row: Mapping[str, Any]) -> str:
-    return json.dumps({name: row[name] for name in COLUMNS}, ensure_ascii=False)
+    values = {name: row[name] for name in COLUMNS}
+    if not math.isfinite(row["anomaly_score"]):
+        values["anomaly_score"] = None  # JSON has neither NaN nor infinity.
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
 def _csv_line(row: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """A detector: fitted to normal clips, asked about others, with the habits of scikit-learn."""
 
 import contextlib
+import copy
 import dataclasses
 import itertools
 import os
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from asdkeras.data.audio import read_header
+from asdkeras.data.audio import Channel, read_header
 from asdkeras.data.normal_clips import learned_from, normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clip_inputs import machine_of, read_clips
@@ -95,6 +96,7 @@ class Detector:
         self._file: Path | None = None
         self._as_loaded = ""  # What stood in the file beside the graphs.
         self._scorers: dict[str, Graph] = {}
+        self._is_moved = False
 
     def fit(
         self,
@@ -182,6 +184,24 @@ class Detector:
         detector._take(run, machines)
         return detector
 
+    def at_false_alarm_rate(self, false_alarm_rate: float) -> "Detector":
+        """This detector with the thresholds of another share of normal clips, without a fit.
+
+        Raises:
+            RecipeError: if a machine has no scores of held-out normal clips.
+        """
+        self._require_fit()
+        other = copy.copy(self)
+        other.machines = {
+            name: machine.at_rate(false_alarm_rate) for name, machine in self.machines.items()
+        }
+        other._scorers, other._is_moved, other._models = {}, True, {}
+        for name, model in self._models.items():
+            from asdkeras.detector.decision import decided_anew
+
+            other._models[name] = decided_anew(model, other.machines[name])
+        return other
+
     def _take(self, run: "RunFiles", machines: Sequence[str] | None = None) -> None:
         import_keras()
         from asdkeras.detector.fit import fit_machines, metadata_of
@@ -193,6 +213,12 @@ class Detector:
             differences[each.name] = difference
         self.story = {**metadata_of(run), "largest_differences": differences}
         self.variant = run.recipe.variant
+
+    @property
+    def channel(self) -> Channel:
+        """Which channel of a recording it takes: from 0, or `mean`."""
+        channel: Channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
+        return channel
 
     def decisions(
         self,
@@ -269,7 +295,7 @@ class Detector:
         """Score a sliding window over endless audio; see `asdkeras.detector.stream`.
 
         Args:
-            blocks: float arrays `(samples,)` of any sizes at the machine's rate, or what
+            blocks: arrays `(samples,)` of any sizes at the machine's rate, float or int16, or what
                 `asdkeras.detector.pcm.read_blocks` yields.
             machine: needed if there are several.
             window_s: None takes the clip length.
@@ -285,7 +311,8 @@ class Detector:
 
         Returns:
             model from waveforms float32 `(batch, samples)` to a dict of `anomaly_score` float32
-            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`.
+            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`. A clip
+            with NaN or an infinite sample anywhere has the score NaN and is anomalous.
         """
         name = self._only(machine)
         if name not in self._models and self._file is not None:
@@ -294,7 +321,10 @@ class Detector:
                     f"{self._file}: holds another detector than when it was loaded. Load it again."
                 )
             import_keras()
-            self._models[name] = read_model(self._file, name)
+            from asdkeras.detector.decision import decided_anew, with_decision
+
+            decide = decided_anew if self._is_moved else with_decision
+            self._models[name] = decide(read_model(self._file, name), self.machines[name])
         return self._models[name]
 
     def scorer(self, machine: str | None = None) -> "Graph":
@@ -353,9 +383,8 @@ class Detector:
     ) -> Iterator[tuple[str, str, npt.NDArray[np.float32]]]:
         said: set[str] = set()
         rates = {each.sample_rate_hz for each in self.machines.values()}
-        channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
         read = read_clips(
-            clips, rates.pop(), channel, resample_up=resample_up, on_error=on_error, said=said
+            clips, rates.pop(), self.channel, resample_up=resample_up, on_error=on_error, said=said
         )
         for clip, waveform in read:
             try:
@@ -366,7 +395,7 @@ class Detector:
                 on_error(error)
                 continue
             self._note_length(clip, len(waveform), self.machines[name], said)
-            if channel == "mean":
+            if self.channel == "mean":
                 self._note_channels(clip, self.machines[name], said)
             yield clip, name, waveform
 

@@ -11,6 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from asdkeras.config import did_you_mean
+from asdkeras.detector.decision import NAME, decided
 from asdkeras.detector.export_check import generated_clip
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.graph import SectionGraph, section_graphs
@@ -122,13 +123,13 @@ def _fitted(
 def _model(graph: SectionGraph, machine: Machine) -> keras.Model:
     waveform = keras.Input((None,), name="waveform")
     score, embedding = graph.connect(waveform)
-    score = ops.cast(score, "float32")
+    score, is_anomalous = decided(waveform, ops.cast(score, "float32"), machine.threshold)
     outputs = {
         "anomaly_score": score,
-        "is_anomalous": ops.greater(score, machine.threshold),
+        "is_anomalous": is_anomalous,
         "embedding": ops.cast(embedding, "float32"),
     }
-    return keras.Model(waveform, outputs, name="detector")
+    return keras.Model(waveform, outputs, name=NAME)
 
 
 def _differences(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from asdkeras import controls, systems
 from asdkeras.data.alike import check_recordings
+from asdkeras.data.audio import ONE_CHANNEL, soft_channels
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Layout
 from asdkeras.data.places import cache_folder
@@ -163,7 +164,10 @@ def _opened(
         system_config(content, source)
     with stage("decode clips") as update:
         store = open_store(table, content.audio, cache_folder() / "store", on_progress=update)
-    for note in (*store.notes, *check_recordings(table, store, content.audio.channel)):
+    alike = check_recordings(table, store, content.audio.channel)
+    firsts = table.groupby("machine_type")["path"].first()
+    soft = [soft_channels(Path(path), content.audio) for path in firsts]
+    for note in (*store.notes, *alike, *(f"{each}. {ONE_CHANNEL}" for each in soft if each)):
         say(f"note: {note}")
     weights = [value for value in _texts(content.config) if value.endswith((".keras", ".h5"))]
     folder = RunFolder(path, content.digest(), _fingerprint(table, store, weights))

@@ -67,8 +67,10 @@ def detect(*words):
 def test_detect_prints_score_threshold_and_decision_of_each_clip(detector, today, capsys):
     code = detect(detector("fan"), today / "fan" / "b.wav", today / "pump")
 
-    heading, *lines = (line.split() for line in capsys.readouterr().out.splitlines())
+    out, error = capsys.readouterr()
+    heading, *lines = (line.split() for line in out.splitlines())
     assert code == 0
+    assert error.splitlines()[-1] == "asdkeras: 1 of 2 clips anomalous"
     assert heading == ["score", "threshold", "decision", "machine", "clip"]
     assert lines == [
         ["0.75", "0.5", "anomalous", "fan", str(today / "fan" / "b.wav")],
@@ -162,6 +164,7 @@ def test_detect_keeps_what_it_printed_when_interrupted(detector, today, capsys, 
     out, error = capsys.readouterr()
     assert "a.wav" in out
     assert "x.wav: bad" in error
+    assert "1 of 1 clips anomalous" in error
     assert "what is printed is complete" in error
 
 
@@ -224,8 +227,8 @@ def test_detect_hands_on_how_a_stream_is_to_be_heard(detector, monkeypatch):
     detect(detector("fan", "pump"), "--stream", *more)
 
     assert defaults == {
-        **dict.fromkeys(("machine", "pcm", "rate", "channels", "hop_s", "window_s")),
-        **{"channel": "mean", "resample_up": False, "live": False, "gap_s": 2.0, "as_json": False},
+        **dict.fromkeys(("machine", "pcm", "rate", "channels", "channel", "hop_s", "window_s")),
+        **{"resample_up": False, "live": False, "gap_s": 2.0, "as_json": False},
     }
     assert received == {
         **defaults,

@@ -60,6 +60,13 @@ def test_no_name_ends_a_line_of_csv(name):
     assert [line[0] for line in lines] == [name, name]
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_not_finite_is_null_in_json(score):
+    line = printed("json", [{**ROWS[1], "anomaly_score": score}])
+    values = json.loads(line, parse_constant=pytest.fail)
+    assert (values["anomaly_score"], values["is_anomalous"]) == (None, True)
+
+
 def test_csv_has_all_digits_and_takes_any_name():
     heading, *lines = csv.reader(printed("csv").splitlines())
 

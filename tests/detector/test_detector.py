@@ -1,5 +1,6 @@
 """A detector is fitted to folders of recordings, asked about others, saved and loaded."""
 
+import copy
 import dataclasses
 import os
 import shutil
@@ -390,3 +391,40 @@ def test_a_run_without_its_weights_is_no_detector(finished):
     (task / "DONE").unlink()
     with pytest.raises(RecipeError, match="press_00/seed0: holds no finished training"):
         asdkeras.Detector.of_run(finished.path)
+
+
+def test_another_false_alarm_rate_moves_thresholds_and_decisions_alone(tmp_path):
+    for number in range(30):
+        write(tmp_path / "press", f"{number}.wav", sound(number, 300.0))
+    detector = asdkeras.Detector(overrides=SHORT).fit(tmp_path / "press")
+    detector.save(tmp_path / "press.asd")
+    scores = np.sort(detector.machines["press"].normal_scores)
+    assert len(scores) == 9
+
+    for each in (detector, asdkeras.Detector.load(tmp_path / "press.asd")):
+        strict = each.at_false_alarm_rate(0.5)
+
+        threshold = np.float32(scores[4])  # ceil(10 x 0.5) = 5.
+        assert strict.machines["press"].threshold == threshold
+        rows = strict.detect(tmp_path / "press")
+        assert set(rows["threshold"]) == {float(threshold)}
+        assert (rows["is_anomalous"] == (rows["anomaly_score"] > float(threshold))).all()
+        np.testing.assert_array_equal(rows["anomaly_score"], each.score(tmp_path / "press"))
+        assert each.machines["press"].threshold == np.float32(scores[8])
+        # The same in a file of it.
+        strict.save(tmp_path / "strict.asd")
+        again = asdkeras.Detector.load(tmp_path / "strict.asd").predict(tmp_path / "press")
+        np.testing.assert_array_equal(again, rows["is_anomalous"])
+
+
+def test_a_detector_without_held_out_scores_takes_no_other_rate(fitted, tmp_path):
+    detector, _ = fitted
+    machines = {
+        name: dataclasses.replace(machine, normal_scores=())
+        for name, machine in detector.machines.items()
+    }
+    other = copy.copy(detector)
+    other.machines = machines
+
+    with pytest.raises(RecipeError, match="press has no scores of held-out normal clips"):
+        other.at_false_alarm_rate(0.02)
