@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,7 @@ from asdkeras.experiment.held_out import with_clips_held_out
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder
+from asdkeras.files import digest_of_file
 from asdkeras.progress import say, stage
 from asdkeras.score_files import read_trial
 
@@ -154,7 +155,8 @@ def _opened(
     soft = [soft_channels(Path(path), content.audio) for path in firsts]
     for note in (*store.notes, *alike, *(f"{each}. {ONE_CHANNEL}" for each in soft if each)):
         say(f"note: {note}")
-    folder = RunFolder(path, content.digest(), _fingerprint(table, store))
+    weights = [value for value in _texts(content.config) if value.endswith((".keras", ".h5"))]
+    folder = RunFolder(path, content.digest(), _fingerprint(table, store, weights))
     table = table[table["split"] != "supplemental"]
     # Where scorers alone learn, they are fitted anew without the clips that they are to score.
     if content.thresholds.rule == "held_out" and content.system != controls.SPECTRA:
@@ -180,7 +182,17 @@ def open_finished(folder: Path) -> RunFiles:
     return RunFiles(recipe, source, read_trial(scores).table, own)
 
 
-def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:
+def _texts(section: Mapping[str, object]) -> Iterator[str]:
+    for value in section.values():
+        if isinstance(value, dict):
+            yield from _texts(value)
+        elif isinstance(value, str):
+            yield value
+
+
+def _fingerprint(table: pd.DataFrame, store: ClipStore, weights: Sequence[str]) -> str:
+    """Of audio and labels, and of files of weights that the recipe names."""
     labels = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
     text = labels.to_csv(index=False, lineterminator="\n")
+    text += "".join(digest_of_file(Path(path)) for path in weights if Path(path).is_file())
     return hashlib.sha256(f"{store.fingerprint}\n{text}".encode()).hexdigest()

@@ -18,7 +18,7 @@ from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.memory import peak_mib
 from asdkeras.experiment.open_run import Run, RunFiles
 from asdkeras.experiment.recipe import Recipe, system_config
-from asdkeras.experiment.run_folder import claim, finish_trial, locked
+from asdkeras.experiment.run_folder import claim, finish_trial, locked, say_version
 from asdkeras.experiment.stages import largest_peak_mib, recorded
 from asdkeras.experiment.task_processes import run_side_by_side
 from asdkeras.experiment.units import Unit, read_representations, units_of, write_representations
@@ -55,6 +55,7 @@ def train(run: Run) -> None:
         RecipeError: if the system refuses the recipe, or the folder holds another run.
         TrainingError: if training diverges.
     """
+    say_version(run.folder)
     system = system_of(run)
     check(run, system)
     with locked(run.folder):
@@ -71,6 +72,7 @@ def score(run: Run) -> None:
 
     Also refuses, before anything is trained, labels that the rules of the year cannot measure by.
     """
+    say_version(run.folder)
     if not missing_scores(run):
         return
     require_domains(run.scored, rules_for(str(run.table["dataset"].iloc[0])))
@@ -271,6 +273,7 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
         discard_passes(folder)
         models = system.load(folder)
     else:
+        run.folder.refuse_foreign(folder)
         with recorded(run.folder.path, f"train {name}"):
             folder.mkdir(parents=True, exist_ok=True)
             everything = ClipSet(run.table[run.table["split"] == "train"], run.store, own_seed)
