@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from asdkeras.errors import RecipeError
-from asdkeras.files import write_text
+from asdkeras.files import as_text, write_text
 
 _PREFIX = "score_"
 _GROUP_PREFIX = "group_"
@@ -128,7 +128,7 @@ def read_group_scores(folder: Path) -> pd.DataFrame | None:
 
 def clip_columns(table: pd.DataFrame) -> pd.DataFrame:
     """A clip table as it stands in files: the name of a clip in place of its path."""
-    names = [Path(path).name for path in table["path"]]
+    names = [as_text(Path(path).name) for path in table["path"]]
     return table.drop(columns="path").assign(name=names)
 
 

@@ -146,9 +146,10 @@ def _open(path: Path) -> soundfile.SoundFile:
         missing = _missing_bytes(path)
         if os.path.getsize(path) == 0:
             raise DataError(f"{path}: is empty. Received: 0 bytes. {_COPY}")
-        file = soundfile.SoundFile(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be opened: {error.strerror}. Check the path.") from error
+        file = soundfile.SoundFile(os.fsencode(path))  # Not text: it need not be UTF-8.
+    except (OSError, ValueError) as error:  # ValueError: no path holds a zero byte.
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be opened: {reason}. Check the path.") from error
     except soundfile.LibsndfileError as error:
         raise DataError(
             f"{path}: no WAV or FLAC audio: {error.error_string} Convert it, or remove it."

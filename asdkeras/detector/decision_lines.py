@@ -42,7 +42,7 @@ def _plain_line(row: Mapping[str, Any]) -> str:
 
 
 def _json_line(row: Mapping[str, Any]) -> str:
-    return json.dumps({name: row[name] for name in COLUMNS}, ensure_ascii=False)
+    return json.dumps({name: row[name] for name in COLUMNS})
 
 
 def _csv_line(row: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import logging
 import math
+import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -81,6 +82,7 @@ def write_onnx(model: keras.Model, path: Path) -> None:
 
 
 def read_onnx(path: Path) -> Graph:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # It leaves a file in the temporary folder.
     onnxruntime = _package("onnxruntime")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
@@ -114,7 +116,7 @@ def read_litert(path: Path) -> Graph:
 def _waveform_function(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
     signature = tf.TensorSpec((None, None), "float32", name=_INPUT)
 
-    @tf.function(input_signature=[signature])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[signature], autograph=False)  # type: ignore[untyped-decorator]
     def serve(waveform: tf.Tensor) -> dict[str, tf.Tensor]:
         return model(waveform, training=False)
 

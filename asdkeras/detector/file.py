@@ -55,7 +55,7 @@ def save_file(
         "story": story,
         "machines": [dataclasses.asdict(machine) for machine in machines.values()],
     }
-    text = json.dumps(contents, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(contents, indent=1, allow_nan=False)
     with replacing(Path(path)) as whole, zipfile.ZipFile(whole, "w") as archive:
         archive.writestr(_CONTENTS, text)
         for name in machines:

@@ -19,7 +19,7 @@ from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder
 from asdkeras.progress import say, stage
-from asdkeras.score_files import read_trial
+from asdkeras.score_files import clip_columns, read_trial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,6 +186,5 @@ def open_finished(folder: Path) -> RunFiles:
 
 
 def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:
-    labels = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
-    text = labels.to_csv(index=False, lineterminator="\n")
+    text = clip_columns(table).to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(f"{store.fingerprint}\n{text}".encode()).hexdigest()

@@ -249,7 +249,8 @@ def _of_waveforms(
             name: tf.TensorSpec((None, *values.shape[1:]), values.dtype)
             for name, values in inputs.items()
         }
-    return tf.function(functools.partial(model, training=False), input_signature=[signature])
+    call = functools.partial(model, training=False)
+    return tf.function(call, input_signature=[signature], autograph=False)
 
 
 def make_repeatable(seed: int) -> None:
