@@ -64,7 +64,7 @@ def as_own_error(error: Exception) -> AsdkerasError:
         return DataError(f"a text or name is not in the encoding it must be in: {_one_line(error)}")
     what = "there is a file where a folder is needed" if error.errno in _IN_THE_WAY else ""
     what = what or (error.strerror or _one_line(error)).lower()
-    if error.errno in _NOT_THERE:
+    if error.errno is None or error.errno in _NOT_THERE:
         return DataError(f"{_where(error)}{what}. Check that it is there and can be read.")
     return AsdkerasError(
         f"{_where(error)}{what}. What is finished is kept: make room, or name another path, and "

@@ -1,17 +1,14 @@
 """Files that are there whole or not at all."""
 
 import contextlib
-import csv
 import fcntl
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asdkeras.errors import DataError, RecipeError
+from asdkeras.errors import AsdkerasError, DataError, RecipeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,12 +16,6 @@ if TYPE_CHECKING:
 PART_PREFIX = ".part-"  # Of temporary files; a killed process leaves them.
 ESCAPED = "backslashreplace"  # What no text can hold, such as names that are not UTF-8.
 _LONGEST_END = 40  # Of a name, so that the temporary one is not too long where this one is not.
-
-# What parsers of CSV, JSON and NumPy files raise, and who takes from them what is not there.
-_NOT_AS_WRITTEN = (
-    *(ArithmeticError, AttributeError, EOFError, LookupError, RecursionError, TypeError),
-    *(ValueError, csv.Error, zipfile.BadZipFile, zlib.error),
-)
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -49,7 +40,8 @@ def replacing(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes it private.
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = str(path)  # A full disk does not say where it is full.
+        if error.filename in (None, str(temporary)):  # A full disk does not say where it is full.
+            error.filename = str(path)
         raise
     finally:
         if temporary is not None:
@@ -80,10 +72,16 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except _NOT_AS_WRITTEN as error:
+    except (AsdkerasError, MemoryError):
+        raise
+    except Exception as error:  # Parsers of CSV, JSON, zip and HDF5 files have none in common.
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = error.filename or str(path)
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(
-            f"{path}: damaged, or not written by asdkeras ({reason}). Restore it, or make it again."
+            f"{path}: damaged, or not written by asdkeras ({reason}). Restore it, or delete what "
+            "it belongs to and make that again."
         ) from error
 
 

@@ -7,12 +7,12 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from asdkeras.errors import RecipeError
-from asdkeras.files import as_text, write_text
+from asdkeras.files import as_text, reading, write_text
 
 _PREFIX = "score_"
 _GROUP_PREFIX = "group_"
@@ -120,9 +120,10 @@ def read_group_scores(folder: Path) -> pd.DataFrame | None:
     path = folder / "group_scores.csv"
     if not path.is_file():
         return None
-    header = pd.read_csv(path, nrows=0).columns
-    names = [name for name in header if name.startswith(_GROUP_PREFIX)]
-    content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, _number))
+    with reading(path):
+        header = pd.read_csv(path, nrows=0).columns
+        names = [name for name in header if name.startswith(_GROUP_PREFIX)]
+        content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, _number))
     return content[names].rename(columns=lambda name: name.removeprefix(_GROUP_PREFIX))
 
 
@@ -134,31 +135,33 @@ def clip_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 def read_trial(folder: Path) -> TrialScores:
     """The inverse of `write_trial`, to the last digit."""
-    scores = [f"{_PREFIX}{name}" for name in read_names(folder)]
-    content = pd.read_csv(
-        folder / "scores.csv",
-        dtype={**dict.fromkeys(_TEXTS, "string"), "is_anomalous": "boolean"},
-        # A machine may be called NA; only nothing is nothing.
-        keep_default_na=False,
-        na_values=[""],
-        # Exact in every version of pandas, unlike its own reading of numbers.
-        converters=dict.fromkeys([*scores, "threshold"], _number),
-    )
-    held_out = content.pop(_HELD_OUT).astype(bool) if _HELD_OUT in content else None
-    table = content.drop(columns=[*scores, "threshold", "is_decided_anomalous"])
-    return TrialScores(
-        table.rename(columns={"name": "path"}),
-        content[scores].rename(columns=lambda name: name.removeprefix(_PREFIX)),
-        content["threshold"],
-        content["is_decided_anomalous"],
-        held_out,
-    )
+    with reading(folder / "scores.csv"):
+        scores = [f"{_PREFIX}{name}" for name in read_names(folder)]
+        content = pd.read_csv(
+            folder / "scores.csv",
+            dtype={**dict.fromkeys(_TEXTS, "string"), "is_anomalous": "boolean"},
+            # A machine may be called NA; only nothing is nothing.
+            keep_default_na=False,
+            na_values=[""],
+            # Exact in every version of pandas, unlike its own reading of numbers.
+            converters=dict.fromkeys([*scores, "threshold"], _number),
+        )
+        held_out = content.pop(_HELD_OUT).astype(bool) if _HELD_OUT in content else None
+        table = content.drop(columns=[*scores, "threshold", "is_decided_anomalous"])
+        return TrialScores(
+            table.rename(columns={"name": "path"}),
+            content[scores].rename(columns=lambda name: name.removeprefix(_PREFIX)),
+            content["threshold"],
+            content["is_decided_anomalous"],
+            held_out,
+        )
 
 
 def read_names(folder: Path) -> list[str]:
     """Names of the scores of a trial."""
     try:
-        header = pd.read_csv(folder / "scores.csv", nrows=0).columns
+        with reading(folder / "scores.csv"):
+            header = pd.read_csv(folder / "scores.csv", nrows=0).columns
     except FileNotFoundError as error:
         raise _unfinished(error) from error
     return [name.removeprefix(_PREFIX) for name in header if name.startswith(_PREFIX)]
@@ -166,9 +169,13 @@ def read_names(folder: Path) -> list[str]:
 
 def read_metadata(folder: Path) -> TrialMetadata:
     try:
-        content = json.loads((folder / "DONE").read_text(encoding="utf-8"))
+        with reading(folder / "DONE"):
+            return _metadata(json.loads((folder / "DONE").read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise _unfinished(error) from error
+
+
+def _metadata(content: dict[str, Any]) -> TrialMetadata:
     return TrialMetadata(
         main_score=content["anomaly_score"],
         decision_score=content.get("decision_score", content["anomaly_score"]),

@@ -1,6 +1,7 @@
 """A detector's graph in each format: how it is written, and how what was written runs."""
 
 import contextlib
+import errno
 import importlib
 import logging
 import math
@@ -52,7 +53,10 @@ def write_saved_model(model: keras.Model, path: Path | str) -> None:
     module.weights = [weight.value for weight in model.weights]
     module.serve = _waveform_function(model)
     signature = module.serve.get_concrete_function()
-    tf.saved_model.save(module, path, signatures={_SIGNATURE: signature})
+    try:
+        tf.saved_model.save(module, path, signatures={_SIGNATURE: signature})
+    except tf.errors.ResourceExhaustedError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
 def read_saved_model(path: Path) -> Graph:

@@ -18,6 +18,7 @@ from asdkeras.experiment.dataset import find_data, known_released, known_truth
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder
+from asdkeras.files import reading
 from asdkeras.progress import say, stage
 from asdkeras.score_files import clip_columns, read_trial
 
@@ -180,7 +181,8 @@ def open_finished(folder: Path) -> RunFiles:
     scores = folder / "scores" / f"seed{recipe.seeds[0]}"
     if not (scores / "scores.csv").is_file():
         raise RecipeError(f"{folder}: has no scores yet. `asdkeras eval` finishes it.")
-    fingerprint = str(json.loads(environment.read_text("utf-8"))["data_fingerprint"])
+    with reading(environment):
+        fingerprint = str(json.loads(environment.read_text("utf-8"))["data_fingerprint"])
     own = RunFolder(folder, recipe.digest(), fingerprint)
     return RunFiles(recipe, source, read_trial(scores).table, own)
 

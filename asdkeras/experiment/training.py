@@ -27,7 +27,7 @@ from asdkeras.experiment.training_records import (
     keep_untrained,
     name_of,
 )
-from asdkeras.files import write_arrays
+from asdkeras.files import reading, write_arrays
 from asdkeras.losses.finite_training import FiniteTraining
 from asdkeras.progress import Update, say, stage
 from asdkeras.systems.model_files import Models, TrainedNetwork
@@ -103,7 +103,7 @@ class TaskContext:
         path = self.folder / _PASSES / f"{name}.npz"
         if not path.exists():
             write_arrays(path, compute())
-        with np.load(path) as kept:
+        with reading(path), np.load(path) as kept:
             return dict(kept)
 
     def _open_frames(self) -> None:
@@ -132,7 +132,8 @@ class TaskContext:
             with own_errors():
                 keep_untrained(build(), last, epochs, steps_per_epoch, folder, log, earlier)
         if weights.exists():
-            model = keras.saving.load_model(weights)
+            with reading(weights):
+                model = keras.saving.load_model(weights)
             first_epoch = epochs if self.untrained else _epochs_seen(model, steps_per_epoch)
         else:
             self._open_frames()

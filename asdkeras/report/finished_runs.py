@@ -13,6 +13,7 @@ from asdkeras import controls
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import SUMMARY_COLUMNS, with_parts
+from asdkeras.files import reading
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
 from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
@@ -143,10 +144,12 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
     system = str(recipe["system"])
     trial = folder / "scores" / f"seed{recipe['seeds'][0]}"
     metadata = read_metadata(trial)
-    clips = pd.read_csv(
-        trial / "scores.csv", usecols=["dataset"], dtype="string", keep_default_na=False, nrows=1
-    )
-    dataset = str(clips["dataset"].iloc[0])
+    path = trial / "scores.csv"
+    with reading(path):
+        clips = pd.read_csv(
+            path, usecols=["dataset"], dtype="string", keep_default_na=False, nrows=1
+        )
+        dataset = str(clips["dataset"].iloc[0])
     marks = read_marks(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
     title = (system, variant_of(folder, recipe), dataset)
     if not (folder / "official.csv").is_file():

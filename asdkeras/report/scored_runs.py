@@ -10,6 +10,7 @@ import pandas as pd
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import METRICS
+from asdkeras.files import reading
 from asdkeras.report.comparison import Scored
 from asdkeras.score_files import (
     Marks,
@@ -86,13 +87,14 @@ def read_scored_run(run: Path, seeds: Sequence[int]) -> ScoredRun:
 
 def read_results(path: Path) -> pd.DataFrame:
     """A CSV file of results: names are text, as a machine may be called NA, numbers exact."""
-    content = pd.read_csv(path, dtype="string", keep_default_na=False).astype(object)
-    for name in content:
-        if name in _COUNTS:
-            content[name] = content[name].astype("int64")
-        elif name in _NUMBERS:
-            # Exact in every version of pandas, unlike its own reading of numbers.
-            content[name] = [float(text or "nan") for text in content[name]]
+    with reading(path):
+        content = pd.read_csv(path, dtype="string", keep_default_na=False).astype(object)
+        for name in content:
+            if name in _COUNTS:
+                content[name] = content[name].astype("int64")
+            elif name in _NUMBERS:
+                # Exact in every version of pandas, unlike its own reading of numbers.
+                content[name] = [float(text or "nan") for text in content[name]]
     return content
 
 
