@@ -146,6 +146,8 @@ def read_trial(folder: Path) -> TrialScores:
             # Exact in every version of pandas, unlike its own reading of numbers.
             converters=dict.fromkeys([*scores, "threshold"], _number),
         )
+        _require(set(_TEXTS) <= {*content}, f"needs the columns {', '.join(_TEXTS)}")
+        _require(bool(content["name"].notna().all()), "has a clip without a name")
         held_out = content.pop(_HELD_OUT).astype(bool) if _HELD_OUT in content else None
         table = content.drop(columns=[*scores, "threshold", "is_decided_anomalous"])
         return TrialScores(
@@ -208,6 +210,11 @@ def read_marks(folders: Iterable[Path]) -> Marks:
 
 def _each_once(lines: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for each in lines for line in each))
+
+
+def _require(holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(rule)
 
 
 def _number(text: str) -> float:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TextIO
 
+from asdkeras.progress import visible
+
 COLUMNS = ("clip", "machine", "anomaly_score", "threshold", "is_anomalous")
 
 _PLAIN = "{:>10}  {:>10}  {:<9}  {:<12}  {}"  # The clip last: its path may be of any length.
@@ -37,7 +39,7 @@ def _plain_line(row: Mapping[str, Any]) -> str:
         f"{row['threshold']:.4g}",
         "anomalous" if row["is_anomalous"] else "normal",
         row["machine"],
-        row["clip"],
+        visible(row["clip"]),
     )
 
 

@@ -6,6 +6,7 @@ import importlib
 import logging
 import math
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -53,10 +54,14 @@ def write_saved_model(model: keras.Model, path: Path | str) -> None:
     module.weights = [weight.value for weight in model.weights]
     module.serve = _waveform_function(model)
     signature = module.serve.get_concrete_function()
+    # TensorFlow has a function of its own translated, and removes the source at exit, no bytecode.
+    wrote_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         tf.saved_model.save(module, path, signatures={_SIGNATURE: signature})
     except tf.errors.ResourceExhaustedError as error:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+    finally:
+        sys.dont_write_bytecode = wrote_bytecode
 
 
 def read_saved_model(path: Path) -> Graph:

@@ -97,7 +97,8 @@ def find_runs(places: Sequence[Path]) -> tuple[list[FinishedRun], dict[Path, str
             if reason:
                 others[folder] = reason
             elif folder.resolve() not in finished:
-                finished[folder.resolve()] = _read_run(folder, recipe)
+                with reading(folder):
+                    finished[folder.resolve()] = _read_run(folder, recipe)
     if not finished:
         reasons = "; ".join(f"{folder}: {reason}" for folder, reason in others.items())
         raise RecipeError(f"no run has results. {reasons}.")
@@ -109,7 +110,8 @@ def read_unlabelled_run(folder: Path) -> FinishedRun | None:
     if not (folder / "recipe.yaml").is_file():
         return None
     recipe = read_recipe(folder / "recipe.yaml")
-    return _read_run(folder, recipe) if _missing(folder, recipe) == _NO_LABELS else None
+    with reading(folder):
+        return _read_run(folder, recipe) if _missing(folder, recipe) == _NO_LABELS else None
 
 
 def _runs_at(place: Path) -> list[Path]:
@@ -144,12 +146,10 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
     system = str(recipe["system"])
     trial = folder / "scores" / f"seed{recipe['seeds'][0]}"
     metadata = read_metadata(trial)
-    path = trial / "scores.csv"
-    with reading(path):
-        clips = pd.read_csv(
-            path, usecols=["dataset"], dtype="string", keep_default_na=False, nrows=1
-        )
-        dataset = str(clips["dataset"].iloc[0])
+    clips = pd.read_csv(
+        trial / "scores.csv", usecols=["dataset"], dtype="string", keep_default_na=False, nrows=1
+    )
+    dataset = str(clips["dataset"].iloc[0])
     marks = read_marks(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
     title = (system, variant_of(folder, recipe), dataset)
     if not (folder / "official.csv").is_file():

@@ -118,7 +118,10 @@ def recipe_of(run: Path) -> dict[str, Any]:
             f"{run}: not the folder of a run. Name runs/<system>/<variant>/<dataset>, which "
             "`asdkeras eval` makes."
         )
-    return read_recipe(run / "recipe.yaml")
+    recipe = read_recipe(run / "recipe.yaml")
+    if not {"system", "seeds"} <= set(recipe):
+        raise RecipeError(f"{run}: its recipe.yaml is not that of a run.")
+    return recipe
 
 
 def variant_of(run: Path, recipe: dict[str, Any]) -> str:
