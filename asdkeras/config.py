@@ -256,6 +256,7 @@ NaturalNumber = Annotated[int, Constraint("must not be negative", lambda value: 
 Positive = Annotated[float, Constraint("must be above 0", lambda value: value > 0)]
 Probability = Annotated[float, Constraint("must lie in [0, 1]", lambda value: 0 <= value <= 1)]
 Fraction = Annotated[float, Constraint("must lie in [0, 1)", lambda value: 0 <= value < 1)]
+Share = Annotated[float, Constraint("must lie between 0 and 1", lambda value: 0 < value < 1)]
 Angle = Annotated[float, Constraint("must lie in [0, pi)", lambda value: 0 <= value < math.pi)]
 Percentile = Annotated[
     float, Constraint("must lie between 0 and 100", lambda value: 0 < value < 100)

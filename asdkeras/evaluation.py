@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,14 @@ SKIPPED_COLUMNS = ("machine_type", "section", "domain", "n_clips", "reason")
 SUMMARY_COLUMNS = (
     *("part", "machine_type", "domain", "metric"),
     *("value", "standard_deviation", "n_seeds", "n_sections"),
+)
+ALL_ANOMALOUS = "f1_all_anomalous"
+KINDS = ("held out", "training", "test source", "test target", "test")
+FALSE_ALARM_COLUMNS = (
+    *("seed", "machine_type", "section", "kind"),
+    *("n_normal", "n_false_alarms", "false_alarm_rate"),
+    *("n_anomalous", "n_detected", "detection_rate", "f1", ALL_ANOMALOUS),
+    *("n_unlabelled", "n_unlabelled_flagged"),
 )
 
 
@@ -109,6 +117,65 @@ def summarize(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
     return summary.rename(columns={"mean": "value"})[list(SUMMARY_COLUMNS)]
 
 
+def false_alarms(
+    table: pd.DataFrame,
+    decisions: ArrayLike,
+    held_out: ArrayLike | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Count the normal clips that were called anomalous, by section and kind of clips.
+
+    Args:
+        table: clip table. Beside `train` and `test`, a `split` may be `held_out`: normal clips that
+            nothing was learned from. Others are left alone.
+        decisions: bool or 0/1, `(clips,)` in the order of the table, 1 for anomalous.
+        held_out: bool, `(clips,)`, training clips that are held out as well; None for none.
+
+    Returns:
+        `FALSE_ALARM_COLUMNS`, one row per section and kind of clips that it has: `held out`;
+        `training` where nothing is held out, in-sample; `test source`, `test target`, and `test`
+        for clips whose domain is not known. Rates and F1 are in [0, 1], NaN where there is no
+        clip to take them from. `f1_all_anomalous` is the F1 of calling every clip anomalous.
+
+    Raises:
+        ValueError: if decisions or `held_out` do not fit the table.
+    """
+    is_held_out = (table["split"] == "held_out").to_numpy(dtype=bool)
+    if held_out is not None:
+        is_held_out |= _per_clip("held_out", held_out, table).astype(bool)
+    is_test = (table["split"] == "test").to_numpy(dtype=bool)
+    is_normal = table["split"].isin(["train", "held_out"]).to_numpy(dtype=bool)
+    of_test = ("test " + table["domain"].fillna("").astype(str)).str.strip()
+    kinds = np.select([is_test, is_normal & is_held_out, is_normal], [of_test, *KINDS[:2]], "")
+    clips = table[["machine_type", "section"]].assign(
+        kind=kinds,
+        truth=np.where(is_normal, 0.0, table["is_anomalous"].to_numpy(float, na_value=np.nan)),
+        decision=_per_clip("decisions", decisions, table),
+    )
+    rows = []
+    for names, section in clips[kinds != ""].groupby(["machine_type", "section"]):
+        present = set(section["kind"])
+        for kind in KINDS:
+            if kind in present and (kind != "training" or "held out" not in present):
+                place = dict(zip(("machine_type", "section"), map(str, names), strict=True))
+                counts = _flagged(section[section["kind"] == kind])
+                rows.append({"seed": seed, **place, "kind": kind, **counts})
+    return pd.DataFrame(rows, columns=list(FALSE_ALARM_COLUMNS))
+
+
+def with_all_anomalous(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Metrics with a column `ALL_ANOMALOUS`: F1 if every clip were called so, where F1 is known."""
+    f1 = _all_anomalous(metrics["n_anomalous"], metrics["n_normal"])
+    return metrics.assign(**{ALL_ANOMALOUS: f1.where(metrics["f1"].notna())})
+
+
+def all_anomalous_means(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
+    """The means of `with_all_anomalous`, as `summarize` has those of F1."""
+    means = summarize(metrics.assign(f1=with_all_anomalous(metrics)[ALL_ANOMALOUS]), rules)
+    is_f1 = (means["metric"] == "f1") & means["value"].notna()
+    return means[is_f1].assign(metric=ALL_ANOMALOUS)
+
+
 def with_parts(table: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
     """A table with a column `part`: whether a section is of the `dev` or the `eval` set."""
     places = zip(table["machine_type"], table["section"], strict=True)
@@ -125,17 +192,47 @@ def _test_clips(
 ) -> pd.DataFrame:
     clips = table[["path", "machine_type", "section", "domain", "is_anomalous"]]
     scores = np.asarray(anomaly_scores, dtype="float64")
-    given = {"score": ("anomaly_scores", scores)}
+    clips = clips.assign(score=_per_clip("anomaly_scores", scores, table))
     if decisions is not None:
-        given["decision"] = ("decisions", np.asarray(decisions))
-    for column, (name, values) in given.items():
-        if values.shape != (len(table),):
-            raise ValueError(
-                f"`{name}` must have one value per clip of the table, {len(table)}. "
-                f"Received: shape {values.shape}"
-            )
-        clips = clips.assign(**{column: values})
+        clips = clips.assign(decision=_per_clip("decisions", decisions, table))
     return clips[(table["split"] == "test").to_numpy(dtype=bool)]
+
+
+def _per_clip(name: str, values: ArrayLike, table: pd.DataFrame) -> NDArray[np.generic]:
+    array: NDArray[np.generic] = np.asarray(values)
+    if array.shape != (len(table),):
+        raise ValueError(
+            f"`{name}` must have one value per clip of the table, {len(table)}. "
+            f"Received: shape {array.shape}"
+        )
+    return array
+
+
+def _flagged(clips: pd.DataFrame) -> dict[str, object]:
+    """Counts and rates of the decisions on clips with a column `truth`: 0, 1 or NaN."""
+    truth, flags = clips["truth"].to_numpy(), clips["decision"].to_numpy().astype(bool)
+    masks = (truth == 0.0, truth == 1.0, np.isnan(truth))
+    normal, anomalous, unlabelled = ((int(mask.sum()), int(flags[mask].sum())) for mask in masks)
+    is_measured = bool(normal[0] and anomalous[0])
+    return {
+        "n_normal": normal[0],
+        "n_false_alarms": normal[1],
+        "false_alarm_rate": normal[1] / normal[0] if normal[0] else math.nan,
+        "n_anomalous": anomalous[0],
+        "n_detected": anomalous[1],
+        "detection_rate": anomalous[1] / anomalous[0] if anomalous[0] else math.nan,
+        "f1": decision_metrics(flags[~masks[2]], masks[1][~masks[2]]).f1
+        if is_measured
+        else math.nan,
+        ALL_ANOMALOUS: _all_anomalous(anomalous[0], normal[0]) if is_measured else math.nan,
+        "n_unlabelled": unlabelled[0],
+        "n_unlabelled_flagged": unlabelled[1],
+    }
+
+
+def _all_anomalous(n_anomalous: Any, n_normal: Any) -> Any:
+    """F1 of calling every clip anomalous: all are found, precision is their share."""
+    return 2.0 * n_anomalous / (2.0 * n_anomalous + n_normal)
 
 
 def _refuse_unusable(clips: pd.DataFrame, rules: RuleSet) -> None:

@@ -128,6 +128,7 @@ def _write_shard(folder, paths, clip_length, shard, clips):
                     offset=offset,
                     length=clip_length,
                     digest=shards.digest_of(samples),
+                    num_channels=1,
                 )
             )
             offset += samples.nbytes

@@ -214,6 +214,6 @@ def _keys(machine: folders.MachineFolder) -> set[tuple[str, str, str]]:
     return {
         (machine.machine_type, folders.FOLDERS[folder][0], name.section)
         for folder, file_names in machine.files.items()
-        for name in map(naming.parse_name, file_names)
+        for name in (naming.parse_name(os.path.basename(path)) for path in file_names)
         if name and folder != "supplemental"
     } | {(machine.machine_type, folder, "00") for folder in machine.files.keys() & {"supplemental"}}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from asdkeras.corpus import mini_plan
 from asdkeras.corpus.mini import digest_of_files
-from asdkeras.data import folders, naming, shards, years
+from asdkeras.data import naming, roles, shards, years
 from asdkeras.data.audio import AudioConfig, AudioHeader, read_header, read_samples
 from asdkeras.data.clip_table import find_clips
 from asdkeras.data.layouts import Clip, Layout
@@ -156,7 +156,7 @@ def verify(
     for problem in joined.problems:
         place = problem.text.split(": ")[0]
         found.append(Finding("contradiction", place, problem.text, problem.machine_type))
-    found += _unknown_files(layout.machine_folders)
+    found += _unknown_files(layout)
     counts = _count_clips(joined.clips, expected)
     for row in counts:
         if row.is_as_expected is False:
@@ -172,21 +172,23 @@ def _finding(machine_type: str, kind: str, place: str, fault: str) -> Finding:
     return Finding(kind, place, f"{place}: {fault}", machine_type)
 
 
-def _unknown_files(machine_folders: Sequence[str]) -> Iterator[Finding]:
+def _unknown_files(layout: Layout) -> Iterator[Finding]:
     """Files below machine folders that are neither clips nor known companions of them."""
-    for top in machine_folders:
+    clips = {os.path.abspath(clip.path) for clip in layout.clips}
+    for top in layout.machine_folders:
         for folder, subfolders, names in os.walk(top):
-            if folder != top and folder in machine_folders:
+            if folder != top and folder in layout.machine_folders:
                 subfolders.clear()
                 continue
             subfolders[:] = [name for name in subfolders if not _COMPANION.fullmatch(name)]
-            parent, base = os.path.split(folder)
-            holds_clips = parent == top and base in folders.FOLDERS
+            place, said = roles.place_of(folder, (top,))
+            holds_clips = place == top and said.split in ("train", "test", "supplemental")
             for name in names:
-                is_clip = holds_clips and naming.is_audio_name(name)
+                path = os.path.join(folder, name)
+                is_clip = path in clips or (holds_clips and naming.is_audio_name(name))
                 if not is_clip and not _COMPANION.fullmatch(name):
                     text = "neither a clip nor a table of attributes"
-                    machine_type, path = os.path.basename(top), os.path.join(folder, name)
+                    machine_type = os.path.basename(top)
                     yield _finding(machine_type, "unknown file", path, text)
 
 

@@ -14,6 +14,8 @@ from typing import Literal
 
 import tensorflow as tf
 
+from asdkeras.shapes import ONE_HOT, check_shapes
+
 _LABEL_FORMS = ("linear", "max")
 _SMALLEST_ALPHA = 0.05  # From here on a gamma draw in float64 is hardly ever rounded up.
 
@@ -79,8 +81,12 @@ def mix_labels(labels, weights, how):
             a row that sums to less than 1.
 
     Raises:
-        ValueError: if `how` is unknown.
+        ValueError: if `how` is unknown, or labels or weights have another shape.
     """
+    # One by one, for an assertion in the graph is an operation with a state, which may keep a
+    # pipeline from working ahead.
+    check_shapes("mixup", ONE_HOT, labels=(labels, "batch classes"))
+    check_shapes("mixup", weights=(weights, "batch 1"))
     if how not in _LABEL_FORMS:
         raise ValueError(f"`how` must be one of {_LABEL_FORMS}. Received: how={how!r}")
     if how == "linear":

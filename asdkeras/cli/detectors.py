@@ -3,11 +3,13 @@
 import argparse
 import contextlib
 import sys
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 from asdkeras.cli.options import (
     INTERRUPTED,
     Commands,
+    add_false_alarm_rate,
     add_flag,
     add_names,
     add_path,
@@ -18,6 +20,9 @@ from asdkeras.cli.options import (
 )
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.progress import say
+
+if TYPE_CHECKING:
+    from asdkeras.detector.detector import Detector
 
 _ANOMALOUS = 10
 _GAP_S = 2.0
@@ -42,6 +47,7 @@ def add_fit(commands: Commands) -> None:
     add_variant(fit)
     add_names(fit, "--machines", "only these machine types (fan) or sections (fan_00)")
     add_recipe(fit)
+    add_false_alarm_rate(fit, "default: 0.1; --set thresholds.rule=paper takes the paper's rule")
     fit.add_argument("--jobs", type=count, metavar="N", help="models trained side by side")
     work = (
         "what is trained is kept here, so that an interrupted fit goes on (default: "
@@ -52,17 +58,17 @@ def add_fit(commands: Commands) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    options = ("system", "variant", "recipe", "set", "jobs", "work")
+    options = ("system", "variant", "recipe", "set", "jobs", "work", "false_alarm_rate")
     given = [name for name in options if getattr(arguments, name) not in (None, [])]
     if arguments.run is not None and given:
         raise RecipeError(
-            f"--{given[0]}: a finished run is taken as it is. Leave it out, or name a folder of "
-            "clips in place of --run."
+            f"--{given[0].replace('_', '-')}: a finished run is taken as it is. Leave it out, or "
+            "name a folder of clips in place of --run."
         )
     if arguments.out.is_dir():
         raise RecipeError(f"--out: {arguments.out} is a folder. Name a file, such as machine.asd.")
 
-    from asdkeras.detector.detector import DEFAULT_SYSTEM, Detector
+    from asdkeras.detector.detector import DEFAULT_FALSE_ALARM_RATE, DEFAULT_SYSTEM, Detector
     from asdkeras.detector.work_folder import kept_until_done
 
     machines, work = arguments.machines, arguments.work
@@ -74,6 +80,7 @@ def _fit(arguments: argparse.Namespace) -> None:
             variant=arguments.variant,
             recipe=arguments.recipe,
             overrides=arguments.set,
+            false_alarm_rate=arguments.false_alarm_rate or DEFAULT_FALSE_ALARM_RATE,
         )
         own = arguments.out.with_name(f"{arguments.out.name}.fit")
         with kept_until_done(own) if work is None else contextlib.nullcontext(work) as folder:
@@ -100,6 +107,7 @@ def add_detect(commands: Commands) -> None:
     add_flag(form, "--json", "one JSON object a line, all digits")
     add_flag(form, "--csv", "comma-separated, all digits")
     add_flag(detect, "--fail-on-anomaly", f"exit code {_ANOMALOUS} if any clip is anomalous")
+    add_false_alarm_rate(detect, "default: that of the fit")
     resample = "take clips of a lower sample rate than the detector's too; scores mean little"
     add_flag(detect, "--resample", resample)
     _add_stream_options(detect.add_argument_group("streams"))
@@ -114,7 +122,7 @@ def _add_stream_options(stream: argparse._ArgumentGroup) -> None:
         ("pcm", str, "FORMAT", "of raw samples, such as s16le (default: it is WAV)"),
         ("rate", count, "HZ", "sample rate of raw samples"),
         ("channels", count, "N", "of raw samples"),
-        ("channel", index, "C", "the one to hear, from 0 (default: the mean of all)"),
+        ("channel", index, "C", "the one to hear, from 0 (default: as the detector)"),
         ("hop_s", float, "S", "seconds from one score to the next (default: half a window)"),
         ("window_s", float, "S", "seconds that a score is for (default: its clip length)"),
         ("gap_s", float, "S", gap),
@@ -151,29 +159,44 @@ def _stream_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _loaded(arguments: argparse.Namespace) -> "Detector":
+    from asdkeras.detector.detector import Detector
+
+    detector, rate = Detector.load(arguments.detector), arguments.false_alarm_rate
+    return detector if rate is None else detector.at_false_alarm_rate(rate)
+
+
 def _detect_clips(arguments: argparse.Namespace) -> tuple[bool, list[DataError]]:
     from asdkeras.detector.decision_lines import print_decisions
-    from asdkeras.detector.detector import Detector
 
     form: Literal["json", "csv", "plain"] = (
         "json" if arguments.json else "csv" if arguments.csv else "plain"
     )
     errors: list[DataError] = []
-    rows = Detector.load(arguments.detector).decisions(
+    flags: list[bool] = []
+    rows = _loaded(arguments).decisions(
         arguments.clips, arguments.machine, resample_up=arguments.resample, on_error=errors.append
     )
     try:
-        return print_decisions(rows, form, sys.stdout), errors
+        return print_decisions(_noted(rows, flags), form, sys.stdout), errors
     finally:
         for error in errors:
             say(f"error: {error}")
+        if flags:
+            say(f"{sum(flags)} of {len(flags)} clips anomalous")
+
+
+def _noted(rows: Iterable[dict[str, Any]], flags: list[bool]) -> Iterator[dict[str, Any]]:
+    """The rows, and their decisions as soon as the next row is asked for."""
+    for row in rows:
+        yield row
+        flags.append(bool(row["is_anomalous"]))
 
 
 def _detect_stream(arguments: argparse.Namespace) -> tuple[bool, list[DataError]]:
     if arguments.csv:
         raise RecipeError("--csv is not for streams. Leave it out, or say --json.")
 
-    from asdkeras.detector.detector import Detector
     from asdkeras.detector.stream import StreamOptions, run_stream
 
     options = StreamOptions(
@@ -182,8 +205,7 @@ def _detect_stream(arguments: argparse.Namespace) -> tuple[bool, list[DataError]
         as_json=arguments.json,
         **_stream_options(arguments),
     )
-    detector = Detector.load(arguments.detector)
-    return run_stream(detector, sys.stdin.buffer, sys.stdout, options), []
+    return run_stream(_loaded(arguments), sys.stdin.buffer, sys.stdout, options), []
 
 
 def add_export(commands: Commands) -> None:
@@ -198,15 +220,12 @@ def add_export(commands: Commands) -> None:
     )
     add_path(export, "--out", "PATH", "file, of saved_model a folder", required=True)
     export.add_argument("--machine", metavar="NAME", help="needed if the detector knows several")
+    add_false_alarm_rate(export, "default: that of the fit")
     export.set_defaults(handler=_export)
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from asdkeras.detector.detector import Detector
-
-    exported = Detector.load(arguments.detector).export(
-        arguments.out, arguments.format, arguments.machine
-    )
+    exported = _loaded(arguments).export(arguments.out, arguments.format, arguments.machine)
     say(
         f"{exported.format}: {exported.num_bytes} bytes, agrees with the detector to "
         f"{exported.largest_difference:.1e}"

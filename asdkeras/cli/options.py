@@ -20,6 +20,18 @@ def index(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(
+            f"must be a share between 0 and 1, such as 0.05 for 5 percent. Received: {text!r}"
+        )
+    return value
+
+
 class _Names(argparse.Action):
     """Names separated by blanks or commas."""
 
@@ -30,6 +42,16 @@ class _Names(argparse.Action):
 
 def add_flag(command: argparse._ActionsContainer, option: str, text: str) -> None:
     command.add_argument(option, action="store_true", help=text)
+
+
+def add_false_alarm_rate(command: argparse._ActionsContainer, otherwise: str) -> None:
+    command.add_argument(
+        "--false-alarm-rate",
+        type=share,
+        metavar="SHARE",
+        help="of normal clips that may be called anomalous; the threshold comes from normal clips "
+        f"that are held out ({otherwise})",
+    )
 
 
 def add_names(command: argparse.ArgumentParser, option: str, text: str) -> None:

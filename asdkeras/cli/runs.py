@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from asdkeras.cli.options import (
     Commands,
+    add_false_alarm_rate,
     add_flag,
     add_names,
     add_path,
@@ -37,6 +38,7 @@ def _add_run_options(commands: Commands, name: str, text: str) -> argparse.Argum
     add_path(command, "--data", "DIR", data)
     add_names(command, "--machines", "only these machine types (fan) or sections of them (fan_00)")
     add_recipe(command)
+    add_false_alarm_rate(command, "default: the recipe's rule, the paper's on a challenge's data")
     add_flag(command, "--untrained", "leave networks as they start: a control, a run of its own")
     add_path(command, "--runs", "DIR", "default: runs", default=Path("runs"))
     command.add_argument(
@@ -51,10 +53,13 @@ def _add_run_options(commands: Commands, name: str, text: str) -> argparse.Argum
 
 def _opened(arguments: argparse.Namespace) -> "Run":
     from asdkeras.experiment.open_run import open_run
+    from asdkeras.experiment.recipe import held_out_overrides
 
     options = keywords(arguments)
-    untrained = ["untrained=true"] if options.pop("untrained") else []
-    return open_run(overrides=[*(options.pop("set") or ()), *untrained], **options)
+    overrides = [*held_out_overrides(options.pop("false_alarm_rate")), *options.pop("set")]
+    if options.pop("untrained"):
+        overrides.append("untrained=true")
+    return open_run(overrides=overrides, **options)
 
 
 def _train(arguments: argparse.Namespace) -> None:

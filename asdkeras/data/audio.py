@@ -1,8 +1,10 @@
 """Sound files in, one channel at one sample rate out, and a reason for each file refused."""
 
+import contextlib
 import dataclasses
+import io
 import os
-import struct
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +16,26 @@ import soundfile
 import soxr
 
 from asdkeras.config import Checked, Count
+from asdkeras.data.wav import HEAD, FileBytes, decoded, foreign_kind, is_header, read_wav
 from asdkeras.errors import DataError
 
 INT16_SCALE = 1.0 / 32768.0
 _COPY = "Copy or unpack it again."
-_UNKNOWN_SIZE = 0xFFFFFFFF  # Written by programs that cannot seek back in a pipe.
+_CONVERT = "Convert it, such as by `ffmpeg -i FILE NEW.wav`, or remove it."
+_LONGER = (
+    "its header announces {:.4g} s, and more sound lies behind them. "
+    "Write its header anew, such as by `ffmpeg -ignore_length 1 -i FILE NEW.wav`, or score it "
+    "whole: `asdkeras detect --stream < FILE`."
+)
+_SPLIT = "Give each a file of its own, or score all: `asdkeras detect --stream < FILE`."
+_STREAM = "Send it as a stream: `asdkeras detect --stream < FILE`."
+ONE_CHANNEL = "Choose one: `audio.channel=0` of the recipe, `--channel 0` of a stream."
+_SOFT = 10 ** (-30 / 20)
+_LEAST_JUDGED = 256  # Samples.
+_FLAC = b"fLaC"
+_FLAC_LENGTH = 2**36 - 1
+_MP3 = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2")  # Without a tag before.
+_AT_ONCE = 2**18  # Bytes of WAV, samples of FLAC.
 RESAMPLING_QUALITY = "HQ"
 """Of soxr: 20 bits, more than any 16-bit recording holds."""
 HIGHEST_PEAK = 2.0
@@ -61,8 +78,7 @@ def read_header(path: Path) -> AudioHeader:
     Raises:
         DataError: if the file is missing, no audio, holds no samples, or is cut off.
     """
-    with _open(path) as file:
-        return AudioHeader(file.samplerate, file.channels, file.frames, file.subtype)
+    return _read(path)[0]
 
 
 def read_audio(path: Path, config: AudioConfig) -> npt.NDArray[np.float32]:
@@ -85,30 +101,45 @@ def read_samples(path: Path, config: AudioConfig) -> Samples:
     Raises:
         DataError: as `read_audio`.
     """
-    with _open(path) as file:
-        rate_hz, num_samples = file.samplerate, file.frames
-        as_stored = (
-            file.subtype == "PCM_16"
-            and rate_hz == config.sample_rate_hz
-            and (file.channels == 1 or config.channel != "mean")
-        )
-        try:
-            channels = file.read(dtype="int16" if as_stored else "float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise DataError(
-                f"{path}: damaged, decoding fails: {error.error_string}. {_COPY}"
-            ) from error
-    if len(channels) < num_samples:
+    header, channels = _read(path, config)
+    if config.channel == "mean" and cancels_out(channels):
         raise DataError(
-            f"{path}: cut off. Received: {len(channels)} of {num_samples} samples. {_COPY}"
+            f"{path}: its {header.num_channels} channels cancel out, being of opposite phase: "
+            f"their mean is not the machine. {ONE_CHANNEL}"
         )
     samples = one_channel(path, channels, config.channel)
     _check_samples(path, samples)
-    if rate_hz != config.sample_rate_hz:
-        samples = soxr.resample(samples, rate_hz, config.sample_rate_hz, quality=RESAMPLING_QUALITY)
+    if header.sample_rate_hz != config.sample_rate_hz:
+        samples = _resampled(path, samples, header.sample_rate_hz, config.sample_rate_hz)
     if len(samples) == 0:
-        raise DataError(f"{path}: too short to resample. Received: {num_samples} samples")
+        raise DataError(f"{path}: too short to resample. Received: {len(channels)} samples")
     return np.ascontiguousarray(samples)
+
+
+def _resampled(path: Path, samples: Samples, rate_hz: int, wanted_hz: int) -> Samples:
+    try:
+        resampled: Samples = soxr.resample(samples, rate_hz, wanted_hz, quality=RESAMPLING_QUALITY)
+    except (MemoryError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be resampled from {rate_hz} to {wanted_hz} Hz: {error}. Is its sample "
+            "rate right?"
+        ) from error
+    return resampled
+
+
+def soft_channels(path: Path, config: AudioConfig) -> str:
+    """For a note: which channels of a file make its mean softer than their sound; else empty.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    channels = _read(path, config)[1]
+    spreads = channels.std(axis=0)
+    soft = np.flatnonzero(spreads < _SOFT * spreads.max())
+    if config.channel != "mean" or len(soft) == 0:
+        return ""
+    which = f"channel{'s' * (len(soft) > 1)} {', '.join(map(str, soft))}, from 0,"
+    return f"{which} of {path} {'are' if len(soft) > 1 else 'is'} silent beside the loudest"
 
 
 def check_rates(
@@ -141,50 +172,124 @@ def check_rates(
     )
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+def _read(path: Path, config: AudioConfig | None = None) -> tuple[AudioHeader, Samples]:
+    """The header of a file and, if there is a config, all its channels `(samples, channels)`."""
     try:
-        missing = _missing_bytes(path)
-        if os.path.getsize(path) == 0:
-            raise DataError(f"{path}: is empty. Received: 0 bytes. {_COPY}")
-        file = soundfile.SoundFile(os.fsencode(path))  # Not text: it need not be UTF-8.
-    except (OSError, ValueError) as error:  # ValueError: no path holds a zero byte.
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: cannot be opened: {reason}. Check the path.") from error
-    except soundfile.LibsndfileError as error:
-        raise DataError(
-            f"{path}: no WAV or FLAC audio: {error.error_string} Convert it, or remove it."
-        ) from error
-    if missing == 0 and file.frames > 0:
-        return file
-    file.close()
-    if missing:
-        raise DataError(f"{path}: cut off, {missing} bytes of audio are missing. {_COPY}")
-    raise DataError(f"{path}: holds no samples. Remove it, or record it again.")
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            raise DataError(f"{path}: is a pipe or device, not a file. {_STREAM}")
+        with open(path, "rb") as file:
+            source = FileBytes(file, str(path), os.fstat(file.fileno()).st_size)
+            head = source.peek(HEAD)
+            if is_header(head):
+                header, channels = _read_wav(source, config)
+            elif head[:4] == _FLAC:
+                file.seek(0)
+                header, channels = _read_flac(path, file.read(), config)
+            else:
+                raise DataError(f"{path}: {_foreign(head)} {_CONVERT}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened: {error.strerror}. Check the path.") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: is too long for the memory. Cut it into clips.") from error
+    except (RuntimeError, ValueError, TypeError, SystemError) as error:  # Of the sound library.
+        reason = getattr(error, "error_string", str(error)).rstrip(".")
+        raise DataError(f"{path}: damaged, decoding fails: {reason}. {_COPY}") from error
+    if header.length == 0:
+        raise DataError(f"{path}: holds no samples. Remove it, or record it again.")
+    return header, channels
 
 
-def _missing_bytes(path: Path) -> int:
-    """Bytes of audio that the header of a WAV file announces and the file lacks.
+def _foreign(head: bytes) -> str:
+    if not head:
+        return "is empty. Received: 0 bytes."
+    kind = foreign_kind(head) or ("MP3" if head[:2] in _MP3 else None)
+    what = f"is {kind}, whose end cannot be checked;" if kind else f"it begins with {head[:4]!r};"
+    return f"no WAV or FLAC audio: {what}"
 
-    The audio library reads a WAV file that was cut off as if it ended there on purpose.
+
+def _read_wav(source: FileBytes, config: AudioConfig | None) -> tuple[AudioHeader, Samples]:
+    recording, data = read_wav(source), bytearray()
+    if config is None:
+        recording.skip()
+    else:
+        while piece := recording.some(_AT_ONCE):
+            data += piece
+    pcm, path = recording.pcm, source.place
+    if recording.is_followed:
+        raise DataError(f"{path}: holds another recording behind the first. {_SPLIT}")
+    if recording.missing:
+        raise DataError(f"{path}: cut off, {recording.missing} bytes of audio are missing. {_COPY}")
+    if recording.is_longer:
+        raise DataError(f"{path}: {_LONGER.format(recording.announced_s)}")
+    length = recording.num_bytes // pcm.bytes_per_frame
+    header = AudioHeader(pcm.sample_rate_hz, pcm.num_channels, length, pcm.subtype)
+    del data[length * pcm.bytes_per_frame :]
+    return header, decoded(data, pcm, _dtype(header, config))
+
+
+def _read_flac(
+    path: Path, content: bytes, config: AudioConfig | None
+) -> tuple[AudioHeader, Samples]:
+    """Hide the length from the decoder, which would end there, and see whether more comes."""
+    fields = int.from_bytes(content[18:26].ljust(8, b"\0"), "big")
+    announced = fields & _FLAC_LENGTH
+    num_channels, bits = (fields >> 41 & 7) + 1, (fields >> 36 & 31) + 1
+    header = AudioHeader(fields >> 44, num_channels, announced, f"PCM_{'S' * (bits == 8)}{bits}")
+    if header.sample_rate_hz == 0:
+        raise DataError(f"{path}: damaged, its header has no sample rate. {_COPY}")
+    nothing = np.empty((0, num_channels), np.float32)
+    if config is None and announced:
+        return header, nothing
+    pieces, count = [nothing.astype(_dtype(header, config))], 0
+    unknown = (fields - announced).to_bytes(8, "big")
+    with _Forward(io.BytesIO(content[:18] + unknown + content[26:])) as file:
+        while most := min(announced - count, _AT_ONCE) if announced else _AT_ONCE:
+            pieces.append(file.read(most, dtype=pieces[0].dtype.name, always_2d=True))
+            count += len(pieces[-1])
+            if len(pieces[-1]) == 0:
+                break
+        with contextlib.suppress(soundfile.LibsndfileError):  # What is behind it is no sound.
+            if announced and len(file.read(1)):
+                announced_s = announced / header.sample_rate_hz
+                raise DataError(f"{path}: {_LONGER.format(announced_s)}")
+    if count < announced:
+        raise DataError(f"{path}: cut off. Received: {count} of {announced} samples. {_COPY}")
+    return dataclasses.replace(header, length=count), np.concatenate(pieces)
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """Read from the beginning to the end alone, since not all that is sound can be searched."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _dtype(header: AudioHeader, config: AudioConfig | None) -> str:
+    """int16 where a file stores it and one channel is taken as it is."""
+    is_as_stored = config is not None and (
+        header.subtype == "PCM_16"
+        and header.sample_rate_hz == config.sample_rate_hz
+        and (header.num_channels == 1 or config.channel != "mean")
+    )
+    return "int16" if is_as_stored else "float32"
+
+
+@np.errstate(invalid="ignore", over="ignore")  # What comes of NaN is refused.
+def cancels_out(channels: npt.NDArray[Any]) -> bool:
+    """Whether the sum of `(samples, channels)` is 30 dB softer than the loudest of them.
+
+    Channels that know nothing of each other add up to more than any of them, but over a few
+    samples they may cancel out by chance.
     """
-    with open(path, "rb") as file:
-        total = os.fstat(file.fileno()).st_size
-        kind, form = struct.unpack("<4s4x4s", file.read(12).ljust(12))
-        if kind not in (b"RIFF", b"RF64") or form != b"WAVE":
-            return 0
-        data_size = _UNKNOWN_SIZE
-        while file.tell() < total:
-            name, size = struct.unpack("<4sI", file.read(8).ljust(8, b"\0"))
-            start = file.tell()
-            if name == b"data":
-                data_size = data_size if size == _UNKNOWN_SIZE else size
-                return 0 if data_size == _UNKNOWN_SIZE else max(0, start + data_size - total)
-            if name == b"ds64":  # Holds the sizes that do not fit into 32 bits.
-                data_size = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
-            file.seek(start + size + size % 2)  # Chunks begin at even positions.
-    return 0
+    if channels.shape[1] == 1 or len(channels) < _LEAST_JUDGED:
+        return False
+    # By matrix products: NumPy's own sums along such axes take several times longer.
+    centered = channels - np.full(len(channels), 1 / len(channels), np.float32) @ channels
+    products = centered.T @ centered
+    return bool(products.sum() < _SOFT**2 * products.diagonal().max())
 
 
+@np.errstate(invalid="ignore", over="ignore")  # What comes of NaN is refused.
 def one_channel(path: Path, channels: npt.NDArray[Any], channel: Channel) -> Samples:
     """A channel of `(samples, channels)`, or the mean of all; `path` is for the message.
 
@@ -205,6 +310,7 @@ def one_channel(path: Path, channels: npt.NDArray[Any], channel: Channel) -> Sam
     return channels[:, channel]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # What comes of NaN is refused.
 def _check_samples(path: Path, samples: Samples) -> None:
     low, high = float(samples.min()), float(samples.max())  # NaN if any sample is.
     if not np.isfinite([low, high]).all():

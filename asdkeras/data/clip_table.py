@@ -23,7 +23,7 @@ from typing import Literal
 import pandas as pd
 
 from asdkeras.config import did_you_mean
-from asdkeras.data import layouts, places, years
+from asdkeras.data import layouts, places, roles, years
 from asdkeras.data.truth import Truth, join, with_released_attributes
 from asdkeras.errors import DataError
 from asdkeras.files import as_text
@@ -38,6 +38,7 @@ COLUMNS = {
     "is_anomalous": "boolean",
     "attributes": "string",
 }
+_MOST_LINES = 20  # About single files, in one message.
 _SPLITS = ("train", "test", "supplemental")
 _REQUIRED = ("path", "machine_type", "split")
 _CSV_COLUMNS = (*_REQUIRED, "section", "domain", "is_anomalous", "attributes")
@@ -103,6 +104,7 @@ def read_clip_csv(path: Path) -> list[layouts.Clip]:
             faults.append(f"line {number}: {len(fields)} fields, the header has {len(header)}")
             continue
         row = dict(zip(header, (field.strip() for field in fields), strict=True))
+        row |= {name: row[name].lower() for name in _VALUES.keys() & row.keys()}
         if fault := _fault_of_line(row):
             faults.append(f"line {number}: {fault}")
             continue
@@ -162,6 +164,8 @@ def _fault_of_line(row: dict[str, str]) -> str | None:
         return f"`is_anomalous` must be 0, 1, true, false or empty. Received: {label!r}"
     if row["split"] == "train" and _LABELS[label]:
         return "an anomalous training clip; training clips must be normal"
+    if row["split"] == "train" and not label and roles.label_of(os.path.basename(row["path"])):
+        return f"{row['path']} is named anomalous, and is a training clip; is_anomalous=0 insists"
     return None
 
 
@@ -190,7 +194,7 @@ def clip_table(
     Raises:
         DataError: if a machine type is unknown, has no training clips, or has test clips of a
             section without training clips, or if files contradict their folder, each other or the
-            ground truth. All at fault are named.
+            ground truth.
     """
     if truth is not None:
         layout = join(layouts.without_conflict_note(layout), truth)
@@ -210,9 +214,10 @@ def clip_table(
         raise DataError(
             f"{data}: {len(faults)} files contradict their folder or each other. Move or remove "
             "them, or name a folder with one copy of the dataset:"
-            + "".join(f"\n  {text}" for text in faults)
+            + "".join(f"\n  {text}" for text in faults[:_MOST_LINES])
+            + (f"\n  and {len(faults) - _MOST_LINES} more" if len(faults) > _MOST_LINES else "")
         )
-    _check_training_clips(data, clips)
+    _check_training_clips(data, clips, layout.notes)
     rows = sorted(clips, key=_order)
     table = pd.DataFrame(rows, columns=[*layouts.Clip._fields])
     table = table.assign(dataset=layout.dataset)[[*COLUMNS]].astype(COLUMNS)
@@ -273,7 +278,7 @@ def _selected(
     ]
 
 
-def _check_training_clips(data: Path, clips: list[layouts.Clip]) -> None:
+def _check_training_clips(data: Path, clips: list[layouts.Clip], notes: Sequence[str]) -> None:
     trained = {(clip.machine_type, clip.section) for clip in clips if clip.split == "train"}
     tested = {(clip.machine_type, clip.section) for clip in clips if clip.split == "test"}
     types, sections, usable = [], [], []
@@ -296,7 +301,8 @@ def _check_training_clips(data: Path, clips: list[layouts.Clip]) -> None:
         else ""
     )
     names = ", ".join(types + sorted(sections))
-    raise DataError(f"{data}: no training clips for {names}. Add them to train/{way_out}.")
+    unread = "".join(f" {note}" for note in notes if " in no train or test folder " in note)
+    raise DataError(f"{data}: no training clips for {names}. Add them to train/{way_out}.{unread}")
 
 
 def _order(clip: layouts.Clip) -> tuple[str, str, int, str, str, str]:

@@ -2,18 +2,19 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from asdkeras.data import naming
+from asdkeras.data import naming, roles
 from asdkeras.errors import DataError
 
 _RENAMED = "test_rename"
+_UNREAD = (".", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir")  # Systems' own.
 _ORIGINALS = {"test", "source_test", "target_test"}
 
-# Folder name: the split and the domain it stands for. Order matters: of a clip that lies
-# in `test` and in `source_test`, the latter says more.
+# Kind of folder: the split and the domain it stands for. Order matters: of a clip that lies
+# in `test` and in `source_test`, the latter says more. Other spellings are of one of these kinds.
 FOLDERS: dict[str, tuple[str, str | None]] = {
     "train": ("train", None),
     "source_test": ("test", "source"),
@@ -30,7 +31,8 @@ class MachineFolder:
 
     machine_type: str
     path: str  # Below the root as it was given.
-    files: dict[str, list[str]]  # Sorted audio file names by folder, as in `FOLDERS`.
+    files: dict[str, list[str]]  # Sorted paths of audio files in it by kind, as in `FOLDERS`.
+    said: dict[str, roles.Said]  # What its folders say of their clips, by path in it.
 
 
 def find_machine_folders(
@@ -44,18 +46,30 @@ def find_machine_folders(
         DataError: if no machine type has audio, a folder cannot be read, or a link leads nowhere.
     """
     found: dict[str, dict[str, list[str]]] = {}
+    said: dict[str, dict[str, roles.Said]] = {}
     elsewhere: dict[str, int] = {}
     tops = (os.fspath(root),) if within is None else tuple(within)
-    for folder, names in audio_files(root, tops).items():
-        parent, name = os.path.split(folder)
-        if name in FOLDERS and folder not in tops:
-            found.setdefault(parent, {})[name] = names
-        else:
-            elsewhere[folder] = len(names)
+    files = audio_files(root, tops)
+    normal = (each for each in files if roles.label_of(os.path.basename(each)) is False)
+    with_normal = {os.path.dirname(folder) for folder in normal}
+    for folder in files:
+        machine, own = _place(folder, with_normal, tops)
+        if (kind := _kind(folder, own)) is None:
+            elsewhere[folder] = len(files[folder])
+            continue
+        if machine not in tops and roles.said(os.path.basename(machine)).is_role:
+            raise DataError(
+                f"{folder}: the folders above say twice what its clips are, and no machine. Put "
+                "them into MACHINE/train or MACHINE/test."
+            )
+        below = os.path.relpath(folder, machine)
+        said.setdefault(machine, {})[below] = own
+        names = [os.path.join(below, name) for name in files[folder]]
+        found.setdefault(machine, {}).setdefault(kind, []).extend(names)
     if not found:
         raise DataError(_nothing_found(root, elsewhere))
-    machines, num_copies = _without_copies(found)
-    notes = []
+    machines, num_copies = _without_copies(found, said)
+    notes = _readings(said) + hidden_files(files)
     if num_copies:
         notes.append(f"{num_copies} clips in {_RENAMED} are not read: they are copies of others.")
     if elsewhere:
@@ -68,6 +82,51 @@ def find_machine_folders(
     return machines, tuple(notes)
 
 
+def _place(
+    folder: str, with_normal: Collection[str], tops: Collection[str]
+) -> tuple[str, roles.Said]:
+    """As `roles.place_of`; what lies beside `good` in a `test` folder is a kind of fault."""
+    machine, said = roles.place_of(folder, tops)
+    above = os.path.dirname(folder)
+    if machine == folder and above in with_normal and folder not in tops:
+        place, own = roles.place_of(above, tops)
+        if own.split == "test":
+            return place, own._replace(is_anomalous=True)
+    return machine, said
+
+
+def _kind(folder: str, said: roles.Said) -> str | None:
+    """Which of `FOLDERS` a folder is, None if none."""
+    if said.split == "test" and os.path.basename(folder).lower() == _RENAMED:
+        return _RENAMED
+    kind = f"{said.domain}_test" if said.domain and said.split == "test" else said.split
+    return kind if kind in FOLDERS else None
+
+
+def _readings(said: Mapping[str, Mapping[str, roles.Said]]) -> list[str]:
+    """A note on what folders of other names than `FOLDERS` are taken for."""
+    taken: dict[str, str] = {}
+    for own in said.values():
+        for folder, each in own.items():
+            label = {None: "", True: "anomalous", False: "normal"}[each.is_anomalous]
+            if folder not in FOLDERS:
+                taken[folder] = " ".join(filter(None, (each.domain, label, each.split)))
+    if not taken:
+        return []
+    return [f"folders are taken so: {', '.join(f'{name} ({taken[name]})' for name in taken)}."]
+
+
+def hidden_files(read: Iterable[str]) -> list[str]:
+    """A note on hidden audio files of folders, such as `._a.wav`, if there are any."""
+    hidden = [
+        os.path.join(folder, name)
+        for folder in read
+        for name in sorted(os.listdir(folder))
+        if name.startswith(".") and naming.is_audio_name(name.lstrip("."))
+    ]
+    return [f"{len(hidden)} hidden files, such as {hidden[0]}, are not read."] if hidden else []
+
+
 def audio_files(root: Path, within: Sequence[str] | None = None) -> dict[str, list[str]]:
     """Sorted names of the audio files in each folder that holds any; see `find_machine_folders`.
 
@@ -75,7 +134,7 @@ def audio_files(root: Path, within: Sequence[str] | None = None) -> dict[str, li
         DataError: if a folder cannot be read, or a link leads nowhere.
     """
     broken: list[str] = []
-    seen: set[tuple[int, int]] = set()
+    seen: dict[tuple[int, int], str] = {}
     tops = (os.fspath(root),) if within is None else within
     found = {
         folder: sorted(names) for top in tops for folder, names in _walk(top, seen, broken) if names
@@ -88,7 +147,9 @@ def audio_files(root: Path, within: Sequence[str] | None = None) -> dict[str, li
     return found
 
 
-def _without_copies(found: dict[str, dict[str, list[str]]]) -> tuple[list[MachineFolder], int]:
+def _without_copies(
+    found: dict[str, dict[str, list[str]]], said: dict[str, dict[str, roles.Said]]
+) -> tuple[list[MachineFolder], int]:
     """Drop renamed copies of clips whose originals lie there too; also returns their number.
 
     The NTT baseline lower-cases the path it writes its copies to, so they may lie in a
@@ -98,18 +159,18 @@ def _without_copies(found: dict[str, dict[str, list[str]]]) -> tuple[list[Machin
     originals = {names[path].lower() for path in names if _ORIGINALS & found[path].keys()}
     machines, num_copies = [], 0
     for path, machine_type in names.items():
-        files = {name: found[path][name] for name in FOLDERS if name in found[path]}
+        files = {name: sorted(found[path][name]) for name in FOLDERS if name in found[path]}
         if _ORIGINALS & files.keys() or (
             files.keys() == {_RENAMED} and machine_type.lower() in originals
         ):
             num_copies += len(files.pop(_RENAMED, ()))
         if files:
-            machines.append(MachineFolder(machine_type, path, files))
+            machines.append(MachineFolder(machine_type, path, files, said[path]))
     return machines, num_copies
 
 
 def _walk(
-    top: str, seen: set[tuple[int, int]], broken: list[str]
+    top: str, seen: dict[tuple[int, int], str], broken: list[str]
 ) -> Iterator[tuple[str, list[str]]]:
     """Folders and the names of their audio files, each folder once however it is linked."""
 
@@ -119,13 +180,19 @@ def _walk(
 
     for folder, subfolders, names in os.walk(top, onerror=refuse, followlinks=True):
         status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
+        first = seen.setdefault((status.st_dev, status.st_ino), folder)
+        if first != folder:
+            said = roles.said(os.path.basename(folder))
+            if said.is_role and said != roles.said(os.path.basename(first)):
+                raise DataError(
+                    f"{folder}: is the same folder as {first}, whose name says something else of "
+                    "its clips. Remove the link, or lead it to other clips."
+                )
             subfolders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
         # Real folders before links, so that a linked copy of a folder is the one left out.
         order = sorted((os.path.islink(os.path.join(folder, name)), name) for name in subfolders)
-        subfolders[:] = [name for _, name in order if not name.startswith(".")]
+        subfolders[:] = [name for _, name in order if not name.startswith(_UNREAD)]
         own = [name for name in names if naming.is_audio_name(name)]
         for path in (os.path.join(folder, name) for name in own):
             if os.path.islink(path) and not os.path.exists(path):

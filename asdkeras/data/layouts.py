@@ -3,19 +3,21 @@
 A machine type is a folder that holds `train`, `test`, `source_test`, `target_test` or
 `supplemental`, at any depth below the root, or the root itself. File names of the official
 grammar say section, domain, label and attributes. Otherwise the folder is plain: all clips are
-of section 00, and test names that begin with `normal` or `anomaly` are labeled.
+of section 00, and test names that begin with `normal` or `anomaly` are labeled. Folders in `test`
+may say the label too. All such words, without case, and other words for them: `roles.py`.
 """
 
 import dataclasses
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from asdkeras.data import folders, naming, places, years
+from asdkeras.data import folders, naming, places, roles, years
 
-ANOMALOUS_TRAINING = "named anomalous, lies among the training clips, which must be normal"
-"""What is said of a training clip that its name calls anomalous."""
+ODD_TRAINING = "named anomalous or a test clip, lies among the training clips, which must be normal"
+"""What is said of a training clip that the name of its file or folder calls something else."""
 _CONFLICT = (
     ". They come from a published list that contradicts the tables the 2022 challenge scored with."
 )
@@ -81,6 +83,7 @@ def read_layout(data: Path) -> Layout:
     # Labeled names of evaluation clips, published later, tell what the challenge withheld.
     withheld = years.WITHHELD.get(candidates[0], set()) if len(candidates) == 1 else set()
     clips = [c._replace(attributes=None) if c.machine_type in withheld else c for c in clips]
+    notes += _label_note(clips)
     if dataset == "dcase2020":
         # Other tools call it the source domain; there is but one.
         clips = [clip._replace(domain=None) for clip in clips]
@@ -91,23 +94,32 @@ def read_layout(data: Path) -> Layout:
 def _clips(
     machine: folders.MachineFolder, is_official: bool, problems: list[Problem]
 ) -> Iterator[Clip]:
-    for folder, file_names in machine.files.items():
-        split, folder_domain = folders.FOLDERS[folder]
-        for file_name in file_names:
-            path = os.path.join(machine.path, folder, file_name)
+    for kind, paths in machine.files.items():
+        split, _ = folders.FOLDERS[kind]
+        names = [os.path.basename(path) for path in paths]
+        odd = set() if is_official or split != "train" else roles.odd_names(names)
+        copies = naming.copies(names) if is_official else set()
+        for below, file_name in zip(paths, names, strict=True):
+            path = os.path.join(machine.path, below)
+            said = machine.said[os.path.dirname(below)]
             name = _name(file_name, split, is_official)
             fault = "follows no official grammar, other files of this machine type do"
-            if name is None or (fault := contradiction_of(name, split, folder_domain)):
+            if file_name in copies:
+                fault = naming.COPY
+            elif name is not None:
+                fault = ODD_TRAINING if file_name in odd else contradiction_of(name, split, said)
+            if name is None or fault:
                 problems.append(Problem(machine.machine_type, f"{path}: {fault}"))
                 continue
+            is_anomalous = said.is_anomalous if name.is_anomalous is None else name.is_anomalous
             yield Clip(
                 path=path,
                 machine_type=machine.machine_type,
                 section=name.section,
-                domain=name.domain or folder_domain,
+                domain=name.domain or said.domain,
                 split=split,
                 # Unlabeled training clips are normal: no year trains on anything else.
-                is_anomalous=False if split == "train" else name.is_anomalous,
+                is_anomalous=False if split == "train" else is_anomalous,
                 attributes=name.attributes,
             )
 
@@ -119,20 +131,35 @@ def _name(file_name: str, split: str, is_official: bool) -> naming.ClipName | No
         return name or PLAIN
     if is_official:
         return naming.parse_name(file_name)
-    is_labeled = file_name.startswith(("normal", "anomaly"))
-    is_anomalous = file_name.startswith("anomaly") if is_labeled else None
-    return dataclasses.replace(PLAIN, is_anomalous=is_anomalous)
+    return dataclasses.replace(PLAIN, is_anomalous=roles.label_of(file_name))
 
 
-def contradiction_of(name: naming.ClipName, split: str, domain: str | None) -> str:
-    """How a file name contradicts the split and the domain of its folder; empty if it does not."""
+def _label_note(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """A note on test names that say their label by other words than `normal` and `anomaly`."""
+    names = [os.path.basename(clip.path) for clip in clips if clip.split == "test"]
+    names = [name for name in names if not re.match("(?i)normal|anomaly|section_|id_", name)]
+    labels = {name: label for name in names if (label := roles.label_of(name)) is not None}
+    if not labels:
+        return ()
+    count = sum(labels.values())
+    return (
+        f"labels are taken from names such as {min(labels)}: {len(labels) - count} normal, "
+        f"{count} anomalous.",
+    )
+
+
+def contradiction_of(name: naming.ClipName, split: str, said: roles.Said) -> str:
+    """How a file name contradicts split, domain or label of its folder; empty if it does not."""
     if split == "supplemental":
         return ""
     if name.split not in (None, split):
         return f"named a {name.split} clip, lies among the {split} clips"
-    if domain is not None and name.domain not in (None, domain):
-        return f"named {name.domain}, lies among the {domain} clips"
-    return ANOMALOUS_TRAINING if split == "train" and name.is_anomalous else ""
+    if said.domain is not None and name.domain not in (None, said.domain):
+        return f"named {name.domain}, lies among the {said.domain} clips"
+    labels = {name.is_anomalous, said.is_anomalous}
+    if split == "train" and True in labels:
+        return ODD_TRAINING
+    return "its name and its folder say different labels" if labels >= {True, False} else ""
 
 
 def _without_conflict_of_2022(clips: list[Clip]) -> tuple[list[Clip], tuple[str, ...]]:
@@ -175,10 +202,13 @@ def _each_once(clips: list[Clip], problems: list[Problem]) -> list[Clip]:
     kept: dict[tuple[str, ...], Clip] = {}
     folder = {clip: os.path.basename(os.path.dirname(clip.path)) for clip in clips}
     order = {name: rank for rank, name in enumerate(folders.FOLDERS)}
-    for clip in sorted(clips, key=lambda clip: (order[folder[clip]], clip.path)):
-        key = (clip.machine_type, clip.section, clip.split, os.path.basename(clip.path))
+    ranks = {clip: order.get(name.lower(), len(order)) for clip, name in folder.items()}
+    for clip in sorted(clips, key=lambda clip: (ranks[clip], clip.path)):
+        # Folders of labels may hold clips of the same name.
+        label = folder[clip] if roles.said(folder[clip]).split is None else ""
+        key = (clip.machine_type, clip.section, clip.split, label, os.path.basename(clip.path))
         first = kept.setdefault(key, clip)
-        is_merged_copy = folder[clip] == "test" and folder[first] != "test"
+        is_merged_copy = folder[clip].lower() == "test" and folder[first].lower() != "test"
         if first is not clip and not is_merged_copy:
             problems.append(Problem(clip.machine_type, f"{clip.path}: also at {first.path}"))
     return list(kept.values())

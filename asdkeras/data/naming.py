@@ -8,6 +8,7 @@ position: a name may lack any middle part.
 
 import dataclasses
 import re
+from collections.abc import Collection
 from typing import Literal
 
 _END = r"(?i:\.(?:wav|flac))"
@@ -27,6 +28,11 @@ _SUPPLEMENTAL = re.compile(
     re.ASCII,
 )
 _WITHHELD = "noAttribute"
+COPY = "named like a copy, as browsers and systems make them, of another clip"
+"""What is said of a file with an official name among `copies`."""
+_COPY = re.compile(
+    r".+(?:[ _-]*\(\d+\)|[ _-]+(?:\((?:\w+ )?copy\)|copy)(?: ?\(?\d+\)?)?|~\d*)", re.IGNORECASE
+)
 
 ClipKey = tuple[object, ...]
 
@@ -94,6 +100,24 @@ def parse_supplemental_name(name: str) -> ClipName | None:
         is_anomalous=None if is_noise else False,
         is_noise=is_noise,
     )
+
+
+def copies(names: Collection[str]) -> set[str]:
+    """Those file names that were made from others, as `x (1).wav`, `x - Copy.wav`, `x 2.wav`.
+
+    `x 2.wav` and others with an unknown ending count as copies where `x.wav` is there, too.
+
+    >>> sorted(copies(["a_1.wav", "a_1 2.wav", "a_2 (1).wav", "a_2 copy.wav", "b_slow 2.wav"]))
+    ['a_1 2.wav', 'a_2 (1).wav', 'a_2 copy.wav']
+    """
+    stems = {name: name.rpartition(".")[0] for name in names}
+    known = set(stems.values())
+    return {
+        name
+        for name, stem in stems.items()
+        if _COPY.fullmatch(stem)
+        or any(stem[: match.start()] in known for match in re.finditer(r"[ (~-]", stem))
+    }
 
 
 def clip_key(name: str) -> ClipKey | None:

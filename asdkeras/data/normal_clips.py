@@ -6,22 +6,22 @@ of such folders is several.
 """
 
 import dataclasses
+import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from asdkeras.data import folders, layouts, naming, places, years
+from asdkeras.data import folders, layouts, naming, places, roles, years
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Clip, Layout, Problem
 from asdkeras.errors import DataError
 
 FEWEST_CLIPS = 2
 """Fewer training clips of a machine say nothing about how its clips differ."""
-_NO_MACHINES = {"train", "normal"}  # Such a folder is named after the one above it.
-_ANOMALOUS = ("anomal", "abnormal")  # Names that begin so.
 _WAY_OUT = (
     "Name a folder of normal WAV or FLAC files, one with such a folder for each machine, or a "
     "dataset."
@@ -51,13 +51,20 @@ def normal_clips(
     if not data.exists():
         data = places.known_cards().get(str(data), data)
     layout = _plain_layout(data) if data.is_dir() else None
+    others: list[Clip] = []
     if layout is None:
         layout = layouts.without_conflict_note(find_clips(data))
         trained = {clip.machine_type for clip in layout.clips if clip.split == "train"}
         # Test clips of a machine type that has no others stay, to be refused.
-        clips = [c for c in layout.clips if c.split == "train" or c.machine_type not in trained]
+        others = [c for c in layout.clips if c.split != "train" and c.machine_type in trained]
+        clips = [*set(layout.clips).difference(others)]
         layout = dataclasses.replace(layout, clips=clips)
     table, notes = clip_table(data, layout, machines)
+    of_these = set(table["machine_type"])
+    unread = Counter(clip.split for clip in others if clip.machine_type in of_these)
+    if unread:
+        kinds = " and ".join(f"{number} {split}" for split, number in sorted(unread.items()))
+        notes += (f"{kinds} clips are left out: a detector learns from training clips alone.",)
     for (machine_type, section), rows in table.groupby(["machine_type", "section"]):
         if len(rows) < FEWEST_CLIPS:
             raise DataError(
@@ -68,6 +75,14 @@ def normal_clips(
     return table, notes, layout.dataset
 
 
+def learned_from(table: pd.DataFrame) -> str:
+    """A line that names the machines of a table of training clips, and how many clips each has."""
+    counts = table.groupby(["machine_type", "section"]).size()
+    single = counts.groupby(level=0).size() == 1
+    names = {key: key[0] if single[key[0]] else "_".join(key) for key in counts.index}
+    return "learning from: " + ", ".join(f"{names[key]} ({n} clips)" for key, n in counts.items())
+
+
 def machine_name(folder: str) -> str:
     """Name of the machine whose clips lie in a folder, fit for a file name.
 
@@ -75,7 +90,7 @@ def machine_name(folder: str) -> str:
     'feed_pump'
     """
     path = Path(os.path.abspath(folder))
-    while path.name.lower() in _NO_MACHINES:
+    while roles.said(path.name).is_role:
         path = path.parent
     return re.sub(r"[^\w.+-]+", "_", path.name).strip("._") or "machine"
 
@@ -84,7 +99,7 @@ def _plain_layout(root: Path) -> Layout | None:
     """Clips of folders without `train` or `test`; None if there are such folders below."""
     files = folders.audio_files(root)
     below = files.keys() - {os.fspath(root)}
-    if any(os.path.basename(folder) in folders.FOLDERS for folder in below):
+    if any(roles.place_of(name, [os.fspath(root)])[1].split in folders.FOLDERS for name in below):
         return None
     if not files:
         what = "holds no WAV or FLAC file" if any(root.iterdir()) else "is empty"
@@ -97,7 +112,7 @@ def _plain_layout(root: Path) -> Layout | None:
     problems: list[Problem] = []
     for folder in own:
         clips += _clips_of(folder, files[folder], problems)
-    notes = [note for note in map(_other_files, own) if note]
+    notes = [note for note in map(_other_files, own) if note] + folders.hidden_files(files)
     if unread := sorted(files.keys() - own):
         notes.append(
             f"{sum(len(files[folder]) for folder in unread)} audio files lie in folders below a "
@@ -109,32 +124,62 @@ def _plain_layout(root: Path) -> Layout | None:
 
 
 def _check_folders(root: Path, machine_folders: Sequence[str]) -> None:
+    """Refuse folders whose names say that they hold other clips than normal ones of a machine."""
+    if doubt := next(_doubts(root, machine_folders), None):
+        normal = [
+            each for each in machine_folders if roles.place_of(each, ())[1].is_anomalous is False
+        ]
+        raise DataError(
+            f"{doubt}, and a detector learns from normal clips alone. Name the folder of normal "
+            f"clips alone{f', {normal[0]}' if len(normal) == 1 else ''}, or sort the clips of each "
+            "machine into MACHINE/train, normal ones, and MACHINE/test; a folder that is a "
+            "machine of its own needs another name."
+        )
     names: dict[str, str] = {}
     for folder in machine_folders:
-        for part in os.path.relpath(folder, root.absolute().parent).split(os.sep):
-            split, _ = folders.FOLDERS.get(part, ("train", None))
-            if split != "train" or part.lower().startswith(_ANOMALOUS):
-                raise DataError(
-                    f"{folder}: clips in a folder named {part} may be anomalous, and a detector "
-                    f"learns from normal clips alone. {_WAY_OUT}"
-                )
         name = machine_name(folder)
-        if name in names:
+        if (first := names.setdefault(name.casefold(), folder)) != folder:
             raise DataError(
-                f"{root}: two folders are named after one machine, {name}: {names[name]} and "
+                f"{root}: two folders are named after one machine, {name}: {first} and "
                 f"{folder}. Rename or merge them."
             )
-        names[name] = folder
+
+
+def _doubts(root: Path, machine_folders: Sequence[str]) -> Iterator[str]:
+    """What in the names of folders says that not all of them hold normal clips of machines."""
+    alike: dict[str, str] = {}
+    for folder in machine_folders:
+        parts = os.path.relpath(folder, root.absolute().parent).split(os.sep)
+        for depth, part in enumerate(parts):
+            own = roles.said(part)
+            is_beside = depth > 0 and len(machine_folders) > 1
+            is_other = own.is_role and own.split not in (None, "train")
+            if is_other or roles.label_of(part) or (is_beside and own.is_anomalous):
+                yield f"{folder}: clips in a folder named {part} may be anomalous"
+        machine, own = roles.place_of(folder, ())
+        if own.is_anomalous is False:
+            below = (each for each in machine_folders if each.startswith(machine + os.sep))
+            for other in below:
+                if roles.place_of(other, ())[0] != machine:
+                    yield f"{other}: clips beside {folder} may be anomalous"
+        own = roles.said(machine_name(folder))
+        other = alike.setdefault(own.rest, machine_name(folder))
+        if own.rest and own[:3] != roles.said(other)[:3]:
+            yield f"{folder}: clips there may be anomalous, or test clips, beside those of {other}"
 
 
 def _clips_of(folder: str, file_names: Sequence[str], problems: list[Problem]) -> Iterator[Clip]:
     machine_type = machine_name(folder)
     names = [naming.parse_name(file_name) for file_name in file_names]
+    odd = roles.odd_names([*itertools.compress(file_names, [name is None for name in names])])
+    copies = set() if None in names else naming.copies(file_names)
     for file_name, name in zip(file_names, names, strict=True):
         path = os.path.join(folder, file_name)
-        fault = layouts.contradiction_of(name, "train", None) if name else ""
-        if file_name.lower().startswith(_ANOMALOUS):
-            fault = layouts.ANOMALOUS_TRAINING
+        fault = layouts.contradiction_of(name, "train", roles.Said()) if name else ""
+        if file_name in odd:
+            fault = layouts.ODD_TRAINING
+        elif file_name in copies:
+            fault = naming.COPY
         if fault:
             problems.append(Problem(machine_type, f"{path}: {fault}"))
             continue

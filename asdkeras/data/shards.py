@@ -30,6 +30,7 @@ class Entry:
     offset: int  # Bytes, where the samples begin in the shard.
     length: int  # Samples.
     digest: str  # Of the samples.
+    num_channels: int  # Of the file.
 
 
 def split_into_shards(num_bytes: Sequence[int]) -> list[int]:

@@ -43,6 +43,8 @@ class ClipStore:
 
     Attributes:
         lengths: `(clips,)`, samples.
+        num_channels: `(clips,)`, of the files.
+        digests: of the samples of each clip, alike for the same audio.
         fingerprint: hex digest of all samples in order and of the sample rate, the same wherever
             the files lie and whenever they were written.
         notes: lines for the user, such as which machine types were resampled.
@@ -57,10 +59,12 @@ class ClipStore:
         notes: tuple[str, ...],
     ) -> None:
         self.lengths = np.array([entry.length for entry in entries], np.int64)
+        self.num_channels = [entry.num_channels for entry in entries]
+        self.digests = [entry.digest for entry in entries]
         self.sample_rate_hz = sample_rate_hz
         content = hashlib.sha256(str(sample_rate_hz).encode())
-        for entry in entries:
-            content.update(entry.digest.encode())
+        for digest in self.digests:
+            content.update(digest.encode())
         self.fingerprint = content.hexdigest()
         self.notes = notes
         self._folder = folder
@@ -316,7 +320,7 @@ def _headers(
 
 def _decoded(path: str, config: AudioConfig) -> tuple[shards.Entry, Samples] | DataError:
     try:
-        rate_hz = read_header(Path(path)).sample_rate_hz
+        header = read_header(Path(path))
         status = os.stat(path)  # Before reading: a change in between shows at the next call.
         samples = read_samples(Path(path), config)
     except OSError as error:
@@ -326,11 +330,12 @@ def _decoded(path: str, config: AudioConfig) -> tuple[shards.Entry, Samples] | D
     entry = shards.Entry(
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,
-        rate_hz=rate_hz,
+        rate_hz=header.sample_rate_hz,
         dtype=samples.dtype.name,
         offset=0,
         length=len(samples),
         digest=shards.digest_of(samples),
+        num_channels=header.num_channels,
     )
     return entry, samples
 

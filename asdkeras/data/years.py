@@ -6,6 +6,7 @@ folders, and machine types whose attributes are withheld; together they usually 
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,8 +58,8 @@ class MachineTraits:
 def traits_of(machine: folders.MachineFolder) -> MachineTraits | None:
     """Traits of a machine folder; None if its file names are not official."""
     names = {
-        folder: [name for name in map(naming.parse_name, file_names) if name is not None]
-        for folder, file_names in machine.files.items()
+        folder: [name for path in paths if (name := naming.parse_name(os.path.basename(path)))]
+        for folder, paths in machine.files.items()
         if folder != "supplemental"
     }
     train = names.pop("train", [])

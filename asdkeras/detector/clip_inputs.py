@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asdkeras.data import folders, naming
+from asdkeras.data import folders, naming, roles
 from asdkeras.data.audio import (
     HIGHEST_PEAK,
     INT16_SCALE,
@@ -17,6 +17,7 @@ from asdkeras.data.audio import (
     Channel,
     read_audio,
     read_header,
+    soft_channels,
 )
 from asdkeras.data.normal_clips import machine_name
 from asdkeras.detector.fitted_machine import Machine
@@ -27,8 +28,6 @@ Waveform = npt.NDArray[np.float32]
 
 _LEAST_S = 1.0
 _MOST_CHANNELS = 8
-# Folders that say nothing about the machine: that is one above.
-_NO_MACHINES = {*folders.FOLDERS, "normal", "anomaly", "abnormal"}
 
 
 def read_clips(
@@ -163,17 +162,40 @@ def _vector(clip: Any) -> npt.NDArray[Any]:
 
 
 def _read_array(name: str, clip: npt.NDArray[Any], sample_rate_hz: int) -> Waveform:
-    if clip.dtype == np.int16:
-        waveform = clip.astype(np.float32) * np.float32(INT16_SCALE)
-    elif np.issubdtype(clip.dtype, np.floating):
-        waveform = clip.astype(np.float32)
-    else:
-        raise ValueError(
-            f"{name}: samples must be float in [-1, 1], or int16. Received: {clip.dtype}. "
-            "Divide them by their full scale, such as 2**31 for int32."
-        )
+    waveform = as_float32(name, clip)
     _check_length(name, len(waveform), sample_rate_hz)
-    peak = float(np.abs(waveform).max())  # NaN if any sample is.
+    check_range(name, waveform)
+    if waveform.min() == waveform.max():
+        raise DataError(
+            f"{name}: silent or constant, every sample is {waveform[0]:g}. Check the microphone."
+        )
+    return waveform
+
+
+@np.errstate(over="ignore")  # Infinity is refused.
+def as_float32(name: str, samples: npt.NDArray[Any]) -> Waveform:
+    """Samples as float32, integers of 16 bits divided by their full scale.
+
+    Raises:
+        ValueError: if they are of another type, whose full scale is not known.
+    """
+    if samples.dtype == np.int16:
+        return samples.astype(np.float32) * np.float32(INT16_SCALE)
+    if np.issubdtype(samples.dtype, np.floating):
+        return samples.astype(np.float32)
+    raise ValueError(
+        f"{name}: samples must be float in [-1, 1], or int16. Received: {samples.dtype}. "
+        "Divide them by their full scale, such as 2**31 for int32."
+    )
+
+
+def check_range(name: str, waveform: Waveform) -> None:
+    """Refuse samples that are no sound in [-1, 1], such as integers given as float.
+
+    Raises:
+        ValueError: if some are not finite, or lie beyond `HIGHEST_PEAK`.
+    """
+    peak = float(np.abs(waveform).max(initial=0.0))  # NaN if any sample is.
     if not np.isfinite(peak):
         raise ValueError(
             f"{name}: samples must be finite. Received: {np.sum(~np.isfinite(waveform))} of "
@@ -184,11 +206,6 @@ def _read_array(name: str, clip: npt.NDArray[Any], sample_rate_hz: int) -> Wavef
             f"{name}: float samples must lie in [-1, 1]. Received: a peak of {peak:g}. "
             "Divide them by the full scale of their integers."
         )
-    if waveform.min() == waveform.max():
-        raise DataError(
-            f"{name}: silent or constant, every sample is {waveform[0]:g}. Check the microphone."
-        )
-    return waveform
 
 
 def _read_file(path: Path, config: AudioConfig, resample_up: bool, said: set[str]) -> Waveform:
@@ -209,8 +226,9 @@ def _read_file(path: Path, config: AudioConfig, resample_up: bool, said: set[str
     if header.num_channels > 1:
         channel = config.channel
         heard = "the mean of all channels" if channel == "mean" else f"channel {channel}, from 0,"
-        example = f"such as {path} with {header.num_channels}"
-        _note(f"{heard} is heard of clips with several", example, said)
+        what = f"{heard} is heard of clips with several"
+        soft = "" if what in said else soft_channels(path, config)
+        _note(what, f"such as {path} with {header.num_channels}{soft and f': {soft}'}", said)
     return waveform
 
 
@@ -236,7 +254,10 @@ def _report(error: DataError, on_error: Callable[[DataError], None] | None) -> N
 
 def _fitting(path: Path, machines: Mapping[str, Machine]) -> list[str]:
     path = path.absolute()
-    folder = next((each for each in path.parents if each.name not in _NO_MACHINES), path.parent)
+    # Folders such as `test` say nothing about the machine, unless it is named so: one above does.
+    known = {*machines, *(each.machine_type for each in machines.values())}
+    parents = (p for p in path.parents if p.name in known or not roles.said(p.name).is_role)
+    folder = next(parents, path.parent)
     folder_names = {folder.name, machine_name(str(folder))}
     fitting = _named(folder_names.__contains__, machines) | _named(
         lambda name: _is_word_of(path.stem, name), machines

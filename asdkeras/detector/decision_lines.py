@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import math
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TextIO
 
-from asdkeras.progress import visible
+from asdkeras.progress import say, visible
 
 COLUMNS = ("clip", "machine", "anomaly_score", "threshold", "is_anomalous")
 
@@ -25,11 +28,15 @@ def print_decisions(
             `csv`, with a heading, have all digits.
     """
     is_any_anomalous = False
+    clips: Counter[str] = Counter()
     for number, row in enumerate(rows):
         if number == 0 and form != "json":
             print(_HEADING if form == "plain" else ",".join(COLUMNS), file=out)
         print(_LINES[form](row), file=out, flush=True)
         is_any_anomalous |= bool(row["is_anomalous"])
+        clips[os.path.realpath(row["clip"])] += 1
+    if again := [clip for clip, count in clips.items() if count > 1]:
+        say(f"note: {len(again)} clips were named more than once, such as {again[0]}")
     return is_any_anomalous
 
 
@@ -44,7 +51,10 @@ def _plain_line(row: Mapping[str, Any]) -> str:
 
 
 def _json_line(row: Mapping[str, Any]) -> str:
-    return json.dumps({name: row[name] for name in COLUMNS})
+    values = {name: row[name] for name in COLUMNS}
+    if not math.isfinite(row["anomaly_score"]):
+        values["anomaly_score"] = None  # JSON has neither NaN nor infinity.
+    return json.dumps(values, allow_nan=False)
 
 
 def _csv_line(row: Mapping[str, Any]) -> str:

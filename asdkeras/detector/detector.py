@@ -1,6 +1,7 @@
 """A detector: fitted to normal clips, asked about others, with the habits of scikit-learn."""
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 import itertools
@@ -14,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from asdkeras.data.normal_clips import normal_clips
+from asdkeras.data.audio import Channel, read_header
+from asdkeras.data.normal_clips import learned_from, normal_clips
 from asdkeras.detector import stream
 from asdkeras.detector.clip_inputs import machine_of, read_clips
 from asdkeras.detector.decision_lines import COLUMNS
@@ -24,6 +26,7 @@ from asdkeras.detector.pcm import Block, Gap
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.open_run import open_finished, run_on_clips
+from asdkeras.experiment.recipe import held_out_overrides
 from asdkeras.experiment.run import score as score_run
 from asdkeras.progress import say
 
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 DEFAULT_SYSTEM = "baseline2023"
 """Content with one machine and nothing known about its clips."""
 
+DEFAULT_FALSE_ALARM_RATE = 0.1
+
 _AT_ONCE = 8  # Clips of one length.
 
 
@@ -44,8 +49,8 @@ class Detector:
     """Says of a recording of a machine how anomalous it is, and whether it is.
 
     It learns from normal recordings alone. Scores are those of a published system; a clip is called
-    anomalous if its score lies above a threshold that the system takes from the normal clips. Every
-    clip is scored as one of unknown domain.
+    anomalous if its score lies above a threshold from normal clips that were held out of the fit,
+    or, by a paper's rule, from those learned from. Every clip is scored as one of unknown domain.
 
     Of a longer clip the network takes the beginning or the end, as the system's paper has it
     (`machines[...].clip_length` and `keep`); shorter ones are repeated. For longer recordings there
@@ -56,6 +61,9 @@ class Detector:
         variant: of the system; None takes the recipe's.
         recipe: YAML file, or name of one of the system's; None chooses by the data.
         overrides: `key=value` changes of the recipe, such as `config.ae.epochs=20`.
+        false_alarm_rate: share of normal clips that may be called anomalous; the threshold comes
+            from normal clips that are held out of the fit, see `asdkeras.experiment.held_out`.
+            None takes the rule of the recipe, which is the paper's on the data of a challenge.
 
     Attributes:
         machines: name -> `asdkeras.detector.fitted_machine.Machine`.
@@ -77,16 +85,18 @@ class Detector:
         variant: str | None = None,
         recipe: str | None = None,
         overrides: Sequence[str] = (),
+        false_alarm_rate: float | None = DEFAULT_FALSE_ALARM_RATE,
     ) -> None:
         self.system = system
         self.variant = variant
         self.recipe = recipe
-        self.overrides = tuple(overrides)
+        self.overrides = (*held_out_overrides(false_alarm_rate), *overrides)
         self.machines: dict[str, Machine] = {}
         self.story: dict[str, Any] = {}
         self._models: dict[str, keras.Model] = {}
         self._file: Path | None = None
         self._scorers: dict[str, Graph] = {}
+        self._is_moved = False
 
     def fit(
         self,
@@ -124,6 +134,7 @@ class Detector:
             table, notes, _ = normal_clips(Path(data), machines)
             for note in notes:
                 say(f"note: {note}")
+            say(learned_from(table))
             run = run_on_clips(
                 self.system,
                 table,
@@ -138,6 +149,10 @@ class Detector:
             run = dataclasses.replace(run, is_in_process=in_process)
             score_run(run)
             self._take(run)
+            numbers = pd.Series(run.store.num_channels).groupby(table["machine_type"].to_numpy())
+            self.story["num_channels"] = {str(name): int(own.max()) for name, own in numbers}
+        for note in self.story["notes"]:
+            say(f"note: {note}")
         return self
 
     def _digest(self, table: pd.DataFrame) -> str:
@@ -171,6 +186,24 @@ class Detector:
         detector._take(run, machines)
         return detector
 
+    def at_false_alarm_rate(self, false_alarm_rate: float) -> "Detector":
+        """This detector with the thresholds of another share of normal clips, without a fit.
+
+        Raises:
+            RecipeError: if a machine has no scores of held-out normal clips.
+        """
+        self._require_fit()
+        other = copy.copy(self)
+        other.machines = {
+            name: machine.at_rate(false_alarm_rate) for name, machine in self.machines.items()
+        }
+        other._scorers, other._is_moved, other._models = {}, True, {}
+        for name, model in self._models.items():
+            from asdkeras.detector.decision import decided_anew
+
+            other._models[name] = decided_anew(model, other.machines[name])
+        return other
+
     def _take(self, run: "RunFiles", machines: Sequence[str] | None = None) -> None:
         import_keras()
         from asdkeras.detector.fit import fit_machines, metadata_of
@@ -182,6 +215,12 @@ class Detector:
             differences[each.name] = difference
         self.story = {**metadata_of(run), "largest_differences": differences}
         self.variant = run.recipe.variant
+
+    @property
+    def channel(self) -> Channel:
+        """Which channel of a recording it takes: from 0, or `mean`."""
+        channel: Channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
+        return channel
 
     def decisions(
         self,
@@ -258,7 +297,7 @@ class Detector:
         """Score a sliding window over endless audio; see `asdkeras.detector.stream`.
 
         Args:
-            blocks: float arrays `(samples,)` of any sizes at the machine's rate, or what
+            blocks: arrays `(samples,)` of any sizes at the machine's rate, float or int16, or what
                 `asdkeras.detector.pcm.read_blocks` yields.
             machine: needed if there are several.
             window_s: None takes the clip length.
@@ -274,12 +313,16 @@ class Detector:
 
         Returns:
             model from waveforms float32 `(batch, samples)` to a dict of `anomaly_score` float32
-            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`.
+            `(batch,)`, `is_anomalous` bool `(batch,)`, `embedding` float32 `(batch, dim)`. A clip
+            with NaN or an infinite sample anywhere has the score NaN and is anomalous.
         """
         name = self._only(machine)
         if name not in self._models and self._file is not None:
             import_keras()
-            self._models[name] = read_model(self._file, name)
+            from asdkeras.detector.decision import decided_anew, with_decision
+
+            decide = decided_anew if self._is_moved else with_decision
+            self._models[name] = decide(read_model(self._file, name), self.machines[name])
         return self._models[name]
 
     def scorer(self, machine: str | None = None) -> "Graph":
@@ -337,9 +380,8 @@ class Detector:
     ) -> Iterator[tuple[str, str, npt.NDArray[np.float32]]]:
         said: set[str] = set()
         rates = {each.sample_rate_hz for each in self.machines.values()}
-        channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")
         read = read_clips(
-            clips, rates.pop(), channel, resample_up=resample_up, on_error=on_error, said=said
+            clips, rates.pop(), self.channel, resample_up=resample_up, on_error=on_error, said=said
         )
         for clip, waveform in read:
             try:
@@ -350,7 +392,22 @@ class Detector:
                 on_error(error)
                 continue
             self._note_length(clip, len(waveform), self.machines[name], said)
+            if self.channel == "mean":
+                self._note_channels(clip, self.machines[name], said)
             yield clip, name, waveform
+
+    def _note_channels(self, clip: str, machine: Machine, said: set[str]) -> None:
+        """Say once of each machine that clips have other channels than it was fitted to."""
+        fitted = self.story.get("num_channels", {}).get(machine.machine_type)
+        key = f"channels of {machine.name}"
+        if fitted is None or key in said or not os.path.isfile(clip):
+            return
+        if (given := read_header(Path(clip)).num_channels) != fitted:
+            said.add(key)
+            say(
+                f"note: {clip} has {given} channels, and {machine.name} was fitted to clips with "
+                f"{fitted}: means of other channels may differ in level, and so in score"
+            )
 
     def _note_length(self, clip: str, num_samples: int, machine: Machine, said: set[str]) -> None:
         """Say once of each machine that longer clips are not used whole."""

@@ -35,6 +35,26 @@ def check_agreement(reference: Graph, exported: Graph, machine: Machine) -> floa
     return max(differences)
 
 
+def check_not_finite(exported: Graph, machine: Machine) -> None:
+    """Whether clips with one sample that is not finite are anomalous, and the clip beside is not.
+
+    Raises:
+        ExportError: if not.
+    """
+    length = machine.clip_length * 3 // 2
+    values = (np.nan, np.inf, -np.inf)
+    clips = np.stack([generated_clip(machine.sample_rate_hz, length, 0)] * 7)
+    # Of a longer clip only the start or the end is used: NaN counts in either.
+    clips[1:4, 0] = clips[4:, -1] = values
+    alone = np.asarray(exported(clips[:1])[_DECISION], bool)
+    found = np.asarray(exported(clips)[_DECISION], bool)
+    if not found[1:].all():
+        value = values[int(np.argmin(found[1:])) % len(values)]
+        raise ExportError(f"its {_DECISION} of a clip with one sample of {value} is false")
+    if found[0] != alone[0]:
+        raise ExportError(f"its {_DECISION} of a clip is another one beside clips with NaN")
+
+
 def generated_clip(sample_rate_hz: int, samples: int, seed: int) -> NDArray[np.float32]:
     """Something like a machine: a hum with harmonics that beats slowly, and noise.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from asdkeras.detector.export_check import Graph, check_agreement
+from asdkeras.detector.export_check import Graph, check_agreement, check_not_finite
 from asdkeras.detector.export_formats import FORMATS, as_numpy_function
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import AsdkerasError, DataError, ExportError
@@ -41,10 +41,11 @@ def export_model(
     of 1 s, of the clip length and of half as much again. The scores must agree with those of the
     Keras graph within 1e-4 of the score or the threshold, whichever is larger, the embeddings
     within 1e-4 of their largest value, and the decisions wherever the score is not as near to the
-    threshold as that.
+    threshold as that. Clips with a sample that is NaN or infinite must be anomalous.
 
     Args:
-        model: from waveforms `(batch, samples)` to `anomaly_score`, `is_anomalous` and `embedding`.
+        model: from waveforms `(batch, samples)` to `anomaly_score`, `is_anomalous` and `embedding`,
+            with the decision of `asdkeras.detector.decision`.
         path: where to; a folder for `saved_model`, which replaces a SavedModel but nothing
             else. For `keras` it ends in `.keras`.
         format: `keras`; `saved_model`, of TensorFlow, with the signature `serving_default`;
@@ -69,6 +70,7 @@ def export_model(
             write(model, temporary)
             exported = read(temporary)
             difference = check_agreement(wanted, exported, machine)
+            check_not_finite(exported, machine)
         except ExportError as error:
             raise ExportError(f"{path}: not written as {format}, because {error}") from error
         except (AsdkerasError, OSError, MemoryError):

@@ -11,14 +11,16 @@ from keras import ops
 from numpy.typing import NDArray
 
 from asdkeras.config import did_you_mean
+from asdkeras.detector.decision import NAME, decided
 from asdkeras.detector.export_check import generated_clip
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.graph import SectionGraph, section_graphs
 from asdkeras.errors import AsdkerasError, RecipeError
+from asdkeras.experiment.held_out import held_out_scores
 from asdkeras.experiment.open_run import RunFiles
 from asdkeras.experiment.unit_scores import Section, sections_of
 from asdkeras.progress import stage
-from asdkeras.score_files import read_metadata
+from asdkeras.score_files import read_metadata, read_trial
 
 TOLERANCE = 1e-4
 """Of the scores of layers against those of scikit-learn, relative to score or threshold."""
@@ -47,7 +49,8 @@ def fit_machines(
     sections = _wanted(run.table, machines)
     with stage("detector graphs") as update:
         for number, (section, graph) in enumerate(section_graphs(run, seed, sections), start=1):
-            yield _fitted(graph, section, _name(section, run.table))
+            scores = _normal_scores(run, seed, section)
+            yield _fitted(graph, section, _name(section, run.table), scores)
             update(number, len(sections), "_".join(section))
 
 
@@ -72,7 +75,20 @@ def _name(section: Section, table: pd.DataFrame) -> str:
     return name.replace("\\", "_")  # Of what is escaped in it: a file is named after it.
 
 
-def _fitted(graph: SectionGraph, section: Section, name: str) -> tuple[Machine, keras.Model, float]:
+def _normal_scores(run: RunFiles, seed: int, section: Section) -> tuple[float, ...]:
+    """Of the held-out normal clips that its threshold rests on, in ascending order."""
+    folder = run.folder.scores(seed)
+    trial = read_trial(folder)
+    if run.recipe.thresholds.rule == "paper" or trial.held_out is None:
+        return ()
+    scores = trial.columns[read_metadata(folder).decision_score]
+    clips = trial.table[section.is_of(trial.table)]
+    return tuple(sorted(map(float, held_out_scores(scores, clips, trial.held_out))))
+
+
+def _fitted(
+    graph: SectionGraph, section: Section, name: str, normal_scores: tuple[float, ...]
+) -> tuple[Machine, keras.Model, float]:
     machine = Machine(
         name=name,
         machine_type=section.machine_type,
@@ -82,6 +98,7 @@ def _fitted(graph: SectionGraph, section: Section, name: str) -> tuple[Machine, 
         keep=graph.keep,
         # As the graph has it, so that whoever compares anew decides the same.
         threshold=float(np.float32(graph.threshold)),
+        normal_scores=normal_scores,
     )
     model = _model(graph, machine)
     rate_hz, length = machine.sample_rate_hz, machine.clip_length
@@ -107,13 +124,13 @@ def _fitted(graph: SectionGraph, section: Section, name: str) -> tuple[Machine, 
 def _model(graph: SectionGraph, machine: Machine) -> keras.Model:
     waveform = keras.Input((None,), name="waveform")
     score, embedding = graph.connect(waveform)
-    score = ops.cast(score, "float32")
+    score, is_anomalous = decided(waveform, ops.cast(score, "float32"), machine.threshold)
     outputs = {
         "anomaly_score": score,
-        "is_anomalous": ops.greater(score, machine.threshold),
+        "is_anomalous": is_anomalous,
         "embedding": ops.cast(embedding, "float32"),
     }
-    return keras.Model(waveform, outputs, name="detector")
+    return keras.Model(waveform, outputs, name=NAME)
 
 
 def _differences(
@@ -128,15 +145,17 @@ def metadata_of(run: RunFiles) -> dict[str, object]:
     """What a detector file says of its run, for JSON."""
     environment = json.loads(Path(run.folder.path, "environment.json").read_text(encoding="utf-8"))
     environment.pop("data", None)  # Local paths are private.
-    clips = run.table[run.table["split"] == "train"]
-    sections = clips["machine_type"] + "_" + clips["section"]
-    counts = sections.value_counts().sort_index()
+    sections = run.table["machine_type"] + "_" + run.table["section"]
+    counts = {
+        f"{name}_clips": sections[run.table["split"] == split].value_counts().sort_index()
+        for name, split in (("training", "train"), ("held_out", "held_out"))
+    }
     trial = read_metadata(run.folder.scores(run.recipe.seeds[0]))
     return {
         "system": run.recipe.system,
         "variant": run.recipe.variant,
         "recipe": run.recipe.as_mapping(),
         "environment": environment,
-        "training_clips": {str(name): int(count) for name, count in counts.items()},
+        **{key: {str(name): int(n) for name, n in each.items()} for key, each in counts.items()},
         "notes": [*trial.oracle, *trial.notes],
     }

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from asdkeras.errors import RecipeError
+from asdkeras.experiment.held_out import held_out_thresholds
 from asdkeras.experiment.open_run import RunFiles
 from asdkeras.experiment.run import is_ensemble, load_units, member_runs, system_of
 from asdkeras.experiment.training import named_outputs
 from asdkeras.experiment.unit_scores import Section, section_scorer, sections_of
 from asdkeras.experiment.units import Unit
 from asdkeras.layers.heard_part import HeardPart
-from asdkeras.score_files import read_metadata, read_trial
+from asdkeras.score_files import TrialScores, read_metadata, read_trial
 from asdkeras.scorers.combination import WEIGHTED, Combination, Method, combine, combine_tensors
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.section_standardization import section_moments
@@ -28,6 +29,7 @@ from asdkeras.scorers.thresholds import Thresholds
 from asdkeras.systems.system import Ensemble
 
 Waveforms = NDArray[np.float32]
+_ThresholdsOf = Callable[[pd.DataFrame, pd.DataFrame], Thresholds]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +68,16 @@ def section_graphs(
     if is_ensemble(system):
         yield from _ensemble_graphs(run, system, seed, sections)
         return
-    columns = read_trial(run.folder.scores(seed)).columns.set_axis(run.scored.index)
+    trial = read_trial(run.folder.scores(seed))
+    columns = trial.columns.set_axis(run.scored.index)
     machines = [section.machine_type for section in sections]
     for unit in load_units(run, system, seed, machines):
         own = [each for each in sections_of(unit.table) if each in sections]
-        thresholds = functools.partial(system.thresholds, score=score, models=unit.models)
+        thresholds: _ThresholdsOf = functools.partial(
+            system.thresholds, score=score, models=unit.models
+        )
+        if run.recipe.thresholds.rule == "held_out":
+            thresholds = _of_held_out(run, trial, score or system.decision_score)
         scored = unit.table[unit.table.index.isin(columns.index)]
         limits = _limits(thresholds, columns.loc[scored.index], scored, own)
         networks = system.represent(unit.models)
@@ -91,8 +98,15 @@ def section_graphs(
             yield section, _system_graph(unit, networks, inputs, scorer, names, limits[section])
 
 
+def _of_held_out(run: RunFiles, trial: TrialScores, score: str) -> _ThresholdsOf:
+    held_out = False if trial.held_out is None else trial.held_out.to_numpy()
+    flags = pd.Series(held_out, run.scored.index)
+    rate = run.recipe.thresholds.false_alarm_rate
+    return lambda columns, table: held_out_thresholds(columns[score], table, flags, rate)
+
+
 def _limits(
-    thresholds: Callable[[pd.DataFrame, pd.DataFrame], Thresholds],
+    thresholds: _ThresholdsOf,
     columns: pd.DataFrame,
     table: pd.DataFrame,
     sections: Sequence[Section],
@@ -171,8 +185,10 @@ def _ensemble_graphs(
             for section, graph in _normalized(graphs, member, trial, combination):
                 members[section].append((counted[section], graph))
     trial_scores = read_trial(run.folder.scores(seed))
-    main_score = read_metadata(run.folder.scores(seed)).main_score
-    thresholds = functools.partial(ensemble.thresholds, score=main_score)
+    metadata = read_metadata(run.folder.scores(seed))
+    thresholds: _ThresholdsOf = functools.partial(ensemble.thresholds, score=metadata.main_score)
+    if run.recipe.thresholds.rule == "held_out":
+        thresholds = _of_held_out(run, trial_scores, metadata.decision_score)
     columns = trial_scores.columns.set_axis(run.scored.index)
     limits = _limits(thresholds, columns, run.scored, sections)
     for section in sections:

@@ -1,13 +1,10 @@
 """Sound from a pipe, block by block: one channel at the detector's rate, and every gap.
 
-Programs that write WAV into a pipe cannot go back to fill in its sizes, so the sizes of their
-headers mean little, and a library that reads files cannot read what they write.
+Recordings may follow each other, as when a recorder begins anew; `asdkeras.data.wav` says where
+one ends.
 """
 
 import dataclasses
-import io
-import select
-import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,47 +12,32 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
-from asdkeras.data.audio import HIGHEST_PEAK, RESAMPLING_QUALITY, Channel, one_channel
+from asdkeras.data.audio import (
+    HIGHEST_PEAK,
+    ONE_CHANNEL,
+    RESAMPLING_QUALITY,
+    Channel,
+    cancels_out,
+    one_channel,
+)
+from asdkeras.data.wav import (
+    HEAD,
+    ByteStream,
+    PcmFormat,
+    Recording,
+    decoded,
+    foreign_kind,
+    is_header,
+    read_wav,
+)
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.progress import say
 
-ENCODINGS = {  # name as in ffmpeg: (name in libsndfile, byte order, bytes per sample)
-    "u8": ("PCM_U8", "LITTLE", 1),
-    "s8": ("PCM_S8", "LITTLE", 1),
-    "s16le": ("PCM_16", "LITTLE", 2),
-    "s16be": ("PCM_16", "BIG", 2),
-    "s24le": ("PCM_24", "LITTLE", 3),
-    "s24be": ("PCM_24", "BIG", 3),
-    "s32le": ("PCM_32", "LITTLE", 4),
-    "s32be": ("PCM_32", "BIG", 4),
-    "f32le": ("FLOAT", "LITTLE", 4),
-    "f32be": ("FLOAT", "BIG", 4),
-    "f64le": ("DOUBLE", "LITTLE", 8),
-    "f64be": ("DOUBLE", "BIG", 8),
-    "mulaw": ("ULAW", "LITTLE", 1),
-    "alaw": ("ALAW", "LITTLE", 1),
-}
-_OF_WAV = {  # format code and bytes per sample of a WAV header
-    (1, 1): "u8",
-    (1, 2): "s16le",
-    (1, 3): "s24le",
-    (1, 4): "s32le",
-    (3, 4): "f32le",
-    (3, 8): "f64le",
-    (6, 1): "alaw",
-    (7, 1): "mulaw",
-}
-_EXTENSIBLE = 0xFFFE  # The true code begins the subformat.
-_FOREIGN = {b"ID3": "MP3", b"fLaC": "FLAC", b"OggS": "Ogg", b"FORM": "AIFF", b"RIFX": "RIFX"}
-_HIGHEST_RATE_HZ = 768_000  # No sound card goes beyond.
-_MOST_CHANNELS = 256
-# Recorders into a pipe announce 0, the largest number, or about 2 GiB (arecord, sox).
-_SURELY_UNKNOWN_SIZE = 0x7FFF0000
 _PLACE = "standard input"
 _BLOCK_S = 0.1
+_CANCELED = "its channels cancel out, being of opposite phase: their mean is not the machine"
 _LOOKED_AT = 4096  # bytes judged before anything is given out
 
 Block = npt.NDArray[np.float32]
@@ -68,41 +50,31 @@ class Gap:
     Attributes:
         num_samples: lost; the time stamps after the gap count them.
         waited_s: seconds without sound, though none is known to be lost; not counted.
+        is_end: whether a recording ended there, of which what fills no window is scored too.
     """
 
     why: str
     num_samples: int = 0
     waited_s: float = 0.0
+    is_end: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
-class PcmFormat:
-    """How samples are written one after another, interleaved; `encoding` is one of `ENCODINGS`."""
+class _Wishes:
+    """How a stream is to be read, see `read_blocks`, and the notes that the user has seen."""
 
-    encoding: str
+    pcm: PcmFormat | None
     sample_rate_hz: int
-    num_channels: int
+    channel: Channel
+    resample_up: bool
+    gap_s: float | None
+    clock: Callable[[], float]
+    said: set[str] = dataclasses.field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        if self.encoding not in ENCODINGS:
-            raise RecipeError(
-                f"`--pcm` must be one of {', '.join(ENCODINGS)}. Received: {self.encoding!r}"
-            )
-        if not 1 <= self.sample_rate_hz <= _HIGHEST_RATE_HZ:
-            raise RecipeError(
-                f"`--rate` must be from 1 to {_HIGHEST_RATE_HZ} Hz. Received: {self.sample_rate_hz}"
-            )
-        if not 1 <= self.num_channels <= _MOST_CHANNELS:
-            raise RecipeError(
-                f"`--channels` must be from 1 to {_MOST_CHANNELS}. Received: {self.num_channels}"
-            )
-
-    @property
-    def bytes_per_frame(self) -> int:
-        return ENCODINGS[self.encoding][2] * self.num_channels
-
-    def __str__(self) -> str:
-        return f"{self.encoding}, {self.sample_rate_hz} Hz, channels: {self.num_channels}"
+    def note(self, text: str) -> None:
+        if text not in self.said:
+            self.said.add(text)
+            say(f"note: {text}")
 
 
 def read_blocks(
@@ -120,8 +92,8 @@ def read_blocks(
     Its beginning is read and judged at once, the rest as the blocks are asked for.
 
     Args:
-        file: little-endian WAV, recognized by its header, or raw samples; read from where its
-            descriptor stands, below its buffer.
+        file: WAV, recognized by its header, or raw samples, and whatever recordings follow; read
+            from where its descriptor stands, below its buffer.
         wanted: the format of raw samples; None takes WAV only.
         sample_rate_hz: of the blocks. Sound of a higher rate is resampled as it comes.
         channel: from 0, or `mean` over all channels.
@@ -130,8 +102,8 @@ def read_blocks(
         gap_s: seconds without sound that make a gap; None: none do, as when a file is decoded.
 
     Returns:
-        waveforms `(samples,)`, in [-1, 1] but for a little overshoot, and gaps: pauses, and blocks
-        with samples that are no sound.
+        waveforms `(samples,)`, in [-1, 1] but for a little overshoot, and gaps: pauses, blocks
+        with samples that are no sound, and where another recording begins.
 
     Raises:
         DataError: if it is empty, no sound, has a lower rate, or cannot be read.
@@ -144,93 +116,44 @@ def read_blocks(
             f"{_PLACE}: is a terminal. Send sound through a pipe, such as `arecord -t wav "
             f"-f S16_LE -r {sample_rate_hz} | asdkeras detect ... --stream`."
         )
-    source = _ByteStream(file)
-    pcm, num_bytes = _recognize(source, wanted)
-    if pcm.sample_rate_hz < sample_rate_hz and not resample_up:
+    wishes = _Wishes(wanted, sample_rate_hz, channel, resample_up, gap_s, clock)
+    source = ByteStream(file, _PLACE)
+    recording = _next_recording(source, wishes)
+    _judge(recording, channel)
+    return _joined(source, recording, wishes)
+
+
+def _next_recording(source: ByteStream, wishes: _Wishes) -> Recording:
+    recording = _recognize(source, wishes.pcm)
+    pcm, wanted_hz = recording.pcm, wishes.sample_rate_hz
+    if pcm.sample_rate_hz < wanted_hz and not wishes.resample_up:
         raise DataError(
-            f"{_PLACE}: its rate must be at least the detector's {sample_rate_hz} Hz, else its "
+            f"{_PLACE}: its rate must be at least the detector's {wanted_hz} Hz, else its "
             f"upper band is empty. Received: {pcm.sample_rate_hz} Hz. Record at a higher rate, or "
             "score it all the same: resample_up=True, on the command line --resample."
         )
-    _judge(source.peek(_LOOKED_AT), pcm, channel)
-    pieces = _pieces(source, pcm, num_bytes, channel, gap_s, clock)
     if pcm.num_channels > 1:
-        used = "the mean" if channel == "mean" else f"channel {channel}, from 0,"
-        say(f"note: {used} of {pcm.num_channels} channels is heard")
-    if pcm.sample_rate_hz == sample_rate_hz:
-        return pieces
-    say(f"note: the sound is resampled from {pcm.sample_rate_hz} to {sample_rate_hz} Hz")
-    return _resampled(pieces, pcm.sample_rate_hz, sample_rate_hz)
+        used = "the mean" if wishes.channel == "mean" else f"channel {wishes.channel}, from 0,"
+        wishes.note(f"{used} of {pcm.num_channels} channels is heard")
+    if pcm.sample_rate_hz != wanted_hz:
+        wishes.note(f"the sound is resampled from {pcm.sample_rate_hz} to {wanted_hz} Hz")
+    return recording
 
 
-def _judge(head: bytes, pcm: PcmFormat, channel: Channel) -> None:
-    """Refuse a beginning that is no sound, or lacks the channel."""
-    beginning = _decoded(head[: len(head) // pcm.bytes_per_frame * pcm.bytes_per_frame], pcm)
-    _one_channel(beginning, channel)
-    if not _is_sound(beginning):
-        raise DataError(
-            f"{_PLACE}: has samples that are NaN, infinite or far beyond [-1, 1]. Read as: {pcm}. "
-            "If they are written otherwise, say so with `--pcm`; else export them again."
-        )
-
-
-class _ByteStream:
-    """The bytes of a file or pipe as they come, with a look ahead.
-
-    Reads below the buffer of `file`, if it has one: a buffer waits until it is full, and a
-    thread that waits in it cannot be left behind when the program ends.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file: BinaryIO = getattr(file, "raw", file)
-        self._ahead = b""
-
-    def some(self, most: int) -> bytes:
-        """Wait for bytes and return what is there, at most `most`; none at the end."""
-        if not self._ahead:
-            return self._read(most)
-        data, self._ahead = self._ahead[:most], self._ahead[most:]
-        return data
-
-    def exactly(self, count: int) -> bytes:
-        """Wait for `count` bytes; fewer at the end."""
-        data = self.peek(count)
-        self._ahead = self._ahead[count:]
-        return data
-
-    def peek(self, count: int) -> bytes:
-        """Wait for `count` bytes, fewer at the end, and leave them to be read."""
-        while len(self._ahead) < count and (data := self._read(count - len(self._ahead))):
-            self._ahead += data
-        return self._ahead[:count]
-
-    def _read(self, most: int) -> bytes:
-        try:
-            data: bytes | None = self._file.read(most)
-            while data is None:  # A pipe that does not wait, and has nothing yet.
-                select.select([self._file], [], [])
-                data = self._file.read(most)
-        except OSError as error:
-            raise DataError(f"{_PLACE}: cannot be read: {error.strerror}.") from error
-        return data
-
-
-def _recognize(source: _ByteStream, wanted: PcmFormat | None) -> tuple[PcmFormat, int | None]:
-    """The format, and the bytes of sound if known; `source` is at its first sample then."""
-    head = source.peek(12)
+def _recognize(source: ByteStream, wanted: PcmFormat | None) -> Recording:
+    """What begins; `source` is at its first sample then."""
+    head = source.peek(HEAD)
     if not head:
         raise DataError(f"{_PLACE}: is empty. Does the program before the pipe record anything?")
-    if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
-        source.exactly(12)
-        found, size = _read_wav_header(source)
-        if wanted not in (None, found):
+    if is_header(head):
+        recording = read_wav(source)
+        if wanted not in (None, recording.pcm):
             raise RecipeError(
-                f"{_PLACE}: its WAV header says {found}. Received: {wanted}. Leave out `--pcm`, "
-                "`--rate` and `--channels`."
+                f"{_PLACE}: its WAV header says {recording.pcm}. Received: {wanted}. Leave out "
+                "`--pcm`, `--rate` and `--channels`."
             )
-        return found, size
-    kind = "MP4" if head[4:8] == b"ftyp" else _FOREIGN.get(head[:4]) or _FOREIGN.get(head[:3])
-    if kind:
+        return recording
+    if kind := foreign_kind(head):
         raise DataError(
             f"{_PLACE}: is {kind}, neither WAV nor raw samples. Decode it before the pipe, such "
             "as by `ffmpeg -i FILE -f wav -`."
@@ -240,88 +163,63 @@ def _recognize(source: _ByteStream, wanted: PcmFormat | None) -> tuple[PcmFormat
             f"{_PLACE}: has no WAV header. Say what its samples are, such as "
             "`--pcm s16le --rate 16000 --channels 1`, or send WAV."
         )
-    return wanted, None
+    return Recording(source, wanted)
 
 
-def _read_wav_header(source: _ByteStream) -> tuple[PcmFormat, int | None]:
-    found: PcmFormat | None = None
-    while len(header := source.exactly(8)) == 8:
-        name, size = struct.unpack("<4sI", header)
-        if name == b"data":
-            if found is None:
-                raise DataError(f"{_PLACE}: its WAV header lacks the format, chunk `fmt `.")
-            return found, size if 0 < size < _SURELY_UNKNOWN_SIZE else None
-        chunk = source.exactly(size + size % 2)  # Chunks begin at even positions.
-        if name == b"fmt ":
-            found = _wav_format(chunk)
-    raise DataError(f"{_PLACE}: ended within its WAV header, before any sound.")
-
-
-def _wav_format(chunk: bytes) -> PcmFormat:
-    if len(chunk) < 16:
-        raise DataError(f"{_PLACE}: its WAV header is damaged. Received: {len(chunk)} bytes `fmt `")
-    code, num_channels, rate_hz, frame, bits = struct.unpack("<HHI4xHH", chunk[:16])
-    if code == _EXTENSIBLE and len(chunk) >= 26:
-        code = struct.unpack("<H", chunk[24:26])[0]
-    sample = frame // max(num_channels, 1)
-    encoding = _OF_WAV.get((code, sample))
-    if encoding is None or frame != sample * num_channels or not 8 * (sample - 1) < bits:
+def _judge(recording: Recording, channel: Channel) -> None:
+    """Refuse a beginning that is no sound, or lacks the channel."""
+    pcm, head = recording.pcm, recording.peek(_LOOKED_AT)
+    beginning = decoded(head[: len(head) // pcm.bytes_per_frame * pcm.bytes_per_frame], pcm)
+    _one_channel(beginning, channel)
+    if not _is_sound(beginning):
         raise DataError(
-            f"{_PLACE}: WAV audio must be integers of 8 to 32 bits, floats of 32 or 64, A-law or "
-            f"mu-law. Received: code {code}, {bits} bits, {frame} bytes for {num_channels} channels"
+            f"{_PLACE}: has samples that are NaN, infinite or far beyond [-1, 1]. Read as: {pcm}. "
+            "If they are written otherwise, say so with `--pcm`; else export them again."
         )
-    try:
-        return PcmFormat(encoding, rate_hz, num_channels)
-    except RecipeError as error:
-        raise DataError(f"{_PLACE}: its WAV header is damaged: {error}") from error
+    if channel == "mean" and cancels_out(beginning):
+        raise DataError(f"{_PLACE}: {_CANCELED}. {ONE_CHANNEL}")
 
 
-def _pieces(
-    source: _ByteStream,
-    pcm: PcmFormat,
-    num_bytes: int | None,
-    channel: Channel,
-    gap_s: float | None,
-    clock: Callable[[], float],
-) -> Iterator[Block | Gap]:
-    """Blocks and gaps at the rate of the source."""
+def _joined(source: ByteStream, recording: Recording, wishes: _Wishes) -> Iterator[Block | Gap]:
+    """All recordings, one after the other, at the wanted rate."""
+    while True:
+        pieces, rate_hz = _pieces(recording, wishes), recording.pcm.sample_rate_hz
+        is_other = rate_hz != wishes.sample_rate_hz
+        yield from _resampled(pieces, rate_hz, wishes.sample_rate_hz) if is_other else pieces
+        if not recording.is_followed:
+            return
+        yield Gap("another recording begins", is_end=True)
+        recording = _next_recording(source, wishes)
+
+
+def _pieces(recording: Recording, wishes: _Wishes) -> Iterator[Block | Gap]:
+    """Blocks and gaps at the rate of the recording."""
+    pcm, channel, gap_s = recording.pcm, wishes.channel, wishes.gap_s
     frame = pcm.bytes_per_frame
     most = max(1, round(_BLOCK_S * pcm.sample_rate_hz)) * frame
     rest, last_came = b"", None
-    while data := source.some(most - len(rest) if num_bytes is None else min(most, num_bytes)):
-        now = clock()
+    while data := recording.some(most - len(rest)):
+        now = wishes.clock()
         if gap_s is not None and last_came is not None and now - last_came > gap_s:
             yield Gap("no sound came", waited_s=now - last_came)
         last_came = now
-        num_bytes = None if num_bytes is None else num_bytes - len(data)
+        if recording.is_longer:
+            end_s = f"{recording.announced_s:.4g} s"
+            wishes.note(f"sound goes on behind {end_s}, which its WAV header announces; it is used")
         rest += data
         whole = len(rest) // frame * frame
         if whole:
-            channels, rest = _decoded(rest[:whole], pcm), rest[whole:]
-            if _is_sound(channels):
-                yield _one_channel(channels, channel)
-            else:
+            channels, rest = decoded(rest[:whole], pcm), rest[whole:]
+            if not _is_sound(channels):
                 yield Gap("samples that are no numbers or far beyond [-1, 1]", len(channels))
-    if num_bytes:
-        say(f"{_PLACE}: ended {num_bytes} bytes before its WAV header says it would")
+            elif channel == "mean" and cancels_out(channels):
+                yield Gap(_CANCELED, len(channels))
+            else:
+                yield _one_channel(channels, channel)
+    if recording.missing:
+        say(f"{_PLACE}: ended {recording.missing} bytes before its WAV header says it would")
     elif rest:
         say(f"{_PLACE}: ended within a sample, {len(rest)} of {frame} bytes; is it {pcm}?")
-
-
-def _decoded(data: bytes, pcm: PcmFormat) -> npt.NDArray[np.float32]:
-    """Bytes of whole frames as `(samples, channels)`, scaled as sound files are."""
-    subtype, order, _ = ENCODINGS[pcm.encoding]
-    channels: npt.NDArray[np.float32] = soundfile.read(
-        io.BytesIO(data),
-        dtype="float32",
-        always_2d=True,
-        format="RAW",
-        subtype=subtype,
-        endian=order,
-        samplerate=pcm.sample_rate_hz,
-        channels=pcm.num_channels,
-    )[0]
-    return channels
 
 
 def _one_channel(channels: npt.NDArray[np.float32], channel: Channel) -> Block:

@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from asdkeras.data.audio import Channel
+from asdkeras.data.wav import PcmFormat
+from asdkeras.detector.clip_inputs import as_float32, check_range
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.live import newest_blocks
-from asdkeras.detector.pcm import Block, Gap, PcmFormat, read_blocks
+from asdkeras.detector.pcm import Block, Gap, read_blocks
 from asdkeras.errors import DataError, RecipeError
+from asdkeras.progress import say
 
 _LEAST_WINDOW_S = 1.0
 _LEAST_HOP_S = 0.1
@@ -30,8 +33,10 @@ class WindowScore:
 
     Attributes:
         start_s, end_s: in seconds of sound since the beginning of the stream.
-        anomaly_score: higher is more anomalous; None if there was nothing to score.
-        is_anomalous: whether the score lies above the threshold; None without a score.
+        anomaly_score: higher is more anomalous; None if there was nothing to score, or the score
+            is no finite number.
+        is_anomalous: whether the score lies above the threshold, or is no finite number; None if
+            there was nothing to score.
         note: what the user should know about it, such as a gap before; empty if nothing.
     """
 
@@ -54,8 +59,8 @@ def score_stream(
     """Score a sliding window, each as soon as it is full.
 
     Args:
-        blocks: float waveforms `(samples,)` of any length at the rate of the machine, with a `Gap`
-            wherever two do not join: no window goes across.
+        blocks: waveforms `(samples,)` of any length at the rate of the machine, float in [-1, 1] or
+            int16, with a `Gap` wherever two do not join: no window goes across.
         score: from float32 `(1, samples)` to `anomaly_score` and `is_anomalous`, arrays `(1,)`;
             such as `Detector.scorer()`.
         window_s: from 1 to the seconds of a clip that the system takes. Default: those.
@@ -63,13 +68,13 @@ def score_stream(
 
     Returns:
         one result per hop. Silent windows have no score, nor has a stretch without any whole
-        window. A stream that ends before its first window is full, but has 1 s of sound, gets one
-        result.
+        window. A recording that ends before its first window is full, but has 1 s of sound, gets
+        one result; what else fills no window at its end is named.
 
     Raises:
         RecipeError: if `window_s` or `hop_s` are outside their range.
         DataError: if the stream ends with less than that.
-        ValueError: if a block is no float waveform.
+        ValueError: if a block is no such waveform, or beyond [-1, 1].
     """
     window, hop = _lengths(machine, window_s, hop_s)
     windows = _windows(blocks, _Cutter(window, hop, machine.sample_rate_hz))
@@ -85,6 +90,7 @@ class StreamOptions:
         pcm: encoding of raw samples, such as `s16le`; None takes WAV only.
         rate: of raw samples, in Hz.
         channels: of raw samples. Default: 1.
+        channel: from 0, or `mean`; None takes what the detector has learned from.
         live: the sound does not wait: if scoring is too slow, the oldest of it is left out, and no
             sound for longer than `gap_s` seconds is a gap. Otherwise the program before the pipe
             waits.
@@ -94,7 +100,7 @@ class StreamOptions:
     pcm: str | None = None
     rate: int | None = None
     channels: int | None = None
-    channel: Channel = "mean"
+    channel: Channel | None = None
     resample_up: bool = False
     hop_s: float | None = None
     window_s: float | None = None
@@ -126,7 +132,7 @@ def run_stream(detector: Any, file: BinaryIO, out: TextIO, options: StreamOption
             file,
             _raw_format(options),
             machine.sample_rate_hz,
-            channel=options.channel,
+            channel=detector.channel if options.channel is None else options.channel,
             resample_up=options.resample_up,
             gap_s=options.gap_s if options.live else None,
         )
@@ -175,8 +181,8 @@ class _Window(NamedTuple):
 
 def _windows(blocks: Iterable[Block | Gap], cutter: "_Cutter") -> Iterator[_Window]:
     """Windows in the order of time; holds one window and one block at a time."""
-    for block in blocks:
-        piece = block if isinstance(block, Gap) else _checked(block)
+    for number, block in enumerate(blocks):
+        piece = block if isinstance(block, Gap) else _checked(block, number)
         yield from cutter.restart(piece) if isinstance(piece, Gap) else cutter.hear(piece)
     yield from cutter.end()
 
@@ -187,12 +193,13 @@ class _Cutter:
     def __init__(self, window: int, hop: int, sample_rate_hz: int) -> None:
         self._held = np.empty(window, np.float32)
         self._num_held = 0
+        self._num_least = _LEAST_WINDOW_S * sample_rate_hz
         self._num_skipped = 0  # still to skip, where the hop is longer than the window
         self._hop = hop
         self._rate_hz = sample_rate_hz
         self._position = 0
         self._told = 0  # the end of what the user was told about
-        self._is_any = False
+        self._is_any = False  # whether a window of this recording was full
         self._gaps: dict[str, Gap] = {}  # since the last window, one for each reason
 
     def hear(self, block: Block) -> Iterator[_Window]:
@@ -211,6 +218,8 @@ class _Cutter:
                 self._move_on()
 
     def restart(self, gap: Gap) -> Iterator[_Window]:
+        if gap.is_end:
+            yield from self._end_recording()
         before = self._gaps.get(gap.why, Gap(gap.why))
         self._gaps[gap.why] = Gap(
             gap.why, before.num_samples + gap.num_samples, before.waited_s + gap.waited_s
@@ -221,19 +230,25 @@ class _Cutter:
             yield self._window(None, "no whole window")
 
     def end(self) -> Iterator[_Window]:
-        if self._is_any:
-            return
-        if self._num_held >= _LEAST_WINDOW_S * self._rate_hz:
-            seconds = len(self._held) / self._rate_hz
-            yield self._window(
-                self._held[: self._num_held].copy(), f"shorter than {seconds:g} s, repeated"
-            )
-        elif not self._told:
+        if not (self._told or self._is_any) and self._num_held < self._num_least:
             raise DataError(
                 f"the stream ended before a window of {len(self._held) / self._rate_hz:g} s was "
                 f"full. Received: {self._num_held / self._rate_hz:.3g} s of sound since its "
                 "beginning or its last gap. At least 1 s is needed."
             )
+        yield from self._end_recording()
+
+    def _end_recording(self) -> Iterator[_Window]:
+        num_left = min(self._num_held, self._position - self._told)
+        if not self._is_any and self._num_held >= self._num_least:
+            seconds = len(self._held) / self._rate_hz
+            yield self._window(
+                self._held[: self._num_held].copy(), f"shorter than {seconds:g} s, repeated"
+            )
+        elif num_left:
+            start, end = (self._position - num_left) / self._rate_hz, self._position / self._rate_hz
+            say(f"note: from {start:.2f} to {end:.2f} s no window is full: not scored")
+        self._is_any = False
 
     def _window(self, waveform: Block | None, note: str = "") -> _Window:
         notes = [self._gap_note(gap) for gap in self._gaps.values()]
@@ -254,16 +269,18 @@ class _Cutter:
         return f"gap: {' '.join(filter(None, (gap.why, waited)))}{lost and f', {lost}'}"
 
 
-def _checked(block: Block) -> Block | Gap:
-    if not isinstance(block, np.ndarray) or block.ndim != 1 or block.dtype.kind != "f":
+def _checked(block: Block, number: int) -> Block | Gap:
+    if not isinstance(block, np.ndarray) or block.ndim != 1:
         received = getattr(block, "dtype", type(block).__name__), getattr(block, "shape", "")
         raise ValueError(
-            "each block must be a float waveform (samples,) in [-1, 1], or a Gap. "
-            f"Received: {received[0]} {received[1]}. Divide integers by their full scale."
+            "each block must be a waveform (samples,), float in [-1, 1] or int16, or a Gap. "
+            f"Received: {received[0]} {received[1]}. Pass one channel."
         )
-    if not np.isfinite(block).all():
-        return Gap("samples that are no numbers", len(block))
-    return block
+    waveform = as_float32(f"block {number}", block)
+    if not np.isfinite(waveform).all():
+        return Gap("samples that are no numbers", len(waveform))
+    check_range(f"block {number}", waveform)
+    return waveform
 
 
 def _scored(window: _Window, score: Score, machine: Machine) -> WindowScore:
@@ -275,7 +292,7 @@ def _scored(window: _Window, score: Score, machine: Machine) -> WindowScore:
         anomaly_score = float(outputs["anomaly_score"][0])
         is_anomalous = bool(outputs["is_anomalous"][0])
         if not np.isfinite(anomaly_score):
-            anomaly_score, is_anomalous = None, None
+            anomaly_score, is_anomalous = None, True
             notes.append("the score is no finite number")
     return WindowScore(
         window.start / machine.sample_rate_hz,
@@ -315,9 +332,7 @@ def _raw_format(options: StreamOptions) -> PcmFormat | None:
 
 
 def _plain_line(each: WindowScore) -> str:
-    score, decision = "-", "-"
-    if each.anomaly_score is not None:
-        score = f"{each.anomaly_score:.4g}"
-        decision = "anomalous" if each.is_anomalous else "normal"
+    score = "-" if each.anomaly_score is None else f"{each.anomaly_score:.4g}"
+    decision = {None: "-", True: "anomalous", False: "normal"}[each.is_anomalous]
     times = f"{each.start_s:.2f}", f"{each.end_s:.2f}"
     return _PLAIN.format(*times, score, f"{each.threshold:.4g}", decision, each.note).rstrip()

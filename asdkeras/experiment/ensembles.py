@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from asdkeras.data.known_domains import with_known_domains
 from asdkeras.errors import RecipeError
+from asdkeras.experiment.held_out import held_out_thresholds
 from asdkeras.experiment.label_choices import best_members, best_weights
+from asdkeras.experiment.recipe import PAPERS_THRESHOLDS, ThresholdOptions
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
 from asdkeras.score_files import (
     Marks,
@@ -119,6 +121,7 @@ def write_ensemble(
     combination: Combination,
     *,
     thresholds: "ThresholdsOf | None",
+    options: ThresholdOptions = PAPERS_THRESHOLDS,
     published_rows: Mapping[str, str],
     pooled_seeds: tuple[int, ...] = (),
     remarks: Sequence[str] = (),
@@ -128,6 +131,7 @@ def write_ensemble(
     Args:
         thresholds: called if the members bring all their columns; else, or if None, the threshold
             is the 90th percentile of the training clips per section and domain.
+        options: whether it comes from held-out clips, rather.
         pooled_seeds: trials that are one result together.
         remarks: notes on the run, which members need not repeat.
 
@@ -136,11 +140,14 @@ def write_ensemble(
     """
     result = combined(members, combination)
     table = with_known_domains(result.table)
-    if result.is_whole and thresholds is not None:
-        limits = thresholds(result.columns, table, result.main_score).values
-    else:
-        limits = _FALLBACK.thresholds(result.columns[result.main_score], table).values
     decision_score = _decision_score(result, combination, members)
+    if options.rule == "held_out":
+        scores, rate = result.columns[decision_score], options.false_alarm_rate
+        limits, more = held_out_thresholds(scores, table, result.held_out, rate)
+    elif result.is_whole and thresholds is not None:
+        limits, more = thresholds(result.columns, table, result.main_score)
+    else:
+        limits, more = _FALLBACK.thresholds(result.columns[result.main_score], table)
     decisions = (result.columns[decision_score] > limits).astype(int)
     names = [name for name in members[0].metadata.named_scores if name in result.columns]
     notes = [
@@ -161,7 +168,7 @@ def write_ensemble(
             decision_score,
             tuple(names if result.main_score in names else [result.main_score, *names]),
             {name: row for name, row in published_rows.items() if name in result.columns},
-            (*remarks, *_head_notes(members, combination), *result.notes, *notes),
+            (*remarks, *_head_notes(members, combination), *result.notes, *notes, *more),
             marks.oracle,
             pooled_seeds,
             marks.transductive,

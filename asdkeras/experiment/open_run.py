@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from asdkeras import systems
+from asdkeras import controls, systems
+from asdkeras.data.alike import check_recordings
+from asdkeras.data.audio import ONE_CHANNEL, soft_channels
 from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Layout
 from asdkeras.data.places import cache_folder
 from asdkeras.data.store import ClipStore, open_store
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.dataset import find_data, known_released, known_truth
+from asdkeras.experiment.held_out import with_clips_held_out
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder
@@ -161,10 +164,16 @@ def _opened(
         system_config(content, source)
     with stage("decode clips") as update:
         store = open_store(table, content.audio, cache_folder() / "store", on_progress=update)
-    for note in store.notes:
+    alike = check_recordings(table, store, content.audio.channel)
+    firsts = table.groupby("machine_type")["path"].first()
+    soft = [soft_channels(Path(path), content.audio) for path in firsts]
+    for note in (*store.notes, *alike, *(f"{each}. {ONE_CHANNEL}" for each in soft if each)):
         say(f"note: {note}")
     folder = RunFolder(path, content.digest(), _fingerprint(table, store))
     table = table[table["split"] != "supplemental"]
+    # Where scorers alone learn, they are fitted anew without the clips that they are to score.
+    if content.thresholds.rule == "held_out" and content.system != controls.SPECTRA:
+        table = with_clips_held_out(table, content.thresholds.false_alarm_rate)
     return Run(content, source, table, folder, data, store, jobs)
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asdkeras import controls, systems
-from asdkeras.config import build_config, did_you_mean, read_recipe, with_overrides
+from asdkeras.config import (
+    Checked,
+    Share,
+    build_config,
+    did_you_mean,
+    read_recipe,
+    with_overrides,
+)
 from asdkeras.data.audio import AudioConfig
 from asdkeras.errors import RecipeError
 from asdkeras.metrics.official import challenge_year
@@ -30,6 +37,31 @@ class ClipOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class ThresholdOptions(Checked):
+    """How thresholds follow from normal clips.
+
+    Attributes:
+        rule: `paper` is that of the system, from the scores of clips it has learned from;
+            `held_out` takes normal clips that neither network nor scorer has learned from, see
+            `asdkeras.experiment.held_out`.
+        false_alarm_rate: by `held_out`, the share of normal clips that may be called anomalous.
+    """
+
+    rule: Literal["paper", "held_out"]
+    false_alarm_rate: Share
+
+
+PAPERS_THRESHOLDS = ThresholdOptions("paper", 0.1)
+
+
+def held_out_overrides(false_alarm_rate: float | None) -> list[str]:
+    """Changes of a recipe for thresholds from held-out clips; none if None."""
+    if false_alarm_rate is None:
+        return []
+    return ["thresholds.rule=held_out", f"thresholds.false_alarm_rate={false_alarm_rate}"]
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """One experiment.
 
@@ -39,6 +71,7 @@ class Recipe:
         config: of the system, as the recipe states it.
         tensor_float_32: whether a GPU may train and represent with 10 bits of mantissa.
         untrained: whether networks stay as they start: a control. Recipes leave it out.
+        thresholds: those of the paper where a recipe says nothing.
     """
 
     system: str
@@ -49,6 +82,7 @@ class Recipe:
     config: dict[str, object]
     tensor_float_32: bool = False
     untrained: bool = False
+    thresholds: ThresholdOptions = PAPERS_THRESHOLDS
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len({*self.seeds}) < len(self.seeds):
@@ -69,8 +103,11 @@ class Recipe:
     def as_mapping(self) -> dict[str, object]:
         """The content of a recipe file for this recipe."""
         content = {**dataclasses.asdict(self), "seeds": list(self.seeds)}
+        # Left out where they say nothing, so that older runs go on.
         if not self.untrained:
             del content["untrained"]
+        if self.thresholds.rule == "paper":
+            del content["thresholds"]
         return content
 
     def digest(self) -> str:
@@ -80,7 +117,11 @@ class Recipe:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-_DEFAULTS = {"tensor_float_32": False, "untrained": False}
+_DEFAULTS = {
+    "tensor_float_32": False,
+    "untrained": False,
+    "thresholds": dataclasses.asdict(PAPERS_THRESHOLDS),
+}
 
 
 def load_recipe(

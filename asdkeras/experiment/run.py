@@ -161,6 +161,7 @@ def _combine_trials(run: Run, ensemble: "Ensemble", runs: dict[str, Run]) -> Non
             members,
             ensemble.combination,
             thresholds=ensemble.thresholds,
+            options=run.recipe.thresholds,
             published_rows=_published(run, ensemble),
             pooled_seeds=pooled,
             remarks=_remarks(run.recipe),
@@ -301,7 +302,8 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
             update(next(names), count, name)
 
         parts = [
-            score_unit(system, unit, seed, on_section) for unit in load_units(run, system, seed)
+            score_unit(system, unit, seed, on_section, run.recipe.thresholds)
+            for unit in load_units(run, system, seed)
         ]
     columns = pd.concat([part.columns for part in parts]).loc[scored.index]
     groups = pd.concat([part.groups for part in parts]).loc[scored.index]

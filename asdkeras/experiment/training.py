@@ -30,6 +30,7 @@ from asdkeras.experiment.training_records import (
 from asdkeras.files import reading, write_arrays
 from asdkeras.losses.finite_training import FiniteTraining
 from asdkeras.progress import Update, say, stage
+from asdkeras.replicas import number_of
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import NOTHING_MORE, AnySystem, Fitted, TrainingLog
 
@@ -178,8 +179,8 @@ def _discard_frames(folder: Path) -> None:
 def _epochs_seen(model: keras.Model, steps_per_epoch: int) -> int:
     """Whole epochs so far; Keras counts updates, each of which may take several batches."""
     optimizer = model.optimizer
-    num_batches = int(optimizer.iterations) * (optimizer.gradient_accumulation_steps or 1)
-    return num_batches // steps_per_epoch
+    updates = int(number_of(optimizer.iterations))
+    return updates * (optimizer.gradient_accumulation_steps or 1) // steps_per_epoch
 
 
 def represent(

@@ -5,8 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from asdkeras.data.known_domains import with_known_domains
+from asdkeras.experiment.held_out import (
+    RecordingOrder,
+    held_out_thresholds,
+    notes_on,
+    recording_order_of,
+)
+from asdkeras.experiment.recipe import PAPERS_THRESHOLDS, ThresholdOptions
 from asdkeras.experiment.units import Unit
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, OfArrays, Term
@@ -32,7 +40,7 @@ class UnitScores(NamedTuple):
         groups: likewise, of groups of what was learned; no columns if a system has none.
         notes: what a reader of the results should know, a line each.
         oracle: choices that labels of test clips made, a line each.
-        held_out: bool, see `System.held_out`.
+        held_out: bool, clips whose score is by a network and a scorer that have not seen them.
     """
 
     columns: pd.DataFrame
@@ -76,39 +84,75 @@ def score_unit(
     unit: Unit,
     seed: int,
     on_section: Callable[[str], None] = lambda name: None,
+    options: ThresholdOptions = PAPERS_THRESHOLDS,
 ) -> UnitScores:
     """Fit the scorer of every section of a unit, score its clips and set thresholds.
 
     The domain of a test clip is used by scores and thresholds where the rules of its year give it;
-    `System.choose`, which goes by labels, gets the table with all that is known.
+    `System.choose`, which goes by labels, gets the table with all that is known. If thresholds are
+    to come from held-out clips and the table has none of a section, as where nothing but scorers
+    learns, its training clips get the scores of refitted scorers.
     """
     columns: list[pd.DataFrame] = []
     groups: list[pd.DataFrame] = []
     scorers: list[SectionScorer] = []
+    orders: list[RecordingOrder] = []
     table = unit.table
+    held_out = pd.Series(system.held_out(unit.models, table), table.index)
     for section in sections_of(table):
         rows = np.flatnonzero(section.is_of(table))
         scorer = section_scorer(system, unit, section, seed)
-        clips = OfArrays(
-            {name: each[rows] for name, each in unit.arrays.items()},
-            (table["split"].iloc[rows] == "train").to_numpy(bool),
-            domains_of(table.iloc[rows]),
-        )
+        clips = _clips(unit, rows)
         scores, by_group = scorer.arrays(clips)
-        columns.append(scores.set_axis(table.index[rows]))
+        scores = scores.set_axis(table.index[rows])
+        if options.rule == "held_out":
+            orders.append(recording_order_of(table, rows, clips(scorer.embedding)))
+            for block in orders[-1].blocks:
+                refitted = _refitted_scores(system, unit, section, seed, block)
+                scores.loc[refitted.index] = refitted.reindex(columns=scores.columns)
+        columns.append(scores)
         groups.append(by_group.set_axis(table.index[rows]))
         scorers.append(scorer)
         on_section("_".join(section))
     choice = system.choose(pd.concat(columns).loc[table.index], table)
-    thresholds = system.thresholds(choice.columns, with_known_domains(table), models=unit.models)
+    if options.rule == "held_out":
+        decisive = choice.columns[system.decision_score]
+        of_sections = [order.normal_scores(table, decisive) for order in orders]
+        for each in of_sections:
+            held_out[each.clips.index[each.is_held_out]] = True
+        rate = options.false_alarm_rate
+        thresholds = held_out_thresholds(decisive, table, held_out, rate)
+        notes = [*thresholds.notes, *notes_on(of_sections, rate)]
+    else:
+        thresholds = system.thresholds(
+            choice.columns, with_known_domains(table), models=unit.models
+        )
+        notes = [*thresholds.notes]
     return UnitScores(
         choice.columns,
         pd.concat(groups).loc[table.index],
         thresholds.values,
-        (*_notes(scorers), *choice.notes, *thresholds.notes),
+        (*_notes(scorers), *choice.notes, *notes),
         choice.oracle,
-        pd.Series(system.held_out(unit.models, table), table.index),
+        held_out,
     )
+
+
+def _clips(unit: Unit, rows: NDArray[np.int64]) -> OfArrays:
+    table = unit.table.iloc[rows]
+    arrays = {name: each[rows] for name, each in unit.arrays.items()}
+    return OfArrays(arrays, (table["split"] == "train").to_numpy(bool), domains_of(table))
+
+
+def _refitted_scores(
+    system: AnySystem, unit: Unit, section: Section, seed: int, rows: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Scores of training clips by a scorer that has not seen them."""
+    split = unit.table["split"].copy()
+    split.iloc[rows] = "held_out"
+    apart = unit._replace(table=unit.table.assign(split=split))
+    scores, _ = section_scorer(system, apart, section, seed).arrays(_clips(apart, rows))
+    return scores.set_axis(unit.table.index[rows])
 
 
 def _notes(scorers: Sequence[SectionScorer]) -> list[str]:

@@ -68,6 +68,7 @@ class ExemplarDistance(keras.layers.Layer):
                 f"embeddings of shape {tuple(input_shape)}"
             )
         self.exemplars = add_fitted_weight(self, "exemplars", np.zeros((self.num_exemplars, dim)))
+        self.input_spec = keras.layers.InputSpec(shape=(None, dim))
 
     def set_exemplars(self, exemplars):
         """Take over exemplars; builds the layer if it is not.

@@ -69,6 +69,7 @@ class GaussianScores(keras.layers.Layer):
                 f"{tuple(input_shape)}"
             )
         add_standard_normals(self, self.num_gaussians, bands)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: bands})
 
     def set_gaussians(self, gaussians):
         """Take over means and covariances; builds the layer if it is not.

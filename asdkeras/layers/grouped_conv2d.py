@@ -34,6 +34,10 @@ class GroupedConv2D(keras.layers.Conv2D):
                 f"Received: data_format={self.data_format!r}. Use `Conv2D` for others."
             )
 
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: input_shape[-1]})
+
     def convolution_op(self, inputs, kernel):
         of_group, filters = kernel.shape[2:]
         group_of_channel = np.arange(of_group * self.groups) // of_group

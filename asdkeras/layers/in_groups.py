@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from asdkeras.shapes import check_shapes
+
 
 @keras.saving.register_keras_serializable(package="asdkeras")
 class InGroups(keras.layers.Wrapper):
@@ -24,7 +26,7 @@ class InGroups(keras.layers.Wrapper):
     Output shape: `(batch, windows, ...)`, the rest as the layer gives it for one window.
 
     Raises:
-        ValueError: if `at_once` is below 1.
+        ValueError: if `at_once` is below 1, or inputs differ in their first two sizes.
     """
 
     def __init__(self, layer, at_once, **kwargs):
@@ -48,6 +50,9 @@ class InGroups(keras.layers.Wrapper):
         return keras.KerasTensor(shape, output.dtype)
 
     def call(self, inputs):
+        check_shapes(
+            self, **{f"inputs_{k}": (each, "batch windows ...") for k, each in enumerate(inputs)}
+        )
         num_windows = inputs[0].shape[1]
         num_items = ops.shape(inputs[0])[0] * num_windows
         num_groups = (num_items + self.at_once - 1) // self.at_once

@@ -72,6 +72,7 @@ class LogMelSpectrogram(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
         if window_length < 2 or window_length % 2:
             raise ValueError(
                 "`window_length` must be even, so that frames can be centered. "

@@ -34,6 +34,7 @@ class MagnitudeSpectrogram(keras.layers.Layer):
 
     def __init__(self, window_length=1024, hop_length=512, **kwargs):
         super().__init__(autocast=False, **kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
         for name, value, least in (
             ("window_length", window_length, 2),
             ("hop_length", hop_length, 1),

@@ -24,6 +24,7 @@ class MagnitudeSpectrum(keras.layers.Layer):
 
     def __init__(self, **kwargs):
         super().__init__(autocast=False, **kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def call(self, waveforms):
         return magnitude_spectrum(ops.cast(waveforms, "float32"))

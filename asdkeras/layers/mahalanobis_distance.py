@@ -69,6 +69,7 @@ class MahalanobisDistance(keras.layers.Layer):
             )
         factors = np.broadcast_to(np.eye(bands), (self.num_covariances, bands, bands))
         self.factor = add_fitted_weight(self, "factor", factors)
+        self.input_spec = keras.layers.InputSpec(shape=(None, *input_shape[1:]))
 
     def set_covariances(self, covariances):
         """Take over covariances; builds the layer if it is not.

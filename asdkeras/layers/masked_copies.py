@@ -97,6 +97,7 @@ class MaskedCopies(keras.layers.Layer):
             initializer=self._drawn_factors,
             trainable=False,
         )
+        self.input_spec = keras.layers.InputSpec(shape=(None, frames, bands))
 
     def _drawn_factors(self, shape, dtype):
         masks, losses = (

@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from asdkeras.replicas import reversed_batch
+from asdkeras.shapes import check_shapes
+
 
 @keras.saving.register_keras_serializable(package="asdkeras")
 class MixWithReversed(keras.layers.Layer):
@@ -10,7 +13,8 @@ class MixWithReversed(keras.layers.Layer):
 
     Mixes features that a front end inside the model computes. The weights come from
     the input pipeline, which mixes the labels with them (`asdkeras.batches.mixup`), so that
-    labels and features cannot disagree. Outside training the features pass unchanged.
+    labels and features cannot disagree. On several replicas the batch is that of all of them.
+    Outside training the features pass unchanged.
 
     Call arguments:
         features: float, `(batch, ...)`.
@@ -18,11 +22,15 @@ class MixWithReversed(keras.layers.Layer):
             training only.
 
     Output shape: that of `features`.
+
+    Raises:
+        ValueError: if the weights have another shape.
     """
 
     def call(self, features, weight, training=False):
+        check_shapes(self, features=(features, "batch ..."), weight=(weight, "batch 1"))
         if not training:
             return features
         weight = ops.reshape(weight, (-1, *(1,) * (len(features.shape) - 1)))
         # As `asdkeras.batches.mixup.mix`, but TensorFlow takes many times as long for `[::-1]`.
-        return weight * features + (1.0 - weight) * ops.flip(features, axis=0)
+        return weight * features + (1.0 - weight) * reversed_batch(features)

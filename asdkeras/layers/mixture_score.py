@@ -58,6 +58,7 @@ class MixtureScore(keras.layers.Layer):
                 f"of shape {tuple(input_shape)}"
             )
         add_standard_normals(self, self.num_components, dim)
+        self.input_spec = keras.layers.InputSpec(shape=(None, dim))
 
     def set_components(self, means, covariances, weights=None):
         """Take over the components of a mixture; builds the layer if it is not.

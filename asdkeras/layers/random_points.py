@@ -61,6 +61,7 @@ class RandomPoints(keras.layers.Layer):
             name="points", shape=(num_windows, self.num_points), dtype="int32", trainable=False
         )
         self.points.assign(np.array(drawn, "int32"))
+        self.input_spec = keras.layers.InputSpec(shape=(None, *input_shape[1:]))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[1], self.num_points)

@@ -61,6 +61,7 @@ class SectionPosteriorScore(keras.layers.Layer):
                 f"SectionPosteriorScore needs posteriors of more than {self.section} sections. "
                 f"Received: posteriors of shape {tuple(input_shape)}"
             )
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sections})
 
     def compute_output_spec(self, posteriors):
         return keras.KerasTensor(posteriors.shape[:1], working_dtype())

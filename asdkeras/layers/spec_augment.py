@@ -91,6 +91,7 @@ class SpecAugment(keras.layers.Layer):
                     f"`{name}` must not be above the length of its axis, {length}, because every "
                     f"mask lies inside. Received: {name}={width}"
                 )
+        self.input_spec = keras.layers.InputSpec(shape=(None, frames, bands))
 
     def compute_output_shape(self, input_shape):
         return input_shape

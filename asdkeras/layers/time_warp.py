@@ -59,6 +59,7 @@ class TimeWarp(keras.layers.Layer):
                 f"`width` must leave a frame between `width` and {frames} - `width`. "
                 f"Received: width={self.width}"
             )
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={1: frames})
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -11,7 +11,7 @@ from asdkeras.losses.adaptive_scale import (
     batch_mean_of_sums,
     capped_median,
 )
-from asdkeras.losses.cosines import unit_vectors
+from asdkeras.losses.cosines import check_inputs, unit_vectors
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -61,8 +61,8 @@ class AdaProj(AdaptiveScaleHead):
     rounding.
 
     Raises:
-        ValueError: if an argument is out of range, or the embeddings have too few
-            dimensions for the subspace.
+        ValueError: if an argument is out of range, the embeddings have too few dimensions
+            for the subspace or inputs another shape.
 
     References:
         Wilkinghoff, "AdaProj: Adaptively Scaled Angular Margin Subspace Projections for
@@ -106,6 +106,7 @@ class AdaProj(AdaptiveScaleHead):
         self._build_weights(dim, math.sqrt(2) * math.log(num_centers - 1))
 
     def call(self, embeddings, labels, training=False):
+        check_inputs(self, embeddings, labels)
         embeddings = ops.cast(embeddings, "float32")
         cosines = cosines_to_projections(embeddings, self.centers, self.num_classes)
         scale = self._scale_for(cosines, labels, training, adapted_scale)

@@ -6,10 +6,14 @@ import keras
 from keras import ops
 
 from asdkeras.losses.cosines import add_centers, unit_vectors
+from asdkeras.replicas import whole_batch
 
 
 class AdaptiveScaleHead(keras.layers.Layer):
     """Centers by class, and a scale that follows the batch; a subclass says how.
+
+    A frozen head, `trainable=False`, keeps its scale in training too, as batch normalization
+    its moments. On several replicas the batch is that of all of them, and so the scale is one.
 
     A subclass says how its argument `centers_per_class` is called, and what `scale_update` may
     be.
@@ -84,16 +88,21 @@ class AdaptiveScaleHead(keras.layers.Layer):
             dtype="float32",
             autocast=False,
             trainable=False,
+            aggregation="only_first_replica",  # All of them come to the same value.
         )
 
     def _scale_for(self, cosines, labels, training, adapted_scale):
         """The scale this call works with: moved first if training, the present one if not."""
         scale = ops.convert_to_tensor(self.scale)
-        if training and self.scale_update != "fixed":
+        if training and self.trainable and self.scale_update != "fixed":
+            if labels is None:
+                raise ValueError(
+                    f"{type(self).__name__} `{self.name}` needs labels in training, for its scale "
+                    "follows them. Received: labels=None"
+                )
             # The scale follows the batch; the batch must not learn to steer the scale.
-            cosines = ops.stop_gradient(cosines)
-            new_scale = adapted_scale(cosines, ops.cast(labels, "float32"), scale)
-            scale = self._keep(scale, new_scale)
+            cosines, labels = whole_batch(ops.stop_gradient(cosines), ops.cast(labels, "float32"))
+            scale = self._keep(scale, adapted_scale(cosines, labels, scale))
         return scale
 
     def _keep(self, scale, new_scale):

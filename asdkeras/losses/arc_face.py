@@ -5,7 +5,8 @@ import math
 import keras
 from keras import ops
 
-from asdkeras.losses.cosines import add_centers, cosines_to_centers
+from asdkeras.losses.cosines import add_centers, check_inputs, cosines_to_centers
+from asdkeras.shapes import check_classes
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -32,7 +33,7 @@ class ArcFace(keras.layers.Layer):
     Output shape: `(batch, num_classes)`, float32 logits between `-scale` and `scale`.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range or inputs have another shape.
 
     References:
         Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition",
@@ -55,6 +56,7 @@ class ArcFace(keras.layers.Layer):
         self.centers = add_centers(self, embeddings_shape[-1], self.num_classes)
 
     def call(self, embeddings, labels=None, training=False):
+        check_inputs(self, embeddings, labels)
         embeddings = ops.cast(embeddings, "float32")
         cosines = cosines_to_centers(embeddings, self.centers, self.num_classes)
         return self.scale * ops.squeeze(cosines, axis=-1)
@@ -87,7 +89,7 @@ class ArcFaceCrossEntropy(keras.losses.Loss):
         float scalar, the mean over the batch, unless `reduction` says otherwise.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range or inputs have another shape.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class ArcFaceCrossEntropy(keras.losses.Loss):
         self.scale = scale
 
     def call(self, y_true, y_pred):
+        check_classes(self, y_true, y_pred)
         with_margin = y_pred - self.scale * _lost_to_the_margin(
             y_pred / self.scale, self.margin_rad
         )

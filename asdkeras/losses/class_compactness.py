@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from asdkeras.losses.cosines import add_centers, unit_vectors
+from asdkeras.losses.cosines import add_centers, check_inputs, unit_vectors
+from asdkeras.shapes import check_classes
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -37,7 +38,7 @@ class ClassCompactness(keras.layers.Layer):
     below -4 if normalized.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range or inputs have another shape.
 
     References:
         Ruff et al., "Deep One-Class Classification", ICML 2018. Perera & Patel, "Learning
@@ -61,6 +62,7 @@ class ClassCompactness(keras.layers.Layer):
         self.centers = add_centers(self, embeddings_shape[-1], self.num_classes)
 
     def call(self, embeddings, labels=None, training=False):
+        check_inputs(self, embeddings, labels)
         embeddings = ops.cast(embeddings, "float32")
         centers = ops.convert_to_tensor(self.centers)
         if self.normalize:
@@ -89,10 +91,14 @@ class CompactnessLoss(keras.losses.Loss):
     Returns:
         float scalar, the mean over the batch and not over classes, unless `reduction`
         says otherwise.
+
+    Raises:
+        ValueError: if an input has another shape.
     """
 
     def __init__(self, reduction="sum_over_batch_size", name="compactness_loss", **kwargs):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
+        check_classes(self, y_true, y_pred)
         return -ops.sum(y_true * y_pred, axis=-1)

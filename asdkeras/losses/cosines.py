@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from asdkeras.shapes import ONE_HOT, check_shapes
+
 
 def unit_vectors(vectors, axis):
     """Vectors scaled to length 1; a zero vector stays zero and keeps a finite gradient.
@@ -50,4 +52,20 @@ def add_centers(layer, dim, num_centers):
         dtype="float32",
         autocast=False,
         trainable=layer.trainable_centers,
+    )
+
+
+def check_inputs(head, embeddings, labels):
+    """Raise a ValueError unless the inputs of a head with `centers` have its shapes.
+
+    Args:
+        head: Keras layer, built.
+        embeddings: `(batch, dim)`.
+        labels: `(batch, num_classes)`, or None.
+    """
+    check_shapes(
+        head,
+        ONE_HOT,
+        embeddings=(embeddings, f"batch {head.centers.shape[0]}"),
+        labels=(labels, f"batch {head.num_classes}"),
     )

@@ -3,12 +3,15 @@
 import keras
 from keras import ops
 
+from asdkeras.replicas import LossLayer, whole_batch
+from asdkeras.shapes import check_shapes
+
 _READINGS = ("two_centroid_deep_sad", "ratio", "normal_centroid")
 _LEAST_SHARE = 1e-6  # of a class in a batch; less is the rounding of mixed labels
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
-class DoubleCentroids(keras.layers.Layer):
+class DoubleCentroids(LossLayer):
     """Deep double-centroids semi-supervised anomaly detection (DDCSAD), a reconstruction.
 
     The paper that defines the loss (arXiv 2106.06151, Section III) has not been read, and no
@@ -53,7 +56,7 @@ class DoubleCentroids(keras.layers.Layer):
         embeddings: float, `(batch, dim)`.
         labels: float in [0, 1], `(batch, 1)`, 1 normal or positive, 0 outlier or negative;
             or None, for the distances alone.
-        training: bool, True moves the centroids.
+        training: bool, True moves the centroids, unless the layer is not trainable.
 
     Attributes:
         centroids: weight, `(2, dim)`, of the positive and of the negative class, not
@@ -65,8 +68,7 @@ class DoubleCentroids(keras.layers.Layer):
     the squared distance to the origin.
 
     Raises:
-        ValueError: if an argument is out of range, or labels have another shape than
-            `(batch, 1)`.
+        ValueError: if an argument is out of range or inputs have another shape.
 
     References:
         Kuroyanagi et al., "Anomalous Sound Detection with Ensemble of Autoencoder and Binary
@@ -107,6 +109,7 @@ class DoubleCentroids(keras.layers.Layer):
             "dtype": "float32",
             "autocast": False,
             "trainable": False,
+            "aggregation": "only_first_replica",  # All of them come to the same value.
         }
         self.centroids = self.add_weight(
             name="centroids", shape=(2, embeddings_shape[-1]), **arguments
@@ -114,16 +117,21 @@ class DoubleCentroids(keras.layers.Layer):
         self.is_met = self.add_weight(name="is_met", shape=(2,), **arguments)
 
     def call(self, embeddings, labels=None, training=False):
+        check_shapes(
+            self,
+            "A label is 1 for the positive class and 0 for the negative.",
+            labels=(labels, "batch 1"),
+            embeddings=(embeddings, f"batch {self.centroids.shape[1]}"),
+        )
         embeddings = ops.cast(embeddings, "float32")
         centroids = ops.convert_to_tensor(self.centroids)
         if labels is None:
             return squared_distances(embeddings, centroids)
-        _check_labels(labels)
         labels = ops.cast(labels, "float32")
         shares = ops.concatenate([labels, 1.0 - labels], axis=1)
         is_met = ops.convert_to_tensor(self.is_met)
-        if training:
-            centroids, is_met = self._moved(ops.stop_gradient(embeddings), shares)
+        if training and self.trainable:
+            centroids, is_met = self._moved(*whole_batch(ops.stop_gradient(embeddings), shares))
             self.centroids.assign(centroids)
             self.is_met.assign(is_met)
         distances = squared_distances(embeddings, centroids)
@@ -164,11 +172,3 @@ def squared_distances(embeddings, centroids):
         float, `(batch, num_centroids)`, not negative.
     """
     return ops.sum(ops.square(embeddings[:, None] - centroids[None]), axis=-1)
-
-
-def _check_labels(labels):
-    if len(labels.shape) != 2 or labels.shape[1] != 1:
-        raise ValueError(
-            "DoubleCentroids needs labels of shape (batch, 1), 1 for the positive class. "
-            f"Received: labels of shape {tuple(labels.shape)}"
-        )

@@ -5,6 +5,7 @@ import math
 import keras
 
 from asdkeras.errors import TrainingError
+from asdkeras.replicas import number_of
 
 
 class FiniteTraining(keras.callbacks.Callback):
@@ -78,5 +79,5 @@ def scales_of(model):
         # Some layers of Keras have an argument of this name.
         scale = getattr(layer, "scale", None)
         if isinstance(scale, keras.Variable) and scale.ndim == 0:
-            scales[f"{layer.name}_scale"] = float(scale)
+            scales[f"{layer.name}_scale"] = number_of(scale)
     return scales

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from asdkeras.shapes import check_classes
+
 _FORMS = ("log", "reference")
 
 
@@ -28,7 +30,7 @@ class MixedCrossEntropy(keras.losses.Loss):
         float scalar, the mean over the batch, unless `reduction` says otherwise.
 
     Raises:
-        ValueError: if `form` is unknown.
+        ValueError: if `form` is unknown or an input has another shape.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class MixedCrossEntropy(keras.losses.Loss):
         self.form = form
 
     def call(self, y_true, y_pred):
+        check_classes(self, y_true, y_pred)
         if self.form == "log":
             return -ops.sum(y_true * ops.log_softmax(y_pred, axis=-1), axis=-1)
         probabilities = ops.softmax(y_pred, axis=-1)

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from asdkeras.shapes import check_classes
+
 
 @keras.saving.register_keras_serializable(package="asdkeras")
 class MixedDivergence(keras.losses.Loss):
@@ -24,6 +26,9 @@ class MixedDivergence(keras.losses.Loss):
         float scalar, not negative: the sum over the classes and mean over the batch, unless
         `reduction` says otherwise.
 
+    Raises:
+        ValueError: if an input has another shape.
+
     References:
         Nejjar et al., "DG-Mix", DCASE Workshop 2022.
     """
@@ -32,5 +37,6 @@ class MixedDivergence(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
+        check_classes(self, y_true, y_pred)
         log_labels = ops.log(ops.where(y_true > 0.0, y_true, 1.0))
         return ops.sum(y_true * (log_labels - ops.log_softmax(y_pred, axis=-1)), axis=-1)

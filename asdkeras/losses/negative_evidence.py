@@ -5,6 +5,9 @@ import math
 import keras
 from keras import ops
 
+from asdkeras.replicas import LossLayer
+from asdkeras.shapes import check_shapes
+
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -17,7 +20,11 @@ def gaussian_negative_log_likelihood(values, gaussians):
 
     Returns:
         float `(...)`; negative where the density exceeds 1.
+
+    Raises:
+        ValueError: if an input has another shape.
     """
+    check_shapes("the likelihood", values=(values, "..."), gaussians=(gaussians, "... 2"))
     mean, deviation = gaussians[..., 0], gaussians[..., 1]
     distance = (values - mean) / deviation
     return 0.5 * ops.square(distance) + ops.log(deviation) + _HALF_LOG_TWO_PI
@@ -34,7 +41,11 @@ def gaussian_divergence(first, second):
     Returns:
         float `(batch,)`, not negative, 0 for equal ones: the sum over the coordinates of
         `log(s2 / s1) + (s1^2 + (m1 - m2)^2) / (2 s2^2) - 1/2`.
+
+    Raises:
+        ValueError: if an input has another shape.
     """
+    check_shapes("the divergence", first=(first, "batch dim 2"), second=(second, "batch dim 2"))
     first_mean, first_deviation = first[..., 0], first[..., 1]
     second_mean, second_deviation = second[..., 0], second[..., 1]
     ratio = first_deviation / second_deviation
@@ -44,7 +55,7 @@ def gaussian_divergence(first, second):
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
-class NegativeEvidence(keras.layers.Layer):
+class NegativeEvidence(LossLayer):
     """The training loss of a neural process, a bound of how unlikely the targets are.
 
     Minus the mean over the targets of their log-likelihood, which wants all points of a
@@ -64,6 +75,9 @@ class NegativeEvidence(keras.layers.Layer):
 
     Output shape: `(batch,)`, the loss of each window.
 
+    Raises:
+        ValueError: if an input has another shape.
+
     References:
         Kim et al., "Attentive Neural Processes", ICLR 2019, as its released code has it:
         github.com/deepmind/neural-processes, commit aca7e38.
@@ -75,6 +89,13 @@ class NegativeEvidence(keras.layers.Layer):
         self.divergence_metric = keras.metrics.Mean(name="divergence")
 
     def call(self, values, predicted, posterior, prior):
+        check_shapes(
+            self,
+            values=(values, "batch targets"),
+            predicted=(predicted, "batch targets 2"),
+            posterior=(posterior, "batch dim 2"),
+            prior=(prior, "batch dim 2"),
+        )
         values, predicted, posterior, prior = (
             ops.cast(each, "float32") for each in (values, predicted, posterior, prior)
         )

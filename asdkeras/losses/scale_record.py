@@ -1,6 +1,7 @@
 """What to record, and to tell, of the heads that tune their own scale."""
 
 from asdkeras.losses.adaptive_scale import AdaptiveScaleHead
+from asdkeras.replicas import number_of
 
 
 def scale_values(model):
@@ -15,8 +16,8 @@ def scale_values(model):
     """
     values = {}
     for head in _heads(model):
-        values[f"{head.name}_scale"] = float(head.scale)
-        values[f"{head.name}_scale_clamped"] = float(head.scale_clamped)
+        values[f"{head.name}_scale"] = number_of(head.scale)
+        values[f"{head.name}_scale_clamped"] = number_of(head.scale_clamped)
     return values
 
 
@@ -31,9 +32,9 @@ def guard_notes(model):
     """
     return [
         f"the scale of the head `{head.name}` met its floor or ceiling in "
-        f"{int(head.scale_clamped)} updates: from there on this is not the reference"
+        f"{number_of(head.scale_clamped):.0f} updates: from there on this is not the reference"
         for head in _heads(model)
-        if float(head.scale_clamped) > 0
+        if number_of(head.scale_clamped) > 0
     ]
 
 

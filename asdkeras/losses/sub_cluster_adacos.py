@@ -11,7 +11,7 @@ from asdkeras.losses.adaptive_scale import (
     batch_mean_of_sums,
     capped_median,
 )
-from asdkeras.losses.cosines import cosines_to_centers
+from asdkeras.losses.cosines import check_inputs, cosines_to_centers
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -56,7 +56,7 @@ class SubClusterAdaCos(AdaptiveScaleHead):
     Output shape: `(batch, num_classes)`, float32 logits.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range or inputs have another shape.
 
     References:
         Wilkinghoff, "Sub-Cluster AdaCos: Learning Representations for Anomalous Sound
@@ -93,6 +93,7 @@ class SubClusterAdaCos(AdaptiveScaleHead):
         self._build_weights(embeddings_shape[-1], math.sqrt(2) * math.log(num_centers - 1))
 
     def call(self, embeddings, labels, training=False):
+        check_inputs(self, embeddings, labels)
         embeddings = ops.cast(embeddings, "float32")
         cosines = cosines_to_centers(embeddings, self.centers, self.num_classes)
         update = adapted_scale_2019 if self.scale_update == "adacos2019" else adapted_scale

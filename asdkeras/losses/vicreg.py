@@ -3,7 +3,11 @@
 import keras
 from keras import ops
 
+from asdkeras.replicas import LossLayer, whole_batch
+from asdkeras.shapes import check_shapes
+
 _FORMS = ("released", "printed")
+_PAIRS = "Row i of one belongs to row i of the other."
 _REDUCTIONS = {"mean": ops.mean, "sum": ops.sum}
 
 
@@ -24,11 +28,7 @@ def squared_distance(first, second, form):
     """
     if form not in _REDUCTIONS:
         raise ValueError(f"`form` must be one of {tuple(_REDUCTIONS)}. Received: form={form!r}")
-    if tuple(first.shape) != tuple(second.shape):
-        raise ValueError(
-            "`first` and `second` must have the same shape, row i of one belongs to row i of "
-            f"the other. Received: first.shape={first.shape}, second.shape={second.shape}"
-        )
+    check_shapes("the distance", _PAIRS, first=(first, "batch dim"), second=(second, "batch dim"))
     return ops.mean(_REDUCTIONS[form](ops.square(first - second), axis=1))
 
 
@@ -92,7 +92,7 @@ def _degrees(embeddings):
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
-class VICReg(keras.layers.Layer):
+class VICReg(LossLayer):
     """Variance, invariance and covariance: a loss for pairs of embeddings without labels.
 
     Invariance draws the two embeddings of a pair together. Alone it would be least if all
@@ -114,6 +114,8 @@ class VICReg(keras.layers.Layer):
 
     The usual weights belong to the released form. With 1280 dimensions the printed
     invariance is 1280 times as large and drowns the other two terms.
+
+    On several replicas the batch is that of all of them.
 
     A model that calls this needs no other loss: `weights` times the terms is added to those
     of the model. The terms are logged without their weights, as `invariance`, `variance`
@@ -160,8 +162,15 @@ class VICReg(keras.layers.Layer):
         self.covariance_metric = keras.metrics.Mean(name="covariance")
 
     def call(self, first, second, compared=None):
-        first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
-        invariance = _distance(*((first, second) if compared is None else compared), self.form)
+        pairs = (first, second, *(compared or ()))
+        names = ("first", "second", "compared_first", "compared_second")
+        check_shapes(
+            self,
+            _PAIRS,
+            **{name: (each, "batch dim") for name, each in zip(names, pairs, strict=False)},
+        )
+        first, second, *compared = whole_batch(*(ops.cast(each, "float32") for each in pairs))
+        invariance = _distance(*(compared or (first, second)), self.form)
         is_printed = self.form == "printed"
         epsilon = 0.0 if is_printed else 1e-4
         variance = variance_term(first, epsilon) + variance_term(second, epsilon)
@@ -179,7 +188,7 @@ class VICReg(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
-class Consistency(keras.layers.Layer):
+class Consistency(LossLayer):
     """The embedding of a mixture is drawn to the mixture of the embeddings (DG-Mix, eq. 1).
 
     The first term of `VICReg` with `compared`, alone, for training with labels, which keep
@@ -214,6 +223,7 @@ class Consistency(keras.layers.Layer):
         self.consistency_metric = keras.metrics.Mean(name="consistency")
 
     def call(self, mixed, mixture):
+        check_shapes(self, _PAIRS, mixed=(mixed, "batch dim"), mixture=(mixture, "batch dim"))
         distance = _distance(mixed, mixture, self.form)
         self.consistency_metric.update_state(distance, sample_weight=ops.shape(mixed)[0])
         loss = self.weight * distance

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from asdkeras.config import did_you_mean
 from asdkeras.errors import OutsideTolerance, RecipeError
-from asdkeras.evaluation import write_csv
+from asdkeras.evaluation import METRICS, write_csv
 from asdkeras.files import write_text
 from asdkeras.published import papers as published
 from asdkeras.report.comparison import (
@@ -21,6 +21,7 @@ from asdkeras.report.comparison import (
     is_met,
     write_comparison,
 )
+from asdkeras.report.false_alarms import of_run, print_false_alarms, print_warnings
 from asdkeras.report.means_over_sets import compare_means, print_means, sets_of
 from asdkeras.report.scored_runs import (
     ScoredRun,
@@ -127,6 +128,11 @@ def _compare_run(
     write_comparison(run, comparison, title, scores.marks)
     print_verdicts(comparison, title=title, console=console)
     print_marks(scores, console)
+    alarms = of_run(scores, recipe)
+    if comparison.loc[comparison["ours"].notna(), "metric"].isin(METRICS[2:]).any():
+        print_false_alarms(alarms, console)
+    else:
+        print_warnings(alarms, console)
     print(run / "compare.md")
     name = (system, variant_of(run, recipe))
     return _Compared(run, paper, name, scores.dataset, rows, comparison)

@@ -12,7 +12,7 @@ import pandas as pd
 from asdkeras import controls
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.evaluation import SUMMARY_COLUMNS, with_parts
+from asdkeras.evaluation import SUMMARY_COLUMNS, all_anomalous_means, with_parts
 from asdkeras.files import reading
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
@@ -41,8 +41,9 @@ class FinishedRun:
     """The results of one run.
 
     Attributes:
-        means: `SUMMARY_COLUMNS` as in `official.csv`, in [0, 1], and with harmonic rules the
-            `official_score` of each machine type as well, the mean over its AUCs and pAUCs.
+        means: `SUMMARY_COLUMNS` as in `official.csv`, in [0, 1], the F1 of calling every clip
+            anomalous (`ALL_ANOMALOUS`), and with harmonic rules the `official_score` of each
+            machine type as well, the mean over its AUCs and pAUCs.
             The column `published` is what the system's own paper prints of the same mean,
             NaN where it prints none or one that must not be compared.
         measured: part -> (machine type, section, domain, number of normal clips, of
@@ -158,6 +159,7 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
     rules = rules_for(dataset)
     metrics = with_parts(read_results(folder / "metrics.csv"), rules)
     means = read_results(folder / "official.csv")[list(SUMMARY_COLUMNS)]
+    means = pd.concat([means, all_anomalous_means(metrics, rules)], ignore_index=True)
     if rules.mean == "harmonic":
         means = pd.concat([means, _of_machine_types(metrics, rules)], ignore_index=True)
     printed = printed_figures(folder, system, dataset, metadata)

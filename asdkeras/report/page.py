@@ -11,7 +11,7 @@ from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import write_csv
 from asdkeras.files import write_text
-from asdkeras.report import page_tables, roc_panels, score_histograms, training_curves
+from asdkeras.report import false_alarms, page_tables, roc_panels, score_histograms, training_curves
 from asdkeras.report.clip_section import clip_parts
 from asdkeras.report.clip_sounds import PageSounds
 from asdkeras.report.comparison import DEFAULT_TOLERANCE
@@ -55,6 +55,7 @@ class _PageRun(NamedTuple):
     run: FinishedRun
     name: str  # System and variant, and where it lies if others share them.
     scores: ScoredRun
+    alarms: false_alarms.FalseAlarms
     curves: Sequence[roc_panels.SectionRoc]
     maps: Sequence[EmbeddingMap]
     seed: int
@@ -95,12 +96,14 @@ def write_report(
         raise RecipeError(f"--out: the file must end in .html. Received: {out}")
     shown = []
     for run, name in zip(runs, _names(runs), strict=True):
-        seeds = read_recipe(run.folder / "recipe.yaml")["seeds"]
+        recipe = read_recipe(run.folder / "recipe.yaml")
+        seeds = recipe["seeds"]
         of_trial = int(seeds[0]) if seed is None else seed
         maps = embedding_maps(run.folder, seed=of_trial, array=array, split=split, method=method)
         scores = read_scored_run(run.folder, seeds)
         curves = roc_panels.section_curves(scores.of(scores.main_score), run.rules)
-        shown.append(_PageRun(run, name, scores, curves, maps, of_trial))
+        alarms = false_alarms.of_run(scores, recipe)
+        shown.append(_PageRun(run, name, scores, alarms, curves, maps, of_trial))
     options = {
         "out": out if len(runs) > 1 else None,  # A page says the same wherever it lies.
         **{"array": array, "seed": seed, "split": split},
@@ -239,6 +242,7 @@ def _opening_parts(each: _PageRun) -> list[Markup]:
     marks = each.run.marks
     lines += [f"Oracle, labels of test clips had a say: {line}" for line in marks.oracle]
     lines += [f"Transductive, other test clips had a say: {line}" for line in marks.transductive]
+    lines += [f"Warning: {line}" for line in each.alarms.warnings]
     lines += [f"Note: {note}" for note in each.scores.notes]
     return [
         element("div", *figures, class_="headlines"),
@@ -297,11 +301,12 @@ def _score_parts(each: _PageRun) -> list[Markup]:
 
 
 def _decision_parts(each: _PageRun) -> list[Markup]:
-    """Precision, recall and F1 with the counts behind them; of clips without labels, flags."""
+    """False alarms; precision, recall and F1 with their counts; of clips without labels, flags."""
     trials, dataset = each.scores.trials, each.run.dataset
     mark = each.run.marks.behind
     made = page_tables.decision_table(trials, each.run.rules, f"{dataset}, decisions{mark}")
     caption = f"{dataset}, test clips without labels that were flagged{mark}"
     flags = page_tables.flag_table(trials, caption)
-    parts = [element("p", page_tables.ON_DECISIONS, class_="faint"), made] if made else []
+    parts = [*false_alarms.page_parts(each.alarms, f"{dataset}{mark}")]
+    parts += [element("p", page_tables.ON_DECISIONS, class_="faint"), made] if made else []
     return [*parts, flags] if flags else parts

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.evaluation import METRICS, with_parts
+from asdkeras.evaluation import ALL_ANOMALOUS, METRICS, with_all_anomalous, with_parts
 from asdkeras.files import reading
 from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.official import RuleSet
@@ -44,7 +44,7 @@ def result_tables(run: FinishedRun) -> list[Markup]:
             tolerance = DEFAULT_TOLERANCE if paper is None else paper.tolerance
             numbers = (row["value"], row["standard_deviation"], row["published"])
             figures[place, metric] = _Figure(*numbers, tolerance)
-        headings, cells = _columns(("auc", "pauc", "f1", "official_score"), figures)
+        headings, cells = _columns(("auc", "pauc", "f1", ALL_ANOMALOUS, "official_score"), figures)
         mean = f"{run.rules.mean} mean"
         made = table(
             ["machine type", "domain", *headings],
@@ -59,17 +59,17 @@ def result_tables(run: FinishedRun) -> list[Markup]:
 
 def section_tables(run: FinishedRun) -> list[Markup]:
     """Sections and domains, one table for each part of the dataset; of trials the means."""
-    metrics = with_parts(read_results(run.folder / "metrics.csv"), run.rules)
+    metrics = with_all_anomalous(read_results(run.folder / "metrics.csv"))
     tables = []
-    for part, rows in metrics.groupby("part"):
+    for part, rows in with_parts(metrics, run.rules).groupby("part"):
         figures, counts = {}, {}
         for names, trials in rows.groupby(["machine_type", "section", "domain"], sort=False):
             place = tuple(map(str, names))
-            for metric in METRICS:
+            for metric in (*METRICS, ALL_ANOMALOUS):
                 paper = run.printed.get((str(part), *place, metric))
                 figures[place, metric] = _section_figure(trials[metric], run.rules, paper)
             counts[place] = [str(trials[name].iloc[0]) for name in ("n_normal", "n_anomalous")]
-        headings, cells = _columns(METRICS, figures)
+        headings, cells = _columns((*METRICS, ALL_ANOMALOUS), figures)
         num_trials = rows["seed"].nunique()
         of_trials = f", means over {count_of(num_trials, 'trial')}" if num_trials > 1 else ""
         made = table(

@@ -13,10 +13,8 @@ from asdkeras.published import papers as published
 from asdkeras.report.compared_runs import compare_scores, print_marks, title_of
 from asdkeras.report.comparison import convention_of, marked, printed_means, write_comparison
 from asdkeras.report.explanations import explanations_of, print_fired
-from asdkeras.report.scored_runs import (
-    ScoredRun,
-    read_scored_run,
-)
+from asdkeras.report.false_alarms import of_run, print_false_alarms
+from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of
 from asdkeras.report.terminal import (
     print_decisions,
     print_line,
@@ -29,12 +27,12 @@ from asdkeras.report.terminal import (
 def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     """Turn the score files of a run into its metrics, and print what they say.
 
-    Writes `metrics.csv` (per section and domain), `official.csv` (means and official
-    score), `named_scores.csv` (the same means of every named score) and, if the paper says
-    anything of this year, `compare.csv` and `compare.md` (the paper beside ours). Columns
-    `oracle` and `transductive` of these say what test clips had a say in, if anything. If the
-    system has scores of groups, `explanations.csv` says for every test clip what its score is
-    due to.
+    Writes `metrics.csv` (per section and domain), `false_alarms.csv` (what decisions say of normal
+    clips, those of training among them), `official.csv` (means and official score),
+    `named_scores.csv` (the same means of every named score) and, if the paper says anything of
+    this year, `compare.csv` and `compare.md` (the paper beside ours). Columns `oracle` and
+    `transductive` of these say what test clips had a say in, if anything. If the system has scores
+    of groups, `explanations.csv` says for every test clip what its score is due to.
 
     Args:
         system: its name; of an ensemble of several systems, their names joined by `+`.
@@ -48,6 +46,8 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     ]
     metrics = pd.concat([each.metrics for each in evaluations], ignore_index=True)
     write_csv(run / "metrics.csv", marked(metrics, scores.marks))
+    alarms = of_run(scores, recipe_of(run) if (run / "recipe.yaml").is_file() else {})
+    write_csv(run / "false_alarms.csv", marked(alarms.frame, scores.marks))
 
     console = Console()
     if metrics.empty:
@@ -56,6 +56,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
     else:
         _conclude_metrics(run, system, scores, metrics, console)
         print_skipped(evaluations[0].skipped, console)
+    print_false_alarms(alarms, console)
     explanations = explanations_of(scores)
     if explanations is None:
         (run / "explanations.csv").unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.evaluation import METRICS
+from asdkeras.evaluation import ALL_ANOMALOUS, METRICS
 from asdkeras.files import reading
 from asdkeras.report.comparison import Scored
 from asdkeras.score_files import (
@@ -22,9 +22,12 @@ from asdkeras.score_files import (
 )
 
 SETS = {"dev": "development set", "eval": "evaluation set"}
-_COUNTS = ("seed", "n_seeds", "n_sections", "n_normal", "n_anomalous")
+_COUNTS = (
+    *("seed", "n_seeds", "n_sections", "n_normal", "n_anomalous", "n_false_alarms", "n_detected"),
+    *("n_unlabelled", "n_unlabelled_flagged"),
+)
 _NUMBERS = (
-    *METRICS,
+    *(*METRICS, ALL_ANOMALOUS, "false_alarm_rate", "detection_rate"),
     *("value", "standard_deviation", "published", "ours", "difference", "tolerance"),
 )
 

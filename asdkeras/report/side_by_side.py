@@ -13,9 +13,10 @@ from rich.text import Text
 
 from asdkeras import controls
 from asdkeras.errors import RecipeError
-from asdkeras.evaluation import SUMMARY_COLUMNS, write_csv
+from asdkeras.evaluation import ALL_ANOMALOUS, SUMMARY_COLUMNS, write_csv
 from asdkeras.files import write_text
 from asdkeras.metrics.official import RuleSet
+from asdkeras.report.false_alarms import of_finished_run
 from asdkeras.report.finished_runs import FinishedRun, Measured, find_runs
 from asdkeras.report.markup import Cell, Markup, element, joined, table
 from asdkeras.report.scored_runs import SETS
@@ -31,7 +32,7 @@ _FIGURE = 6  # Characters of a figure such as 100.00.
 
 METRIC_NAMES = {
     **{"auc": "AUC", "pauc": "pAUC", "precision": "precision", "recall": "recall", "f1": "F1"},
-    "official_score": "official score",
+    **{"official_score": "official score", ALL_ANOMALOUS: "F1 of all anomalous"},
 }
 
 Key = tuple[str, str, str]  # Machine type, domain and metric of a mean.
@@ -319,6 +320,9 @@ def show_side_by_side(
         for mark, lines in run.marks._asdict().items():
             for line in lines:
                 print_line(console, f"{mark}: {run.system} {run.variant}: {line}", "yellow")
+        alarms = of_finished_run(run)
+        for line in alarms.warnings if alarms else ():
+            print_line(console, f"warning: {run.system} {run.variant}: {line}", "yellow")
     for folder, reason in others.items():
         print_line(console, f"note: {folder}: {reason}", "yellow")
     if out is not None:

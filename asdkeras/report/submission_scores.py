@@ -12,12 +12,13 @@ from asdkeras.data.manifest import Dataset, Manifest, read_manifest
 from asdkeras.data.places import truth_folder as cached_truth
 from asdkeras.data.truth import Truth, read_truth
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.evaluation import evaluate, summarize, write_csv
+from asdkeras.evaluation import evaluate, false_alarms, summarize, write_csv
 from asdkeras.files import write_text
 from asdkeras.metrics.bootstrap import bootstrap_official_score
 from asdkeras.metrics.intervals import pooled_intervals
 from asdkeras.metrics.official import RULES, RuleSet
 from asdkeras.report import official_results
+from asdkeras.report.false_alarms import FalseAlarms, means_of, print_false_alarms
 from asdkeras.report.submitted_clips import SubmittedClips, join_submission, parts_of
 from asdkeras.report.terminal import print_line, print_results
 from asdkeras.submission import SubmittedSystem, read_systems
@@ -41,9 +42,9 @@ def score_submission(
             of the forms of `asdkeras.submission`, at any depth.
         truth_folder: the published files of ground truth lie somewhere below; None takes
             those that were fetched or adopted before. Read for evaluation sets only.
-        out: where `metrics.csv` (per section and domain) and `official.csv` (means and
-            official score) go; a folder each if there are several systems. None is
-            `asdkeras_score` in `folder`.
+        out: where `metrics.csv` (per section and domain), `official.csv` (means and official
+            score) and, of decisions, `false_alarms.csv` go; a folder each if there are several
+            systems. None is `asdkeras_score` in `folder`.
         official_format: also write the result file of that year's evaluator.
         machines: only these machine types. None means that all must be there.
         backend: which of ASDKit's columns to read.
@@ -181,6 +182,12 @@ def _conclude(
     write_csv(files[1], pd.concat([summary, intervals], ignore_index=True))
     print_results(summary, None, rules, title=title, console=console)
     print_intervals(intervals, console)
+    if decisions is not None:
+        files.append(out / "false_alarms.csv")
+        frame = false_alarms(table, decisions)
+        write_csv(files[2], frame)
+        means = means_of(evaluation.metrics, rules)
+        print_false_alarms(FalseAlarms(frame, means, rules, asked=None), console)
     for note in clips.notes:
         print_line(console, f"note: {note}", "yellow")
     return files

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 from asdkeras.layers.mixture_score import MixtureScore
 from asdkeras.scorers.gaussians import log_likelihoods
 from asdkeras.scorers.terms import Floats
+from asdkeras.shapes import check_shapes
 
 _TARGET_MODELS = ("gmm", "closed_form")
 
@@ -40,6 +41,8 @@ class _Mixture(BaseEstimator):
         """
         self._require_fit()
         embeddings = check_array(embeddings, dtype=np.float64)
+        dim = self.means_.shape[1]
+        check_shapes(type(self).__name__, embeddings=(embeddings, f"clips {dim}"))
         likelihoods = log_likelihoods(embeddings, self.means_, self.covariances_)
         if self.component_weights:
             likelihoods = likelihoods + np.log(self.weights_)

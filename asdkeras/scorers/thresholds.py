@@ -5,8 +5,9 @@ A clip is called anomalous if its score is above the threshold, not if it equals
 
 import dataclasses
 import functools
+import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ SCOPES: dict[Scope, tuple[str, ...]] = {
 }
 _Floats = NDArray[np.float64]
 _FEWEST_DISTINCT = 4  # Of scores, for the three parameters of a gamma distribution.
+_LARGEST_DISTANCE = 0.3  # Between distribution functions, of scores and as fitted.
+_BY_CHANCE = 1.2  # Over the square root of their number: so far one in ten comes by chance.
 
 
 def percentile_threshold(anomaly_scores: ArrayLike, percentile: float = 90.0) -> float:
@@ -37,7 +40,7 @@ def percentile_threshold(anomaly_scores: ArrayLike, percentile: float = 90.0) ->
     Raises:
         ValueError: if there is no score, one is not finite, or `percentile` is out of range.
     """
-    scores = _checked_scores(anomaly_scores)
+    scores = checked_scores(anomaly_scores)
     if not 0.0 <= percentile <= 100.0:
         raise ValueError(f"`percentile` must lie in [0, 100]. Received: percentile={percentile}")
     return float(np.percentile(scores, percentile))
@@ -49,6 +52,7 @@ class GammaThreshold(NamedTuple):
     Attributes:
         shape: of the fitted distribution, as `loc` and `scale`; None if `value` is a percentile.
         reason: why there is no distribution; empty if there is one.
+        misfit: how the distribution contradicts the scores it was fitted to; empty if it does not.
     """
 
     value: float
@@ -56,6 +60,7 @@ class GammaThreshold(NamedTuple):
     loc: float | None
     scale: float | None
     reason: str
+    misfit: str = ""
 
 
 def gamma_quantile(shape: float, loc: float, scale: float, percentile: float = 90.0) -> float:
@@ -81,18 +86,22 @@ def gamma_threshold(
     that score, which none of them is above.
 
     SciPy's search also ends far off without failing: for 52 scores up to 0.052 at a threshold
-    of 0.86. The baselines share that, so by default it stays.
+    of 0.86. So the distribution is checked against the scores: the share of them above the
+    threshold must be near what was asked, and the distribution function nowhere farther than 0.3
+    from theirs (of fewer than 16 scores, 1.2 over the square root of their number). The baselines
+    keep what SciPy finds, so by default it stays, and `misfit` says that it is off.
 
     Args:
         anomaly_scores: `(clips,)`, at least one, finite.
         percentile: strictly between 0 and 100.
         restart: whether to search again, from the distribution with the mean, the variance and,
-            as far as it can, the skewness of the scores, and to keep the likelier outcome.
+            as far as it can, the skewness of the scores, to keep the likelier outcome, and to take
+            the percentile if that is off too.
 
     Raises:
         ValueError: if there is no score, one is not finite, or `percentile` is out of range.
     """
-    scores = _checked_scores(anomaly_scores)
+    scores = checked_scores(anomaly_scores)
     if not 0.0 < percentile < 100.0:
         raise ValueError(
             f"`percentile` must lie between 0 and 100. Received: percentile={percentile}"
@@ -110,7 +119,27 @@ def gamma_threshold(
     value = gamma_quantile(*parameters, percentile)
     if not np.isfinite([value, *parameters]).all():
         return _percentile_instead(scores, percentile, f"the fit gave {parameters}")
-    return GammaThreshold(value, *parameters, reason="")
+    misfit = _misfit(scores, parameters, value, percentile)
+    if misfit and restart:
+        return _percentile_instead(scores, percentile, misfit)
+    return GammaThreshold(value, *parameters, reason="", misfit=misfit)
+
+
+def _misfit(
+    scores: _Floats, parameters: tuple[float, float, float], value: float, percentile: float
+) -> str:
+    """How a fitted distribution contradicts its scores; empty if it does not."""
+    above, asked = int(np.count_nonzero(scores > value)), 1.0 - percentile / 100.0
+    allowed = max(asked / 2.0, 3.0 * math.sqrt(asked * (1.0 - asked) / len(scores)))
+    distance = stats.kstest(scores, stats.gamma(*parameters).cdf).statistic
+    farthest = max(_LARGEST_DISTANCE, _BY_CHANCE / math.sqrt(len(scores)))
+    if abs(above / len(scores) - asked) <= allowed and distance <= farthest:
+        return ""
+    return (
+        f"a fitted gamma distribution does not describe them: {above} of {len(scores)} lie above "
+        f"its {percentile:g}th percentile, {value:.4g}; they are {scores.min():.4g} to "
+        f"{scores.max():.4g}"
+    )
 
 
 def _fitted(scores: _Floats, restart: bool) -> tuple[float, float, float]:
@@ -213,24 +242,27 @@ class ThresholdRule:
         is_training = table["split"] == "train"
         if self.scope == "model":
             return self.same_for_all(scores[is_training].to_numpy(), table)
-        parts = []
+        parts: list[pd.Series] = []
+        notes: list[str] = []
         for machine_type, clips in table.assign(anomaly_score=scores).groupby("machine_type"):
             percentile = self.machine_percentiles.get(str(machine_type), self.percentile)
-            threshold = functools.partial(self._value, percentile)
+            found: list[GammaThreshold] = []
+            threshold = functools.partial(self._value, percentile, found)
             training = clips[is_training[clips.index]]
             parts.append(scope_thresholds(training, clips, self.scope, threshold))
-        return Thresholds(pd.concat(parts).loc[table.index])
+            notes += _notes(str(machine_type), found)
+        return Thresholds(pd.concat(parts).loc[table.index], tuple(notes))
 
     def same_for_all(self, normal_scores: _Floats, table: pd.DataFrame) -> Thresholds:
         """The threshold of normal scores, `(scores,)`, for all clips of a table."""
         found = self._threshold(normal_scores, self.percentile)
         names = ", ".join(sorted(set(table["machine_type"])))
-        note = f"{names}: the threshold is a percentile of the scores, {found.reason}"
         values = pd.Series(found.value, index=table.index)
-        return Thresholds(values, (note,) if found.reason else ())
+        return Thresholds(values, tuple(_notes(names, [found])))
 
-    def _value(self, percentile: float, scores: _Floats) -> float:
-        return self._threshold(scores, percentile).value
+    def _value(self, percentile: float, found: list[GammaThreshold], scores: _Floats) -> float:
+        found.append(self._threshold(scores, percentile))
+        return found[-1].value
 
     def _threshold(self, scores: _Floats, percentile: float) -> GammaThreshold:
         if self.method == "percentile":
@@ -238,12 +270,28 @@ class ThresholdRule:
         return gamma_threshold(scores, percentile, restart=self.method == "gamma_restarted")
 
 
+def _notes(names: str, found: Sequence[GammaThreshold]) -> Iterator[str]:
+    """Of thresholds of machine types: what the reader of the results should know, the first."""
+    for what, reasons in (
+        ("is a percentile of the scores", [each.reason for each in found if each.reason]),
+        ("is kept as SciPy found it", [each.misfit for each in found if each.misfit]),
+    ):
+        if reasons:
+            more = f" (and {len(reasons) - 1} like it)" if len(reasons) > 1 else ""
+            yield f"{names}: the threshold {what}, {reasons[0]}{more}"
+
+
 def _percentile_instead(scores: _Floats, percentile: float, reason: str) -> GammaThreshold:
     value = percentile_threshold(scores, percentile)
     return GammaThreshold(value, None, None, None, reason)
 
 
-def _checked_scores(anomaly_scores: ArrayLike) -> _Floats:
+def checked_scores(anomaly_scores: ArrayLike) -> _Floats:
+    """Scores `(clips,)` as float64.
+
+    Raises:
+        ValueError: if there is none, or one is not finite.
+    """
     scores = np.asarray(anomaly_scores, dtype=np.float64)
     if scores.ndim != 1 or scores.size == 0:
         raise ValueError(

@@ -17,6 +17,7 @@ from asdkeras.data.frames import FrameStore
 from asdkeras.data.known_domains import with_known_domains
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.progress import Update
+from asdkeras.replicas import number_of
 from asdkeras.scorers.combination import WEIGHTED, Combination
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, OfArrays, Term
@@ -248,7 +249,7 @@ NOTHING_MORE = TrainingLog()
 
 def learning_rate(model: keras.Model) -> dict[str, float]:
     """The learning rate of the next step, to be watched."""
-    return {"learning_rate": float(model.optimizer.learning_rate)}
+    return {"learning_rate": number_of(model.optimizer.learning_rate)}
 
 
 class RunContext(Protocol):

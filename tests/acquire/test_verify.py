@@ -512,6 +512,13 @@ def test_copies_that_are_left_out_on_purpose_are_no_unknown_files(tree, truth):
     assert check(tree, truth=truth).is_ok
 
 
+def test_clips_in_folders_of_labels_are_no_unknown_files(tmp_path):
+    for seed, name in enumerate(("Train/good/1", "Test/good/2", "Test/hole/3")):
+        record(tmp_path / "press" / f"{name}.wav", seed=seed)
+
+    assert check(tmp_path / "press").is_ok
+
+
 def test_folder_linked_into_itself_is_walked_once(tree, truth):
     (tree / "fan" / "loop").symlink_to(tree / "fan", target_is_directory=True)
     (tree / "fan" / "notes.txt").touch()

@@ -72,6 +72,20 @@ def test_unknown_form_of_labels_is_refused():
         mix_labels(np.eye(2), np.ones((2, 1)), "mean")
 
 
+@pytest.mark.parametrize(
+    ("labels", "weights", "received"),
+    [
+        (np.arange(3), np.ones((3, 1)), r"labels of shape \(3,\).*to_categorical"),
+        (np.eye(3), np.ones(3), r"weights of shape \(3,\)"),
+        (np.eye(3), np.ones((3, 3)), r"weights of shape \(3, 3\)"),
+    ],
+)
+@pytest.mark.parametrize("how", ["linear", "max"])
+def test_labels_and_weights_that_would_broadcast_are_refused(labels, weights, received, how):
+    with pytest.raises(ValueError, match=rf"mixup needs .*Received: {received}"):
+        mix_labels(labels, weights, how)
+
+
 @pytest.mark.parametrize("probability", [-0.1, 1.1])
 def test_probability_outside_its_range_is_refused(probability):
     with pytest.raises(ValueError, match=r"\[0, 1\].*Received: probability="):

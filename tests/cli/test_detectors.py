@@ -67,8 +67,10 @@ def detect(*words):
 def test_detect_prints_score_threshold_and_decision_of_each_clip(detector, today, capsys):
     code = detect(detector("fan"), today / "fan" / "b.wav", today / "pump")
 
-    heading, *lines = (line.split() for line in capsys.readouterr().out.splitlines())
+    out, error = capsys.readouterr()
+    heading, *lines = (line.split() for line in out.splitlines())
     assert code == 0
+    assert error.splitlines()[-1] == "asdkeras: 1 of 2 clips anomalous"
     assert heading == ["score", "threshold", "decision", "machine", "clip"]
     assert lines == [
         ["0.75", "0.5", "anomalous", "fan", str(today / "fan" / "b.wav")],
@@ -162,6 +164,7 @@ def test_detect_keeps_what_it_printed_when_interrupted(detector, today, capsys, 
     out, error = capsys.readouterr()
     assert "a.wav" in out
     assert "x.wav: bad" in error
+    assert "1 of 1 clips anomalous" in error
     assert "what is printed is complete" in error
 
 
@@ -224,8 +227,8 @@ def test_detect_hands_on_how_a_stream_is_to_be_heard(detector, monkeypatch):
     detect(detector("fan", "pump"), "--stream", *more)
 
     assert defaults == {
-        **dict.fromkeys(("machine", "pcm", "rate", "channels", "hop_s", "window_s")),
-        **{"channel": "mean", "resample_up": False, "live": False, "gap_s": 2.0, "as_json": False},
+        **dict.fromkeys(("machine", "pcm", "rate", "channels", "channel", "hop_s", "window_s")),
+        **{"resample_up": False, "live": False, "gap_s": 2.0, "as_json": False},
     }
     assert received == {
         **defaults,
@@ -260,7 +263,8 @@ def test_fit_writes_a_detector_and_leaves_nothing_else(fitted, tmp_path, capsys)
 
     assert fitted == {
         **dict.fromkeys(("machines", "jobs", "variant", "recipe")),
-        **{"data": Path("mine"), "system": "baseline2023", "overrides": ()},
+        **{"data": Path("mine"), "system": "baseline2023"},
+        "overrides": ("thresholds.rule=held_out", "thresholds.false_alarm_rate=0.1"),
         "work": tmp_path / "a.asd.fit",
         "is_in_process": False,
     }
@@ -270,13 +274,17 @@ def test_fit_writes_a_detector_and_leaves_nothing_else(fitted, tmp_path, capsys)
 
 def test_fit_hands_on_its_options_and_keeps_a_folder_one_names(fitted, tmp_path):
     (tmp_path / "work").mkdir()
-    options = "--system s2020 --variant v --recipe r --set a=1 --set b=2 --jobs 2 --machines fan"
+    options = (
+        "--system s2020 --variant v --recipe r --set a=1 --set b=2 --jobs 2 --machines fan "
+        "--false-alarm-rate 0.02"
+    )
 
     main(["fit", "mine", "--out", f"{tmp_path}/a.asd", *options.split(), f"--work={tmp_path}/work"])
 
     assert fitted == {
         **{"data": Path("mine"), "system": "s2020", "variant": "v", "recipe": "r", "jobs": 2},
-        **{"overrides": ("a=1", "b=2"), "machines": ["fan"], "work": tmp_path / "work"},
+        "overrides": ("thresholds.rule=held_out", "thresholds.false_alarm_rate=0.02", "a=1", "b=2"),
+        **{"machines": ["fan"], "work": tmp_path / "work"},
         "is_in_process": False,
     }
     assert (tmp_path / "work" / "weights").exists()

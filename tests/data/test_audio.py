@@ -176,8 +176,10 @@ def test_a_stream_of_unknown_length_is_read_to_its_end(tmp_path):
     [
         (b"", "is empty. Received: 0 bytes"),
         (b"this is text", "no WAV or FLAC audio"),
-        (b"RIFF\x24\0\0\0WAVE", "no WAV or FLAC audio"),
-        (b"RF64\x24\0\0\0WAVEds64\0\0\0\0", "no WAV or FLAC audio"),
+        (b"RIFF\x24\0\0\0WAVE", "ended within its WAV header"),
+        (b"RF64\x24\0\0\0WAVEds64\0\0\0\0", "ended within its WAV header"),
+        (b"fLaC", "damaged, its header has no sample rate"),
+        (b"fLaC" + bytes(40), "damaged, its header has no sample rate"),
     ],
 )
 def test_what_is_no_audio_is_refused(tmp_path, content, message):

@@ -172,9 +172,10 @@ HEADER = "path,machine_type,split"
         (f"{HEADER}\na.wav,m,dev\n", "line 2: `split` must be one of train.*Received: 'dev'"),
         (f"{HEADER}\na.wav,m/n,train\n", "must do as a folder name"),
         (f"{HEADER},section\na.wav,m,train,left\n", "`section` must be a number"),
-        (f"{HEADER},domain\na.wav,m,train,Source\n", "`domain` must be one of empty, source"),
+        (f"{HEADER},domain\na.wav,m,train,left\n", "`domain` must be one of empty, source"),
         (f"{HEADER},is_anomalous\na.wav,m,test,maybe\n", "`is_anomalous` must be 0, 1"),
         (f"{HEADER},is_anomalous\na.wav,m,train,1\n", "training clips must be normal"),
+        (f"{HEADER}\nNG_3.wav,m,Train\n", "line 2: NG_3.wav is named anomalous.*is_anomalous=0"),
         (f"{HEADER}\nb.wav,m,train\nc.wav,m,train\n", r"b\.wav: no such file\n.*c\.wav: no such"),
         (f"{HEADER}\na.wav,m,train\na.wav,m,train\n", r"one clip only.*a\.wav"),
         (f"{HEADER}\na.wav,m,train\na.wav,m,test\n", r"one clip only.*a\.wav"),
@@ -184,6 +185,26 @@ HEADER = "path,machine_type,split"
 def test_mistakes_in_a_csv_file_are_named(tmp_path, text, message):
     with pytest.raises(DataError, match=f"(?s){message}"):
         read_clip_table(csv_file(tmp_path, text, "a.wav"))
+
+
+def test_split_and_domain_in_a_csv_file_compare_without_case(tmp_path):
+    text = "path,machine_type,split,domain,is_anomalous\nNG.wav,M,Train,Source,0\n"
+    table = read_clip_table(csv_file(tmp_path, text + "b.wav,M,TEST,TARGET,\n", "NG.wav", "b.wav"))
+
+    assert table[["machine_type", "split", "domain"]].to_numpy().tolist() == [
+        ["M", "train", "source"],
+        ["M", "test", "target"],
+    ]
+
+
+def test_of_very_many_files_at_fault_the_first_are_named(tmp_path):
+    make(tmp_path, "m/train/1.wav", *(f"m/train/broken/{number}.wav" for number in range(30)))
+
+    with pytest.raises(DataError) as caught:
+        read_clip_table(tmp_path)
+
+    assert str(caught.value).count("\n") == 21
+    assert str(caught.value).endswith("  and 10 more")
 
 
 def test_all_wrong_lines_of_a_csv_file_are_listed(tmp_path):

@@ -232,6 +232,132 @@ def test_plain_folder_is_labeled_by_the_beginning_of_test_names(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        *(("Normal_01.wav", False), ("ANOMALY_3.WAV", True), ("Anomaly-2.Flac", True)),
+        *(("ABNORMAL 2.flac", True), ("NG_1.wav", True), ("ok 7.wav", False)),
+        *(("not_ok_1.wav", True), ("anormal.wav", True), ("no fault 3.wav", False)),
+        *(("normally_closed_1.wav", None), ("1_normal_fan.wav", None), ("abc.wav", None)),
+    ],
+)
+def test_labels_in_test_names_compare_without_case_and_word_by_word(tmp_path, name, label):
+    layout = read_layout(make(tmp_path / "lathe", "Train/1.wav", f"Test/{name}"))
+    assert clips_of(layout)[name] == ("lathe", "00", None, "test", label, None)
+
+
+def test_labels_by_other_words_are_said(tmp_path):
+    names = ("normal_1.wav", "NG_2.wav", "ng_3.wav", "OK 4.wav", "5.wav")
+    layout = read_layout(make(tmp_path, "m/train/1.wav", *(f"m/test/{name}" for name in names)))
+    assert layout.notes == ("labels are taken from names such as NG_2.wav: 1 normal, 2 anomalous.",)
+
+
+def test_folders_below_test_say_the_label(tmp_path):
+    names = ["good/1.wav", "hole/2.wav", "Broken Blade/3.wav"]
+    make(tmp_path / "lathe/train/good", "0.wav")
+    make(tmp_path / "lathe/TEST", *names, "4.wav")
+
+    layout = read_layout(tmp_path / "lathe")
+
+    labels = {name: clip[4] for name, clip in clips_of(layout).items()}
+    assert labels == {"0.wav": False, "1.wav": False, "2.wav": True, "3.wav": True, "4.wav": None}
+    assert {clip.machine_type for clip in layout.clips} == {"lathe"}
+    assert "TEST/hole (anomalous test)" in layout.notes[0]
+
+
+def test_folders_below_test_that_say_nothing_are_not_read(tmp_path):
+    layout = read_layout(make(tmp_path / "lathe", "train/1.wav", "test/2.wav", "test/old/3.wav"))
+
+    assert set(clips_of(layout)) == {"1.wav", "2.wav"}
+    assert "1 audio files lie in no train or test folder" in layout.notes[0]
+
+
+def test_plain_clips_of_two_labels_may_share_a_name_until_they_are_scored(tmp_path):
+    layout = read_layout(make(tmp_path, "m/train/1.wav", "m/test/ok/1.wav", "m/test/ng/1.wav"))
+    assert (len(layout.clips), layout.problems) == (3, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("train/broken/2.wav", "lies among the training clips"),
+        ("broken/Train/2.wav", "lies among the training clips"),
+        ("Train/press_fault_2.wav", "lies among the training clips"),
+        ("test/good/anomaly_2.wav", "different labels"),
+    ],
+)
+def test_a_label_that_contradicts_a_plain_folder_is_a_problem(tmp_path, name, reason):
+    layout = read_layout(make(tmp_path, "lathe/Train/1.wav", f"lathe/{name}"))
+    assert [(item.machine_type, reason in item.text) for item in layout.problems] == [
+        ("lathe", True)
+    ]
+
+
+@pytest.mark.parametrize("folder", ["Train", "TRAIN", "Target_Test", "train/normal"])
+def test_official_clips_are_read_from_folders_however_they_are_spelled(tmp_path, folder):
+    split = "test" if "test" in folder.lower() else "train"
+    name = f"section_00_target_{split}_normal_0000_vel_6.wav"
+
+    (clip,) = read_layout(make(tmp_path, f"fan/{folder}/{name}")).clips
+
+    assert clip[1:] == ("fan", "00", "target", split, False, "vel_6")
+
+
+COPIES = [
+    *("{} (1)", "{}(1)", "{} - Copy", "{} - Copy (2)", "{} copy", "{} copy 2", "{} (copy)"),
+    *("{} (another copy)", "{} (3rd copy)", "{}_copy", "{}~", "{} 2", "{}-1", "{} - Kopie"),
+]
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("folder", ["train", "test"])
+def test_copies_that_browsers_and_systems_make_are_no_attributes(tmp_path, copy, folder):
+    stem = f"section_00_source_{folder}_normal_0000_m-n_W"
+    name = f"fan/{folder}/{copy.format(stem)}.wav"
+
+    layout = read_layout(make(tmp_path, f"fan/{folder}/{stem}.wav", name))
+
+    assert [clip.attributes for clip in layout.clips] == ["m-n_W"]
+    assert [text for _, text in layout.problems] == [
+        f"{tmp_path}/{name}: named like a copy, as browsers and systems make them, of another clip"
+    ]
+
+
+def test_attributes_with_blanks_and_signs_are_no_copies(tmp_path):
+    stem = "section_00_source_train_normal_0000_"
+    names = [f"fan/train/{stem}{text}.wav" for text in ("f-n_A", "slow 2", "v (fast)", "a_1")]
+
+    assert read_layout(make(tmp_path, *names)).problems == []
+
+
+@pytest.mark.parametrize("hidden", ["._1.wav", ".2.flac"])
+def test_hidden_clips_are_counted(tmp_path, hidden):
+    layout = read_layout(make(tmp_path, "lathe/train/1.wav", f"lathe/train/{hidden}"))
+    assert layout.notes == (
+        f"1 hidden files, such as {tmp_path}/lathe/train/{hidden}, are not read.",
+    )
+
+
+@pytest.mark.parametrize("folder", [".Trash-1000", "$RECYCLE.BIN", "__MACOSX"])
+def test_what_systems_keep_for_themselves_is_not_read(tmp_path, folder):
+    layout = read_layout(make(tmp_path, "lathe/train/1.wav", f"{folder}/train/2.wav"))
+    assert (set(clips_of(layout)), layout.notes) == ({"1.wav"}, ())
+
+
+@pytest.mark.parametrize("folder", ["Test/train", "train/Testing", "eval/train"])
+def test_a_split_in_a_split_is_no_machine(tmp_path, folder):
+    make(tmp_path / "lathe", "train/1.wav", f"{folder}/2.wav")
+    with pytest.raises(DataError, match=rf"lathe/{folder}: the folders above say twice"):
+        read_layout(tmp_path)
+
+
+def test_a_folder_may_not_be_linked_under_another_role(tmp_path):
+    make(tmp_path / "lathe", "train/1.wav")
+    (tmp_path / "lathe/Test").symlink_to(tmp_path / "lathe/train")
+    with pytest.raises(DataError, match=r"lathe/Test: is the same folder as .*lathe/train, whose"):
+        read_layout(tmp_path)
+
+
 def test_root_may_be_the_folder_the_user_stands_in(tmp_path, monkeypatch):
     monkeypatch.chdir(make(tmp_path / "lathe", "train/1.wav"))
     layout = read_layout(Path())

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from asdkeras.data.normal_clips import normal_clips
+from asdkeras.data.normal_clips import learned_from, normal_clips
 from asdkeras.errors import DataError
 from tests.data.trees import make, make_2023
 
@@ -62,7 +62,7 @@ def test_machines_of_plain_folders_can_be_chosen(tmp_path):
     assert "no machine type `pum`. Did you mean `pump`?" in refusal(tmp_path, ["pum"])
 
 
-@pytest.mark.parametrize("name", ["train", "normal"])
+@pytest.mark.parametrize("name", ["train", "normal", "Train", "OK", "good", "Training/healthy"])
 def test_a_folder_that_names_no_machine_is_named_after_the_one_above(tmp_path, name):
     make(tmp_path / "fan" / name, "a.wav", "b.wav")
     assert set(normal_clips(tmp_path / "fan" / name)[0]["machine_type"]) == {"fan"}
@@ -104,8 +104,9 @@ def test_hidden_files_are_skipped_and_other_files_are_noted(tmp_path):
     table, notes, _ = normal_clips(tmp_path / "fan")
 
     assert set(rows(table)) == {"a.wav", "b.wav"}
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "2 files are no WAV or FLAC audio and are not read: c.mp3, notes.txt." in notes[0]
+    assert notes[1] == f"1 hidden files, such as {tmp_path}/fan/._a.wav, are not read."
 
 
 def test_folders_below_a_machine_are_not_read_and_noted(tmp_path):
@@ -130,6 +131,7 @@ def test_a_folder_whose_name_another_begins_with_is_not_above_it(tmp_path):
         "Abnormal 3.wav",
         "section_00_source_train_anomaly_0000.wav",
         "section_00_source_test_normal_0000.wav",
+        *("ANOMALY_3.WAV", "NG 7.flac", "bad_000.wav", "press_not_ok_1.wav", "un-healthy 2.wav"),
     ],
 )
 def test_clips_named_anomalous_or_test_are_refused(tmp_path, name):
@@ -145,6 +147,105 @@ def test_clips_named_anomalous_or_test_are_refused(tmp_path, name):
 def test_folders_named_anomalous_are_refused(tmp_path, name):
     make(tmp_path, "normal/a.wav", "normal/b.wav", f"{name}/c.wav", f"{name}/d.wav")
     assert f"a folder named {name} may be anomalous" in refusal(tmp_path)
+
+
+LABELS = [
+    *(("good", "broken"), ("OK", "NG"), ("normal", "faulty"), ("healthy", "defect")),
+    *(("Normal", "Abnormal"), ("normal", "AnoMalous"), ("normal", "anormal"), ("ok", "not_ok")),
+    *(("negative", "Positive"), ("fault-free", "Faults"), ("Normal_1", "Anomaly_1")),
+    *(("good parts", "bad parts"), ("fan_normal", "fan_broken"), ("fan", "fan_test")),
+    *(("fan_train", "fan_test"), ("monday", "broken bearing"), ("normal", "whatever")),
+    *(("OK/monday", "NG/tuesday"), ("id_00/normal", "id_00/abnormal"), ("train/a", "TEST/b")),
+]
+
+
+@pytest.mark.parametrize("names", LABELS, ids=" beside ".join)
+def test_labels_and_splits_are_never_machines_of_their_own(tmp_path, names):
+    for name in names:
+        make(tmp_path / "press" / name, f"{name[0]}1.wav", f"{name[0]}2.wav")
+
+    message = refusal(tmp_path / "press")
+
+    assert "may be anomalous" in message
+    assert "Name the folder of normal clips alone" in message
+    assert "MACHINE/train" in message
+    assert "\n" not in message
+
+
+def test_the_one_folder_of_normal_clips_is_named(tmp_path):
+    make(tmp_path / "press", "OK/1.wav", "OK/2.wav", "NG/3.wav", "NG/4.wav")
+
+    assert f"normal clips alone, {tmp_path}/press/OK, or sort" in refusal(tmp_path / "press")
+    assert set(normal_clips(tmp_path / "press/OK")[0]["machine_type"]) == {"press"}
+
+
+SPLITS = [
+    *(("Train", "Test"), ("TRAIN", "TEST"), ("Training", "Testing"), ("train", "Evaluation")),
+    *(("train_set", "test_set"), ("Train/good", "Test/broken"), ("TrainNormal", "TestAnomaly")),
+]
+
+
+@pytest.mark.parametrize("names", SPLITS, ids=" and ".join)
+@pytest.mark.parametrize("root", ["", "press"])
+def test_splits_are_known_however_they_are_spelled(tmp_path, names, root):
+    train, test = names
+    make(tmp_path / "press", f"{train}/1.wav", f"{train}/2.wav", f"{test}/3.wav")
+
+    table, notes, _ = normal_clips(tmp_path / root)
+
+    assert {name: row[0] for name, row in rows(table).items()} == {
+        **{"1.wav": "press", "2.wav": "press"}
+    }
+    assert "folders are taken so: " in notes[0]
+    assert notes[-1].startswith("1 test clips are left out")
+
+
+@pytest.mark.parametrize("folder", ["validation", "broken", "good"])
+def test_what_lies_beside_training_clips_is_not_read_and_said(tmp_path, folder):
+    make(tmp_path / "press", "Train/1.wav", "Train/2.wav", f"{folder}/3.wav")
+
+    table, notes, _ = normal_clips(tmp_path / "press")
+
+    assert set(rows(table)) == {"1.wav", "2.wav"}
+    assert any("1 audio files lie in no train or test folder" in note for note in notes)
+
+
+def test_normal_clips_beside_test_clips_are_named_where_training_clips_are_missing(tmp_path):
+    make(tmp_path / "press", "good/1.wav", "good/2.wav", "Test/3.wav")
+    assert re.search(r"no training clips for press.* not read: .*press/good", refusal(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "names", [("train_1.wav", "test_1.wav"), ("press_1.wav", "press_fault_1.wav")]
+)
+def test_files_named_unlike_the_training_clips_beside_them_are_refused(tmp_path, names):
+    make(tmp_path / "press", *names, "Train 2.wav")
+    assert "1 files contradict" in refusal(tmp_path / "press")
+
+
+def test_a_word_in_all_names_tells_no_clips_apart(tmp_path):
+    make(tmp_path / "rig", "fault_rig_1.wav", "fault_rig_2.wav", "test_1_fault_rig.wav")
+    assert len(normal_clips(tmp_path / "rig")[0]) == 3
+
+
+@pytest.mark.parametrize("copy", ["{} (1).wav", "{} - Copy.wav", "{} copy 2.wav", "{} 2.wav"])
+def test_copies_of_official_names_are_refused(tmp_path, copy):
+    name = "section_00_source_train_normal_000{}_vel_6"
+    make(tmp_path / "fan", f"{name.format(0)}.wav", f"{name.format(1)}.wav")
+    make(tmp_path / "fan", copy.format(name.format(1)))
+
+    assert re.search(r"1 files contradict(.|\n)*named like a copy", refusal(tmp_path / "fan"))
+
+
+def test_a_line_says_what_is_learned_from(tmp_path):
+    make(tmp_path, "fan/a.wav", "fan/b.wav", "pump/a.wav", "pump/b.wav", "pump/c.wav")
+    plain = normal_clips(tmp_path)[0]
+    sections = plain.assign(section=["00", "01", "00", "00", "00"])
+
+    assert learned_from(plain) == "learning from: fan (2 clips), pump (3 clips)"
+    assert learned_from(sections) == (
+        "learning from: fan_00 (1 clips), fan_01 (1 clips), pump (3 clips)"
+    )
 
 
 def test_the_test_folder_of_a_machine_is_refused(tmp_path):
@@ -169,7 +270,7 @@ def test_of_a_dataset_the_training_clips_are_taken(tmp_path):
     assert set(table["machine_type"]) == {"fan", "slider"}
     assert set(table["split"]) == {"train"}
     assert set(table["domain"]) == {"source", "target"}
-    assert notes == ()
+    assert notes == ("4 test clips are left out: a detector learns from training clips alone.",)
 
 
 def test_sections_with_test_clips_alone_are_left_out(tmp_path):

@@ -221,6 +221,9 @@ def machines(*names):
         ("fan/test/section_00_source_test_normal_0000.wav", "fan"),
         ("data/fan/x.wav", "fan"),
         ("fan/anomaly/x.wav", "fan"),
+        ("fan/Test/x.wav", "fan"),
+        ("fan/TESTING/Broken/x.wav", "fan"),
+        ("fan/OK/x.wav", "fan"),
         ("feed pump/x.wav", "feed_pump"),
         ("today/fan-7.wav", "fan"),
         ("today/2026_fan_7.wav", "fan"),
@@ -251,6 +254,10 @@ def test_unless_exactly_one_machine_fits_one_must_say_it(path, problem):
 
     assert str(caught.value).startswith(f"{path}: {problem}, and the detector knows fan, pump_01, ")
     assert "--machine" in str(caught.value)
+
+
+def test_a_machine_may_be_named_like_a_split():
+    assert machine_of("hall/Test/x.wav", machines("fan", "Test")) == "Test"
 
 
 def test_a_detector_of_one_machine_takes_any_clip():

@@ -51,6 +51,13 @@ def test_json_lines_have_all_digits():
     assert objects[0]["anomaly_score"] == SCORE
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_not_finite_is_null_in_json(score):
+    line = printed("json", [{**ROWS[1], "anomaly_score": score}])
+    values = json.loads(line, parse_constant=pytest.fail)
+    assert (values["anomaly_score"], values["is_anomalous"]) == (None, True)
+
+
 def test_csv_has_all_digits_and_takes_any_name():
     heading, *lines = csv.reader(printed("csv").splitlines())
 
@@ -83,3 +90,15 @@ def test_a_line_is_out_before_the_next_clip_is_asked_for():
     print_decisions(rows(), "plain", out)
 
     assert len(received.getvalue().splitlines()) == 3
+
+
+def test_clips_named_twice_are_counted_however_they_are_spelled(tmp_path, capsys):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
+    names = [tmp_path / "a.wav", f"{tmp_path}/x/../a.wav", tmp_path / "b.wav", tmp_path / "c.wav"]
+
+    printed("plain", [{**ROWS[0], "clip": str(name)} for name in names])
+
+    assert capsys.readouterr().err == (
+        f"asdkeras: note: 1 clips were named more than once, such as {tmp_path}/a.wav\n"
+    )

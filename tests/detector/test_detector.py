@@ -1,5 +1,6 @@
 """A detector is fitted to folders of recordings, asked about others, saved and loaded."""
 
+import copy
 import dataclasses
 import shutil
 import subprocess
@@ -71,7 +72,10 @@ def test_each_folder_is_a_machine(fitted):
         RATE_HZ,
         "start",
     )
-    assert detector.story["training_clips"] == {"press_00": 6, "saw_00": 6}
+    assert detector.story["training_clips"] == {"press_00": 4, "saw_00": 4}
+    assert detector.story["held_out_clips"] == {"press_00": 2, "saw_00": 2}
+    assert machine.threshold == np.float32(max(machine.normal_scores))
+    assert len(machine.normal_scores) == 2
     assert max(detector.story["largest_differences"].values()) < 1e-5
 
 
@@ -132,6 +136,31 @@ def test_longer_clips_lose_their_end_and_shorter_ones_are_repeated(fitted):
         graph(np.concatenate([half, half])[None])["anomaly_score"],
         rtol=1e-6,
     )
+
+
+def test_a_fit_says_what_it_learns_from(tmp_path, capsys):
+    data = tmp_path / "factory"
+    factory(data / "press", ("Train", "Test"))
+
+    asdkeras.Detector("baseline2023", overrides=SHORT).fit(data)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "asdkeras: note: folders are taken so: Test (test), Train (train)."
+    assert lines[1].startswith("asdkeras: note: 6 test clips are left out")
+    assert lines[2] == "asdkeras: learning from: press (6 clips)"
+
+
+def test_other_channels_than_those_it_was_fitted_to_are_said(fitted, tmp_path, capsys):
+    detector, _ = fitted
+    one = write(tmp_path / "press", "1.wav", sound(20, 300.0))
+    two = write(tmp_path / "press", "2.wav", np.stack([sound(21, 300.0), sound(22, 300.0)], axis=1))
+
+    detector.score([one, one])
+    assert "channels" not in capsys.readouterr().err
+    detector.score([two, two])
+
+    said = f"{two} has 2 channels, and press was fitted to clips with 1"
+    assert capsys.readouterr().err.count(said) == 1
 
 
 def test_embeddings_are_one_row_per_clip(fitted):
@@ -343,3 +372,40 @@ def test_a_run_without_its_weights_is_no_detector(finished):
     (task / "DONE").unlink()
     with pytest.raises(RecipeError, match="press_00/seed0: holds no finished training"):
         asdkeras.Detector.of_run(finished.path)
+
+
+def test_another_false_alarm_rate_moves_thresholds_and_decisions_alone(tmp_path):
+    for number in range(30):
+        write(tmp_path / "press", f"{number}.wav", sound(number, 300.0))
+    detector = asdkeras.Detector(overrides=SHORT).fit(tmp_path / "press")
+    detector.save(tmp_path / "press.asd")
+    scores = np.sort(detector.machines["press"].normal_scores)
+    assert len(scores) == 9
+
+    for each in (detector, asdkeras.Detector.load(tmp_path / "press.asd")):
+        strict = each.at_false_alarm_rate(0.5)
+
+        threshold = np.float32(scores[4])  # ceil(10 x 0.5) = 5.
+        assert strict.machines["press"].threshold == threshold
+        rows = strict.detect(tmp_path / "press")
+        assert set(rows["threshold"]) == {float(threshold)}
+        assert (rows["is_anomalous"] == (rows["anomaly_score"] > float(threshold))).all()
+        np.testing.assert_array_equal(rows["anomaly_score"], each.score(tmp_path / "press"))
+        assert each.machines["press"].threshold == np.float32(scores[8])
+        # The same in a file of it.
+        strict.save(tmp_path / "strict.asd")
+        again = asdkeras.Detector.load(tmp_path / "strict.asd").predict(tmp_path / "press")
+        np.testing.assert_array_equal(again, rows["is_anomalous"])
+
+
+def test_a_detector_without_held_out_scores_takes_no_other_rate(fitted, tmp_path):
+    detector, _ = fitted
+    machines = {
+        name: dataclasses.replace(machine, normal_scores=())
+        for name, machine in detector.machines.items()
+    }
+    other = copy.copy(detector)
+    other.machines = machines
+
+    with pytest.raises(RecipeError, match="press has no scores of held-out normal clips"):
+        other.at_false_alarm_rate(0.02)

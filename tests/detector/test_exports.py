@@ -9,6 +9,7 @@ import pytest
 from keras import layers, ops
 
 from asdkeras.detector import export_formats, exports
+from asdkeras.detector.decision import decided
 from asdkeras.detector.exports import FORMATS, export_model, load_exported
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import AsdkerasError, DataError, ExportError
@@ -38,11 +39,8 @@ def detector(seed=0, threshold=_MACHINE.threshold):
     embedding = layers.Dropout(0.5)(embedding)
     pooled = GaussianScores(1)(ops.expand_dims(embedding, 1))
     score = ops.cast(pooled[:, 0, 2], "float32") - 10.0
-    outputs = {
-        "anomaly_score": score,
-        "is_anomalous": score > threshold,
-        "embedding": embedding,
-    }
+    score, is_anomalous = decided(waveform, score, threshold)
+    outputs = {"anomaly_score": score, "is_anomalous": is_anomalous, "embedding": embedding}
     return keras.Model(waveform, outputs)
 
 
@@ -93,6 +91,26 @@ def test_size_and_difference_are_those_of_the_file(format, exported):
     assert (exported(format).largest_difference > 0.0) == (format in ("onnx", "litert"))
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1500, -1])
+def test_a_sample_that_is_not_finite_makes_its_clip_alone_anomalous(format, value, place, exported):
+    """Also in the part of a longer clip that is not used, here its start."""
+    compute = load_exported(exported(format).path, format)
+    waveforms = 0.001 * np.random.default_rng(0).normal(size=(4, 5000))
+    clean = compute(waveforms)
+    assert not clean["is_anomalous"].any()
+    waveforms[2, place] = value
+
+    received = compute(waveforms)
+
+    assert received["is_anomalous"].tolist() == [False, False, True, False]
+    assert np.isnan(received["anomaly_score"]).tolist() == [False, False, True, False]
+    others = [0, 1, 3]
+    for name in ("anomaly_score", "embedding"):
+        np.testing.assert_allclose(received[name][others], clean[name][others], rtol=1e-5)
+
+
 def test_nothing_is_left_beside_what_was_exported(exported):
     (folder,) = {exported(format).path.parent for format in FORMATS}
     assert sorted(each.name for each in folder.iterdir()) == sorted(_NAMES.values())
@@ -128,6 +146,14 @@ def test_graph_that_disagrees_is_not_written(model, tmp_path, monkeypatch):
         export_model(model, tmp_path / "fan.keras", "keras", _MACHINE)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_graph_that_calls_nan_normal_is_not_written(tmp_path):
+    model = detector()
+    score = model.output["anomaly_score"]
+    outputs = {**model.output, "is_anomalous": score > _MACHINE.threshold}
+    with pytest.raises(ExportError, match="with one sample of nan is false"):
+        export_model(keras.Model(model.input, outputs), tmp_path / "fan.keras", "keras", _MACHINE)
 
 
 def test_folder_that_disagrees_leaves_the_one_that_was_there(model, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from asdkeras.detector.decision import decided
 from asdkeras.detector.exports import export_model
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
@@ -99,7 +100,8 @@ def test_parts_of_all_systems_can_be_expressed(format, tmp_path):
     embeddings = [_of_size_one(part(heard, frames)) for part in _PARTS]
     embedding = layers.Concatenate()(embeddings)
     score = ops.max(ops.abs(embedding), axis=-1)
-    outputs = {"anomaly_score": score, "is_anomalous": score > 1.0, "embedding": embedding}
+    score, is_anomalous = decided(waveform, score, 1.0)
+    outputs = {"anomaly_score": score, "is_anomalous": is_anomalous, "embedding": embedding}
     model = keras.Model(waveform, outputs)
     machine = Machine("fan", "fan", "section_00", _RATE_HZ, _CLIP_LENGTH, "start", 1.0)
 

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from asdkeras.data.audio import AudioConfig, read_audio
+from asdkeras.detector.clip_inputs import read_clips
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.live import newest_blocks
 from asdkeras.detector.pcm import Gap
@@ -50,6 +51,8 @@ def loudness(waveforms):
 
 
 class FakeDetector:
+    channel = "mean"
+
     def __init__(self, *machines, scorer=loudness):
         self.machines = {each.name: each for each in machines or (machine(),)}
         self._scorer = scorer
@@ -202,12 +205,13 @@ def test_silence_has_no_score_and_the_stream_goes_on(value):
     assert len(ear.heard) == 2
 
 
-def test_a_score_that_is_no_number_is_no_score():
+@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_no_number_is_anomalous(score):
     def broken(waveforms):
-        return {"anomaly_score": np.array([np.nan]), "is_anomalous": np.array([False])}
+        return {"anomaly_score": np.array([score]), "is_anomalous": np.array([False])}
 
     (line,) = results([ramp(CLIP)], broken)
-    assert (line.anomaly_score, line.is_anomalous) == (None, None)
+    assert (line.anomaly_score, line.is_anomalous) == (None, True)
     assert line.note == "the score is no finite number"
 
 
@@ -219,9 +223,55 @@ def test_a_stream_shorter_than_a_window_is_heard_as_it_is():
     assert np.array_equal(ear.heard[0], ramp(1000))
 
 
-def test_what_is_left_behind_the_last_window_is_not_heard():
+def test_what_is_left_behind_the_last_window_is_named(capsys):
     assert spans(results([ramp(CLIP + 999)])) == [(0, 2)]
     assert spans(results([ramp(CLIP), Gap("lost", 1), ramp(1999)])) == [(0, 2)]
+    assert spans(results([ramp(CLIP)], hop_s=0.5)) == [(0, 2)]
+    assert spans(results([ramp(CLIP + 999)], hop_s=9)) == [(0, 2)]
+    said = "asdkeras: note: from 2.00 to {} s no window is full: not scored"
+    assert capsys.readouterr().err.splitlines() == [said.format("3.00"), said.format("4.00")]
+
+
+def test_each_recording_of_a_stream_is_scored_however_short(capsys):
+    end = Gap("another recording begins", is_end=True)
+    blocks = [ramp(CLIP), end, ramp(1200), end, ramp(900), end, ramp(2500), end, ramp(1000)]
+
+    lines = results(blocks, hop_s=2.0)
+
+    assert spans(lines) == [(0, 2), (2, 3.2), (4.1, 6.1), (6.6, 7.6)]
+    short, begins = "shorter than 2 s, repeated", "gap: another recording begins"
+    assert [line.note for line in lines] == ["", f"{begins}; {short}", begins, f"{begins}; {short}"]
+    assert capsys.readouterr().err.splitlines() == [
+        "asdkeras: note: from 3.20 to 4.10 s no window is full: not scored",
+        "asdkeras: note: from 6.10 to 6.60 s no window is full: not scored",
+    ]
+
+
+@pytest.mark.parametrize("samples", [np.full(9, 3.0), np.full(9, -32768.0), [0.0] * 8 + [2.5]])
+def test_blocks_of_integers_as_floats_are_refused_as_clips_are(samples):
+    message = r"float samples must lie in \[-1, 1\]. Received: a peak of .* full scale"
+    with pytest.raises(ValueError, match=f"block 1: {message}"):
+        results([ramp(9), np.asarray(samples)])
+    with pytest.raises(ValueError, match=f"clip 0: {message}"):
+        list(read_clips(np.resize(samples, RATE_HZ), RATE_HZ))
+
+
+def test_a_stream_takes_the_channel_that_the_detector_has_learned_from():
+    detector, file, out = FakeDetector(), io.BytesIO(), io.StringIO()
+    channels = np.stack([ramp(CLIP) / 2, 0.25 + ramp(CLIP)], axis=1)
+    soundfile.write(file, channels, RATE_HZ, format="WAV", subtype="FLOAT")
+    for channel, options in ((1, {}), (0, {"channel": 0})):
+        detector.channel = 1
+        options = StreamOptions(as_json=True, **options)
+        run_stream(detector, io.BytesIO(file.getvalue()), out, options)
+        peak = json.loads(out.getvalue().splitlines()[-1])["anomaly_score"]
+        assert peak == pytest.approx(channels[:, channel].max())
+
+
+def test_blocks_of_16_bit_integers_are_scaled():
+    ear = Ear()
+    results([np.arange(CLIP, dtype=np.int16)], ear)
+    assert np.array_equal(ear.heard[0], np.arange(CLIP) / 32768)
 
 
 @pytest.mark.parametrize("blocks", [[], [ramp(999)], [ramp(1500), Gap("lost", 9), ramp(999)]])
@@ -233,13 +283,13 @@ def test_less_than_a_second_is_refused(blocks):
 @pytest.mark.parametrize(
     ("block", "received"),
     [
-        (np.zeros(9, np.int16), r"int16 \(9,\)"),
+        (np.zeros(9, np.int32), "int32"),
         (np.zeros((9, 2)), r"float64 \(9, 2\)"),
         ([0.0, 1.0], "list"),
     ],
 )
 def test_blocks_that_are_no_waveform_are_refused(block, received):
-    with pytest.raises(ValueError, match=f"must be a float waveform.*Received: {received}"):
+    with pytest.raises(ValueError, match=f"must be .*float in .*Received: {received}"):
         results([block])
 
 

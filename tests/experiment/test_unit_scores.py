@@ -101,7 +101,7 @@ def opened(tmp_path, monkeypatch):
                     name = f"section_00_source_{split}_{kind}_{number:04d}_strength_1.wav"
                     path = tmp_path / "dcase2022" / "dev_data" / machine / split / name
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    noise = 0.1 * np.random.default_rng(number).normal(size=64)
+                    noise = 0.1 * np.random.default_rng([*str(path).encode()]).normal(size=64)
                     soundfile.write(path, noise, 16000)
         monkeypatch.setattr(runner, "system_of", lambda run: systems[run.recipe.variant])
         monkeypatch.setattr(opening, "known_truth", lambda dataset: None)  # Whatever is fetched.

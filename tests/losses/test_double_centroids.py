@@ -258,6 +258,18 @@ def test_the_weight_multiplies_the_loss_and_nothing_else():
     assert float(threefold.within_metric.result()) == float(single.within_metric.result())
 
 
+def test_a_frozen_layer_keeps_its_centroids_and_has_a_loss_all_the_same():
+    layer = DoubleCentroids()
+    loss_of(layer, drawn(0), HARD)
+    before = np.array(layer.centroids)
+    layer.trainable = False
+
+    frozen = loss_of(layer, drawn(1), HARD)
+
+    np.testing.assert_array_equal(layer.centroids, before)
+    assert frozen > 0.0
+
+
 def test_the_epsilon_is_added_to_every_distance():
     embeddings, labels = np.float32([[0, 0], [1, 0]]), np.float32([[1], [0]])
     layers = [DoubleCentroids(reading, epsilon=0.5) for reading in READINGS]

@@ -240,14 +240,17 @@ def test_scale_rests_at_inference(batch):
     assert float(layer.scale) == before
 
 
-def test_scale_adapts_in_a_frozen_layer(batch):
+def test_a_frozen_head_keeps_its_scale_until_it_is_trained_again(batch):
     layer = SubClusterAdaCos(NUM_CLASSES, 4)
     layer(*batch)
     before = float(layer.scale)
     layer.trainable = False
 
     layer(*batch, training=True)
+    assert float(layer.scale) == before
 
+    layer.trainable = True
+    layer(*batch, training=True)
     assert float(layer.scale) != before
 
 

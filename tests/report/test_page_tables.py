@@ -126,12 +126,14 @@ def test_sections_have_the_means_and_the_spread_of_trials(tmp_path):
         "precision",
         "recall",
         "F1",
+        "F1 of all anomalous",
         "normal",
         "anomalous",
     ]
     assert cells(table)[1][:4] == ["NA", "00", "source", f"60.00 ±\u00a0{spread:.2f}"]
     assert cells(table)[2][3:5] == ["40.00 ±\u00a00.00", "60.00 ±\u00a00.00"]
-    assert cells(table)[1][-2:] == ["10", "12"]
+    all_anomalous = 100 * 2 * 12 / (2 * 12 + 10)
+    assert cells(table)[1][-3:] == [f"{all_anomalous:.2f} ±\u00a00.00", "10", "12"]
     assert "sections and domains, percent, means over 2 trials<" in table
 
 

@@ -41,7 +41,7 @@ def test_metrics_and_means_are_written_and_printed(small, capsys):
     files = score_submission(small, 2022)
 
     out = small / "asdkeras_score"
-    assert list(files) == [out / "metrics.csv", out / "official.csv"]
+    assert list(files) == [out / f"{name}.csv" for name in ("metrics", "official", "false_alarms")]
     metrics = pd.read_csv(files[0], dtype={"section": "string"})
     places = metrics[["machine_type", "section", "domain"]].itertuples(index=False, name=None)
     assert list(places) == [
@@ -68,6 +68,22 @@ def test_metrics_and_means_are_written_and_printed(small, capsys):
     assert f"official score   all      {100 * summary['official_score']:.2f}" in printed
     assert "by bootstrap" in printed
     assert f"files: {out}" in printed
+    # Of either domain two clips per section are normal, and those of target are all flagged.
+    alarms = pd.read_csv(files[2]).groupby("kind")[["n_normal", "n_false_alarms"]].sum()
+    assert alarms.to_numpy().tolist() == [[8, 0], [8, 8]]
+    assert "all            0% (0/8)   100% (8/8)   0.00       66.67" in printed
+    assert (
+        "twice 10% of normal clips are called anomalous: ToyCar target 100% (4/4); fan" in printed
+    )
+
+
+def test_without_decisions_there_are_no_false_alarms(small, capsys):
+    write_evaluation(small, decisions=False)
+
+    files = score_submission(small, 2022)
+
+    assert [file.name for file in files] == ["metrics.csv", "official.csv"]
+    assert "false alarms" not in capsys.readouterr().out
 
 
 def test_the_official_file_is_that_of_the_evaluator(small):
@@ -100,9 +116,9 @@ def test_both_parts_are_averaged_and_written_apart(small):
 
     files = score_submission(small, 2022, official_format=True)
 
-    assert [file.name for file in files[2:]] == ["team_dev_result.csv", "team_result.csv"]
+    assert [file.name for file in files[3:]] == ["team_dev_result.csv", "team_result.csv"]
     assert set(pd.read_csv(files[1])["part"]) == {"dev", "eval"}
-    sections = [line[:2] for line in files[2].read_text().splitlines() if line[:1] == "0"]
+    sections = [line[:2] for line in files[3].read_text().splitlines() if line[:1] == "0"]
     assert sections == ["00", "01", "00", "01"]
 
 
@@ -113,11 +129,12 @@ def test_several_systems_are_each_scored(small, capsys):
     files = score_submission(small, 2022, official_format=True)
 
     out = small / "asdkeras_score"
+    names = ("metrics.csv", "official.csv", "false_alarms.csv")
     assert [file.relative_to(out).as_posix() for file in files] == [
-        *("deep/two/metrics.csv", "deep/two/official.csv", "deep/two/two_result.csv"),
-        *("one/metrics.csv", "one/official.csv", "one/one_result.csv"),
+        *(f"deep/two/{name}" for name in (*names, "two_result.csv")),
+        *(f"one/{name}" for name in (*names, "one_result.csv")),
     ]
-    assert files[2].read_bytes() == files[5].read_bytes()
+    assert files[3].read_bytes() == files[7].read_bytes()
     printed = capsys.readouterr().out
     assert "deep/two, dcase2022" in printed
     assert "one, dcase2022" in printed

@@ -180,6 +180,13 @@ def test_wrong_argument_is_refused_with_the_reason(arguments, means, message):
         GaussianMixtureScorer(**arguments).fit(unit_clips(10), means)
 
 
+@pytest.mark.parametrize("dim", [1, 5])
+def test_embeddings_of_another_dimension_are_refused(dim):
+    scorer = GaussianMixtureScorer(2).fit(unit_clips(10, dim=4))
+    with pytest.raises(ValueError, match=rf"\(clips, 4\).*Received: .*\(10, {dim}\)"):
+        scorer.anomaly_score(unit_clips(10, dim=dim))
+
+
 def test_unknown_target_model_is_refused():
     with pytest.raises(ValueError, match=r"closed_form.*Received: model='knn'"):
         TargetMixtureScorer(model="knn").fit(unit_clips(3))

@@ -15,6 +15,7 @@ from asdkeras.scorers.thresholds import (
     percentile_threshold,
     scope_thresholds,
 )
+from tests.clip_table import clip_table
 from tests.golden import load_golden
 from tests.real_data import real_data
 
@@ -291,7 +292,13 @@ def test_rule_sets_thresholds_by_its_scope_and_method(scope, method):
     assert thresholds.values.index.equals(table.index)
     np.testing.assert_allclose(thresholds.values, expected, rtol=1e-12)
     assert len(set(expected)) == {"model": 1, "machine_type": 2, "section": 4}.get(scope, 8)
-    assert thresholds.notes == ()
+    is_short = method != "percentile" and scope == "section_and_domain"
+    notes = [
+        f"{name}: the threshold is a percentile of the scores, 2 different scores of 2 clips "
+        "(and 1 like it)"
+        for name in (["fan"] if is_short else [])
+    ]
+    assert list(thresholds.notes) == notes
 
 
 @pytest.mark.parametrize("scope", ["machine_type", "section", "section_and_domain"])
@@ -344,3 +351,56 @@ def test_published_decisions_follow_from_the_published_distributions():
 def read(path):
     with path.open(newline="") as file:
         return {name: float(value) for name, value in csv.reader(file)}
+
+
+TWENTY = [
+    *(13.67, 13.17, 12.86, 13.78, 12.8, 14.69, 13.87, 13.61, 11.65, 11.15, 11.74, 13.98, 13.57),
+    *(11.45, 13.95, 12.33, 12.33, 15.63, 13.46, 30.0),
+]
+
+
+def test_a_fit_that_its_scores_contradict_is_kept_with_a_note_or_begun_again():
+    kept = gamma_threshold(TWENTY)
+    restarted = gamma_threshold(TWENTY, restart=True)
+
+    assert kept.value == pytest.approx(12.088, abs=1e-3)
+    assert "16 of 20 lie above its 90th percentile, 12.09" in kept.misfit
+    assert (restarted.misfit, restarted.reason) == ("", "")
+    assert np.count_nonzero(np.array(TWENTY) > restarted.value) == 1
+
+
+def test_a_threshold_far_above_all_scores_but_one_becomes_the_percentile():
+    # One clip of a machine that was off; the fit ends between it and the others.
+    scores = np.append(np.random.default_rng(0).normal(20.0, 1.5, 30), 1855.0)
+
+    threshold = gamma_threshold(scores, restart=True)
+
+    assert threshold.value == np.percentile(scores, 90.0) < 24.0
+    assert threshold.reason.startswith(
+        "a fitted gamma distribution does not describe them: 1 of 31"
+    )
+
+
+@pytest.mark.parametrize("num_scores", [50, 200, 1000])
+def test_scores_of_a_gamma_distribution_pass(num_scores):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        scores = rng.gamma(rng.uniform(1.0, 9.0), 1.0, num_scores) + 3.0
+
+        threshold = gamma_threshold(scores, restart=True)
+
+        assert (threshold.reason, threshold.misfit) == ("", "")
+
+
+def test_rules_say_which_fits_were_replaced_and_which_were_kept():
+    table = clip_table([{"split": "train"}] * 20, machine_type="fan", section="00", domain="source")
+    scores = pd.Series(TWENTY)
+
+    kept = ThresholdRule("model", "gamma", 90.0).thresholds(scores, table)
+    off = pd.Series([*np.random.default_rng(0).normal(20.0, 1.5, 19), 1855.0])
+    replaced = ThresholdRule("section", "gamma_restarted", 90.0).thresholds(off, table)
+
+    assert kept.notes[0].startswith("fan: the threshold is kept as SciPy found it, a fitted gamma")
+    assert replaced.notes[0].startswith(
+        "fan: the threshold is a percentile of the scores, a fitted"
+    )

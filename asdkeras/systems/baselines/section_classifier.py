@@ -142,7 +142,8 @@ class SectionClassifierSystem(System[Any, SectionClassifierModels]):
     def rows(
         self, models: SectionClassifierModels, table: pd.DataFrame
     ) -> dict[str, NDArray[np.bool_]]:
-        return {split: (table["split"] == split).to_numpy(bool) for split in ("train", "test")}
+        is_training = (table["split"] == "train").to_numpy(bool)
+        return {"train": is_training, "test": ~is_training}
 
     def section_scorer(self, normal: NormalClips[SectionClassifierModels]) -> SectionScorer:
         section = normal.models.sections.index(normal.section)
