@@ -156,7 +156,7 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"{where}, line {mark.line + 1}" if mark else where
         raise RecipeError(f"{place}: {error.problem or error.context}.") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2020-99-99.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # Such as the date 2020-99-99.
         raise RecipeError(f"{where}: not YAML: {error}") from error
 
 

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asdkeras.errors import RecipeError
+from asdkeras.errors import AsdkerasError, DataError, RecipeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PART_PREFIX = ".part-"  # Of temporary files; a killed process leaves them.
+ESCAPED = "backslashreplace"  # What no text can hold, such as names that are not UTF-8.
+_LONGEST_END = 40  # Of a name, so that the temporary one is not too long where this one is not.
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -29,24 +31,59 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART_PREFIX, suffix=f"-{path.name}")
-    os.close(handle)
-    temporary = Path(name)
+    end = f"-{path.name}"[-_LONGEST_END:]
+    temporary: Path | None = None
     try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART_PREFIX, suffix=end)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes it private.
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = str(path)  # A full disk does not say where it is full.
+        if error.filename in (None, str(temporary)):  # A full disk does not say where it is full.
+            error.filename = str(path)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, with newlines as given, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(text, encoding="utf-8", errors=ESCAPED, newline="")
+
+
+def as_text(name: str) -> str:
+    r"""A name as files hold it: what of it is not UTF-8 is escaped.
+
+    >>> as_text("caf\udce9.wav")
+    'caf\\udce9.wav'
+    """
+    return name.encode("utf-8", ESCAPED).decode("utf-8")
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Inside, whatever a damaged file makes of its reading becomes one error that names it.
+
+    Raises:
+        DataError: if the file is not what is read.
+    """
+    try:
+        yield
+    except (AsdkerasError, MemoryError):
+        raise
+    except Exception as error:  # Parsers of CSV, JSON, zip and HDF5 files have none in common.
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = error.filename or str(path)
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DataError(
+            f"{path}: damaged, or not written by asdkeras ({reason}). Restore it, or delete what "
+            "it belongs to and make that again."
+        ) from error
 
 
 def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:

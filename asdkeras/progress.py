@@ -1,12 +1,14 @@
 """Progress of long stages on standard error: bars on a terminal, plain lines otherwise."""
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator
 from typing import Protocol
 
 _SECONDS_BETWEEN_LINES = 10.0
+_CONTROL = re.compile(r"\n(?!  )|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _is_plain = False
 
 
@@ -17,7 +19,18 @@ class Update(Protocol):
 
 
 def say(message: str) -> None:
-    print(f"asdkeras: {message}", file=sys.stderr, flush=True)
+    print(f"asdkeras: {visible(message)}", file=sys.stderr, flush=True)
+
+
+def visible(text: str) -> str:
+    r"""A text whose control characters are escaped, as a name may hold them.
+
+    Lines that go on, which begin with two blanks, stay.
+
+    >>> visible("a\nb: cannot be read:\n  why")
+    'a\\nb: cannot be read:\n  why'
+    """
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def show_plain_lines() -> None:

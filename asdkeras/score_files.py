@@ -7,12 +7,12 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.files import digest_of_file, write_text
+from asdkeras.files import as_text, digest_of_file, reading, write_text
 from asdkeras.plain_text import csv_text, number_or_nan
 
 SCORES, GROUP_SCORES = "scores.csv", "group_scores.csv"
@@ -122,15 +122,16 @@ def read_group_scores(folder: Path) -> pd.DataFrame | None:
     path = folder / GROUP_SCORES
     if not path.is_file():
         return None
-    header = pd.read_csv(path, nrows=0).columns
-    names = [name for name in header if name.startswith(_GROUP_PREFIX)]
-    content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, number_or_nan))
+    with reading(path):
+        header = pd.read_csv(path, nrows=0).columns
+        names = [name for name in header if name.startswith(_GROUP_PREFIX)]
+        content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, number_or_nan))
     return content[names].rename(columns=lambda name: name.removeprefix(_GROUP_PREFIX))
 
 
 def clip_columns(table: pd.DataFrame) -> pd.DataFrame:
     """A clip table as it stands in files: the name of a clip in place of its path."""
-    names = [Path(path).name for path in table["path"]]
+    names = [as_text(Path(path).name) for path in table["path"]]
     return table.drop(columns="path").assign(name=names)
 
 
@@ -159,31 +160,35 @@ def read_trial(folder: Path) -> TrialScores:
             f"{changed[0]}: changed since the run wrote it. Bring it back; or delete it, and "
             "`asdkeras eval` or `asdkeras ensemble`, which wrote it, does it again."
         )
-    scores = [f"{_PREFIX}{name}" for name in read_names(folder)]
-    content = pd.read_csv(
-        folder / SCORES,
-        dtype={**dict.fromkeys(_TEXTS, "string"), "is_anomalous": "boolean"},
-        # A machine may be called NA; only nothing is nothing.
-        keep_default_na=False,
-        na_values=[""],
-        # Exact in every version of pandas, unlike its own reading of numbers.
-        converters=dict.fromkeys([*scores, "threshold"], number_or_nan),
-    )
-    held_out = content.pop(_HELD_OUT).astype(bool) if _HELD_OUT in content else None
-    table = content.drop(columns=[*scores, "threshold", "is_decided_anomalous"])
-    return TrialScores(
-        table.rename(columns={"name": "path"}),
-        content[scores].rename(columns=lambda name: name.removeprefix(_PREFIX)),
-        content["threshold"],
-        content["is_decided_anomalous"],
-        held_out,
-    )
+    with reading(folder / SCORES):
+        scores = [f"{_PREFIX}{name}" for name in read_names(folder)]
+        content = pd.read_csv(
+            folder / SCORES,
+            dtype={**dict.fromkeys(_TEXTS, "string"), "is_anomalous": "boolean"},
+            # A machine may be called NA; only nothing is nothing.
+            keep_default_na=False,
+            na_values=[""],
+            # Exact in every version of pandas, unlike its own reading of numbers.
+            converters=dict.fromkeys([*scores, "threshold"], number_or_nan),
+        )
+        _require(set(_TEXTS) <= {*content}, f"needs the columns {', '.join(_TEXTS)}")
+        _require(bool(content["name"].notna().all()), "has a clip without a name")
+        held_out = content.pop(_HELD_OUT).astype(bool) if _HELD_OUT in content else None
+        table = content.drop(columns=[*scores, "threshold", "is_decided_anomalous"])
+        return TrialScores(
+            table.rename(columns={"name": "path"}),
+            content[scores].rename(columns=lambda name: name.removeprefix(_PREFIX)),
+            content["threshold"],
+            content["is_decided_anomalous"],
+            held_out,
+        )
 
 
 def read_names(folder: Path) -> list[str]:
     """Names of the scores of a trial."""
     try:
-        header = pd.read_csv(folder / SCORES, nrows=0).columns
+        with reading(folder / SCORES):
+            header = pd.read_csv(folder / SCORES, nrows=0).columns
     except FileNotFoundError as error:
         raise _unfinished(error) from error
     return [name.removeprefix(_PREFIX) for name in header if name.startswith(_PREFIX)]
@@ -191,9 +196,13 @@ def read_names(folder: Path) -> list[str]:
 
 def read_metadata(folder: Path) -> TrialMetadata:
     try:
-        content = json.loads((folder / "DONE").read_text(encoding="utf-8"))
+        with reading(folder / "DONE"):
+            return _metadata(json.loads((folder / "DONE").read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise _unfinished(error) from error
+
+
+def _metadata(content: dict[str, Any]) -> TrialMetadata:
     return TrialMetadata(
         main_score=content["anomaly_score"],
         decision_score=content.get("decision_score", content["anomaly_score"]),
@@ -226,6 +235,11 @@ def read_marks(folders: Iterable[Path]) -> Marks:
 
 def _each_once(lines: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for each in lines for line in each))
+
+
+def _require(holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(rule)
 
 
 def _unfinished(error: FileNotFoundError) -> RecipeError:

@@ -18,6 +18,9 @@ from asdkeras.errors import DataError
 _READ_AHEAD = 2  # Batches; more only costs memory.
 _READERS = min(4, os.cpu_count() or 1)  # Batches read at once, each by a thread of its own.
 
+as_written = tf.autograph.experimental.do_not_convert
+"""Around every function that a dataset takes: AutoGraph leaves files of those it translates."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
@@ -50,6 +53,7 @@ def epoch_steps(orders, schedule):
         `(batch,)` of each order.
     """
 
+    @as_written
     def steps(epoch):
         batches = (
             slices(order, schedule.batch_size)
@@ -57,7 +61,9 @@ def epoch_steps(orders, schedule):
         )
         numbered = tf.data.Dataset.zip(tuple(batches)).enumerate()
         return numbered.map(
-            lambda step, indices: (folded_seed(schedule.seed, epoch, step + 1), *indices)
+            as_written(
+                lambda step, indices: (folded_seed(schedule.seed, epoch, step + 1), *indices)
+            )
         )
 
     return tf.data.Dataset.range(schedule.first, schedule.last).flat_map(steps)
@@ -97,6 +103,7 @@ def endless_positions(candidates, schedule, stream=0):
     first_pass, num_met = divmod(schedule.first * batch_size, len(candidates))
     num_passes = -(-schedule.last * batch_size // len(candidates))
 
+    @as_written
     def order(number):
         return shuffled(tf.constant(candidates), folded_seed(schedule.seed, stream, number))
 
@@ -108,7 +115,7 @@ def endless_positions(candidates, schedule, stream=0):
 def slices(order, batch_size):
     """The order, batch by batch; faster than element by element for a million of them."""
     starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), batch_size)
-    return starts.map(lambda start: order[start : start + batch_size])
+    return starts.map(as_written(lambda start: order[start : start + batch_size]))
 
 
 def shuffled(values, seed):
@@ -126,7 +133,7 @@ def folded_seed(seed, epoch, number):
 
 def read_ahead(steps, batch):
     """The batches that `batch` makes of the steps, in their order, several at once."""
-    batches = steps.map(batch, num_parallel_calls=_READERS, deterministic=True)
+    batches = steps.map(as_written(batch), num_parallel_calls=_READERS, deterministic=True)
     return batches.prefetch(_READ_AHEAD)
 
 
@@ -155,6 +162,7 @@ def in_parts(batches, num_parts):
     `num_parts` divides the size of every batch. What is drawn for a batch does not depend on it.
     """
 
+    @as_written
     def parts(*batch):
         split = tf.nest.map_structure(
             lambda each: tf.reshape(each, [num_parts, -1, *each.shape[1:]]), batch

@@ -4,7 +4,8 @@ Handlers import what they call, because `--help` must answer at once.
 """
 
 import argparse
-import errno
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from collections.abc import Sequence
 from asdkeras import __version__
 from asdkeras.cli import data, detectors, reports, runs
 from asdkeras.cli.options import INTERRUPTED
-from asdkeras.errors import AsdkerasError
+from asdkeras.errors import AsdkerasError, as_own_error
+from asdkeras.files import ESCAPED
 from asdkeras.progress import say
 
 _COMMANDS = (  # In the order of `--help`.
@@ -40,27 +42,59 @@ def main(argv: Sequence[str] | None = None) -> int:
         4 training diverged, 5 results outside their tolerance, 10 a clip is anomalous and
         `--fail-on-anomaly` was given, 130 interrupted. Anything else raises, and is our bug.
     """
-    arguments = _arguments(argv)
+    _open_streams()
     try:
-        return arguments.handler(arguments) or 0
-    except AsdkerasError as error:
-        say(f"error: {error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted; the same command goes on where this one stood")
-        return INTERRUPTED
+        arguments = _arguments(argv)
+        code: int = arguments.handler(arguments) or 0
+        _flush_output()
+        return code
+    except SystemExit:  # Of --help, and of what argparse refuses.
+        _let_go_of_output()
+        raise
     except BrokenPipeError:  # The reader of our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
+        return 0
+    except KeyboardInterrupt:
+        _say_last("interrupted; the same command goes on where this one stood")
+        return INTERRUPTED
+    except (AsdkerasError, OSError, UnicodeError, MemoryError) as raised:
+        error = as_own_error(raised)
+        _say_last(f"error: {error}")
+        return error.exit_code
+
+
+def _open_streams() -> None:
+    """Let output take any name in any encoding, and files none of the three first numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # Closed by who started us.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPED)
+
+
+def _flush_output() -> None:
+    """Here and not at exit, where a full disk would be a traceback."""
+    try:
+        sys.stdout.flush()
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        place = f"{error.filename}: " if error.filename else ""
-        say(
-            f"error: {place}{os.strerror(error.errno).lower()}. What is finished is "
-            "kept: make room, or choose another folder, and give the same command again."
-        )
-        return AsdkerasError.exit_code
-    return 0
+        error.filename = "standard output"
+        raise
+
+
+def _let_go_of_output() -> None:
+    """Write what is left; where that fails, let no flush at exit fail again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say_last(message: str) -> None:
+    _let_go_of_output()
+    with contextlib.suppress(OSError):  # Standard error may have gone, too.
+        say(message)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ import concurrent.futures
 import difflib
 import functools
 import hashlib
+import io
 import json
 import os
 from collections import Counter
@@ -197,7 +198,9 @@ def _is_complete(out: Path, clip: PlannedClip) -> bool:
 def _record_one(out: Path, year: int, seed: int, clip: PlannedClip) -> None:
     samples = record(clip.scene, seed, f"{year} {clip.scene.length} {clip.path}")
     with replacing(out / clip.path) as temporary:
-        soundfile.write(temporary, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
+        coded = io.BytesIO()  # The library does not say that a disk is full.
+        soundfile.write(coded, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
+        temporary.write_bytes(coded.getbuffer())
 
 
 def _card(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from asdkeras.data.store import ClipStore, PadMode
 from asdkeras.dsp.clip_length import Keep
+from asdkeras.files import as_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,7 @@ class ClipSet:
 
     @functools.cached_property
     def _draws(self) -> npt.NDArray[np.float64]:
-        return np.array([_draw(self.seed, Path(path).name) for path in self.table["path"]])
+        return np.array([_draw(self.seed, as_text(Path(path).name)) for path in self.table["path"]])
 
 
 def _draw(seed: int, name: str) -> float:

@@ -25,6 +25,7 @@ from asdkeras.config import did_you_mean
 from asdkeras.data import layouts, places, roles, years
 from asdkeras.data.truth import Truth, join, with_released_attributes
 from asdkeras.errors import DataError, Faults
+from asdkeras.files import as_text
 from asdkeras.plain_text import csv_lines
 
 COLUMNS = {
@@ -220,6 +221,8 @@ def clip_table(
     rows = sorted(clips, key=_order)
     table = pd.DataFrame(rows, columns=[*layouts.Clip._fields])
     table = table.assign(dataset=layout.dataset)[[*COLUMNS]].astype(COLUMNS)
+    texts = [name for name, kind in COLUMNS.items() if kind == "string" and name != "path"]
+    table[texts] = table[texts].map(as_text, na_action="ignore").astype("string")
     _check_unique(table)
     return table, notes + _unlabeled(clips, layout.dataset)
 

@@ -83,7 +83,7 @@ def paths_of(clip: str | os.PathLike[str]) -> list[Path]:
         DataError: if a folder holds no audio, or cannot be read.
     """
     path = Path(clip)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # Unlike that of `Path`, it refuses no name.
         return [path]
     files = folders.audio_files(path)
     if not files:

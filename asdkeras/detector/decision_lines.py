@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TextIO
 
-from asdkeras.progress import say
+from asdkeras.progress import say, visible
 
 COLUMNS = ("clip", "machine", "anomaly_score", "threshold", "is_anomalous")
 
@@ -47,7 +47,7 @@ def _plain_line(row: Mapping[str, Any]) -> str:
         f"{row['threshold']:.4g}",
         "anomalous" if row["is_anomalous"] else "normal",
         row["machine"],
-        row["clip"],
+        visible(row["clip"]),
     )
 
 
@@ -55,7 +55,7 @@ def _json_line(row: Mapping[str, Any]) -> str:
     values = {name: row[name] for name in COLUMNS}
     if not math.isfinite(row["anomaly_score"]):
         values["anomaly_score"] = None  # JSON has neither NaN nor infinity.
-    return json.dumps(values, ensure_ascii=False, allow_nan=False)
+    return json.dumps(values, allow_nan=False)
 
 
 def _csv_line(row: Mapping[str, Any]) -> str:

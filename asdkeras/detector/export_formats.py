@@ -1,9 +1,12 @@
 """A detector's graph in each format: how it is written, and how what was written runs."""
 
 import contextlib
+import errno
 import importlib
 import logging
 import math
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -51,7 +54,14 @@ def write_saved_model(model: keras.Model, path: Path | str) -> None:
     module.weights = [weight.value for weight in model.weights]
     module.serve = _waveform_function(model)
     signature = module.serve.get_concrete_function()
-    tf.saved_model.save(module, path, signatures={_SIGNATURE: signature})
+    # TensorFlow has a function of its own translated, and removes the source at exit, no bytecode.
+    wrote_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        tf.saved_model.save(module, path, signatures={_SIGNATURE: signature})
+    except tf.errors.ResourceExhaustedError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+    finally:
+        sys.dont_write_bytecode = wrote_bytecode
 
 
 def read_saved_model(path: Path) -> Graph:
@@ -81,6 +91,7 @@ def write_onnx(model: keras.Model, path: Path) -> None:
 
 
 def read_onnx(path: Path) -> Graph:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # It leaves a file in the temporary folder.
     onnxruntime = _package("onnxruntime")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
@@ -114,7 +125,7 @@ def read_litert(path: Path) -> Graph:
 def _waveform_function(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
     signature = tf.TensorSpec((None, None), "float32", name=_INPUT)
 
-    @tf.function(input_signature=[signature])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[signature], autograph=False)  # type: ignore[untyped-decorator]
     def serve(waveform: tf.Tensor) -> dict[str, tf.Tensor]:
         return model(waveform, training=False)
 

@@ -13,7 +13,7 @@ from asdkeras import __version__
 from asdkeras.config import Checked, Count, build_config
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.files import replacing
+from asdkeras.files import PART_PREFIX, replacing
 
 if TYPE_CHECKING:
     import keras
@@ -55,11 +55,11 @@ def save_file(
         "story": story,
         "machines": [dataclasses.asdict(machine) for machine in machines.values()],
     }
-    text = json.dumps(contents, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(contents, indent=1, allow_nan=False)
     with replacing(Path(path)) as whole, zipfile.ZipFile(whole, "w") as archive:
         archive.writestr(_CONTENTS, text)
         for name in machines:
-            with tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory(dir=whole.parent, prefix=PART_PREFIX) as folder:
                 part = Path(folder, "model.keras")
                 models[name].save(part)
                 archive.write(part, _member(name))

@@ -71,7 +71,8 @@ def _wanted(table: pd.DataFrame, machines: Sequence[str] | None) -> list[Section
 
 def _name(section: Section, table: pd.DataFrame) -> str:
     of_type = table.loc[table["machine_type"] == section.machine_type, "section"]
-    return section.machine_type if of_type.nunique() == 1 else "_".join(section)
+    name = section.machine_type if of_type.nunique() == 1 else "_".join(section)
+    return name.replace("\\", "_")  # Of what is escaped in it: a file is named after it.
 
 
 def _normal_scores(run: RunFiles, seed: int, section: Section) -> tuple[float, ...]:

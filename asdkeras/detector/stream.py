@@ -146,7 +146,7 @@ def run_stream(detector: Any, file: BinaryIO, out: TextIO, options: StreamOption
             is_any_anomalous |= bool(each.is_anomalous)
             values = {"machine": machine.name, **dataclasses.asdict(each)}
             as_json = options.as_json
-            line = json.dumps(values, ensure_ascii=False) if as_json else _plain_line(each)
+            line = json.dumps(values) if as_json else _plain_line(each)
             print(line, file=out, flush=True)
     return is_any_anomalous
 

@@ -21,9 +21,9 @@ from asdkeras.experiment.held_out import with_clips_held_out
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder
-from asdkeras.files import digest_of_file
+from asdkeras.files import digest_of_file, reading
 from asdkeras.progress import say, stage
-from asdkeras.score_files import read_trial
+from asdkeras.score_files import clip_columns, read_trial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +177,8 @@ def open_finished(folder: Path) -> RunFiles:
     scores = folder / "scores" / f"seed{recipe.seeds[0]}"
     if not (scores / "scores.csv").is_file():
         raise RecipeError(f"{folder}: has no scores yet. `asdkeras eval` finishes it.")
-    fingerprint = str(json.loads(environment.read_text("utf-8"))["data_fingerprint"])
+    with reading(environment):
+        fingerprint = str(json.loads(environment.read_text("utf-8"))["data_fingerprint"])
     own = RunFolder(folder, recipe.digest(), fingerprint)
     return RunFiles(recipe, source, read_trial(scores).table, own)
 
@@ -192,7 +193,6 @@ def _texts(section: Mapping[str, object]) -> Iterator[str]:
 
 def _fingerprint(table: pd.DataFrame, store: ClipStore, weights: Sequence[str]) -> str:
     """Of audio and labels, and of files of weights that the recipe names."""
-    labels = table.drop(columns="path").assign(name=[Path(path).name for path in table["path"]])
-    text = labels.to_csv(index=False, lineterminator="\n")
+    text = clip_columns(table).to_csv(index=False, lineterminator="\n")
     text += "".join(digest_of_file(Path(path)) for path in weights if Path(path).is_file())
     return hashlib.sha256(f"{store.fingerprint}\n{text}".encode()).hexdigest()

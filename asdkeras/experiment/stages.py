@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asdkeras.experiment.memory import peak_mib
+from asdkeras.files import reading
 
 _FILE = "stages.csv"
 _NAMES = ("stage", "seconds", "peak_memory_mib")
@@ -31,6 +32,7 @@ def largest_peak_mib(run: Path) -> float | None:
     """The most that any stage of the run has needed; None if none has run yet."""
     if not (run / _FILE).exists():
         return None
-    with (run / _FILE).open(encoding="utf-8", newline="") as file:
+    path = run / _FILE
+    with reading(path), path.open(encoding="utf-8", newline="") as file:
         peaks = [float(row["peak_memory_mib"]) for row in csv.DictReader(file)]
     return max(peaks, default=None)

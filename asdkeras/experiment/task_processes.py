@@ -40,7 +40,8 @@ def run_side_by_side(
 
     Raises:
         AsdkerasError: the first that a task raised; tasks under way are stopped then, and go
-            on where they stood when they are run again.
+            on where they stood when they are run again. OSError, UnicodeError and MemoryError
+            come out likewise.
         TrainingError: if a process ends without an answer.
     """
     waiting, running = list(tasks), dict[connection.Connection, SpawnProcess]()
@@ -116,9 +117,20 @@ def _in_own_process(
         answers.send(work(*task[1]))
     except (AsdkerasError, KeyboardInterrupt) as error:
         answers.send(error)
+    except (OSError, UnicodeError, MemoryError) as error:
+        answers.send(_plain(error))
     except BaseException as error:
         answers.send(RuntimeError(f"{task[0]}: {type(error).__name__}: {error}"))
         raise
+
+
+def _plain(error: Exception) -> Exception:
+    """The same kind of error from texts and numbers alone, whatever library made it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        name = None if error.filename is None else str(error.filename)
+        return OSError(error.errno, error.strerror, name)
+    kinds = (OSError, UnicodeError, MemoryError)
+    return next(kind for kind in kinds if isinstance(error, kind))(str(error))
 
 
 def _end_with_parent() -> None:

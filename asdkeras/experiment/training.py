@@ -27,7 +27,7 @@ from asdkeras.experiment.training_records import (
     keep_untrained,
     name_of,
 )
-from asdkeras.files import write_arrays
+from asdkeras.files import reading, write_arrays
 from asdkeras.losses.finite_training import FiniteTraining
 from asdkeras.progress import Update, say, stage
 from asdkeras.replicas import number_of
@@ -104,7 +104,7 @@ class TaskContext:
         path = self.folder / _PASSES / f"{name}.npz"
         if not path.exists():
             write_arrays(path, compute())
-        with np.load(path) as kept:
+        with reading(path), np.load(path) as kept:
             return dict(kept)
 
     def _open_frames(self) -> None:
@@ -133,7 +133,8 @@ class TaskContext:
             with own_errors():
                 keep_untrained(build(), last, epochs, steps_per_epoch, folder, log, earlier)
         if weights.exists():
-            model = keras.saving.load_model(weights)
+            with reading(weights):
+                model = keras.saving.load_model(weights)
             first_epoch = epochs if self.untrained else _epochs_seen(model, steps_per_epoch)
         else:
             self._open_frames()
@@ -250,7 +251,8 @@ def _of_waveforms(
             name: tf.TensorSpec((None, *values.shape[1:]), values.dtype)
             for name, values in inputs.items()
         }
-    return tf.function(functools.partial(model, training=False), input_signature=[signature])
+    call = functools.partial(model, training=False)
+    return tf.function(call, input_signature=[signature], autograph=False)
 
 
 def make_repeatable(seed: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from asdkeras.files import replacing, write_arrays, write_text
+from asdkeras.files import reading, replacing, write_arrays, write_text
 from asdkeras.progress import Update
 from asdkeras.scorers.terms import Floats
 from asdkeras.systems.system import TrainingLog
@@ -24,7 +24,7 @@ _NO_LOGS: Logs = {}
 def batch_values(folder: Path, record: tuple[str, ...]) -> dict[str, Floats]:
     if not record:
         return {}
-    with np.load(folder / _BATCH_VALUES) as arrays:
+    with reading(folder / _BATCH_VALUES), np.load(folder / _BATCH_VALUES) as arrays:
         return {name: arrays[name] for name in record}
 
 
@@ -135,7 +135,7 @@ class RecordEpochs(keras.callbacks.Callback):
         path = self._folder / "train.csv"
         rows = []
         if path.exists():
-            with path.open(encoding="utf-8", newline="") as file:
+            with reading(path), path.open(encoding="utf-8", newline="") as file:
                 rows = [old for old in csv.DictReader(file) if int(old["epoch"]) < row["epoch"]]
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, list(row), lineterminator="\n")

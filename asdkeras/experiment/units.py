@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.files import write_arrays
+from asdkeras.files import reading, write_arrays
 from asdkeras.metrics.official import rules_for
 from asdkeras.systems.model_files import Models
 
@@ -52,5 +52,5 @@ def write_representations(folder: Path, arrays: Arrays) -> None:
 
 
 def read_representations(folder: Path) -> Arrays:
-    with np.load(folder / _FILE) as arrays:
+    with reading(folder / _FILE), np.load(folder / _FILE) as arrays:
         return {name.removeprefix(_PREFIX): each for name, each in arrays.items()}

@@ -17,6 +17,7 @@ import soundfile
 from asdkeras.data.audio import AudioConfig, read_audio, read_header
 from asdkeras.data.clip_table import find_clips
 from asdkeras.errors import DataError
+from asdkeras.files import as_text
 from asdkeras.progress import stage
 from asdkeras.report.scored_runs import read_environment
 
@@ -97,8 +98,10 @@ def find_sounds(run: Path) -> SoundFiles:
     except (DataError, OSError):
         found = []
     paths = {
-        (clip.machine_type, clip.section, clip.split, Path(clip.path).name): Path(clip.path)
-        for clip in found
+        (as_text(each.machine_type), each.section, each.split, as_text(Path(each.path).name)): Path(
+            each.path
+        )
+        for each in found
     }
     return SoundFiles(data, paths)
 

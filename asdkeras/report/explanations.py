@@ -18,6 +18,7 @@ from rich.text import Text
 
 from asdkeras.config import did_you_mean
 from asdkeras.errors import RecipeError
+from asdkeras.files import reading
 from asdkeras.report.scored_runs import ScoredRun, read_scored_run, recipe_of, refuse_unknown_trial
 from asdkeras.report.terminal import EDGES, GAP, new_grid, print_line
 from asdkeras.score_files import TrialScores, clip_columns, read_group_scores
@@ -37,7 +38,10 @@ def explanations_of(scores: ScoredRun, seed: int | None = None) -> pd.DataFrame 
     for each in scores.trials if seed is None else [seed]:
         groups = read_group_scores(scores.folders[each])
         if groups is not None:
-            part = explain(scores.trials[each], groups, scores.main_score, scores.decision_score)
+            with reading(scores.folders[each]):
+                part = explain(
+                    scores.trials[each], groups, scores.main_score, scores.decision_score
+                )
             part.insert(0, "seed", each)
             parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else None

@@ -13,6 +13,7 @@ from asdkeras import controls
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import SUMMARY_COLUMNS, all_anomalous_means, with_parts
+from asdkeras.files import reading
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
 from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
@@ -97,7 +98,8 @@ def find_runs(places: Sequence[Path]) -> tuple[list[FinishedRun], dict[Path, str
             if reason:
                 others[folder] = reason
             elif folder.resolve() not in finished:
-                finished[folder.resolve()] = _read_run(folder, recipe)
+                with reading(folder):
+                    finished[folder.resolve()] = _read_run(folder, recipe)
     if not finished:
         reasons = "; ".join(f"{folder}: {reason}" for folder, reason in others.items())
         raise RecipeError(f"no run has results. {reasons}.")
@@ -109,7 +111,8 @@ def read_unlabelled_run(folder: Path) -> FinishedRun | None:
     if not (folder / "recipe.yaml").is_file():
         return None
     recipe = read_recipe(folder / "recipe.yaml")
-    return _read_run(folder, recipe) if _missing(folder, recipe) == _NO_LABELS else None
+    with reading(folder):
+        return _read_run(folder, recipe) if _missing(folder, recipe) == _NO_LABELS else None
 
 
 def _runs_at(place: Path) -> list[Path]:

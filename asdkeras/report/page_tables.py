@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asdkeras.evaluation import ALL_ANOMALOUS, METRICS, with_all_anomalous, with_parts
+from asdkeras.files import reading
 from asdkeras.metrics.decision_metrics import decision_metrics
 from asdkeras.metrics.official import RuleSet
 from asdkeras.report.comparison import DEFAULT_TOLERANCE, MEASURED, PLACE
@@ -86,9 +87,10 @@ def named_score_tables(run: FinishedRun, names: Sequence[str]) -> list[Markup]:
     path = run.folder / "named_scores.csv"
     if len(names) < 2 or not path.is_file():
         return []
-    means = read_results(path)
-    means = means[(means["machine_type"] == "all") & means["score"].isin(names)]
-    means = means[means["metric"].isin(["auc", "pauc", "official_score"])]
+    with reading(path):
+        means = read_results(path)
+        means = means[(means["machine_type"] == "all") & means["score"].isin(names)]
+        means = means[means["metric"].isin(["auc", "pauc", "official_score"])]
     tables = []
     for part, rows in means.groupby("part", sort=False):
         keys = list(dict.fromkeys(zip(rows["domain"], rows["metric"], strict=True)))

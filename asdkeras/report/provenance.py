@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from asdkeras.config import read_recipe
+from asdkeras.files import reading
 from asdkeras.report.finished_runs import FinishedRun
 from asdkeras.report.markup import Markup, element, table
 from asdkeras.report.scored_runs import read_environment
@@ -153,12 +154,13 @@ def _stages(folder: Path) -> list[Markup]:
     path = folder / "stages.csv"
     if not path.is_file():
         return []
-    stages = pd.read_csv(path, dtype={"stage": "string"})
-    columns = (stages[name] for name in ("stage", "seconds", "peak_memory_mib"))
-    rows = [
-        [name, f"{seconds:.1f}", f"{memory:.0f}"]
-        for name, seconds, memory in zip(*columns, strict=True)
-    ]
+    with reading(path):
+        stages = pd.read_csv(path, dtype={"stage": "string"})
+        columns = (stages[name] for name in ("stage", "seconds", "peak_memory_mib"))
+        rows = [
+            [name, f"{seconds:.1f}", f"{memory:.0f}"]
+            for name, seconds, memory in zip(*columns, strict=True)
+        ]
     total = f"Time and memory of each step: {stages['seconds'].sum():.0f} s in all"
     headings = ["step", "seconds", "peak memory in MiB"]
     return [element("details", element("summary", total), table(headings, rows))]

@@ -10,6 +10,7 @@ import pandas as pd
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.evaluation import ALL_ANOMALOUS, METRICS, doubts, evaluate
+from asdkeras.files import reading
 from asdkeras.metrics.official import rules_for
 from asdkeras.plain_text import number_or_nan
 from asdkeras.report.comparison import Scored
@@ -100,13 +101,14 @@ def read_scored_run(run: Path, seeds: Sequence[int]) -> ScoredRun:
 
 def read_results(path: Path) -> pd.DataFrame:
     """A CSV file of results: names are text, as a machine may be called NA, numbers exact."""
-    content = pd.read_csv(path, dtype="string", keep_default_na=False).astype(object)
-    for name in content:
-        if name in _COUNTS:
-            content[name] = content[name].astype("int64")
-        elif name in _NUMBERS:
-            # Exact in every version of pandas, unlike its own reading of numbers.
-            content[name] = [number_or_nan(text) for text in content[name]]
+    with reading(path):
+        content = pd.read_csv(path, dtype="string", keep_default_na=False).astype(object)
+        for name in content:
+            if name in _COUNTS:
+                content[name] = content[name].astype("int64")
+            elif name in _NUMBERS:
+                # Exact in every version of pandas, unlike its own reading of numbers.
+                content[name] = [number_or_nan(text) for text in content[name]]
     return content
 
 
@@ -130,7 +132,10 @@ def recipe_of(run: Path) -> dict[str, Any]:
             f"{run}: not the folder of a run. Name runs/<system>/<variant>/<dataset>, which "
             "`asdkeras eval` makes."
         )
-    return read_recipe(run / "recipe.yaml")
+    recipe = read_recipe(run / "recipe.yaml")
+    if not {"system", "seeds"} <= set(recipe):
+        raise RecipeError(f"{run}: its recipe.yaml is not that of a run.")
+    return recipe
 
 
 def variant_of(run: Path, recipe: dict[str, Any]) -> str:

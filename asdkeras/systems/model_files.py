@@ -10,7 +10,7 @@ import numpy as np
 
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.errors import RecipeError
-from asdkeras.files import write_arrays
+from asdkeras.files import reading, write_arrays
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +31,8 @@ class TrainedNetwork:
     def model(self) -> "keras.Model":
         import keras
 
-        return keras.saving.load_model(self.path)
+        with reading(self.path):
+            return keras.saving.load_model(self.path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ def load_models(models_class: type[AnyModels], folder: Path) -> AnyModels:
     """
     if not has_models(folder):
         raise RecipeError(f"{folder}: holds no finished training. `asdkeras train` finishes it.")
-    with np.load(folder / _FILE) as arrays:
+    with reading(folder / _FILE), np.load(folder / _FILE) as arrays:
         record = json.loads(str(arrays[_RECORD]))
         return models_class(**{name: _typed(each, folder, arrays) for name, each in record.items()})
 

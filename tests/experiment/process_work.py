@@ -1,5 +1,6 @@
 """What tests let processes do: it stands in a module of its own, light to import."""
 
+import errno
 import os
 import signal
 import time
@@ -41,6 +42,28 @@ def vanish(folder, name):
 def fail(folder, name):
     """A mistake of ours."""
     raise KeyError("no such thing")
+
+
+def fill_disk(folder, name):
+    """What the operating system refuses."""
+    raise OSError(errno.ENOSPC, "No space left on device", os.path.join(folder, name))
+
+
+class CodecError(UnicodeError):
+    """Cannot be made again from its arguments, so that it would not come through."""
+
+    def __init__(self, name, reason):
+        super().__init__(f"{name}: {reason}")
+
+
+def misread(folder, name):
+    """A name that is not UTF-8."""
+    raise CodecError(name, "no UTF-8")
+
+
+def outgrow(folder, name):
+    """More than there is."""
+    raise MemoryError("no 8 PiB")
 
 
 def be_interrupted(folder, name):

@@ -1,5 +1,6 @@
 """Tasks in processes of their own: how many at once, and what comes of those that fail."""
 
+import errno
 import os
 import time
 from types import SimpleNamespace
@@ -87,6 +88,19 @@ def test_a_refused_task_stops_the_others_and_comes_out_as_it_was_raised(tmp_path
 def test_every_kind_of_error_comes_out_as_itself(tmp_path):
     with pytest.raises(TrainingError, match=r"^diverged$"):
         run_side_by_side(tasks(tmp_path, "a"), process_work.diverge, jobs=2, needed_mib=None)
+
+
+def test_what_the_system_refuses_a_task_comes_out_as_that(tmp_path):
+    def run(work):
+        run_side_by_side(tasks(tmp_path, "a"), work, jobs=2, needed_mib=None)
+
+    with pytest.raises(OSError, match="No space left") as failure:
+        run(process_work.fill_disk)
+    assert (failure.value.errno, failure.value.filename) == (errno.ENOSPC, str(tmp_path / "a"))
+    with pytest.raises(UnicodeError, match=r"^a: no UTF-8$"):
+        run(process_work.misread)
+    with pytest.raises(MemoryError, match=r"^no 8 PiB$"):
+        run(process_work.outgrow)
 
 
 def test_a_killed_process_is_told_of_with_what_to_do(tmp_path):

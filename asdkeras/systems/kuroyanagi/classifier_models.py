@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from asdkeras.batches.steps import as_written
 from asdkeras.layers.resumable_dropout import ResumableDropout
 from asdkeras.layers.spread_windows import SpreadWindows
 from asdkeras.losses.arc_face import ArcFace, ArcFaceCrossEntropy
@@ -76,7 +77,7 @@ def targets_of(settings: Classifier, batches: Any) -> Any:
             targets[_ARC_FACE] = ops.concatenate([label, 1.0 - label], axis=1)
         return inputs, targets
 
-    return batches.map(with_targets)
+    return batches.map(as_written(with_targets))
 
 
 def _backbone(settings: Classifier) -> keras.Model:

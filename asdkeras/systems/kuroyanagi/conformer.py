@@ -11,7 +11,7 @@ import pandas as pd
 from keras import ops
 from numpy.typing import NDArray
 
-from asdkeras.batches.steps import Schedule
+from asdkeras.batches.steps import Schedule, as_written
 from asdkeras.batches.window_batches import sequence_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
@@ -255,7 +255,7 @@ def _trained_network(
                 first_round * settings.steps_per_save,
                 settings.steps,
             ),
-        ).map(clean_and_wanted),
+        ).map(as_written(clean_and_wanted)),
         epochs=rounds,
         steps_per_epoch=settings.steps_per_save,
         log=TrainingLog(watch=learning_rate),
