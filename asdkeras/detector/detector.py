@@ -27,6 +27,7 @@ from asdkeras.experiment.fallbacks import with_able_variant
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.open_run import open_finished, run_on_clips
 from asdkeras.experiment.recipe import held_out_overrides
+from asdkeras.experiment.run import one_trial
 from asdkeras.experiment.run import score as score_run
 from asdkeras.progress import say
 
@@ -151,6 +152,7 @@ class Detector:
             from asdkeras.detector.graph import require_graphs  # Keras is imported now.
 
             require_graphs(run)
+            run = one_trial(run)
             # Another recipe and other recordings of the same names do not go on with this one's.
             path = Path(work) / run.folder.digest[:12] / run.folder.path.relative_to(work)
             run = dataclasses.replace(run, folder=dataclasses.replace(run.folder, path=path))

@@ -99,6 +99,16 @@ def system_of(run: RunFiles) -> "AnySystem | Ensemble":
     return systems.create(run.recipe.system, system_config(run.recipe, run.source))
 
 
+def one_trial(run: AnyRun) -> AnyRun:
+    """The run with its first trial alone, unless trials are one result together."""
+    system = system_of(run)
+    if is_ensemble(system) and system.pools_trials:
+        return run
+    return dataclasses.replace(
+        run, recipe=dataclasses.replace(run.recipe, seeds=run.recipe.seeds[:1])
+    )
+
+
 def is_ensemble(system: "AnySystem | Ensemble") -> "TypeIs[Ensemble]":
     """Whether a variant combines the runs of others."""
     from asdkeras.systems.system import Ensemble

@@ -396,8 +396,9 @@ def test_a_run_without_its_weights_is_no_detector(finished):
 def test_another_false_alarm_rate_moves_thresholds_and_decisions_alone(tmp_path):
     for number in range(30):
         write(tmp_path / "press", f"{number}.wav", sound(number, 300.0))
-    detector = asdkeras.Detector(overrides=SHORT).fit(tmp_path / "press")
+    detector = asdkeras.Detector(overrides=[*SHORT, "seeds=[3, 4]"]).fit(tmp_path / "press")
     detector.save(tmp_path / "press.asd")
+    assert detector.story["recipe"]["seeds"] == [3]  # A detector is made of one trial.
     scores = np.sort(detector.machines["press"].normal_scores)
     assert len(scores) == 9
 
