@@ -6,6 +6,7 @@ import difflib
 import functools
 import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from asdkeras.errors import RecipeError
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML where a key may stand once and `1e-3` is a number."""
+    """YAML where a key may stand once and numbers are what they look like; see `_NUMBERS`."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -34,12 +35,18 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# YAML 1.1 wants a dot in a float, so PyYAML reads 1e-3 as text.
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
+# YAML 1.1 reads 1e-3 as text, but 1_0 as 10, 010 as 8 and 1:30 as 90.
+_NUMBERS = {
+    "tag:yaml.org,2002:int": r"[-+]?(?:0|[1-9][0-9]*)",
+    "tag:yaml.org,2002:float": r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))"
+    r"(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|nan)",
+}
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, matches) for tag, matches in resolvers if tag not in _NUMBERS]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern in _NUMBERS.items():
+    _StrictLoader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})$"), list("-+.0123456789"))
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def place_of(recipe: dict[str, Any], name: str) -> tuple[dict[str, Any] | None, 
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """The content of a YAML text; a key may stand once and `1e-3` is a number.
+    """The content of a YAML text; a key may stand once, and numbers are decimal.
 
     Args:
         where: where the text comes from, for the error message.
@@ -332,10 +339,14 @@ def _checked(expected: Any, value: Any, where: str, key: str) -> Any:
             rows = [(f"{where}.{key}[{index}]", row) for index, row in enumerate(value)]
             value = tuple(build_config(arguments[0], row, place) for place, row in rows)
     elif origin is tuple:
-        valid = isinstance(value, list) and all(type(item) is arguments[0] for item in value)
+        valid = isinstance(value, list) and all(
+            type(item) is arguments[0] and (type(item) is not float or _is_finite(item))
+            for item in value
+        )
         value, wanted = tuple(value) if valid else value, f"a list of {arguments[0].__name__}"
     elif expected is float:
-        valid, wanted = type(value) in (int, float), "a number"
+        valid = type(value) in (int, float) and _is_finite(value)
+        wanted = "a number"
         value = float(value) if valid else value
     else:  # `type() is`, not isinstance: True must not pass for 1.
         plain = origin or expected
@@ -344,3 +355,7 @@ def _checked(expected: Any, value: Any, where: str, key: str) -> Any:
     if not valid:
         raise RecipeError(f"{where}: `{key}` must be {wanted}. Received: {value!r}.{hint}")
     return value
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) <= sys.float_info.max  # Also of whole numbers that no float can hold.

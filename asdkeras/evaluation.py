@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from asdkeras.errors import DataError
+from asdkeras.errors import DataError, shortened
 from asdkeras.files import write_text
 from asdkeras.metrics.auc import auc, partial_auc
 from asdkeras.metrics.decision_metrics import decision_metrics
+from asdkeras.metrics.development import require_domains
 from asdkeras.metrics.official import MAX_FPR, RuleSet, compared_clips
+from asdkeras.plain_text import csv_text
 
 METRICS = ("auc", "pauc", "precision", "recall", "f1")
 METRIC_COLUMNS = (
@@ -26,6 +28,8 @@ SUMMARY_COLUMNS = (
     *("part", "machine_type", "domain", "metric"),
     *("value", "standard_deviation", "n_seeds", "n_sections"),
 )
+_SECTION = ["machine_type", "section"]
+_FEW = 5  # Clips, of which less may well share scores.
 ALL_ANOMALOUS = "f1_all_anomalous"
 KINDS = ("held out", "training", "test source", "test target", "test")
 FALSE_ALARM_COLUMNS = (
@@ -63,17 +67,18 @@ def evaluate(
         DataError: if a labelled test clip has no finite score, or no domain and the rules need it.
         ValueError: if scores or decisions do not fit the table.
     """
+    require_domains(table, rules)
     clips = _test_clips(table, anomaly_scores, decisions)
     metrics: list[dict[str, object]] = []
     skipped: list[dict[str, object]] = []
-    for keys, section in clips.groupby(["machine_type", "section"]):
+    for keys, section in clips.groupby(_SECTION):
         place = dict(zip(("machine_type", "section"), map(str, keys), strict=True))
         labelled = section[section["is_anomalous"].notna()]
         if len(labelled) < len(section):
             unlabelled = len(section) - len(labelled)
             skipped.append({**place, "domain": "all", "n_clips": unlabelled, "reason": "no labels"})
         if len(labelled):
-            _refuse_unusable(labelled, rules)
+            _refuse_unusable(labelled)
             for row in _section_rows(labelled, rules):
                 kind = skipped if "reason" in row else metrics
                 kind.append({"seed": seed, **place, **row})
@@ -81,6 +86,70 @@ def evaluate(
         pd.DataFrame(metrics, columns=list(METRIC_COLUMNS)),
         pd.DataFrame(skipped, columns=list(SKIPPED_COLUMNS)),
     )
+
+
+def doubts(
+    table: pd.DataFrame,
+    anomaly_scores: ArrayLike,
+    decisions: ArrayLike | None,
+    metrics: pd.DataFrame,
+) -> tuple[str, ...]:
+    """What makes scores or decisions of test clips say nothing, a line each.
+
+    Takes what `evaluate` takes, and the metrics it gave.
+    """
+    clips = _test_clips(table, anomaly_scores, decisions)
+    clips = clips[np.isfinite(clips["score"])]
+    found: dict[str, list[str]] = {}
+    sections = list(clips.groupby(_SECTION))
+    for section, of_section in sections:
+        for doubt in _doubts_of_section(of_section):
+            found.setdefault(doubt, []).append("_".join(map(str, section)))
+    lines = [
+        f"{doubt}: {shortened(names)} ({len(names)} of {len(sections)} sections)."
+        for doubt, names in found.items()
+    ]
+    for names in _copies(clips, _SECTION) or _copies(clips, [*_SECTION, "domain"]):
+        lines.append(f"the same scores were given to all of {shortened(names)}: a copied file?")
+    of_machines = metrics.groupby("machine_type")["auc"].max()
+    if len(turned := of_machines.index[of_machines < 0.5]):
+        lines.append(
+            "every AUC lies below 50, though higher scores must mean more anomalous: a wrong sign? "
+            f"{shortened(turned)} ({len(turned)} of {len(of_machines)} machine types)."
+        )
+    return tuple(lines)
+
+
+def _doubts_of_section(clips: pd.DataFrame) -> Iterator[str]:
+    scores = clips["score"].to_numpy(dtype="float64")
+    values, counts = np.unique(scores, return_counts=True)
+    if _is_constant(scores):
+        yield "all scores are equal, to six digits at least, and tell no clip from another"
+    elif len(values) == 2 and len(scores) >= _FEW:
+        yield "scores have two values alone, as decisions have"
+    elif counts.max() > len(scores) / 2 and len(scores) >= _FEW:
+        yield "more than half of all scores are one number, as after rounding to few digits"
+    else:
+        for domain, of_domain in clips.groupby("domain"):
+            if _is_constant(of_domain["score"].to_numpy(dtype="float64")):
+                yield f"all scores of the {domain} domain are equal, to six digits at least"
+    if "decision" in clips and len(clips) > 1 and clips["decision"].nunique(dropna=False) == 1:
+        kind = "anomalous" if clips["decision"].iloc[0] else "normal"
+        yield f"every test clip is called {kind}"
+
+
+def _is_constant(scores: NDArray[np.float64]) -> bool:
+    return len(scores) > 1 and bool(np.ptp(scores) <= 1e-6 * np.abs(scores).max())
+
+
+def _copies(clips: pd.DataFrame, keys: list[str]) -> list[list[str]]:
+    """Groups of clips that have the same scores as others, whatever their order."""
+    found: dict[bytes, list[str]] = {}
+    for names, group in clips.groupby(keys):
+        scores = np.sort(group["score"].to_numpy(dtype="float64")) + 0.0  # Without -0.
+        if len(np.unique(scores)) > 2:
+            found.setdefault(scores.tobytes(), []).append("_".join(map(str, names)))
+    return [names for names in found.values() if len(names) > 1]
 
 
 def summarize(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
@@ -184,7 +253,7 @@ def with_parts(table: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write metrics, a summary or a comparison: whole or not at all, floats exact."""
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    write_text(path, csv_text(frame))
 
 
 def _test_clips(
@@ -235,18 +304,12 @@ def _all_anomalous(n_anomalous: Any, n_normal: Any) -> Any:
     return 2.0 * n_anomalous / (2.0 * n_anomalous + n_normal)
 
 
-def _refuse_unusable(clips: pd.DataFrame, rules: RuleSet) -> None:
+def _refuse_unusable(clips: pd.DataFrame) -> None:
     bad = clips["path"][~np.isfinite(clips["score"])]
     if len(bad):
         raise DataError(
             f"{bad.iloc[0]}: the anomaly score must be finite. "
             f"{len(bad)} of {len(clips)} labelled test clips of this section are not."
-        )
-    lost = clips["path"][clips["domain"].isna()]
-    if len(lost) and "source" in rules.rows:
-        raise DataError(
-            f"{lost.iloc[0]}: the rules {rules.name} need the domain of every labelled test "
-            f"clip. {len(lost)} of {len(clips)} of this section have none."
         )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -91,6 +92,25 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
 
     with replacing(path) as temporary:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, ...]:
+    """What differs once a file was written, replaced or renamed, even with size and time kept.
+
+    A copy is another file, and so is one whose permissions or number of links changed.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    status = os.stat(path)
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return (status.st_size, *times, status.st_ino, status.st_dev)
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of the bytes of a file, in hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from asdkeras.errors import RecipeError
-from asdkeras.files import as_text, reading, write_text
+from asdkeras.errors import DataError, RecipeError
+from asdkeras.files import as_text, digest_of_file, reading, write_text
+from asdkeras.plain_text import csv_text, number_or_nan
 
+SCORES, GROUP_SCORES = "scores.csv", "group_scores.csv"
 _PREFIX = "score_"
 _GROUP_PREFIX = "group_"
 _HELD_OUT = "is_held_out"
@@ -96,19 +98,19 @@ def write_trial(folder: Path, trial: TrialScores) -> None:
     )
     if trial.held_out is not None and trial.held_out.any():
         content[_HELD_OUT] = trial.held_out.astype(int)
-    write_text(folder / "scores.csv", content.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / SCORES, csv_text(content))
 
 
 def write_group_scores(
     folder: Path, table: pd.DataFrame, group_scores: pd.DataFrame | None
 ) -> None:
     """Write `group_scores.csv`, one column per group, into a trial's folder; None deletes it."""
-    path = folder / "group_scores.csv"
+    path = folder / GROUP_SCORES
     if group_scores is None:
         path.unlink(missing_ok=True)
         return
     content = clip_columns(table).join(group_scores.add_prefix(_GROUP_PREFIX))
-    write_text(path, content.to_csv(index=False, lineterminator="\n"))
+    write_text(path, csv_text(content))
 
 
 def read_group_scores(folder: Path) -> pd.DataFrame | None:
@@ -117,13 +119,13 @@ def read_group_scores(folder: Path) -> pd.DataFrame | None:
     In the row order of `scores.csv`; NaN where a machine type has no such group, higher is
     more anomalous.
     """
-    path = folder / "group_scores.csv"
+    path = folder / GROUP_SCORES
     if not path.is_file():
         return None
     with reading(path):
         header = pd.read_csv(path, nrows=0).columns
         names = [name for name in header if name.startswith(_GROUP_PREFIX)]
-        content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, _number))
+        content = pd.read_csv(path, usecols=names, converters=dict.fromkeys(names, number_or_nan))
     return content[names].rename(columns=lambda name: name.removeprefix(_GROUP_PREFIX))
 
 
@@ -133,18 +135,41 @@ def clip_columns(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="path").assign(name=names)
 
 
+def changed_files(folder: Path, stage: str = "DONE") -> list[Path]:
+    """Files that are gone, or other than when a stage was marked as done, which says so."""
+    try:
+        content = json.loads((folder / stage).read_text(encoding="utf-8"))
+        files = {folder / name: digest for name, digest in content.get("files", {}).items()}
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [
+        path
+        for path, digest in files.items()
+        if not path.is_file() or digest_of_file(path) != digest
+    ]
+
+
 def read_trial(folder: Path) -> TrialScores:
-    """The inverse of `write_trial`, to the last digit."""
-    with reading(folder / "scores.csv"):
+    """The inverse of `write_trial`, to the last digit.
+
+    Raises:
+        DataError: if somebody changed the file since.
+    """
+    if changed := [path for path in changed_files(folder) if path.is_file()]:
+        raise DataError(
+            f"{changed[0]}: changed since the run wrote it. Bring it back; or delete it, and "
+            "`asdkeras eval` or `asdkeras ensemble`, which wrote it, does it again."
+        )
+    with reading(folder / SCORES):
         scores = [f"{_PREFIX}{name}" for name in read_names(folder)]
         content = pd.read_csv(
-            folder / "scores.csv",
+            folder / SCORES,
             dtype={**dict.fromkeys(_TEXTS, "string"), "is_anomalous": "boolean"},
             # A machine may be called NA; only nothing is nothing.
             keep_default_na=False,
             na_values=[""],
             # Exact in every version of pandas, unlike its own reading of numbers.
-            converters=dict.fromkeys([*scores, "threshold"], _number),
+            converters=dict.fromkeys([*scores, "threshold"], number_or_nan),
         )
         _require(set(_TEXTS) <= {*content}, f"needs the columns {', '.join(_TEXTS)}")
         _require(bool(content["name"].notna().all()), "has a clip without a name")
@@ -162,8 +187,8 @@ def read_trial(folder: Path) -> TrialScores:
 def read_names(folder: Path) -> list[str]:
     """Names of the scores of a trial."""
     try:
-        with reading(folder / "scores.csv"):
-            header = pd.read_csv(folder / "scores.csv", nrows=0).columns
+        with reading(folder / SCORES):
+            header = pd.read_csv(folder / SCORES, nrows=0).columns
     except FileNotFoundError as error:
         raise _unfinished(error) from error
     return [name.removeprefix(_PREFIX) for name in header if name.startswith(_PREFIX)]
@@ -215,10 +240,6 @@ def _each_once(lines: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 def _require(holds: bool, rule: str) -> None:
     if not holds:
         raise ValueError(rule)
-
-
-def _number(text: str) -> float:
-    return float(text or "nan")
 
 
 def _unfinished(error: FileNotFoundError) -> RecipeError:

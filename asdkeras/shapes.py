@@ -16,14 +16,18 @@ ONE_HOT = (
 Place: TypeAlias = tuple[int | None, Any, int | None]  # Size, tensor, axis of the tensor.
 
 
-def check_shapes(owner: object, advice: str = "", **inputs: tuple[Any, str]) -> None:
+def check_shapes(
+    owner: object, advice: str = "", in_graph: bool = True, **inputs: tuple[Any, str]
+) -> None:
     """Raise a ValueError unless all inputs have the axes they should and agree in their sizes.
 
-    What is only known when a graph runs is compared there, with TensorFlow and without XLA.
+    What is only known when a graph runs is compared there, with TensorFlow and without XLA, if
+    `in_graph`.
 
     Args:
         owner: layer, loss or metric, or the name of a function, for the message.
         advice: str, ends the message.
+        in_graph: bool, False for what is exported, as not every format has assertions.
         **inputs: name -> (tensor, axes); None in place of a tensor is passed over. Axes are
             words: a number is a size, a name a size that is the same wherever it stands. `...`
             in front is any number of axes, the same in all inputs; behind, whatever comes.
@@ -52,7 +56,7 @@ def check_shapes(owner: object, advice: str = "", **inputs: tuple[Any, str]) -> 
     message = _message(owner, advice, inputs)
     if any(len({size for size, *_ in found} - {None}) > 1 for found in places.values()):
         raise ValueError(message)
-    if keras.backend.backend() == "tensorflow":
+    if in_graph and keras.backend.backend() == "tensorflow":
         _compare_in_the_graph(places.values(), message)
 
 

@@ -6,12 +6,11 @@ official baselines since 2023 (`anomaly_score_DCASE2023T2fan_section_00_test_see
 And ASDKit's `<machine type>/test_score.csv`, which hold one column per backend.
 """
 
-import csv
 import math
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +18,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from asdkeras.errors import DataError, RecipeError
+from asdkeras.errors import DataError, Faults, RecipeError, shortened
 from asdkeras.files import write_text
 from asdkeras.metrics.official import challenge_year
+from asdkeras.plain_text import csv_lines, csv_text, number
 
 SCORE = "anomaly_score"
 DECISION = "decision_result"
@@ -38,7 +38,9 @@ _LONG = re.compile(
 _MEANT_AS_ONE = re.compile(r"(?:anomaly.?score|decision.?result).*\.csv", re.IGNORECASE)
 _ASDKIT_FILE = "test_score.csv"
 _ASDKIT_PREFIX = "AS-"
+_LINE = "every line must be `name.wav,value`"
 _HEADER = "line 1 is a header, and these files have none"
+_DECIMAL_COMMA = re.compile("[+-]?[0-9]+,[0-9]+(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 class Value(NamedTuple):
@@ -136,9 +138,7 @@ def write_submission(
                     f"{shortened(twice)}. Rename the clips or remove the copies."
                 )
             # Floats are written so that reading them gives the same number again.
-            texts[name] = clips[["name", column]].to_csv(
-                header=False, index=False, lineterminator="\n"
-            )
+            texts[name] = csv_text(clips[["name", column]], header=False)
     for name in sorted(texts):
         write_text(Path(folder) / name, texts[name])
     return [Path(folder) / name for name in sorted(texts)]
@@ -164,12 +164,12 @@ def read_systems(
     if not root.is_dir():
         raise DataError(f"{root}: no such folder. Check the path.")
     files: dict[tuple[Path, str], list[_File]] = defaultdict(list)
-    faults: dict[Path, list[str]] = defaultdict(list)
+    faults: dict[Path, Faults] = defaultdict(Faults)
     for path in sorted(root.rglob("*.csv")):
         folder = path.parent.parent if path.parent.name in machine_types else path.parent
         file = _recognized(path)
         if fault := _name_fault(path, file, year, machine_types):
-            faults[folder].append(fault)
+            faults[folder].add(str(path), fault, "")
         elif file:
             files[folder, file.tag].append(file)
     if not files and not faults:
@@ -183,13 +183,6 @@ def read_systems(
         _read_system(_system_name(root, key, files), key[0], files[key], faults[key[0]], backend)
         for key in sorted(files)
     )
-
-
-def shortened(items: Iterable[str], num_shown: int = 10) -> str:
-    """Items separated by commas; how many more there are, if there are many."""
-    items = list(items)
-    rest = len(items) - num_shown
-    return ", ".join(items[:num_shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _recognized(path: Path) -> _File | None:
@@ -206,12 +199,12 @@ def _name_fault(
         if not _MEANT_AS_ONE.fullmatch(path.name):
             return None
         example = file_name(SCORE, f"dcase{year}", "<machine>", "<nn>", "<domain>")
-        return f"{path}: misnamed. The name must be like {example}."
+        return f"misnamed. The name must be like {example}."
     if file.year not in ("", str(year)):
-        return f"{path}: misnamed. Its name says {file.year}, not {year}."
+        return f"misnamed. Its name says {file.year}, not {year}."
     if file.machine_type not in machine_types:
         known = ", ".join(sorted(machine_types))
-        return f"{path}: misnamed. {year} has no machine type {file.machine_type}, but {known}."
+        return f"misnamed. {year} has no machine type {file.machine_type}, but {known}."
     return None
 
 
@@ -223,60 +216,60 @@ def _system_name(root: Path, key: tuple[Path, str], keys: Collection[tuple[Path,
 
 
 def _read_system(
-    name: str, folder: Path, files: list[_File], faults: list[str], backend: str | None
+    name: str, folder: Path, files: list[_File], faults: Faults, backend: str | None
 ) -> SubmittedSystem:
     values: dict[str, list[Value]] = {SCORE: [], DECISION: []}
-    faults = list(faults)
     first: dict[tuple[str | None, ...], Path] = {}
     for file in files:
         earlier = first.setdefault(file[1:5], file.path)
         if earlier != file.path:
-            faults.append(f"{file.path}: is about the same section as {earlier}.")
+            faults.add(str(file.path), f"is about the same section as {earlier}")
             continue
-        lines = _asdkit_lines(file, backend) if file.section is None else _lines(file.path)
-        read, bad = _read_values(file, lines)
-        values[file.kind] += read
-        faults += bad
+        values[file.kind] += _read_values(file, backend, faults)
     if files and not any(file.kind == SCORE for file in files):
-        faults.append(f"{folder}: decision files, but no score files.")
+        faults.add(str(folder), "decision files, but no score files")
     return SubmittedSystem(
-        name, folder, tuple(values[SCORE]), tuple(values[DECISION]), tuple(faults)
+        name, folder, tuple(values[SCORE]), tuple(values[DECISION]), tuple(faults.lines())
     )
 
 
-def _read_values(
-    file: _File, lines: Iterator[tuple[int, list[str]]]
-) -> tuple[list[Value], list[str]]:
-    """The values of one file, and what is wrong with its lines, one line per kind of fault."""
+def _read_values(file: _File, backend: str | None, faults: Faults) -> list[Value]:
+    """The values of one file; what is wrong with its lines goes to the faults, each kind once."""
     values: list[Value] = []
-    faults: dict[str, list[str]] = defaultdict(list)
+    found: dict[str, list[str]] = defaultdict(list)
     try:
-        for number, line in lines:
-            if fault := _line_fault(file.kind, number, line):
+        is_asdkit = file.section is None
+        for place, line in _asdkit_lines(file, backend) if is_asdkit else csv_lines(file.path):
+            if fault := _line_fault(file.kind, place, line):
                 has_name = len(line) == 2 and fault != _HEADER
-                who = line[0] if has_name else f"line {number}"
-                faults[fault].append(f"{who} ({','.join(line[1:] if len(line) == 2 else line)!r})")
+                who = line[0] if has_name else f"line {place}"
+                found[fault].append(f"{who} ({','.join(line[1:] if len(line) == 2 else line)!r})")
             else:
-                values.append(Value(str(file.path), *file[2:5], line[0], float(line[1])))
+                values.append(Value(str(file.path), *file[2:5], line[0], number(line[1])))
     except DataError as error:
-        return [], [str(error)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return [], [f"{file.path}: cannot be read: {error}"]
-    if not values and not faults:
-        faults["holds no lines"] = []
-    return values, [
-        f"{file.path}: {fault}" + (f". Received: {shortened(found)}" if found else "")
-        for fault, found in faults.items()
-    ]
+        faults.add(str(file.path), str(error).removeprefix(f"{file.path}: "), "")
+        return []
+    if not values and not found:
+        faults.add(str(file.path), "holds no lines", "")
+    for fault, received in found.items():
+        faults.add(str(file.path), fault, f". Received: {shortened(received)}")
+    return values
 
 
-def _line_fault(kind: str, number: int, line: list[str]) -> str | None:
+def _line_fault(kind: str, place: int, line: list[str]) -> str | None:
+    name = line[0].lower() if line else ""
+    is_name = name.endswith((".wav", ".flac"))
+    if not is_name and (";" in name or "\t" in name):
+        return f"{_LINE}, with a comma between them, no semicolon and no tab"
+    if _DECIMAL_COMMA.fullmatch(",".join(line[1:])):
+        return f"{_LINE}, and a number has a decimal point, no comma"
     if len(line) != 2:
-        return "every line must be `name.wav,value`"
+        return _LINE
     try:
-        value = float(line[1])
+        value = number(line[1])
     except ValueError:
-        return _HEADER if number == 1 else "values must be numbers"
+        is_header = place == 1 and not is_name
+        return _HEADER if is_header else "values must be numbers"
     if not math.isfinite(value):
         return "values must be finite"
     if kind == DECISION and value not in (0.0, 1.0):
@@ -284,14 +277,9 @@ def _line_fault(kind: str, number: int, line: list[str]) -> str | None:
     return None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        yield from enumerate(csv.reader(stream), start=1)
-
-
 def _asdkit_lines(file: _File, backend: str | None) -> Iterator[tuple[int, list[str]]]:
     """Name and score of each clip in a file of ASDKit; its section column is not needed."""
-    lines = _lines(file.path)
+    lines = iter(csv_lines(file.path))
     _, header = next(lines, (1, []))
     backends = [name for name in header if name.startswith(_ASDKIT_PREFIX)]
     if "path" not in header or not backends:
@@ -312,12 +300,12 @@ def _asdkit_lines(file: _File, backend: str | None) -> Iterator[tuple[int, list[
             f"Received: --backend {backend}"
         )
     columns = (header.index("path"), header.index(_ASDKIT_PREFIX + wanted))
-    for number, line in lines:
+    for place, line in lines:
         if len(line) != len(header):
             raise DataError(
-                f"{file.path}: line {number} must have {len(header)} values. Received: {len(line)}"
+                f"{file.path}: line {place} must have {len(header)} values. Received: {len(line)}"
             )
-        yield number, [os.path.basename(line[columns[0]]), line[columns[1]]]
+        yield place, [os.path.basename(line[columns[0]]), line[columns[1]]]
 
 
 def _test_clips(

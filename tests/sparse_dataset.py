@@ -19,6 +19,7 @@ from asdkeras.data import shards
 from asdkeras.data import store as store_module
 from asdkeras.data.audio import AudioConfig
 from asdkeras.data.clip_table import read_clip_table
+from asdkeras.files import identity
 
 RATE_HZ = 16_000
 CONFIG = AudioConfig(RATE_HZ, "mean", "refuse")
@@ -118,11 +119,9 @@ def _write_shard(folder, paths, clip_length, shard, clips):
             samples[[0, -1]] = _ends(clip)
             offset += -offset % shards.ALIGNMENT
             _write_clip(file, offset, samples[[0, -1]], clip_length)
-            status = os.stat(paths[clip])
             entries.append(
                 shards.Entry(
-                    size=status.st_size,
-                    mtime_ns=status.st_mtime_ns,
+                    identity=identity(paths[clip]),
                     rate_hz=RATE_HZ,
                     dtype="int16",
                     offset=offset,

@@ -235,6 +235,35 @@ def test_a_missing_base_is_named(tmp_path):
         read_recipe(write(tmp_path, "based_on: none.yaml\n"))
 
 
+@pytest.mark.parametrize("value", ["1_0", "010", "0x10", "0b11", "1:30", "\uff11\uff10", "٣", "1O"])
+@pytest.mark.parametrize("name", ["epochs", "weight"])
+def test_what_only_looks_like_a_number_is_none(tmp_path, name, value):
+    values = with_overrides(VALUES, [f"{name}={value}"])
+    of_file = read_recipe(write(tmp_path, f"{name}: {value}\n"))
+
+    assert values[name] == of_file[name] == value
+    with pytest.raises(RecipeError, match=f"`{name}` must be .*Received: '{value}'"):
+        build_config(Outer, values, "file")
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1e999", "1" + 400 * "0"])
+def test_a_number_of_a_recipe_is_finite(value):
+    values = with_overrides(VALUES, [f"weight={value}"])
+
+    with pytest.raises(RecipeError, match=r"`weight` must be a number\. Received: "):
+        build_config(Outer, values, "file")
+
+
+def test_numbers_in_the_usual_forms_are_read(tmp_path):
+    texts = {"0": 0, "-7": -7, "+7": 7, "0.5": 0.5, ".5": 0.5, "5.": 5.0, "00.5": 0.5}
+    texts |= {"-1.5e+3": -1500.0, "1E3": 1000.0}
+    text = "".join(f"k{n}: {each}\n" for n, each in enumerate(texts))
+
+    read = read_recipe(write(tmp_path, text)).values()
+
+    assert [(type(each), each) for each in read] == [(type(v), v) for v in texts.values()]
+
+
 def test_overrides_change_a_copy():
     recipe = {"seeds": [0], "config": {"epochs": 3, "kind": "one", "ae": {"width": 2}}}
 

@@ -13,6 +13,7 @@ from asdkeras.evaluation import (
     METRIC_COLUMNS,
     SKIPPED_COLUMNS,
     SUMMARY_COLUMNS,
+    doubts,
     evaluate,
     summarize,
     write_csv,
@@ -234,7 +235,9 @@ def test_labelled_clip_without_a_finite_score_is_refused_by_name():
 def test_labelled_clip_without_a_domain_is_refused_where_the_rules_need_it():
     table = balanced()
     table.loc[7, "domain"] = pd.NA
-    with pytest.raises(DataError, match=r"source_False_7.wav: the rules dcase2021 need .* 1 of 40"):
+    with pytest.raises(
+        DataError, match=r"source_False_7.wav: the rules dcase2021 need .* 1 of 160"
+    ):
         evaluate(table, scores_for(table), None, RULES["dcase2021"])
     assert len(evaluate(table, scores_for(table), None, RULES["plain"]).metrics) == 4
 
@@ -410,3 +413,121 @@ def test_files_hold_every_digit(tmp_path, fan_summary):
     assert "\r" not in text
     values = [row["value"] for row in csv.DictReader(text.splitlines())]
     assert [float(value) for value in values if value] == summary["value"].dropna().tolist()
+
+
+def two_sections():
+    """Sections fan_00 and fan_01 of 2023, 6 normal and 6 anomalous clips of each domain."""
+    rows = [
+        {"path": f"/{section}_{domain}_{n}.wav", "section": section, "domain": domain}
+        | {"is_anomalous": n % 2 == 1}
+        for section in ("00", "01")
+        for domain in ("source", "target")
+        for n in range(12)
+    ]
+    return clip_table(rows, dataset="dcase2023", machine_type="fan")
+
+
+def doubts_about(scores, decisions=None, table=None):
+    table = two_sections() if table is None else table
+    metrics = evaluate(table, scores, decisions, RULES["dcase2023"]).metrics
+    return doubts(table, scores, decisions, metrics)
+
+
+def telling(table, seed=0):
+    return np.random.default_rng(seed).normal(size=len(table)) + 2.0 * table["is_anomalous"]
+
+
+ALL = "fan_00, fan_01 (2 of 2 sections)"
+
+
+def test_scores_that_tell_clips_apart_are_not_doubted():
+    table = two_sections()
+    scores = telling(table)
+    for factor in (1.0, 1e-9, 1e9):
+        assert doubts_about(factor * scores, scores > 1.0) == ()
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-9])
+@pytest.mark.parametrize("level", [0.0, 7.5, -3e4])
+def test_equal_scores_of_a_section_are_doubted(level, spread):
+    table = two_sections()
+    scores = telling(table)
+    is_first = (table["section"] == "00").to_numpy()
+    scores[is_first] = level * (1.0 + spread * scores[is_first])
+
+    (line,) = doubts_about(scores)
+
+    assert line.startswith("all scores are equal, to six digits at least")
+    assert line.endswith(": fan_00 (1 of 2 sections).")
+
+
+def test_scores_printed_with_too_few_digits_are_doubted():
+    table = two_sections()
+    zeros = [float(f"{1e-8 * score:.6f}") for score in telling(table)]
+    assert {*map(str, zeros)} == {"0.0", "-0.0"}
+    assert doubts_about(zeros)[0].startswith("all scores are equal")
+    coarse = np.array(zeros)
+    coarse[::7] = 1e-6
+    coarse[1::7] = 2e-6
+    assert doubts_about(coarse)[0] == (
+        f"more than half of all scores are one number, as after rounding to few digits: {ALL}."
+    )
+
+
+def test_equal_scores_of_one_domain_are_doubted():
+    table = two_sections()
+    scores = telling(table).mask(table["domain"] == "target", 0.5)
+    scores[table["section"] == "01"] = telling(table, seed=1)
+    assert doubts_about(scores) == (
+        "all scores of the target domain are equal, to six digits at least: fan_00 (1 of 2 "
+        "sections).",
+    )
+
+
+def test_decisions_in_place_of_scores_are_doubted():
+    scores = telling(two_sections()) > 0.5
+    assert f"scores have two values alone, as decisions have: {ALL}." in doubts_about(scores)
+
+
+def test_one_decision_for_all_clips_is_doubted():
+    table = two_sections()
+    scores = telling(table)
+    decisions = np.where(table["section"] == "00", 1, 0)
+    assert doubts_about(scores, decisions) == (
+        "every test clip is called anomalous: fan_00 (1 of 2 sections).",
+        "every test clip is called normal: fan_01 (1 of 2 sections).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "copied"),
+    [(1, "fan_00_source, fan_01_source"), (-1, "fan_00_target, fan_01_source")],
+)
+def test_scores_of_another_section_are_doubted(order, copied):
+    table = two_sections()
+    first = telling(table)[table["section"] == "00"].tolist()
+    both = first + first[::order]
+    text = "the same scores were given to all of {}: a copied file?"
+    assert text.format("fan_00, fan_01") in doubts_about(both)
+    other = (table["section"] == "01") & (table["domain"] == "source")
+    part = np.where(other, both, telling(table))
+    assert doubts_about(part) == (text.format(copied),)
+
+
+def test_scores_of_the_wrong_sign_are_doubted():
+    table = two_sections()
+    assert doubts_about(-telling(table)) == (
+        "every AUC lies below 50, though higher scores must mean more anomalous: a wrong sign? "
+        "fan (1 of 1 machine types).",
+    )
+    both = pd.concat([table, table.assign(machine_type="valve")], ignore_index=True)
+    scores = telling(both) * np.where(both["machine_type"] == "fan", 1.0, -1.0)
+    assert doubts_about(scores, table=both)[0].endswith("valve (1 of 2 machine types).")
+
+
+def test_clips_without_labels_are_doubted_as_well():
+    table = two_sections().assign(is_anomalous=pd.array([None] * 48, dtype="boolean"))
+    assert doubts_about(np.ones(48), np.ones(48), table) == (
+        f"all scores are equal, to six digits at least, and tell no clip from another: {ALL}.",
+        f"every test clip is called anomalous: {ALL}.",
+    )

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import asdkeras.keras_objects  # noqa: F401
+from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.ada_proj import AdaProj
 from asdkeras.losses.arc_face import ArcFaceCrossEntropy
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
@@ -108,7 +109,9 @@ def test_integer_labels_stop_a_training_and_move_no_scale(make, labels):
     before = float(head.scale)
     embeddings = np.random.default_rng(0).normal(size=(8, DIM)).astype("float32")
 
-    with pytest.raises(ValueError, match=rf"`{head.name}` needs .*labels of shape \(batch, 4\)"):
+    with pytest.raises(
+        ValueError, match=rf"call\(\)\.\s+\S+ `{head.name}` needs .*labels of shape \(batch, 4\)"
+    ):
         head(embedding, label)
     with pytest.raises(ValueError, match=r"labels of shape \(8,.*to_categorical"):
         head(embeddings, labels, training=True)
@@ -142,6 +145,22 @@ def test_a_batch_of_one_label_stops_a_training_whose_batches_have_any_size():
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="needs embeddings of shape"):
         model.fit(unknown, shuffle=False, verbose=0)
+
+
+def test_what_may_be_exported_has_no_assertion_in_its_graph():
+    head, layer = AdaProj(CLASSES, 2), MixWithReversed()
+    head.build((None, DIM))
+
+    def operations(training):
+        signature = [tf.TensorSpec((None, size)) for size in (DIM, CLASSES, 1)]
+        graph = tf.function(
+            lambda x, y, weight: head(layer(x, weight, training=training), y, training=training),
+            input_signature=signature,
+        )
+        return {each.type for each in graph.get_concrete_function().graph.get_operations()}
+
+    assert "Assert" in str(operations(training=True))
+    assert "Assert" not in str(operations(training=False))
 
 
 def check(first, second, axes=("batch dim", "batch dim")):

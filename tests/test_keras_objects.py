@@ -30,7 +30,8 @@ CLASSES = [
     for _, each in inspect.getmembers(module, inspect.isclass)
     if each.__module__ == module.__name__
     and issubclass(each, keras.layers.Layer | keras.losses.Loss | keras.optimizers.Optimizer)
-    and each.__name__ != "AdaptiveScaleHead"  # What the heads share; nobody makes one.
+    # What heads share; nobody makes one.
+    and each.__name__ not in ("AdaptiveScaleHead", "CenterHead")
 ]
 
 

@@ -55,6 +55,18 @@ def test_what_is_read_is_what_was_written(tmp_path):
     assert read_names(tmp_path) == ["combined", "section_epoch1"]
 
 
+@pytest.mark.parametrize("name", ["a\rb.wav", "a\nb.wav", "\r\n", 'a,"b', "a\u2028b", " a ", "NA"])
+def test_every_name_comes_back_as_it_was(tmp_path, name):
+    written = trial()
+    written = written._replace(table=written.table.assign(path=[name, "two.wav"]))
+
+    write_trial(tmp_path, written)
+    read = read_trial(tmp_path)
+
+    assert read.table["path"].tolist() == [name, "two.wav"]
+    pd.testing.assert_frame_equal(read.columns, written.columns, check_exact=True)
+
+
 def test_clips_that_were_not_learned_from_are_a_column_of_their_own(tmp_path):
     written = trial()._replace(held_out=pd.Series([True, False]))
 

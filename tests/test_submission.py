@@ -333,12 +333,80 @@ def test_a_folder_of_asdkit_is_named_like_its_machine_type(tmp_path):
         ),
         ("a.wav,1\n\nb.wav,2\n", "every line must be `name.wav,value`. Received: line 2 ('')"),
         ("a.wav\n", "every line must be `name.wav,value`. Received: line 1 ('a.wav')"),
+        (
+            "a.wav,1_0\nb.wav,\uff11\uff12\nc.wav,٣\nd.wav,0x1\ne.wav,1\xa0\nf.wav,1\n",
+            "values must be numbers. Received: a.wav ('1_0'), b.wav ('\uff11\uff12'), c.wav ('٣'), "
+            "d.wav ('0x1'), e.wav ('1\\xa0')",
+        ),
+        (
+            'a.wav,0,5\nb.wav,"0,25"\n',
+            "every line must be `name.wav,value`, and a number has a decimal point, no comma. "
+            "Received: line 1 ('a.wav,0,5'), b.wav ('0,25')",
+        ),
+        *(
+            (
+                text,
+                "every line must be `name.wav,value`, with a comma between them, no semicolon and "
+                f"no tab. Received: {received}",
+            )
+            for text, received in (
+                ("a.wav;0.5\n", "line 1 ('a.wav;0.5')"),
+                ("a.wav;0,5\n", "a.wav;0 ('5')"),
+                ("file;score\n", "line 1 ('file;score')"),
+                ("a.wav\t0.5\n", r"line 1 ('a.wav\t0.5')"),
+            )
+        ),
+        (
+            'a.wav,1\n"b\n.wav",2\n',
+            "not a readable CSV file: line 2: a field that begins in line 2 holds a line break.",
+        ),
+        (
+            'a.wav,1\nb.wav,"2\n"\n',
+            "not a readable CSV file: line 2: a field that begins in line 2 holds a line break.",
+        ),
+        ('"a.wav,1\nb.wav,2\n', "not a readable CSV file: line 1: unexpected end of data."),
         ("", "holds no lines"),
     ],
 )
 def test_damaged_score_files_are_faults(tmp_path, text, message):
     path = put(tmp_path, "anomaly_score_fan_section_03_test.csv", text)
     assert read_one(tmp_path).faults == (f"{path}: {message}",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.wav,1\nb.wav,-2.5e-3",
+        "a.wav,1\r\nb.wav,-2.5E-3\r\n\r\n",
+        "a.wav,1\rb.wav,-2.5e-3\r",
+        "\ufeffa.wav , +1.\nb.wav,\t-0.0025  \n  \n\n",
+        '"a.wav","1"\n"b.wav",-.0025\n,\n',
+    ],
+)
+def test_line_ends_blanks_and_blank_last_lines_are_no_fault(tmp_path, text):
+    path = tmp_path / "anomaly_score_fan_section_03_test.csv"
+    path.write_bytes(text.encode())
+
+    system = read_one(tmp_path)
+
+    assert system.faults == ()
+    assert [(each.clip, each.value) for each in system.scores] == [
+        ("a.wav", 1.0),
+        ("b.wav", -0.0025),
+    ]
+
+
+def test_a_fault_of_all_files_is_one_line_with_their_number(tmp_path):
+    for section in range(9):
+        put(tmp_path, f"anomaly_score_fan_section_0{section}_test.csv", "a.wav,1_0\nb.wav,x\n")
+    put(tmp_path, "anomaly_score_fan_section_09_test.csv", "a.wav,nan\n")
+
+    many, one = read_one(tmp_path).faults
+
+    first = tmp_path / "anomaly_score_fan_section_00_test.csv"
+    assert many.startswith(f"values must be numbers, in 9 places ({first}, ")
+    assert many.endswith(" and 6 more). Received: a.wav ('1_0'), b.wav ('x')")
+    assert one.endswith("09_test.csv: values must be finite. Received: a.wav ('nan')")
 
 
 def test_all_faults_of_a_file_are_told_and_its_good_lines_are_kept(tmp_path):
@@ -353,7 +421,7 @@ def test_all_faults_of_a_file_are_told_and_its_good_lines_are_kept(tmp_path):
 def test_files_that_are_no_text_are_faults(tmp_path):
     path = tmp_path / "anomaly_score_fan_section_03_test.csv"
     path.write_bytes(b"\xff\xfe\x00a")
-    assert "cannot be read" in read_one(tmp_path).faults[0]
+    assert "not a readable CSV file in UTF-8" in read_one(tmp_path).faults[0]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):

@@ -19,7 +19,7 @@ from asdkeras.data.places import Card, truth_folder, write_card
 from asdkeras.errors import DataError
 from asdkeras.files import replacing
 
-_YEAR_PART = re.compile(r"dcase20\d\d(?!\d)", re.IGNORECASE)
+_YEAR_PART = re.compile(r"dcase20[0-9][0-9](?![0-9])", re.IGNORECASE)
 _PARTS = {"dev_data", "eval_data", "dev", "eval"}
 _ARCHIVE = re.compile(r"(?:dev|eval)_(?:data_)?.+", re.IGNORECASE)
 _ASDKIT = {"formatted": "ASDKit, formatted", "original": "ASDKit, original"}
@@ -124,7 +124,7 @@ def adopt_truth(root: Path, manifest: Manifest) -> tuple[dict[str, int], list[st
             matches = published.get(hashlib.sha256(content).hexdigest(), ())
             for dataset_name, file_name in matches:
                 target = truth_folder(dataset_name) / file_name
-                if not target.exists():
+                if not target.exists() or target.read_bytes() != content:
                     with replacing(target) as temporary:
                         temporary.write_bytes(content)
                 counts[dataset_name] += 1

@@ -151,7 +151,7 @@ def verify(
         elif any(each.split == "test" and each.is_anomalous is None for each in joined.clips):
             notes += ("No ground truth here: test clips without a label are counted all together.",)
         notes += absent
-    elif re.fullmatch(r"mini20\d\d", layout.dataset):
+    elif re.fullmatch(r"mini20[0-9][0-9]", layout.dataset):
         expected, found = _check_mini(layout, data, decode)
     for problem in joined.problems:
         place = problem.text.split(": ")[0]

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from asdkeras.cli.options import Commands, add_flag, add_names, add_path, count, keywords
+from asdkeras.cli.options import Commands, add_flag, add_names, add_path, count, index, keywords
 from asdkeras.errors import DataError, RecipeError
 
 
@@ -81,7 +81,7 @@ def _confirmed(text: str) -> bool:
 def _add_adopt(commands: Commands) -> None:
     adopt = commands.add_parser("adopt", help="use datasets in place that lie somewhere already")
     add_path(adopt, "folder", "DIR")
-    adopt.add_argument("--year", type=int, help="of what does not tell its year")
+    adopt.add_argument("--year", type=count, help="of what does not tell its year")
     _add_manifest(adopt)
     adopt.set_defaults(handler=_adopt)
 
@@ -120,11 +120,11 @@ def _add_mini(commands: Commands) -> None:
     mini = commands.add_parser(
         "mini", help="generate a mini corpus: simulated machines in a year's official layout"
     )
-    mini.add_argument("--year", type=int, default=2021, help="2020 to 2025 (default 2021)")
+    mini.add_argument("--year", type=count, default=2021, help="2020 to 2025 (default 2021)")
     mini.add_argument(
         "--size", choices=("mini", "tiny"), default="mini", help="tiny has 2 s clips (default mini)"
     )
-    mini.add_argument("--seed", type=int, default=0, help="default 0")
+    mini.add_argument("--seed", type=index, default=0, help="default 0")
     add_names(mini, "--machines", "machine types")
     add_path(mini, "--out", "DIR", "folder to write", required=True)
     mini.set_defaults(handler=_mini)

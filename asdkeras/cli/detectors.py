@@ -17,6 +17,7 @@ from asdkeras.cli.options import (
     add_variant,
     count,
     index,
+    real,
 )
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.progress import say
@@ -123,9 +124,9 @@ def _add_stream_options(stream: argparse._ArgumentGroup) -> None:
         ("rate", count, "HZ", "sample rate of raw samples"),
         ("channels", count, "N", "of raw samples"),
         ("channel", index, "C", "the one to hear, from 0 (default: as the detector)"),
-        ("hop_s", float, "S", "seconds from one score to the next (default: half a window)"),
-        ("window_s", float, "S", "seconds that a score is for (default: its clip length)"),
-        ("gap_s", float, "S", gap),
+        ("hop_s", real, "S", "seconds from one score to the next (default: half a window)"),
+        ("window_s", real, "S", "seconds that a score is for (default: its clip length)"),
+        ("gap_s", real, "S", gap),
     ):
         option = f"--{name.removesuffix('_s')}"
         stream.add_argument(option, dest=name, type=kind, metavar=metavar, help=text)

@@ -1,30 +1,45 @@
 """What several commands share: kinds of arguments, options, exit codes."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from asdkeras.plain_text import number
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 INTERRUPTED = 130  # What shells report for Ctrl-C.
 
 
 def count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not _is_whole(text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a number from 1. Received: {text!r}")
     return int(text)
 
 
 def index(text: str) -> int:
-    if not text.isdecimal():
+    if not _is_whole(text):
         raise argparse.ArgumentTypeError(f"must be a number from 0. Received: {text!r}")
     return int(text)
 
 
-def share(text: str) -> float:
+def real(text: str) -> float:
+    """A finite number; Python's own reading takes `1_0`, other scripts, `nan` and `inf`."""
     try:
-        value = float(text)
+        value = number(text)
     except ValueError:
-        value = 0.0
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a number. Received: {text!r}")
+    return value
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def share(text: str) -> float:
+    value = real(text)
     if not 0.0 < value < 1.0:
         raise argparse.ArgumentTypeError(
             f"must be a share between 0 and 1, such as 0.05 for 5 percent. Received: {text!r}"

@@ -4,7 +4,16 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from asdkeras.cli.options import Commands, add_flag, add_names, add_path, count, keywords
+from asdkeras.cli.options import (
+    Commands,
+    add_flag,
+    add_names,
+    add_path,
+    count,
+    index,
+    keywords,
+    real,
+)
 
 
 def add_score(commands: Commands) -> None:
@@ -12,7 +21,7 @@ def add_score(commands: Commands) -> None:
         "score", help="official metrics of anybody's score files; needs no model"
     )
     add_path(scoring, "folder", "DIR", "holds score files, and decision files if any")
-    scoring.add_argument("--year", type=int, required=True, help="of the challenge")
+    scoring.add_argument("--year", type=count, required=True, help="of the challenge")
     truth = "the published ground truth lies somewhere below (default: as fetched or adopted)"
     add_path(scoring, "--truth", "DIR", truth, dest="truth_folder")
     add_flag(scoring, "--official-format", "write the result file of that year's evaluator as well")
@@ -41,7 +50,7 @@ def add_compare(commands: Commands) -> None:
     row = "of the paper's tables, several joined by + (default: that of the variant)"
     compare.add_argument("--row", help=row)
     tolerance = "where the paper prints no standard deviation (default 3)"
-    compare.add_argument("--tolerance", type=float, metavar="POINTS", help=tolerance)
+    compare.add_argument("--tolerance", type=real, metavar="POINTS", help=tolerance)
     add_path(compare, "--out", "FILE", "write the means over datasets too: .md or .csv")
     compare.set_defaults(handler=_compare)
 
@@ -76,7 +85,9 @@ def add_explain(commands: Commands) -> None:
     which.add_argument("--clips", nargs="+", metavar="NAME", help="file names of test clips")
     top = "the clips farthest above their threshold (default 10)"
     which.add_argument("--top", type=count, default=10, metavar="N", help=top)
-    explain.add_argument("--seed", type=int, metavar="K", help="of the trial (default: the first)")
+    explain.add_argument(
+        "--seed", type=index, metavar="K", help="of the trial (default: the first)"
+    )
     explain.set_defaults(handler=_explain)
 
 
@@ -96,7 +107,7 @@ def add_report(commands: Commands) -> None:
     array = "of the representations to map (default: the embedding, the last one of several)"
     report.add_argument("--array", metavar="NAME", help=array)
     report.add_argument(
-        "--seed", type=int, metavar="K", help="of the trial to map (default: the first)"
+        "--seed", type=index, metavar="K", help="of the trial to map (default: the first)"
     )
     report.add_argument(
         "--split", choices=("train", "test"), help="map the clips of one split alone"

@@ -15,6 +15,7 @@ from asdkeras.cli.options import (
     count,
     keywords,
 )
+from asdkeras.plain_text import number
 
 if TYPE_CHECKING:
     from asdkeras.experiment.open_run import Run
@@ -108,7 +109,7 @@ def add_ensemble(commands: Commands) -> None:
         "none: take all named scores as they are (default: train)",
     )
     ensemble.add_argument(
-        "--weights", nargs="+", type=float, metavar="W", help="one for each run (default: alike)"
+        "--weights", nargs="+", type=number, metavar="W", help="one for each run (default: alike)"
     )
     ensemble.add_argument(
         "--oracle-best",

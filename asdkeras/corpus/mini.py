@@ -72,7 +72,7 @@ def generate(
 
     Raises:
         RecipeError: for a year, size, seed or machine type that does not exist.
-        DataError: if `out` holds something else.
+        DataError: if `out` holds something else, or files were changed since.
     """
     chosen = _checked(year, size, seed, machines)
     out = Path(out)
@@ -87,7 +87,9 @@ def generate(
     tables = attribute_files(year, clips)
     _check_folder(out, parameters, {clip.path for clip in clips} | set(tables))
     missing = [clip for clip in clips if not _is_complete(out, clip)]
-    if not missing and (out / CARD).exists() and all((out / name).exists() for name in tables):
+    card = out / CARD
+    if not missing and card.exists() and all((out / name).exists() for name in tables):
+        _check_unchanged(card, _card(out, parameters, clips, sorted(tables)))
         return out
     write_text(out / _UNFINISHED_NAME, json.dumps(parameters))
     # Threads suffice, because array arithmetic runs outside the interpreter's lock, and unlike
@@ -99,9 +101,20 @@ def generate(
             on_progress(len(clips) - len(missing) + number, len(clips))
     for name, text in tables.items():
         write_text(out / name, text)
-    write_text(out / CARD, _card(out, parameters, clips, sorted(tables)))
+    content = _card(out, parameters, clips, sorted(tables))
+    if card.exists():  # Files were missing.
+        _check_unchanged(card, content)
+    write_text(card, content)
     (out / _UNFINISHED_NAME).unlink()
     return out
+
+
+def _check_unchanged(card: Path, content: str) -> None:
+    if card.read_text(encoding="utf-8") != content:
+        raise DataError(
+            f"{card}: files of this mini corpus were changed since they were generated. Delete the "
+            "folder to have them again, or name another one."
+        )
 
 
 def digest_of_files(out: Path, names: Iterable[str]) -> str:

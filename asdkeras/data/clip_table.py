@@ -12,7 +12,6 @@
 | attributes | string or NA | the attribute text, whole |
 """
 
-import csv
 import difflib
 import os
 from collections import Counter
@@ -25,8 +24,9 @@ import pandas as pd
 from asdkeras.config import did_you_mean
 from asdkeras.data import layouts, places, roles, years
 from asdkeras.data.truth import Truth, join, with_released_attributes
-from asdkeras.errors import DataError
+from asdkeras.errors import DataError, Faults
 from asdkeras.files import as_text
+from asdkeras.plain_text import csv_lines
 
 COLUMNS = {
     "path": "string",
@@ -89,24 +89,21 @@ def read_clip_csv(path: Path) -> list[layouts.Clip]:
         DataError: on an unknown, missing or doubled column, a value no column takes, or
             files that are not there; all lines at fault are listed.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        header, *lines = csv.reader(text.splitlines(), strict=True) if text.strip() else [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a readable CSV file in UTF-8: {error}.") from error
+    (_, header), *lines = csv_lines(path) or [(1, [])]
     _check_header(path, header)
     clips: list[layouts.Clip] = []
-    faults: list[str] = []
-    for number, fields in enumerate(lines, start=2):
+    faults = Faults()
+    for number, fields in lines:
         if not any(fields):
             continue
         if len(fields) != len(header):
-            faults.append(f"line {number}: {len(fields)} fields, the header has {len(header)}")
+            text = f"{len(fields)} fields, the header has {len(header)}"
+            faults.add(f"line {number}", text, "")
             continue
-        row = dict(zip(header, (field.strip() for field in fields), strict=True))
+        row = dict(zip(header, fields, strict=True))
         row |= {name: row[name].lower() for name in _VALUES.keys() & row.keys()}
         if fault := _fault_of_line(row):
-            faults.append(f"line {number}: {fault}")
+            faults.add(f"line {number}", fault, "")
             continue
         label = _LABELS[row.get("is_anomalous", "").lower()]
         clip = layouts.Clip(
@@ -119,11 +116,12 @@ def read_clip_csv(path: Path) -> list[layouts.Clip]:
             attributes=row.get("attributes") or None,
         )
         clips.append(clip)
-    faults += [f"{clip.path}: no such file" for clip in clips if not os.path.isfile(clip.path)]
-    if faults:
+    for clip in clips:
+        if not os.path.isfile(clip.path):
+            faults.add(clip.path, "no such file", "")
+    if len(faults):
         raise DataError(
-            f"{path}: {len(faults)} of {len(lines)} lines cannot be used. Correct them:"
-            + "".join(f"\n  {fault}" for fault in faults)
+            f"{path}: {len(faults)} of {len(lines)} lines cannot be used. Correct them:{faults}"
         )
     if not clips:
         raise DataError(f"{path}: lists no clips. Add one line per clip below the header.")
@@ -131,6 +129,8 @@ def read_clip_csv(path: Path) -> list[layouts.Clip]:
 
 
 def _check_header(path: Path, header: list[str]) -> None:
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        raise DataError(f"{path}: fields must be separated by commas. Received: {header[0]!r}")
     for name in header:
         if name not in _CSV_COLUMNS:
             hint = did_you_mean(name, _CSV_COLUMNS) or f" Known: {', '.join(_CSV_COLUMNS)}."

@@ -41,36 +41,30 @@ class Labels:
     indices: npt.NDArray[np.int64]
 
 
-def section_labels(table: pd.DataFrame) -> Labels:
-    """Classes (machine type, section), named like `fan_00`.
+def section_labels(table: pd.DataFrame, least: int = 2) -> Labels:
+    """Classes (machine type, section), named like `fan_00`, `least` or more.
 
     Test clips have the class of their section, if it has training clips: the section is known when
     a clip is scored. Supplemental clips have none.
 
     Raises:
-        DataError: if the training clips are all of one section.
+        DataError: if the training clips are of fewer sections.
     """
     is_labeled = (table["split"] != "supplemental").to_numpy(bool)
-    return _labels(table, ["machine_type", "section"], is_labeled)
+    return _labels(table, ["machine_type", "section"], is_labeled, least=least)
 
 
-def attribute_labels(table: pd.DataFrame, definition: AttributeLabel) -> Labels:
+def attribute_labels(table: pd.DataFrame, definition: AttributeLabel, least: int = 2) -> Labels:
     """Classes by attribute text, named like `fan_00_m-n_W`; a missing text counts as one more.
 
     `definition` names what clips of one class have in common. Only training clips have a class:
     attributes of test clips are known in development data alone, and may name the fault.
 
     Raises:
-        DataError: if the training clips are all of one class.
+        DataError: if the training clips are of fewer than `least` classes.
     """
     is_labeled = (table["split"] == "train").to_numpy(bool)
-    return _labels(table, _COLUMNS[definition], is_labeled)
-
-
-def num_attribute_classes(table: pd.DataFrame, definition: AttributeLabel) -> int:
-    """How many classes `attribute_labels` makes; here there may be one alone."""
-    texts = table.loc[table["split"] == "train", _COLUMNS[definition]]
-    return len(texts.fillna("").drop_duplicates())
+    return _labels(table, _COLUMNS[definition], is_labeled, least=least)
 
 
 def domain_labels(table: pd.DataFrame, extra: npt.NDArray[np.bool_] | None = None) -> Labels:
@@ -152,27 +146,24 @@ def source_and_target(table: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], npt.N
     return is_training & ~is_target, is_training & is_target
 
 
-def has_lone_section(table: pd.DataFrame) -> bool:
-    """Whether a machine type has only one section, so that there are no others to tell it from."""
-    return bool((table.groupby("machine_type")["section"].nunique() < 2).any())
-
-
 def _labels(
     table: pd.DataFrame,
     columns: list[str],
     is_labeled: npt.NDArray[np.bool_],
     extra: npt.NDArray[np.bool_] | None = None,
+    least: int = 2,
 ) -> Labels:
     texts = table[columns].fillna("").astype(object)
     keys: list[tuple[Any, ...]] = list(texts.itertuples(index=False, name=None))
     trained = {*itertools.compress(keys, table["split"] == "train")}
-    if len(trained) < 2:
+    if len(trained) < least:
+        column = "attributes" if "attributes" in columns else columns[-1]
         raise DataError(
-            "training needs at least 2 classes to tell apart, by "
+            f"training needs at least {least} classes to tell apart, by "
             f"{', '.join(columns)}. Received: {', '.join(map(_name, trained)) or 'none'}. Add "
             "recordings of another machine type, or list the clips in a CSV file with the "
-            f"column `{columns[-1]}`. Or take a system that learns nothing of the kind, such as "
-            "--system baseline2023."
+            f"column `{column}`. Or take a system that learns nothing of the kind, such as "
+            "--system baseline2023 or controls2026."
         )
     more = () if extra is None else itertools.compress(keys, extra)
     classes = sorted(trained.union(more))

@@ -211,7 +211,7 @@ def read_manifest(path: Path | None = None) -> Manifest:
 
 def _dataset(name: str, row: Any, top: _Content, path: Path) -> Dataset:
     """Build a dataset from its row, to which URLs, license texts and file names are added."""
-    if not re.fullmatch(r"dcase20\d\d", str(name)):
+    if not re.fullmatch(r"dcase20[0-9][0-9]", str(name)):
         raise RecipeError(
             f"{path}: datasets: a key must be a dataset, such as dcase2021. Received: {name!r}"
         )

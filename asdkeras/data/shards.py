@@ -23,8 +23,7 @@ ALIGNMENT = 4  # Bytes; float32 samples must not begin at odd places.
 class Entry:
     """One clip of a shard."""
 
-    size: int  # Bytes of the file when it was read; it is read again if this or the time changes.
-    mtime_ns: int
+    identity: tuple[int, ...]  # Of the file when it was read; it is read again if this changes.
     rate_hz: int
     dtype: str  # Of the samples, `int16` or `float32`.
     offset: int  # Bytes, where the samples begin in the shard.
@@ -68,12 +67,16 @@ def samples_path(folder: Path, shard: int) -> Path:
 
 
 def read_index(folder: Path, shard: int, clips: range) -> list[Entry] | None:
-    """Entries of a shard; None if it is not there, not whole, or holds other clips."""
+    """Entries of a shard; None if it is not there, changed since, or holds other clips."""
     try:
         content = json.loads(_index(folder, shard).read_text(encoding="utf-8"))
-        entries = [Entry(*fields) for fields in content["entries"]]
+        # An index of older versions has a number first, which is no tuple.
+        entries = [Entry(tuple(first), *others) for first, *others in content["entries"]]
         holds_these = content["clips"] == [clips.start, clips.stop] and len(entries) == len(clips)
-        is_whole = samples_path(folder, shard).stat().st_size == content["num_bytes"]
+        samples = samples_path(folder, shard).stat()
+        # Whoever changed the samples afterwards cannot set the time of that change back.
+        is_untouched = samples.st_ctime_ns <= _index(folder, shard).stat().st_ctime_ns
+        is_whole = is_untouched and samples.st_size == content["num_bytes"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return entries if is_whole and holds_these else None

@@ -30,7 +30,8 @@ from asdkeras.data.audio import (
 )
 from asdkeras.data.store_moments import clip_moments, joined
 from asdkeras.dsp.clip_length import Keep, fit_clip_length
-from asdkeras.errors import DataError
+from asdkeras.errors import DataError, Faults
+from asdkeras.files import identity
 
 PadMode = Literal["constant", "reflect"]
 
@@ -216,7 +217,7 @@ def open_store(
     """Open the store of a clip table; decode what is not there yet or has changed.
 
     An interrupted build goes on where it stood. A store that is complete opens at the cost of one
-    look at each file's size and time.
+    look at each file's `identity`.
 
     Args:
         folder: cache folder for the stores of all tables.
@@ -241,26 +242,25 @@ def open_store(
         machine_types = table["machine_type"].iloc[[*rates]].tolist()
         notes = check_rates(machine_types, [*rates.values()], config)
         bounds = bounds or _plan(folder, len(paths), headers, config.sample_rate_hz)
-        faults: list[str] = []
+        faults = Faults()
         done = itertools.count(len(known) + 1)
         for shard, clips in _shards_of(bounds):
             if clips.start in known:
                 continue
             decoded = []
-            for result in executor.map(lambda clip: _decoded(paths[clip], config), clips):
+            results = executor.map(lambda clip: _decoded(paths[clip], config), clips)
+            for clip, result in zip(clips, results, strict=True):
                 if isinstance(result, DataError):
-                    faults.append(str(result))
+                    path = paths[clip]
+                    faults.add(path, str(result).removeprefix(f"{path}: "), "")
                 else:
                     decoded.append(result)
                 on_progress(next(done), len(paths))
             if len(decoded) == len(clips):
                 entries = shards.write_shard(folder, shard, clips, decoded)
                 known.update(zip(clips, entries, strict=True))
-    if faults:
-        raise DataError(
-            f"{len(faults)} of {len(paths)} clips cannot be used:"
-            + "".join(f"\n  {fault}" for fault in faults)
-        )
+    if len(faults):
+        raise DataError(f"{len(faults)} of {len(paths)} clips cannot be used:{faults}")
     entries = [known[clip] for clip in range(len(paths))]
     return ClipStore(folder, bounds, entries, config.sample_rate_hz, notes)
 
@@ -297,10 +297,9 @@ def _fresh_entries(
 
 def _is_fresh(path: str, entry: shards.Entry) -> bool:
     try:
-        status = os.stat(path)
+        return identity(path) == entry.identity
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
 
 
 def _headers(
@@ -320,16 +319,15 @@ def _headers(
 
 def _decoded(path: str, config: AudioConfig) -> tuple[shards.Entry, Samples] | DataError:
     try:
+        before = identity(path)  # A change while it is read shows at the next call.
         header = read_header(Path(path))
-        status = os.stat(path)  # Before reading: a change in between shows at the next call.
         samples = read_samples(Path(path), config)
     except OSError as error:
         return DataError(f"{path}: cannot be opened: {error.strerror}. Check the path.")
     except DataError as error:
         return error
     entry = shards.Entry(
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
+        identity=before,
         rate_hz=header.sample_rate_hz,
         dtype=samples.dtype.name,
         offset=0,

@@ -111,13 +111,13 @@ def year_of(path: Path, machines: Sequence[MachineTraits]) -> tuple[tuple[int, .
 
 def years_of(dataset: str) -> tuple[int, ...]:
     """The year in the name of an official dataset; empty for any other name."""
-    return (int(dataset[5:]),) if re.fullmatch(r"dcase20\d\d", dataset) else ()
+    return (int(dataset[5:]),) if re.fullmatch(r"dcase20[0-9][0-9]", dataset) else ()
 
 
 def _year_in_path(path: Path, candidates: Sequence[int]) -> int | None:
     """The candidate named by the deepest folder like `dcase2023` or `dcase2023t2`."""
     for part in reversed(path.absolute().parts):
-        for year in re.findall(r"dcase(20\d\d)(?!\d)", part, re.IGNORECASE):
+        for year in re.findall(r"dcase(20[0-9][0-9])(?![0-9])", part, re.IGNORECASE):
             if int(year) in candidates:
                 return int(year)
     return None
@@ -125,7 +125,7 @@ def _year_in_path(path: Path, candidates: Sequence[int]) -> int | None:
 
 def own_name(name: str) -> str:
     """Name of a dataset of one's own, made unlike that of any official dataset."""
-    is_reserved = re.fullmatch(r"(?:dcase|mini)20\d\d", name)
+    is_reserved = re.fullmatch(r"(?:dcase|mini)20[0-9][0-9]", name)
     return f"{name}-own" if is_reserved else name or "own"
 
 

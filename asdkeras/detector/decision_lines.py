@@ -13,6 +13,7 @@ from asdkeras.progress import say, visible
 
 COLUMNS = ("clip", "machine", "anomaly_score", "threshold", "is_anomalous")
 
+_END = "\r\n"  # Of a line whose writer quotes both, so that no name ends it.
 _PLAIN = "{:>10}  {:>10}  {:<9}  {:<12}  {}"  # The clip last: its path may be of any length.
 _HEADING = _PLAIN.format("score", "threshold", "decision", "machine", "clip")
 
@@ -60,8 +61,8 @@ def _json_line(row: Mapping[str, Any]) -> str:
 def _csv_line(row: Mapping[str, Any]) -> str:
     values = {**row, "is_anomalous": str(row["is_anomalous"]).lower()}
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values[name] for name in COLUMNS)
-    return line.getvalue()
+    csv.writer(line, lineterminator=_END).writerow(values[name] for name in COLUMNS)
+    return line.getvalue().removesuffix(_END)
 
 
 _LINES = {"plain": _plain_line, "json": _json_line, "csv": _csv_line}

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import dataclasses
-import hashlib
 import itertools
 import os
 import tempfile
@@ -24,6 +23,7 @@ from asdkeras.detector.file import read_file, read_model, save_file
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.detector.pcm import Block, Gap
 from asdkeras.errors import DataError, RecipeError
+from asdkeras.experiment.fallbacks import with_able_variant
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.open_run import open_finished, run_on_clips
 from asdkeras.experiment.recipe import held_out_overrides
@@ -95,6 +95,7 @@ class Detector:
         self.story: dict[str, Any] = {}
         self._models: dict[str, keras.Model] = {}
         self._file: Path | None = None
+        self._as_loaded = ""  # What stood in the file beside the graphs.
         self._scorers: dict[str, Graph] = {}
         self._is_moved = False
 
@@ -142,11 +143,17 @@ class Detector:
                 variant=self.variant,
                 recipe=self.recipe,
                 overrides=self.overrides,
-                runs=Path(work) / self._digest(table),
+                runs=Path(work),
                 jobs=jobs,
             )
             in_process = jobs is None if is_in_process is None else is_in_process
-            run = dataclasses.replace(run, is_in_process=in_process)
+            run = with_able_variant(dataclasses.replace(run, is_in_process=in_process))
+            from asdkeras.detector.graph import require_graphs  # Keras is imported now.
+
+            require_graphs(run)
+            # Another recipe and other recordings of the same names do not go on with this one's.
+            path = Path(work) / run.folder.digest[:12] / run.folder.path.relative_to(work)
+            run = dataclasses.replace(run, folder=dataclasses.replace(run.folder, path=path))
             score_run(run)
             self._take(run)
             numbers = pd.Series(run.store.num_channels).groupby(table["machine_type"].to_numpy())
@@ -154,13 +161,6 @@ class Detector:
         for note in self.story["notes"]:
             say(f"note: {note}")
         return self
-
-    def _digest(self, table: pd.DataFrame) -> str:
-        """Of all that a fit depends on: another one of the same folder shall not go on with it."""
-        files = [(path, os.stat(path)) for path in table["path"]]
-        lines = [self.system, self.variant, self.recipe, *self.overrides]
-        lines += [f"{path} {status.st_size} {status.st_mtime_ns}" for path, status in files]
-        return hashlib.sha256("\n".join(map(str, lines)).encode()).hexdigest()[:12]
 
     @classmethod
     def of_run(
@@ -177,11 +177,6 @@ class Detector:
                 the networks of the run were left untrained.
         """
         run = open_finished(Path(folder))
-        if run.recipe.untrained:
-            raise RecipeError(
-                f"{folder}: its networks have learned nothing: a control, which no detector is "
-                "made of. Take a run without --untrained."
-            )
         detector = cls(run.recipe.system, variant=run.recipe.variant, recipe=str(run.source))
         detector._take(run, machines)
         return detector
@@ -318,6 +313,10 @@ class Detector:
         """
         name = self._only(machine)
         if name not in self._models and self._file is not None:
+            if repr(read_file(self._file)) != self._as_loaded:
+                raise DataError(
+                    f"{self._file}: holds another detector than when it was loaded. Load it again."
+                )
             import_keras()
             from asdkeras.detector.decision import decided_anew, with_decision
 
@@ -368,6 +367,7 @@ class Detector:
         """
         story, machines = read_file(path)
         detector = cls(str(story.get("system")), variant=story.get("variant"))
+        detector._as_loaded = repr((story, machines))
         detector.machines, detector.story, detector._file = machines, story, Path(path)
         return detector
 

@@ -77,9 +77,11 @@ def _name(section: Section, table: pd.DataFrame) -> str:
 
 def _normal_scores(run: RunFiles, seed: int, section: Section) -> tuple[float, ...]:
     """Of the held-out normal clips that its threshold rests on, in ascending order."""
+    if run.recipe.thresholds.rule == "paper":
+        return ()
     folder = run.folder.scores(seed)
     trial = read_trial(folder)
-    if run.recipe.thresholds.rule == "paper" or trial.held_out is None:
+    if trial.held_out is None:
         return ()
     scores = trial.columns[read_metadata(folder).decision_score]
     clips = trial.table[section.is_of(trial.table)]

@@ -53,6 +53,33 @@ class SectionGraph:
     score: Callable[[Waveforms], Floats]
 
 
+def require_graphs(run: RunFiles, score: str | None = None) -> None:
+    """Refuse a run, trained or not, whose score is no function of the clip alone.
+
+    Raises:
+        RecipeError: if a score depends on other clips or their labels, or networks stay untrained.
+    """
+    system, name = system_of(run), f"{run.recipe.system} {run.recipe.variant}"
+    if run.recipe.untrained:
+        raise RecipeError(
+            f"{name}: its networks have learned nothing: a control, which no detector is made of. "
+            "Leave out --untrained."
+        )
+    if is_ensemble(system):
+        if reason := system.combination.needs_other_clips:
+            raise RecipeError(
+                f"{name} {reason}, and a detector scores one clip at a time. Take another variant, "
+                "or another rule for this one with --set."
+            )
+        for member in member_runs(run, system).values():
+            require_graphs(member, system.combination.main_score)
+    elif system.needs_labels(main := score or system.main_score):
+        raise RecipeError(
+            f"{name}: `{main}` is chosen by labels of test clips, and a detector knows none. Take "
+            f"{system.label_free_settings}."
+        )
+
+
 def section_graphs(
     run: RunFiles, seed: int, sections: Sequence[Section], score: str | None = None
 ) -> Iterator[tuple[Section, SectionGraph]]:
@@ -62,8 +89,9 @@ def section_graphs(
         score: its name; None takes the main one.
 
     Raises:
-        RecipeError: if weights are gone, or a score depends on other clips or their labels.
+        RecipeError: if weights are gone, or as `require_graphs`.
     """
+    require_graphs(run, score)
     system = system_of(run)
     if is_ensemble(system):
         yield from _ensemble_graphs(run, system, seed, sections)
@@ -85,13 +113,7 @@ def section_graphs(
             # As when a run is scored: threads would show in the last digit.
             with threadpool_limits(1):
                 scorer = section_scorer(system, unit, section, seed)
-            main = score or system.main_score
-            if scorer.scores.get(main) is None:
-                raise RecipeError(
-                    f"{run.recipe.system} {run.recipe.variant}: `{main}` was chosen by labels of "
-                    f"test clips, and a detector knows none. Take {system.label_free_settings}."
-                )
-            names = main, score or system.decision_score
+            names = score or system.main_score, score or system.decision_score
             # What networks take beside the waveform is the same for all clips of a section.
             clip = unit.table[section.is_of(unit.table)].iloc[:1]
             inputs = {name: each[0] for name, each in system.inputs(unit.models, clip).items()}
@@ -166,11 +188,6 @@ def _ensemble_graphs(
     run: RunFiles, ensemble: Ensemble, seed: int, sections: Sequence[Section]
 ) -> Iterator[tuple[Section, SectionGraph]]:
     combination = ensemble.combination
-    if reason := combination.needs_other_clips:
-        raise RecipeError(
-            f"{run.recipe.system} {run.recipe.variant} {reason}, and a detector scores one clip "
-            "at a time. Take another variant, or another rule for this one with --set."
-        )
     members: dict[Section, list[tuple[float, SectionGraph]]] = {each: [] for each in sections}
     for trial in run.recipe.seeds if ensemble.pools_trials else (seed,):
         for name, member in member_runs(run, ensemble).items():

@@ -148,7 +148,7 @@ def write_ensemble(
         limits, more = thresholds(result.columns, table, result.main_score)
     else:
         limits, more = _FALLBACK.thresholds(result.columns[result.main_score], table)
-    decisions = (result.columns[decision_score] > limits).astype(int)
+    decisions = (~(result.columns[decision_score] <= limits)).astype(int)
     names = [name for name in members[0].metadata.named_scores if name in result.columns]
     notes = [
         f"{member.name}: {note}"

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +21,7 @@ from asdkeras.experiment.held_out import with_clips_held_out
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder
-from asdkeras.files import reading
+from asdkeras.files import digest_of_file, reading
 from asdkeras.progress import say, stage
 from asdkeras.score_files import clip_columns, read_trial
 
@@ -132,26 +132,12 @@ def run_on_clips(
 ) -> Run:
     """As `open_run`, of the clip table that was read from `data` already.
 
-    Where its clips have nothing that the variant learns to tell apart, the one that the system
-    falls back to is taken, and the user is told.
-
     Raises:
         RecipeError: if system, variant, recipe or an override is not understood.
         DataError: if clips are damaged.
     """
     source = find_recipe(system, str(table["dataset"].iloc[0]), recipe)
     content = load_recipe(source, system, variant, overrides)
-    import_keras()
-    config = system_config(content, source)
-    fallback: Callable[[object, pd.DataFrame], str] | None
-    fallback = getattr(systems.load(system), "fallback", None)
-    able = content.variant if fallback is None else fallback(config, table)
-    if able != content.variant:
-        say(
-            f"note: these clips leave {content.variant} nothing to tell apart; falling back to "
-            f"--variant {able}"
-        )
-        content = load_recipe(source, system, able, overrides)
     return _opened(content, source, data, table, runs / system, jobs)
 
 
@@ -169,7 +155,8 @@ def _opened(
     soft = [soft_channels(Path(path), content.audio) for path in firsts]
     for note in (*store.notes, *alike, *(f"{each}. {ONE_CHANNEL}" for each in soft if each)):
         say(f"note: {note}")
-    folder = RunFolder(path, content.digest(), _fingerprint(table, store))
+    weights = [value for value in _texts(content.config) if value.endswith((".keras", ".h5"))]
+    folder = RunFolder(path, content.digest(), _fingerprint(table, store, weights))
     table = table[table["split"] != "supplemental"]
     # Where scorers alone learn, they are fitted anew without the clips that they are to score.
     if content.thresholds.rule == "held_out" and content.system != controls.SPECTRA:
@@ -196,6 +183,16 @@ def open_finished(folder: Path) -> RunFiles:
     return RunFiles(recipe, source, read_trial(scores).table, own)
 
 
-def _fingerprint(table: pd.DataFrame, store: ClipStore) -> str:
+def _texts(section: Mapping[str, object]) -> Iterator[str]:
+    for value in section.values():
+        if isinstance(value, dict):
+            yield from _texts(value)
+        elif isinstance(value, str):
+            yield value
+
+
+def _fingerprint(table: pd.DataFrame, store: ClipStore, weights: Sequence[str]) -> str:
+    """Of audio and labels, and of files of weights that the recipe names."""
     text = clip_columns(table).to_csv(index=False, lineterminator="\n")
+    text += "".join(digest_of_file(Path(path)) for path in weights if Path(path).is_file())
     return hashlib.sha256(f"{store.fingerprint}\n{text}".encode()).hexdigest()

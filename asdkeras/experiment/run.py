@@ -12,16 +12,18 @@ from threadpoolctl import threadpool_limits
 
 from asdkeras import systems
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.errors import RecipeError
+from asdkeras.errors import DataError, RecipeError
 from asdkeras.experiment.ensembles import Member, write_ensemble
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.memory import peak_mib
 from asdkeras.experiment.open_run import Run, RunFiles
 from asdkeras.experiment.recipe import Recipe, system_config
-from asdkeras.experiment.run_folder import claim, finish_trial, locked
+from asdkeras.experiment.run_folder import claim, finish_trial, locked, say_version
 from asdkeras.experiment.stages import largest_peak_mib, recorded
 from asdkeras.experiment.task_processes import run_side_by_side
 from asdkeras.experiment.units import Unit, read_representations, units_of, write_representations
+from asdkeras.metrics.development import require_domains
+from asdkeras.metrics.official import rules_for
 from asdkeras.progress import stage
 from asdkeras.readings import reconstruction_of
 from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata
@@ -49,10 +51,13 @@ def train(run: Run) -> None:
     """Train and represent whatever has not been yet.
 
     Raises:
+        DataError: as `check`, which comes before the first training.
         RecipeError: if the system refuses the recipe, or the folder holds another run.
         TrainingError: if training diverges.
     """
+    say_version(run.folder)
     system = system_of(run)
+    check(run, system)
     with locked(run.folder):
         _claim(run, system)
         if is_ensemble(system):
@@ -63,10 +68,16 @@ def train(run: Run) -> None:
 
 
 def score(run: Run) -> None:
-    """Train, represent, score and decide whatever has not been yet; raises as `train`."""
+    """Train, represent, score and decide whatever has not been yet; raises as `train`.
+
+    Also refuses, before anything is trained, labels that the rules of the year cannot measure by.
+    """
+    say_version(run.folder)
     if not missing_scores(run):
         return
+    require_domains(run.scored, rules_for(str(run.table["dataset"].iloc[0])))
     system = system_of(run)
+    check(run, system)
     with locked(run.folder):
         _claim(run, system)
         if is_ensemble(system):
@@ -93,6 +104,32 @@ def is_ensemble(system: "AnySystem | Ensemble") -> "TypeIs[Ensemble]":
     from asdkeras.systems.system import Ensemble
 
     return isinstance(system, Ensemble)
+
+
+def check(run: Run, system: "AnySystem | Ensemble") -> None:
+    """Refuse what could not be trained, or not be scored after it; of an ensemble all members.
+
+    Raises:
+        DataError: if training clips cannot be used, or a section has test clips alone.
+        RecipeError: if another variant or system can do with these clips.
+    """
+    everything = ClipSet(run.table[run.table["split"] == "train"], run.store)
+    if is_ensemble(system):
+        system.check(everything.table)
+        for member in member_runs(run, system).values():
+            check(member, system_of(member))
+        return
+    for table in _units(run, system).values():
+        training = table[table["split"] == "train"]
+        key = ["machine_type", "section"]
+        trained = training.set_index(key).index
+        if len(lost := table[~table.set_index(key).index.isin(trained)]):
+            clip = lost.iloc[0]
+            raise DataError(
+                f"{clip['path']}: section {clip['section']} of {clip['machine_type']} has no "
+                "training clips. Leave its clips out, or add normal ones."
+            )
+        system.check(dataclasses.replace(everything, table=training), everything)
 
 
 def _claim(run: Run, system: "AnySystem | Ensemble") -> None:
@@ -236,6 +273,7 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
         discard_passes(folder)
         models = system.load(folder)
     else:
+        run.folder.refuse_foreign(folder)
         with recorded(run.folder.path, f"train {name}"):
             folder.mkdir(parents=True, exist_ok=True)
             everything = ClipSet(run.table[run.table["split"] == "train"], run.store, own_seed)
@@ -309,7 +347,7 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     groups = pd.concat([part.groups for part in parts]).loc[scored.index]
     thresholds = pd.concat([part.thresholds for part in parts]).loc[scored.index]
     held_out = pd.concat([part.held_out for part in parts]).loc[scored.index]
-    decisions = columns[system.decision_score] > thresholds
+    decisions = ~(columns[system.decision_score] <= thresholds)  # A score that is none, too.
     folders = [run.folder.task(unit, seed) for unit in tables]
     warnings = [line for folder in folders for line in run.folder.warnings(folder)]
     finish_trial(

@@ -18,11 +18,26 @@ from asdkeras import __version__
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.recipe import Recipe
-from asdkeras.files import exclusive, write_text
-from asdkeras.score_files import TrialMetadata, TrialScores, write_group_scores, write_trial
+from asdkeras.files import digest_of_file, exclusive, write_text
+from asdkeras.progress import say
+from asdkeras.score_files import (
+    GROUP_SCORES,
+    SCORES,
+    TrialMetadata,
+    TrialScores,
+    changed_files,
+    write_group_scores,
+    write_trial,
+)
 from asdkeras.submission import write_submission
 from asdkeras.systems.model_files import has_models
 
+Stage = Literal["TRAINED", "DONE"]
+_FILES = {
+    "TRAINED": ("models.npz", "**/*.keras"),
+    "DONE": ("representations.npz", SCORES, GROUP_SCORES),
+}  # Whose contents a stage vouches for.
+_RESULTS = ("metrics.csv", "official.csv", "named_scores.csv", "compare.csv", "compare.md")
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "soundfile", "soxr")
 
 
@@ -57,20 +72,41 @@ class RunFolder:
         return scores / f"seed{seed}"
 
     def is_done(self, part: Path) -> bool:
-        return _read(part / "DONE").get("digest") == self.digest
+        """Whether `part` holds what this stage of this recipe and data left, and nobody changed."""
+        return _read(part / "DONE").get("digest") == self.digest and not changed_files(part)
 
     def is_trained(self, part: Path) -> bool:
-        """Whether `part` holds the models of a training of this recipe and data."""
-        return has_models(part) and _read(part / "TRAINED").get("digest") == self.digest
+        """Whether `part` holds the models of a training of this recipe and data.
+
+        Raises:
+            RecipeError: if they were changed since.
+        """
+        is_own = has_models(part) and _read(part / "TRAINED").get("digest") == self.digest
+        if is_own and (changed := [*filter(Path.exists, changed_files(part, "TRAINED"))]):
+            raise RecipeError(
+                f"{changed[0]}: changed since the training was finished. Delete {part} to train "
+                "anew."
+            )
+        return is_own
+
+    def refuse_foreign(self, part: Path) -> None:
+        """Raise a RecipeError if `part` holds a training of another recipe or of other data."""
+        if _read(part / "TRAINED").get("digest", self.digest) != self.digest:
+            raise RecipeError(
+                f"{part}: holds a training of another recipe or of other data. Move it away, or "
+                "give this run a folder of its own with --runs DIR."
+            )
 
     def warnings(self, part: Path) -> list[str]:
         """Warnings of the training in `part`; empty if it is not finished."""
         lines = _read(part / "TRAINED").get("warnings", [])
         return [str(line) for line in lines] if isinstance(lines, list) else []
 
-    def mark(self, part: Path, stage: Literal["TRAINED", "DONE"], **content: object) -> None:
+    def mark(self, part: Path, stage: Stage, **content: object) -> None:
         """Write that a stage of `part` is done; do it last."""
-        text = json.dumps({"digest": self.digest, **content}, indent=2) + "\n"
+        paths = sorted(path for pattern in _FILES[stage] for path in part.glob(pattern))
+        files = {path.relative_to(part).as_posix(): digest_of_file(path) for path in paths}
+        text = json.dumps({"digest": self.digest, **content, "files": files}, indent=2) + "\n"
         write_text(part / stage, text)
 
 
@@ -91,6 +127,9 @@ def finish_trial(
 ) -> None:
     """Write all score files of a trial, and its metadata as their DONE."""
     where = folder.scores(seed)
+    if folder.machine_types is None:  # Results do not outlive the scores they are of.
+        for name in _RESULTS:
+            (folder.path / name).unlink(missing_ok=True)
     write_trial(where, trial)
     write_group_scores(where, trial.table, group_scores)
     if (trial.table["split"] == "test").any():  # A detector may be fitted to training clips alone.
@@ -122,15 +161,12 @@ def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path, jobs: int
         RecipeError: if the folder holds a run of another recipe or on other data.
     """
     content = recipe.as_mapping()
-    if (folder.path / "recipe.yaml").exists():
-        _check_same(folder, content)
-    write_text(
-        folder.path / "recipe.yaml",
-        f"# As run. Read from {source}, with the changes of the command line.\n"
-        + yaml.safe_dump(content, sort_keys=False),
-    )
+    before = _read(folder.path / "environment.json")
+    if (folder.path / "recipe.yaml").exists() or any(folder.path.glob("*/seed*")):
+        _check_same(folder, content, before)
     environment = {
         "asdkeras": __version__,
+        "begun_with": _begun_with(before),
         "commit": _commit(),
         "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in _PACKAGES},
@@ -142,18 +178,43 @@ def claim(folder: RunFolder, recipe: Recipe, source: Path, data: Path, jobs: int
         "tensor_float_32": recipe.tensor_float_32,
     }
     write_text(folder.path / "environment.json", json.dumps(environment, indent=2) + "\n")
+    write_text(  # Last: where it is, it can be told whose the folder is.
+        folder.path / "recipe.yaml",
+        f"# As run. Read from {source}, with the changes of the command line.\n"
+        + yaml.safe_dump(content, sort_keys=False),
+    )
 
 
-def _check_same(folder: RunFolder, content: dict[str, object]) -> None:
+def say_version(folder: RunFolder) -> None:
+    """Tell the user if the run was begun with another version, which may compute otherwise."""
+    begun_with = _begun_with(_read(folder.path / "environment.json"))
+    if begun_with != __version__:
+        say(
+            f"note: {folder.path}: begun with asdkeras {begun_with}, and this is {__version__}. "
+            "What is there is not computed again; a folder of its own, --runs DIR, begins anew."
+        )
+
+
+def _begun_with(environment: dict[str, object]) -> str:
+    return str(environment.get("begun_with") or environment.get("asdkeras") or __version__)
+
+
+def _check_same(
+    folder: RunFolder, content: dict[str, object], environment: dict[str, object]
+) -> None:
+    for name in ("recipe.yaml", "environment.json"):
+        if not (folder.path / name).is_file():
+            raise RecipeError(
+                f"{folder.path}: {name} is gone, so nobody can say of which recipe and data this "
+                "run is. Bring it back, or give this run a folder of its own with --runs DIR."
+            )
     before, now = _flat(read_recipe(folder.path / "recipe.yaml")), _flat(content)
     differing = [
         f"`{key}` was {before.get(key)!r}, now {now.get(key)!r}"
         for key in [*now, *(key for key in before if key not in now)]
         if before.get(key) != now.get(key) and key not in ("seeds", "dataset")
     ]
-    environment = _read(folder.path / "environment.json")
-    known = environment.get("data_fingerprint", folder.data_fingerprint)
-    if known != folder.data_fingerprint:
+    if environment.get("data_fingerprint") != folder.data_fingerprint:
         differing.append(f"the data are not those it had from {environment.get('data')}")
     if differing:
         raise RecipeError(

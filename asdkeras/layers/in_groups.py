@@ -51,7 +51,9 @@ class InGroups(keras.layers.Wrapper):
 
     def call(self, inputs):
         check_shapes(
-            self, **{f"inputs_{k}": (each, "batch windows ...") for k, each in enumerate(inputs)}
+            self,
+            in_graph=False,
+            **{f"inputs_{k}": (each, "batch windows ...") for k, each in enumerate(inputs)},
         )
         num_windows = inputs[0].shape[1]
         num_items = ops.shape(inputs[0])[0] * num_windows

@@ -28,7 +28,9 @@ class MixWithReversed(keras.layers.Layer):
     """
 
     def call(self, features, weight, training=False):
-        check_shapes(self, features=(features, "batch ..."), weight=(weight, "batch 1"))
+        check_shapes(
+            self, in_graph=training, features=(features, "batch ..."), weight=(weight, "batch 1")
+        )
         if not training:
             return features
         weight = ops.reshape(weight, (-1, *(1,) * (len(features.shape) - 1)))

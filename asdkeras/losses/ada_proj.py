@@ -106,7 +106,7 @@ class AdaProj(AdaptiveScaleHead):
         self._build_weights(dim, math.sqrt(2) * math.log(num_centers - 1))
 
     def call(self, embeddings, labels, training=False):
-        check_inputs(self, embeddings, labels)
+        check_inputs(self, embeddings, labels, training)
         embeddings = ops.cast(embeddings, "float32")
         cosines = cosines_to_projections(embeddings, self.centers, self.num_classes)
         scale = self._scale_for(cosines, labels, training, adapted_scale)

@@ -5,11 +5,11 @@ import math
 import keras
 from keras import ops
 
-from asdkeras.losses.cosines import add_centers, unit_vectors
+from asdkeras.losses.cosines import CenterHead, add_centers, unit_vectors
 from asdkeras.replicas import whole_batch
 
 
-class AdaptiveScaleHead(keras.layers.Layer):
+class AdaptiveScaleHead(CenterHead):
     """Centers by class, and a scale that follows the batch; a subclass says how.
 
     A frozen head, `trainable=False`, keeps its scale in training too, as batch normalization

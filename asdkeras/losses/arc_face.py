@@ -5,12 +5,12 @@ import math
 import keras
 from keras import ops
 
-from asdkeras.losses.cosines import add_centers, check_inputs, cosines_to_centers
+from asdkeras.losses.cosines import CenterHead, add_centers, check_inputs, cosines_to_centers
 from asdkeras.shapes import check_classes
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
-class ArcFace(keras.layers.Layer):
+class ArcFace(CenterHead):
     """Class logits that are the scaled cosine to the center of the class.
 
     There is no margin in the logits, so they are right at inference; `ArcFaceCrossEntropy`
@@ -56,7 +56,7 @@ class ArcFace(keras.layers.Layer):
         self.centers = add_centers(self, embeddings_shape[-1], self.num_classes)
 
     def call(self, embeddings, labels=None, training=False):
-        check_inputs(self, embeddings, labels)
+        check_inputs(self, embeddings, labels, training)
         embeddings = ops.cast(embeddings, "float32")
         cosines = cosines_to_centers(embeddings, self.centers, self.num_classes)
         return self.scale * ops.squeeze(cosines, axis=-1)

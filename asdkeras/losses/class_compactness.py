@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from asdkeras.losses.cosines import add_centers, check_inputs, unit_vectors
+from asdkeras.losses.cosines import CenterHead, add_centers, check_inputs, unit_vectors
 from asdkeras.shapes import check_classes
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
-class ClassCompactness(keras.layers.Layer):
+class ClassCompactness(CenterHead):
     """Class logits that are minus the squared distance to the center of the class.
 
     One center per class. Train with `CompactnessLoss`, which pulls an embedding to its
@@ -62,7 +62,7 @@ class ClassCompactness(keras.layers.Layer):
         self.centers = add_centers(self, embeddings_shape[-1], self.num_classes)
 
     def call(self, embeddings, labels=None, training=False):
-        check_inputs(self, embeddings, labels)
+        check_inputs(self, embeddings, labels, training)
         embeddings = ops.cast(embeddings, "float32")
         centers = ops.convert_to_tensor(self.centers)
         if self.normalize:

@@ -1,5 +1,6 @@
 """Cosines between embeddings and class centers."""
 
+import keras
 from keras import ops
 
 from asdkeras.shapes import ONE_HOT, check_shapes
@@ -55,17 +56,27 @@ def add_centers(layer, dim, num_centers):
     )
 
 
-def check_inputs(head, embeddings, labels):
+class CenterHead(keras.layers.Layer):
+    """A layer from embeddings and labels to logits of `num_classes`, by its weight `centers`."""
+
+    def compute_output_spec(self, embeddings, labels=None, training=False):
+        check_inputs(self, embeddings, labels, training)
+        return keras.KerasTensor((embeddings.shape[0], self.num_classes), "float32")
+
+
+def check_inputs(head, embeddings, labels, training):
     """Raise a ValueError unless the inputs of a head with `centers` have its shapes.
 
     Args:
         head: Keras layer, built.
         embeddings: `(batch, dim)`.
         labels: `(batch, num_classes)`, or None.
+        training: bool.
     """
     check_shapes(
         head,
         ONE_HOT,
+        in_graph=training,
         embeddings=(embeddings, f"batch {head.centers.shape[0]}"),
         labels=(labels, f"batch {head.num_classes}"),
     )

@@ -24,7 +24,9 @@ def gaussian_negative_log_likelihood(values, gaussians):
     Raises:
         ValueError: if an input has another shape.
     """
-    check_shapes("the likelihood", values=(values, "..."), gaussians=(gaussians, "... 2"))
+    check_shapes(
+        "the likelihood", in_graph=False, values=(values, "..."), gaussians=(gaussians, "... 2")
+    )
     mean, deviation = gaussians[..., 0], gaussians[..., 1]
     distance = (values - mean) / deviation
     return 0.5 * ops.square(distance) + ops.log(deviation) + _HALF_LOG_TWO_PI
@@ -45,7 +47,12 @@ def gaussian_divergence(first, second):
     Raises:
         ValueError: if an input has another shape.
     """
-    check_shapes("the divergence", first=(first, "batch dim 2"), second=(second, "batch dim 2"))
+    check_shapes(
+        "the divergence",
+        in_graph=False,
+        first=(first, "batch dim 2"),
+        second=(second, "batch dim 2"),
+    )
     first_mean, first_deviation = first[..., 0], first[..., 1]
     second_mean, second_deviation = second[..., 0], second[..., 1]
     ratio = first_deviation / second_deviation

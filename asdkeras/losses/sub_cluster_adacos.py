@@ -93,7 +93,7 @@ class SubClusterAdaCos(AdaptiveScaleHead):
         self._build_weights(embeddings_shape[-1], math.sqrt(2) * math.log(num_centers - 1))
 
     def call(self, embeddings, labels, training=False):
-        check_inputs(self, embeddings, labels)
+        check_inputs(self, embeddings, labels, training)
         embeddings = ops.cast(embeddings, "float32")
         cosines = cosines_to_centers(embeddings, self.centers, self.num_classes)
         update = adapted_scale_2019 if self.scale_update == "adacos2019" else adapted_scale

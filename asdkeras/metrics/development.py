@@ -61,13 +61,19 @@ def _labelled_clips(table: pd.DataFrame, anomaly_scores: ArrayLike, rules: RuleS
             "`anomaly_scores` must be finite for labelled test clips of the development set. "
             f"Received: {num_bad} of {len(clips)} not finite"
         )
-    without = clips["path"][clips["domain"].isna()]
-    if len(without) and "source" in rules.rows:
-        raise DataError(
-            f"{without.iloc[0]}: the rules {rules.name} need the domain of every labelled test "
-            f"clip. {len(without)} of {len(clips)} have none."
-        )
+    require_domains(clips, rules)
     return clips
+
+
+def require_domains(table: pd.DataFrame, rules: RuleSet) -> None:
+    """Raise a DataError if rules need domains and a labelled test clip of a table has none."""
+    clips = table[(table["split"] == "test") & table["is_anomalous"].notna()]
+    lost = clips["path"][clips["domain"].isna()]
+    if len(lost) and "source" in rules.rows:
+        raise DataError(
+            f"{lost.iloc[0]}: the rules {rules.name} need the domain of every labelled test "
+            f"clip. {len(lost)} of {len(clips)} have none."
+        )
 
 
 def _section_values(clips: pd.DataFrame, rules: RuleSet) -> list[float]:

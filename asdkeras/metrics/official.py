@@ -203,7 +203,7 @@ def challenge_year(dataset: str) -> int | None:
     Raises:
         DataError: if the name is that of a challenge year without rules here.
     """
-    match = re.fullmatch(r"(?:dcase|mini)(20\d\d)", dataset)
+    match = re.fullmatch(r"(?:dcase|mini)(20[0-9][0-9])", dataset)
     if match is None:
         return None
     if f"dcase{match[1]}" not in RULES:

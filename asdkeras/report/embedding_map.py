@@ -24,6 +24,7 @@ from asdkeras.config import did_you_mean
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.evaluation import with_parts, write_csv
 from asdkeras.metrics.official import rules_for
+from asdkeras.plain_text import number
 from asdkeras.progress import stage
 from asdkeras.report.scored_runs import SETS, recipe_of, refuse_unknown_trial
 from asdkeras.report.separation import Separation, separations
@@ -172,7 +173,7 @@ def _read_cache(path: Path) -> dict[str, _Points]:
     """Points by digest; none if there is no such file, or none that we wrote."""
     try:
         # Exact in every version of pandas, unlike its own reading of numbers.
-        exact = {"x": float, "y": float}
+        exact = {"x": number, "y": number}
         content = pd.read_csv(path, usecols=["digest", "x", "y"], converters=exact)
     except (FileNotFoundError, ValueError):
         return {}

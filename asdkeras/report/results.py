@@ -64,7 +64,7 @@ def conclude(run: Path, system: str, seeds: Sequence[int]) -> None:
         write_csv(run / "explanations.csv", explanations)
         print_fired(explanations, console)
     print_marks(scores, console)
-    for note in scores.notes:
+    for note in (*scores.notes, *scores.doubts()):
         print_line(console, f"note: {note}", "yellow")
     print_line(console, f"files: {run}")
 

@@ -9,8 +9,10 @@ import pandas as pd
 
 from asdkeras.config import read_recipe
 from asdkeras.errors import RecipeError
-from asdkeras.evaluation import ALL_ANOMALOUS, METRICS
+from asdkeras.evaluation import ALL_ANOMALOUS, METRICS, doubts, evaluate
 from asdkeras.files import reading
+from asdkeras.metrics.official import rules_for
+from asdkeras.plain_text import number_or_nan
 from asdkeras.report.comparison import Scored
 from asdkeras.score_files import (
     Marks,
@@ -66,6 +68,15 @@ class ScoredRun(NamedTuple):
             trials[seed] = Scored(trial.table[has], trial.columns.loc[has, name], decisions)
         return trials
 
+    def doubts(self) -> list[str]:
+        """What makes the main score or its decisions say nothing, a line each; see `doubts`."""
+        rules = rules_for(self.dataset)
+        of_trials = (
+            doubts(*trial, evaluate(*trial, rules).metrics)
+            for trial in self.of(self.main_score).values()
+        )
+        return list(dict.fromkeys(line for lines in of_trials for line in lines))
+
 
 def read_scored_run(run: Path, seeds: Sequence[int]) -> ScoredRun:
     """Read the score files of those trials of a run that count.
@@ -97,7 +108,7 @@ def read_results(path: Path) -> pd.DataFrame:
                 content[name] = content[name].astype("int64")
             elif name in _NUMBERS:
                 # Exact in every version of pandas, unlike its own reading of numbers.
-                content[name] = [float(text or "nan") for text in content[name]]
+                content[name] = [number_or_nan(text) for text in content[name]]
     return content
 
 

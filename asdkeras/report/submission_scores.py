@@ -12,7 +12,7 @@ from asdkeras.data.manifest import Dataset, Manifest, read_manifest
 from asdkeras.data.places import truth_folder as cached_truth
 from asdkeras.data.truth import Truth, read_truth
 from asdkeras.errors import DataError, RecipeError
-from asdkeras.evaluation import evaluate, false_alarms, summarize, write_csv
+from asdkeras.evaluation import doubts, evaluate, false_alarms, summarize, write_csv
 from asdkeras.files import write_text
 from asdkeras.metrics.bootstrap import bootstrap_official_score
 from asdkeras.metrics.intervals import pooled_intervals
@@ -188,7 +188,7 @@ def _conclude(
         write_csv(files[2], frame)
         means = means_of(evaluation.metrics, rules)
         print_false_alarms(FalseAlarms(frame, means, rules, asked=None), console)
-    for note in clips.notes:
+    for note in (*clips.notes, *doubts(table, table["score"], decisions, evaluation.metrics)):
         print_line(console, f"note: {note}", "yellow")
     return files
 

@@ -16,8 +16,9 @@ from asdkeras.data import naming
 from asdkeras.data.clip_table import COLUMNS
 from asdkeras.data.manifest import ClipCount, Dataset
 from asdkeras.data.truth import Truth, TruthRow
+from asdkeras.errors import Faults, shortened
 from asdkeras.metrics.official import RuleSet
-from asdkeras.submission import DECISION, SCORE, SubmittedSystem, Value, file_name, shortened
+from asdkeras.submission import DECISION, SCORE, SubmittedSystem, Value, file_name
 
 _FURTHER_COLUMNS = {"name": "string", "score": "float64", "decision": "boolean", "part": "string"}
 
@@ -79,7 +80,7 @@ def join_submission(
         rules: of the year.
         machines: machine types to look at. None means that a part must be there as a whole.
     """
-    faults = list(system.faults)
+    faults = Faults()
     scores, decisions = (
         _identified(_of_machines(values, machines), dataset, truth, rules, faults)
         for values in (system.scores, system.decisions)
@@ -99,26 +100,25 @@ def join_submission(
         _place(each, year) for each in expected if machines is None or each.machine_type in machines
     }
     known = {place.machine_type for place in places}
-    faults += [
-        f"{each}: there are no scores of it." for each in machines or () if each not in known
-    ]
-    faults += _gaps(SCORE, places, evaluation, scores, year)
-    faults += _miscounted(scores, development, dataset, rules)
+    for each in machines or ():
+        if each not in known:
+            faults.add(each, "there are no scores of it")
+    _add_gaps(faults, SCORE, places, evaluation, scores, year)
+    _add_miscounted(faults, scores, development, dataset, rules)
     if system.decisions:
         of_scores = {_place(clip, year) for clip in scores}
-        faults += _gaps(DECISION, of_scores, scores, decisions, year)
+        _add_gaps(faults, DECISION, of_scores, scores, decisions, year)
         unscored = defaultdict(list)
         for clip, value in decisions.items():
             if clip not in scores:
                 unscored[value.path].append(value.clip)
-        faults += [
-            f"{path}: decisions without a score: {_counted(names)}"
-            for path, names in unscored.items()
-        ]
+        for path, names in unscored.items():
+            faults.add(path, "decisions without a score", f": {_counted(names)}")
     absent = known - {clip.machine_type for clip in scores}
     table = _table(scores, decisions, dataset, rules)
     notes = tuple(_notes(scores, truth))
-    return SubmittedClips(table, tuple(sorted(absent)), tuple(faults), notes)
+    found = (*system.faults, *faults.lines())
+    return SubmittedClips(table, tuple(sorted(absent)), found, notes)
 
 
 def _of_machines(values: Iterable[Value], machines: Collection[str] | None) -> list[Value]:
@@ -142,7 +142,7 @@ def _identified(
     dataset: Dataset,
     truth: Truth | None,
     rules: RuleSet,
-    faults: list[str],
+    faults: Faults,
 ) -> dict[_Clip, Value]:
     """Values by clip; those that are no clip's are added to the faults."""
     found: dict[_Clip, Value] = {}
@@ -160,7 +160,8 @@ def _identified(
             odd[value.path, f"clips that are already {place}"].append(name)
         else:
             found[clip], first[key] = value, value
-    faults += [f"{path}: {text}: {_counted(names)}" for (path, text), names in odd.items()]
+    for (path, text), names in odd.items():
+        faults.add(path, text, f": {_counted(names)}")
     return found
 
 
@@ -188,46 +189,68 @@ def _clips(values: Sequence[Value], truth: Truth | None, rules: RuleSet) -> Iter
             yield _Clip(value.machine_type, parsed.section, value.clip, domain, is_anomalous)
 
 
-def _gaps(
+def _add_gaps(
+    faults: Faults,
     kind: str,
     places: Iterable[_Place],
     expected: Iterable[_Clip],
     found: Collection[_Clip],
     year: int,
-) -> Iterator[str]:
+) -> None:
     """Files of which not a single line is there, then single lines that files lack."""
     here = {_place(clip, year) for clip in found}
     for place in sorted(set(places) - here, key=str):
-        yield f"{file_name(kind, f'dcase{year}', *place)}: is missing."
+        faults.add(file_name(kind, f"dcase{year}", *place), "is missing")
     names: dict[_Place, list[str]] = defaultdict(list)
     for clip in expected:
         if clip not in found and _place(clip, year) in here:
             names[_place(clip, year)].append(clip.name)
     for place, of_file in names.items():
-        yield f"{file_name(kind, f'dcase{year}', *place)}: clips are missing: {_counted(of_file)}"
+        name = file_name(kind, f"dcase{year}", *place)
+        faults.add(name, "clips are missing", f": {_counted(of_file)}")
 
 
-def _miscounted(
-    scored: Iterable[_Clip], development: Iterable[ClipCount], dataset: Dataset, rules: RuleSet
-) -> Iterator[str]:
-    """Development clips cannot be listed, but counted, by section, domain and label."""
+def _add_miscounted(
+    faults: Faults,
+    scored: Iterable[_Clip],
+    development: Iterable[ClipCount],
+    dataset: Dataset,
+    rules: RuleSet,
+) -> None:
+    """Development clips cannot be listed, but counted, by section, domain and label.
+
+    In each of these, the official names of all years count the clips, none of them twice.
+    """
     clips = [c for c in scored if rules.part_of(c.machine_type, c.section) == "dev"]
     found = Counter((c.machine_type, c.section, c.domain, c.is_anomalous) for c in clips)
+    counters: dict[tuple[_Place, object], list[str]] = defaultdict(list)
+    for clip in clips:
+        if (parsed := naming.parse_name(clip.name)) is not None:
+            key = (clip.domain, clip.is_anomalous, parsed.counter)
+            counters[_place(clip, dataset.year), key].append(clip.name)
+    for (of_file, _), names in counters.items():
+        if len(names) > 1:
+            faults.add(
+                file_name(SCORE, dataset.name, *of_file),
+                "one clip under several names",
+                f": {_counted(names)}",
+            )
     here = {_place(clip, dataset.year) for clip in clips}
     known = set()
     for count in development:
-        key = (count.machine_type, count.section, count.domain)
-        known.add(key[:2])
-        normal, anomalous = found[*key, False], found[*key, True]
+        of_count = (count.machine_type, count.section, count.domain)
+        known.add(of_count[:2])
+        normal, anomalous = found[*of_count, False], found[*of_count, True]
         expected = (count.normal, count.anomalous)
         is_here = _place(count, dataset.year) in here
         if is_here and None not in expected and (normal, anomalous) != expected:
-            yield (
-                f"{' '.join(filter(None, key))}: {normal} normal and {anomalous} anomalous clips "
-                f"have scores, but there are {count.normal} and {count.anomalous}."
+            faults.add(
+                " ".join(filter(None, of_count)),
+                f"{normal} normal and {anomalous} anomalous clips have scores, but there are "
+                f"{count.normal} and {count.anomalous}",
             )
     for place in sorted({place for place in here if place[:2] not in known}, key=str):
-        yield f"{place.machine_type}: {dataset.name} has no section {place.section}."
+        faults.add(place.machine_type, f"{dataset.name} has no section {place.section}")
 
 
 def _notes(scored: dict[_Clip, Value], truth: Truth | None) -> Iterator[str]:

@@ -4,8 +4,8 @@ A system is a module whose name has a year: `<author><year>`, and a letter or th
 where that is taken, such as `wilkinghoff2024ssl`. Small letters and digits alone: a module that is
 named otherwise is no system. It defines `Config`, a frozen dataclass with a field `variant`, and
 `create(config)`, which returns a `System` or an `Ensemble` (`systems/system.py`). It may define
-`fallback(config, table)`, which names the variant that a detector is made of where the training
-clips in `table` have nothing that the variant of `config` could learn to tell apart.
+`fallbacks(variant)`, which names the variants that a detector is made of where a variant refuses
+the training clips (`System.check`); the first one that takes them is used.
 """
 
 import ast

@@ -31,10 +31,7 @@ Differs from the released code:
 import dataclasses
 from typing import Literal
 
-import pandas as pd
-
 from asdkeras.config import Checked, Percentile
-from asdkeras.data.labels import has_lone_section
 from asdkeras.systems.baselines.dense_autoencoder import DenseAutoencoder, DenseAutoencoderSystem
 from asdkeras.systems.baselines.section_classifier import SectionClassifier, SectionClassifierSystem
 from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
@@ -59,6 +56,6 @@ def create(config: Config) -> AnySystem:
     return SectionClassifierSystem(config, "mobilenetv2_2021")
 
 
-def fallback(config: Config, table: pd.DataFrame) -> str:
+def fallbacks(variant: str) -> tuple[str, ...]:
     """The autoencoder, where a machine type has one section and nothing to be told apart."""
-    return "ae" if has_lone_section(table) else config.variant
+    return ("ae",)

@@ -47,7 +47,7 @@ from asdkeras.batches.steps import Schedule
 from asdkeras.batches.window_batches import held_out_batches, num_training_windows, window_batches
 from asdkeras.config import Checked, Percentile
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.labels import Labels
+from asdkeras.data.labels import Labels, source_and_target
 from asdkeras.errors import DataError
 from asdkeras.readings import Reading
 from asdkeras.scorers.section_scorer import SectionScorer
@@ -142,6 +142,27 @@ class Baseline2023(System[Config, CovarianceModels]):
     @property
     def is_framewise(self) -> bool:
         return self.config.mahalanobis.form == "framewise"
+
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        """Also that each domain leaves more residual rows than bands, for its covariance."""
+        config = self.config
+        count = dense_autoencoder.check(config.ae, config.front_end, clips)
+        if config.variant != "mahalanobis":
+            return
+        frames, bands = config.ae.num_frames, config.front_end.num_mel_bins
+        num_source, num_target = (int(each.sum()) for each in source_and_target(clips.table))
+        for domain, number in (("source", num_source), ("target", num_target)):
+            vectors = count * number // len(clips)
+            # Each batch centers the rows of a domain by their own mean, the textbook all of them.
+            batches = 1 if config.mahalanobis.covariance == "textbook" else vectors
+            batches = min(batches, math.ceil(count / config.ae.batch_size))
+            if vectors * frames - batches < bands and (number or domain == "source"):
+                raise DataError(
+                    f"{'_'.join(clips.table[['machine_type', 'section']].iloc[0])}: the covariance "
+                    f"of the {domain} domain needs more residual rows than {bands} bands. "
+                    f"Received: {vectors * frames} rows of {number} training clips. Add or "
+                    "lengthen clips of this domain, or take --variant mse: it needs no covariance."
+                )
 
     def train(self, clips: ClipSet, context: RunContext) -> CovarianceModels:
         """Train the network, then estimate the covariances of its residuals batch by batch."""

@@ -27,7 +27,7 @@ from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_nei
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.log_mel_front_end import KEEP, heard_length
+from asdkeras.systems.log_mel_front_end import KEEP, heard_length, used_length
 from asdkeras.systems.model_files import Models
 from asdkeras.systems.system import NormalClips, RunContext, System
 
@@ -75,16 +75,19 @@ class Controls2026(System[Config, Models]):
     models_class = Models
     main_score = "nearest_neighbor"
 
-    def train(self, clips: ClipSet, context: RunContext) -> Models:
-        front_end = self.config.front_end
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        """A section has two clips or more, and a window is not longer than clips."""
+        front_end, clip_length = self.config.front_end, used_length(self.config.front_end, clips)
         require_neighbors(clips.table)
-        clip_length = heard_length(front_end, clips, context)
         if clip_length < front_end.window_length:
             raise RecipeError(
                 f"a window has more samples, {front_end.window_length}, than are used of a clip, "
                 f"{clip_length}. Use longer clips, or --set "
                 f"config.front_end.window_length={clip_length // 2}."
             )
+
+    def train(self, clips: ClipSet, context: RunContext) -> Models:
+        clip_length = heard_length(self.config.front_end, clips, context)
         return Models(clip_length, clips.store.sample_rate_hz, KEEP)
 
     def represent(self, models: Models) -> dict[str, keras.Model]:

@@ -79,8 +79,6 @@ Where the paper is silent:
 import dataclasses
 from typing import Annotated, Any, Literal
 
-import pandas as pd
-
 from asdkeras.config import Checked, Constraint, Percentile
 from asdkeras.readings import Reconstructed
 from asdkeras.scorers.combination import Combination, Method
@@ -188,13 +186,9 @@ def create(config: Config) -> AnySystem | Ensemble:
     return ConformerSystem(config, settings)
 
 
-def fallback(config: Config, table: pd.DataFrame) -> str:
+def fallbacks(variant: str) -> tuple[str, ...]:
     """The autoencoder, where one section is all there is, with nothing to tell it from."""
-    if len(table[["machine_type", "section"]].drop_duplicates()) > 1:
-        return config.variant
-    if config.variant in _MEMBERS:
-        return "ae_ensemble"
-    return "ae" if config.variant in _BC else config.variant
+    return ("ae_ensemble",) if variant in _MEMBERS else ("ae",)
 
 
 def settings_of(config: Config) -> ConformerAutoencoder | Classifier:

@@ -46,16 +46,24 @@ class LogMelFrontEnd(Checked):
     ]
 
 
-def heard_length(
-    front_end: Any, clips: ClipSet, context: RunContext, key: str = "front_end"
-) -> int:
-    """Samples of every clip that are used, with a warning where that is not all of it.
+def used_length(front_end: Any, clips: ClipSet) -> int:
+    """Samples of every clip that are used.
 
     Args:
         front_end: `LogMelFrontEnd`, or another section of a recipe with a `clip_length`.
-        key: that section.
     """
-    length = front_end.clip_length or int(clips.lengths().max())
+    return front_end.clip_length or int(clips.lengths().max())
+
+
+def heard_length(
+    front_end: Any, clips: ClipSet, context: RunContext, key: str = "front_end"
+) -> int:
+    """`used_length`, with a warning where that is not all of a clip.
+
+    Args:
+        key: the section `front_end` of the recipe.
+    """
+    length = used_length(front_end, clips)
     all_lengths = clips.store.lengths[context.table.index.to_numpy()]
     rate_hz = clips.store.sample_rate_hz
     if num_shorter := int((all_lengths < length).sum()):
@@ -85,27 +93,21 @@ def log_mel_model(front_end: LogMelFrontEnd, sample_rate_hz: int, clip_length: i
 
 
 def stored_frames(
-    front_end: LogMelFrontEnd, clips: ClipSet, context: RunContext, num_frames: int, where: str
+    front_end: LogMelFrontEnd, clips: ClipSet, context: RunContext
 ) -> tuple[int, FrameStore]:
-    """Length of the training clips in samples, and their frames, see `RunContext.store_frames`.
-
-    Args:
-        num_frames: frames that the network needs, the key `where` of the recipe.
-
-    Raises:
-        RecipeError: if clips have fewer frames.
-    """
+    """Length of the training clips in samples, and their frames, see `RunContext.store_frames`."""
     clip_length = heard_length(front_end, clips, context)
-    require_frames(num_frames, front_end, clip_length, where)
     log_mel = log_mel_model(front_end, clips.store.sample_rate_hz, clip_length)
     return clip_length, context.store_frames(log_mel, clips, clip_length, KEEP, _CLIPS_AT_ONCE)
 
 
-def require_frames(num_frames: int, front_end: Any, clip_length: int, where: str) -> None:
-    """Raise a RecipeError if clips have fewer frames than the network needs, the key `where`."""
+def require_frames(num_frames: int, front_end: Any, clips: ClipSet, where: str) -> int:
+    """Frames of a clip; a RecipeError if the network needs more, the key `where` of the recipe."""
+    clip_length = used_length(front_end, clips)
     num_heard = 1 + clip_length // front_end.hop_length
     if num_heard < num_frames:
         raise RecipeError(
             f"`{where}`: the network hears {num_frames} frames at once, and a clip has {num_heard} "
             f"({clip_length} samples). Use longer clips, or --set config.{where}={num_heard}."
         )
+    return num_heard

@@ -49,11 +49,9 @@ import dataclasses
 from typing import Annotated, Literal
 
 import keras
-import pandas as pd
 
 from asdkeras.config import Checked, Count, Percentile, at_least, multiple_of, require
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.labels import has_lone_section
 from asdkeras.readings import Reading
 from asdkeras.scorers.nearest_neighbor import (
     NearestNeighborScorer,
@@ -66,7 +64,7 @@ from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.log_mel_front_end import LogMelFrontEnd
 from asdkeras.systems.nejjar.encoder import clip_embedding
 from asdkeras.systems.nejjar.phases import FineTuning, Pretraining, Views
-from asdkeras.systems.nejjar.two_phases import EMBEDDING, PRETRAINED, Encoders, train
+from asdkeras.systems.nejjar.two_phases import EMBEDDING, PRETRAINED, Encoders, check, train
 from asdkeras.systems.system import AnySystem, NormalClips, RunContext, System
 from asdkeras.systems.window_training import front_end_of
 
@@ -129,10 +127,9 @@ def create(config: Config) -> AnySystem:
     return Nejjar2022(config)
 
 
-def fallback(config: Config, table: pd.DataFrame) -> str:
+def fallbacks(variant: str) -> tuple[str, ...]:
     """DG-Mix, where a machine type has one section, which pre-training alone can do without."""
-    is_lost = config.variant == "no_pretraining" and has_lone_section(table)
-    return "dgmix" if is_lost else config.variant
+    return ("dgmix",)
 
 
 class Nejjar2022(System[Config, Encoders]):
@@ -149,8 +146,11 @@ class Nejjar2022(System[Config, Encoders]):
     def published_rows(self) -> dict[str, str]:
         return {_NEAREST: self.config.variant}
 
-    def train(self, clips: ClipSet, context: RunContext) -> Encoders:
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
         require_neighbors(clips.table, self.config.neighbors)
+        check(self.config, clips)
+
+    def train(self, clips: ClipSet, context: RunContext) -> Encoders:
         return train(self.config, clips, context)
 
     def represent(self, models: Encoders) -> dict[str, keras.Model]:

@@ -71,6 +71,25 @@ class System(abc.ABC, Generic[Config, AnyModels]):
     def published_rows(self) -> Mapping[str, str]:
         return {}
 
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        """Refuse training clips that cannot be learned from, or that no clip can be scored by.
+
+        The runner asks of all units before it trains the first one, so `train`, and the scorer and
+        the threshold behind it, take for granted what is refused here.
+
+        Args:
+            clips: what `train` would be given.
+            everything: `all_training_clips` of its context.
+
+        Raises:
+            DataError: if it is the clips that have to change.
+            RecipeError: if another recipe, variant or system can do with them.
+        """
+
+    def needs_labels(self, score: str) -> bool:
+        """Whether labels of test clips choose a score, which a detector then cannot have."""
+        return False
+
     @abc.abstractmethod
     def train(self, clips: ClipSet, context: "RunContext") -> AnyModels:
         """Train on the clips of one unit of the scope, in all phases of the paper."""
@@ -342,6 +361,10 @@ class ThresholdsOf(Protocol):
     ) -> Thresholds: ...
 
 
+def accept(training: pd.DataFrame) -> None:
+    """Refuse no clips."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
     """A variant that trains nothing: it combines the scores of other variants' runs.
@@ -354,6 +377,8 @@ class Ensemble:
         weights: variant -> machine type -> weight, from 0 on; 1 where there is none.
         pools_trials: whether every trial of every member takes part in one result. Else
             trial k of the ensemble is made of trial k of the members.
+        check: as `System.check`, of the table of all training clips, for what its members accept
+            and it cannot combine.
     """
 
     members: Mapping[str, tuple[str, ...] | None]
@@ -362,6 +387,7 @@ class Ensemble:
     published_rows: Mapping[str, str] = dataclasses.field(default_factory=dict)
     weights: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     pools_trials: bool = False
+    check: Callable[[pd.DataFrame], None] = accept
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.weights) - set(self.members))

@@ -42,6 +42,8 @@ Where the paper is silent (what has a field is listed in the README of the recip
     - Periodic Hann window; magnitudes are not scaled.
     - Embeddings are not scaled to length 1, nor each part of the concatenation.
     - Standard deviations over chunks divide by the number of chunks.
+    - Of a machine type with one section, a network that learns attributes too learns these alone;
+      its `weighted` score is that of the attributes, and it has none of the section.
     - `adversarial` reverses the gradient of a classifier of domains that reads the embedding
       of the section; `disent_split` concatenates an embedding per attribute. The paper only
       names both, and `msl` and `msl_anp` rest on them.
@@ -60,17 +62,25 @@ import pandas as pd
 
 from asdkeras.config import Angle, Checked, Constraint, Count, NotNegative, Positive, require
 from asdkeras.data.clip_set import ClipSet
-from asdkeras.data.labels import attribute_groups, has_lone_section, source_and_target
 from asdkeras.published.papers import venkatesh2022_setups
 from asdkeras.readings import Reading, Reconstructed
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.system import AnySystem, Choice, Ensemble, NormalClips, RunContext, System
+from asdkeras.systems.system import (
+    AnySystem,
+    Choice,
+    Ensemble,
+    NormalClips,
+    RunContext,
+    System,
+    accept,
+)
 from asdkeras.systems.venkatesh.anp import AnpBoot, AttentiveNeuralProcess, section_thresholds
 from asdkeras.systems.venkatesh.disentangled_network import clip_embedder
-from asdkeras.systems.venkatesh.embeddings import Embedders, embedding_of, train
+from asdkeras.systems.venkatesh.embeddings import Embedders, check, embedding_of, train
 from asdkeras.systems.venkatesh.scores import (
+    ORACLE,
     answer_of,
     reasons,
     section_scorer,
@@ -78,6 +88,7 @@ from asdkeras.systems.venkatesh.scores import (
     with_labels,
 )
 from asdkeras.systems.venkatesh.spectrogram import ChunkSpectrogram
+from asdkeras.systems.venkatesh.tasks import require_sections
 
 _MERGES = ("mean", "std")
 _EQUAL = 0.5
@@ -241,6 +252,12 @@ class Venkatesh2022(System[Config, Embedders]):
     def published_rows(self) -> dict[str, str]:
         return _rows(self.config)
 
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        check(self.config, clips)
+
+    def needs_labels(self, score: str) -> bool:
+        return score.endswith(ORACLE)
+
     def train(self, clips: ClipSet, context: RunContext) -> Embedders:
         return train(self.config, clips, context)
 
@@ -261,26 +278,9 @@ class Venkatesh2022(System[Config, Embedders]):
         return section_thresholds(self.config)
 
 
-def fallback(config: Config, table: pd.DataFrame) -> str:
-    """The variant for clips without what the configured one learns from.
-
-    Without a second section there is nothing to classify: the attentive neural process. Without
-    attributes, or for `adversarial` without both domains, a classifier of sections alone.
-    """
-    if config.variant == "anp_boot":
-        return config.variant
-    if has_lone_section(table):
-        return "anp_boot"
-    if config.variant in ("sec_arcface", "sec_softmax"):
-        return config.variant
-    if config.variant == "adversarial":
-        is_source, is_target = source_and_target(table)
-        return config.variant if is_source.any() and is_target.any() else "sec_softmax"
-    groups = (
-        attribute_groups(clips, which=config.attributes)
-        for _, clips in table.groupby("machine_type")
-    )
-    return config.variant if all(groups) else "sec_softmax"
+def fallbacks(variant: str) -> tuple[str, ...]:
+    """A classifier of sections alone, or without a second section the attentive neural process."""
+    return ("sec_softmax", "anp_boot")
 
 
 def _rows(config: Config) -> dict[str, str]:
@@ -299,13 +299,19 @@ def _rows(config: Config) -> dict[str, str]:
 
 def _column(config: Config) -> Ensemble:
     answer = answer_of(config, config.variant)
-    oracle = tuple(reasons(config)) if answer.endswith("_oracle") else ()
+    oracle = tuple(reasons(config)) if answer.endswith(ORACLE) else ()
     return Ensemble(
         members={"disent_cat": None},
         combination=Combination("sum", main_score=answer, oracle=oracle),
         thresholds=Venkatesh2022(config).thresholds,
         published_rows=_rows(config),
+        check=_check_sections if config.variant == "disent_sec" else accept,
     )
+
+
+def _check_sections(training: pd.DataFrame) -> None:
+    for _, clips in training.groupby("machine_type"):
+        require_sections(clips, "disent_sec")
 
 
 def _ensemble(config: Config) -> Ensemble:

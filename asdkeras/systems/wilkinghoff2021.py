@@ -16,7 +16,8 @@ Differs from the released code:
 
 Where paper and reference are silent, and no field of the recipe chooses (those that do are listed
 in recipes/wilkinghoff2021/README.md):
-    - Both heads have the same mixup weights and partners.
+    - Both heads have the same mixup weights and partners. A head that has one class alone is left
+      out: of one section, a network learns the attributes, and its mixture starts from k-means.
     - Embeddings are scaled to length 1 before the mixtures, as in the reference. A mixture has as
       many components as the loss has sub-clusters, that of an attribute too, but not more than
       clips. Those of attributes start from k-means where no head has learned their means.
@@ -65,11 +66,11 @@ from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.labels import (
     Labels,
     attribute_labels,
-    num_attribute_classes,
     section_labels,
     source_and_target,
 )
 from asdkeras.data.moments import band_moments
+from asdkeras.errors import DataError, RecipeError
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
@@ -274,6 +275,12 @@ def create(config: Config) -> AnySystem | Ensemble:
     )
 
 
+def fallbacks(variant: str) -> tuple[str, ...]:
+    """The same with a second head, for attributes, where there is one section alone."""
+    subclusters = variant.rpartition("_s")[2]
+    return (f"two_heads_s{subclusters}" if subclusters.isdigit() else "two_heads_20",)
+
+
 @dataclasses.dataclass(frozen=True)
 class TwoHeadModels(ClipClassifierModels):
     """What training leaves.
@@ -281,8 +288,9 @@ class TwoHeadModels(ClipClassifierModels):
     Attributes:
         sections: `(training clips,)`, class of each clip by section.
         attributes: `(training clips,)`, class by attributes.
-        section_centers: kept epoch -> `(sections, num_subclusters, dim)`, of unit length.
-        attribute_centers: likewise of the attributes; empty without that head.
+        section_centers: kept epoch -> `(sections, num_subclusters, dim)`, of unit length; empty
+            without that head.
+        attribute_centers: likewise of the attributes.
     """
 
     sections: NDArray[np.int64]
@@ -324,17 +332,50 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
         config = self.config
         return Mixup(config.mixup_on, config.mixup_probability, config.mixup_labels)
 
-    def classes(self, clips: ClipSet, context: RunContext) -> dict[str, Labels]:
-        labels = {  # Of one head, too: mixtures are fitted by attributes.
-            "sections": section_labels(clips.table),
-            "attributes": attribute_labels(clips.table, self.config.attribute_label),
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        """A head has two classes or more, and each section has source clips to fit mixtures to."""
+        table, labels = clips.table, self._labels(clips.table)
+        if not self._learned(labels):
+            if len(labels["attributes"].classes) > 1:
+                raise RecipeError(
+                    f"{labels['sections'].classes[0]} is one section, and {self.config.variant} "
+                    "learns by telling sections apart. Take --variant "
+                    f"{fallbacks(self.config.variant)[0]}, which learns its "
+                    f"{len(labels['attributes'].classes)} classes of attributes."
+                )
+            attribute_labels(table, self.config.attribute_label)
+        is_source, _ = source_and_target(table)
+        names = table["machine_type"] + "_" + table["section"]
+        if lost := sorted({*names} - {*names[is_source]}):
+            raise DataError(
+                f"{', '.join(lost)}: no training clip is of the source domain, to whose clips "
+                "every mixture is fitted. Add some, leave the section out, or take --system "
+                "wilkinghoff2024, which scores by target clips alone."
+            )
+
+    def _labels(self, table: pd.DataFrame) -> dict[str, Labels]:
+        """Classes of both heads, of one head, too: mixtures are fitted by attributes."""
+        return {
+            "sections": section_labels(table, least=1),
+            "attributes": attribute_labels(table, self.config.attribute_label, least=1),
         }
-        return {head: labels[head] for head in self.config.heads}
+
+    def _learned(self, labels: dict[str, Labels]) -> dict[str, Labels]:
+        """Those of the heads that have something to tell apart."""
+        heads = self.config.heads
+        return {head: labels[head] for head in heads if len(labels[head].classes) > 1}
+
+    def classes(self, clips: ClipSet, context: RunContext) -> dict[str, Labels]:
+        labels = self._learned(self._labels(clips.table))
+        if left_out := {*self.config.heads} - {*labels}:
+            context.warn(
+                f"there is one class of {left_out.pop()} alone: the network learns by "
+                f"{', '.join(labels)}, and has one head"
+            )
+        return labels
 
     def num_classes(self, name: str, clips: ClipSet, context: RunContext) -> int:
-        if name == "attributes":  # Of one head, too, and there may be a single one.
-            return num_attribute_classes(clips.table, self.config.attribute_label)
-        return super().num_classes(name, clips, context)
+        return len(self._labels(clips.table)[name].classes)
 
     def warn_of_lengths(self, clips: ClipSet, context: RunContext) -> None:
         length = self.config.clip_length
@@ -421,14 +462,14 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
                 if head in labels
             }
 
-        attributes = attribute_labels(clips.table, self.config.attribute_label)
+        everything = self._labels(clips.table)
         return TwoHeadModels(
             clip_length=self.config.clip_length,
             sample_rate_hz=clips.store.sample_rate_hz,
             keep=self.keep,
             networks=networks,
-            sections=labels["sections"].indices,
-            attributes=attributes.indices,
+            sections=everything["sections"].indices,
+            attributes=everything["attributes"].indices,
             section_centers=centers("sections"),
             attribute_centers=centers("attributes"),
         )
@@ -476,6 +517,7 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
         embeddings = normal.values(_embedding(epoch))
         attributes = models.attributes[normal.positions]
         is_source, is_target = source_and_target(normal.table)
+        section_means = models.section_centers.get(epoch)
         has_tmax = normal.machine_type in config.tmax_machines
         maxima = normal.values(representation("temporal_maximum"))[is_source] if has_tmax else None
         return SectionMixtures(
@@ -490,7 +532,7 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
             embeddings[is_source],
             attributes[is_source],
             target_embeddings=embeddings[is_target],
-            section_means=models.section_centers[epoch][label],
+            section_means=None if section_means is None else section_means[label],
             attribute_means=models.attribute_centers.get(epoch),
             temporal_maxima=maxima,
         )

@@ -296,6 +296,9 @@ class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
     def mixup(self) -> Mixup:
         return Mixup("waveform", self.config.mixup_probability, self.config.mixup_labels)
 
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        domain_labels(clips.table)
+
     def classes(self, clips: ClipSet, context: RunContext) -> dict[str, Labels]:
         labels = self._labels(clips, context)
         has_two = self.config.variant == "ic_compactness_cce"

@@ -16,6 +16,7 @@ from asdkeras.batches.window_batches import (
 )
 from asdkeras.data.frames import Windows
 from asdkeras.data.labels import Labels
+from asdkeras.errors import RecipeError
 from asdkeras.systems.log_mel_front_end import LogMelFrontEnd, log_mel_model
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import Fitted, RunContext, TrainingLog
@@ -26,6 +27,24 @@ class WindowModels(Models):
     """The network of a baseline, from windows, or vectors of their values."""
 
     network: TrainedNetwork
+
+
+def require_training(settings: Any, num_clips: int, num_frames: int, hop: int, where: str) -> int:
+    """How many windows are left to train with; a RecipeError if all of them are held out.
+
+    Args:
+        settings: has `num_frames` and `validation_fraction`, and is the section `where`.
+        num_frames: of a clip.
+    """
+    num_windows = num_clips * (1 + (num_frames - settings.num_frames) // hop)
+    count = math.floor(num_windows * (1.0 - settings.validation_fraction))
+    if count < 1:
+        raise RecipeError(
+            f"`{where}.validation_fraction`: {settings.validation_fraction} leaves none of "
+            f"{num_windows} windows to train with. Use more clips, or --set "
+            f"config.{where}.validation_fraction=0.0."
+        )
+    return count
 
 
 def train_on_windows(

@@ -257,6 +257,13 @@ def test_ground_truth_is_known_by_its_digest_and_kept_where_it_is_looked_for(tmp
 
     assert (truth_folder("dcase2020") / file.name).read_bytes() == text
     assert read_truth(small.dataset(2020), truth_folder("dcase2020")) is not None
+    exchanged = text.replace(b",1", b",0")
+    (truth_folder("dcase2020") / file.name).write_bytes(exchanged)
+    with pytest.raises(DataError, match=r"not as published\. Delete it and fetch it again"):
+        read_truth(small.dataset(2020), truth_folder("dcase2020"))
+    adopt(tmp_path / "lists", small)
+    assert (truth_folder("dcase2020") / file.name).read_bytes() == text
+    assert read_truth(small.dataset(2020), truth_folder("dcase2020")) is not None
 
 
 def test_ground_truth_that_was_changed_is_not_used(tmp_path, manifest):

@@ -82,7 +82,7 @@ def test_unknown_form_of_labels_is_refused():
 )
 @pytest.mark.parametrize("how", ["linear", "max"])
 def test_labels_and_weights_that_would_broadcast_are_refused(labels, weights, received, how):
-    with pytest.raises(ValueError, match=rf"mixup needs .*Received: {received}"):
+    with pytest.raises(ValueError, match=rf"mixup needs .*Received: .*{received}"):
         mix_labels(labels, weights, how)
 
 

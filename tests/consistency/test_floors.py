@@ -8,7 +8,8 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "asdkeras"
 FLOORS = [
     {"errors"},
-    {"config", "files", "progress", "readings", "controls", "dsp", "metrics", "replicas", "shapes"},
+    {"config", "files", "plain_text", "progress", "readings", "controls", "dsp", "metrics"}
+    | {"replicas", "shapes"},
     {"layers", "losses", "optimizers", "data", "published", "submission", "score_files"},
     {"networks", "scorers", "batches", "corpus"},
     {"keras_objects", "acquire"},

@@ -224,6 +224,21 @@ def test_lost_clip_comes_back(tmp_path):
     assert card_of(tmp_path) == before
 
 
+@pytest.mark.parametrize("is_one_lost", [False, True])
+def test_a_clip_changed_since_is_found_whatever_its_size(tmp_path, is_one_lost):
+    arguments = {"year": 2020, "size": "tiny", "seed": 0, "machines": ["fan"]}
+    generate(tmp_path, **arguments)
+    card = (tmp_path / CARD).read_bytes()
+    lost, changed = clips_of(tmp_path)[3:5]
+    changed.write_bytes(changed.read_bytes()[:-2] + b"\1\1")
+    if is_one_lost:
+        lost.unlink()
+
+    with pytest.raises(DataError, match=r"were changed since they were generated\. Delete the"):
+        generate(tmp_path, **arguments)
+    assert (tmp_path / CARD).read_bytes() == card
+
+
 def test_folder_of_something_else_is_refused_untouched(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(DataError, match=r"is not empty.*Name a new or an empty folder"):

@@ -180,6 +180,8 @@ HEADER = "path,machine_type,split"
         (f"{HEADER}\na.wav,m,train\na.wav,m,train\n", r"one clip only.*a\.wav"),
         (f"{HEADER}\na.wav,m,train\na.wav,m,test\n", r"one clip only.*a\.wav"),
         (f'{HEADER}\n"a.wav,m,train\n', "not a readable CSV"),
+        (f'{HEADER}\na.wav,"f\nan",train\n', "line 2: a field that begins in line 2 holds a line"),
+        (HEADER.replace(",", ";"), "fields must be separated by commas. Received: 'path;"),
     ],
 )
 def test_mistakes_in_a_csv_file_are_named(tmp_path, text, message):

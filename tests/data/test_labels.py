@@ -8,7 +8,6 @@ from asdkeras.data.clip_table import COLUMNS
 from asdkeras.data.labels import (
     attribute_labels,
     domain_labels,
-    num_attribute_classes,
     section_labels,
     source_and_target,
 )
@@ -112,21 +111,15 @@ TRAINED_CLASSES = (
 TRAINED_INDICES = [4, 0, 1, 0, 2, 3, -1, -1, -1, -1]
 
 
-@pytest.mark.parametrize("definition", ["machine_section_attribute", "machine_attribute"])
-def test_attribute_classes_are_counted_as_they_are_made(definition):
-    table = table_of(ROWS)
-
-    count = num_attribute_classes(table, definition)
-
-    assert count == len(attribute_labels(table, definition).classes)
-    assert num_attribute_classes(table[table["section"] == "07"], definition) == 0
-
-
-def test_one_attribute_class_is_counted_although_it_teaches_nothing():
+def test_one_class_is_made_where_one_is_enough():
     table = table_of([("fan", section, "train", None) for section in ("00", "01")])
 
-    assert num_attribute_classes(table, "machine_section_attribute") == 2
-    assert num_attribute_classes(table, "attribute") == 1
+    assert len(attribute_labels(table, "machine_section_attribute").classes) == 2
+    assert attribute_labels(table, "attribute", least=1).indices.tolist() == [0, 0]
+    assert section_labels(table[:1], least=1).classes == ("fan_00",)
+    for least in (1, 2):
+        with pytest.raises(DataError, match=f"at least {least} classes"):
+            attribute_labels(table[: least - 1], "attribute", least)
 
 
 def domain_table(rows):
@@ -168,7 +161,9 @@ def test_domain_labels_leave_the_table_as_it_was():
 
 def test_extra_classes_do_not_make_up_for_a_single_class():
     rows = [DOMAIN_ROWS[1], DOMAIN_ROWS[3], DOMAIN_ROWS[7]]
-    with pytest.raises(DataError, match=r"2 classes.*Received: fan_00_m-n_W_source\..*`domain`"):
+    with pytest.raises(
+        DataError, match=r"2 classes.*Received: fan_00_m-n_W_source\..*`attributes`"
+    ):
         domain_labels(domain_table(rows), extra=np.array([False, False, True]))
 
 

@@ -247,6 +247,57 @@ def test_another_time_or_another_size_means_another_file(tmp_path, decoded, seco
     assert store.read([0], length, "end")[0, 0] > 0
 
 
+@pytest.mark.parametrize("how", ["in place", "renamed", "link"])
+def test_a_file_replaced_with_size_and_time_kept_is_another_file(tmp_path, decoded, how):
+    path, other = tmp_path / "a.wav", tmp_path / "b.wav"
+    for name, first in ((path, -0.5), (other, 0.5)):
+        soundfile.write(name, np.linspace(first, -first, 101), 16000)
+    before = path.stat()
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    fingerprint = open_store(table_of([path]), CONFIG, tmp_path / "store").fingerprint
+    decoded.clear()
+
+    if how == "in place":
+        path.write_bytes(other.read_bytes())
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif how == "renamed":
+        other.rename(path)
+    else:
+        path.unlink()
+        path.symlink_to(other)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    store = open_store(table_of([path]), CONFIG, tmp_path / "store")
+
+    assert decoded == ["a.wav"]
+    assert store.read([0], 101, "end")[0, 0] == 0.5
+    assert store.fingerprint != fingerprint
+
+
+def test_other_permissions_and_links_only_cost_another_reading(tmp_path, decoded):
+    table = write_clips(tmp_path / "audio", 3)
+    before = open_store(table, CONFIG, tmp_path / "store").fingerprint
+    (tmp_path / "audio" / "1.wav").chmod(0o600)
+    os.link(tmp_path / "audio" / "2.wav", tmp_path / "link.wav")
+
+    assert open_store(table, CONFIG, tmp_path / "store").fingerprint == before
+    assert len(decoded) == 6
+    assert open_store(table, CONFIG, tmp_path / "store").fingerprint == before
+    assert len(decoded) == 6
+
+
+def test_samples_changed_behind_the_store_are_decoded_again(tmp_path):
+    table = write_clips(tmp_path / "audio")
+    open_store(table, CONFIG, tmp_path / "store")
+    (samples,) = tmp_path.glob("store/*/*.samples")
+    before = samples.stat()
+    samples.write_bytes(bytes(before.st_size))
+    os.utime(samples, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    store = open_store(table, CONFIG, tmp_path / "store")
+
+    assert np.array_equal(store.read([4], 105, "end")[0], read_audio(table["path"][4], CONFIG))
+
+
 def test_an_old_index_never_meets_new_samples(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.linspace(-0.5, 0.5, 101), 16000)
@@ -270,7 +321,9 @@ def test_an_old_index_never_meets_new_samples(tmp_path, monkeypatch):
     assert store.read([0], 101, "end")[0, 0] == -0.5
 
 
-@pytest.mark.parametrize("damage", ["index", "samples", "index text", "plan", "short plan"])
+@pytest.mark.parametrize(
+    "damage", ["index", "samples", "index text", "older index", "plan", "short plan"]
+)
 def test_a_damaged_store_mends_itself(tmp_path, small_shards, damage):
     table = write_clips(tmp_path / "audio")
     before = open_store(table, CONFIG, tmp_path / "store").fingerprint
@@ -281,6 +334,10 @@ def test_a_damaged_store_mends_itself(tmp_path, small_shards, damage):
         (folder / "00001.samples").write_bytes(b"short")
     elif damage == "index text":
         (folder / "00001.json").write_text('{"num_bytes": 3')
+    elif damage == "older index":
+        content = json.loads((folder / "00001.json").read_text())
+        of_older = [[1234, 5678, *fields[1:-1]] for fields in content["entries"]]
+        (folder / "00001.json").write_text(json.dumps(content | {"entries": of_older}))
     elif damage == "plan":
         (folder / "plan.json").write_text("{}")
     else:
@@ -513,7 +570,7 @@ def test_shards_are_bounded_and_hold_at_least_one_clip(
 def test_samples_begin_where_their_type_may_begin(tmp_path):
     open_store(write_clips(tmp_path / "audio"), CONFIG, tmp_path / "store")
     content = json.loads(next(tmp_path.glob("store/*/00000.json")).read_text())
-    offsets = [entry[4] for entry in content["entries"]]
+    offsets = [entry[3] for entry in content["entries"]]
     assert len(set(offsets)) == NUM_CLIPS
     assert all(offset % 4 == 0 for offset in offsets)
 

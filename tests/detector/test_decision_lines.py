@@ -51,6 +51,15 @@ def test_json_lines_have_all_digits():
     assert objects[0]["anomaly_score"] == SCORE
 
 
+@pytest.mark.parametrize("name", ["a\nb.wav", "a\rb.wav", "a\r\nb.wav", 'a,"b".wav'])
+def test_no_name_ends_a_line_of_csv(name):
+    heading, *lines = csv.reader(
+        io.StringIO(printed("csv", [{**row, "clip": name} for row in ROWS]), "")
+    )
+    assert heading == list(COLUMNS)
+    assert [line[0] for line in lines] == [name, name]
+
+
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
 def test_a_score_that_is_not_finite_is_null_in_json(score):
     line = printed("json", [{**ROWS[1], "anomaly_score": score}])

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -262,11 +263,11 @@ def test_another_fit_in_the_same_folder_does_not_go_on_with_it(tmp_path, monkeyp
     data = factory(tmp_path / "factory", machines=("press",), num_clips=2)
     seen = []
 
-    def note_folder(*args, runs, **options):
-        seen.append(runs)
+    def note_folder(run):
+        seen.append(run.folder.path)
         raise RecipeError("enough")
 
-    monkeypatch.setattr("asdkeras.detector.detector.run_on_clips", note_folder)
+    monkeypatch.setattr("asdkeras.detector.detector.score_run", note_folder)
 
     def fit(*overrides):
         with pytest.raises(RecipeError, match="enough"):
@@ -275,11 +276,29 @@ def test_another_fit_in_the_same_folder_does_not_go_on_with_it(tmp_path, monkeyp
     fit("config.ae.epochs=1")
     fit("config.ae.epochs=1")
     fit("config.ae.epochs=2")
-    write(data / "press", "tuesday.wav", sound(9, 300.0))
+    changed = write(data / "press", "tuesday.wav", sound(9, 300.0))
+    fit("config.ae.epochs=2")
+    before = changed.stat()
+    write(data / "press", "tuesday.wav", sound(10, 300.0))
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
     fit("config.ae.epochs=2")
 
     assert seen[0] == seen[1]
-    assert len(set(seen)) == 3
+    assert len(set(seen)) == 4
+
+
+def test_graphs_of_a_replaced_file_do_not_meet_older_thresholds(fitted, tmp_path, monkeypatch):
+    detector, _ = fitted
+    detector.save(tmp_path / "a.asd")
+    loaded = asdkeras.Detector.load(tmp_path / "a.asd")
+    os.chmod(tmp_path / "a.asd", 0o600)
+    loaded.model("press")
+    another = dataclasses.replace(detector.machines["saw"], threshold=7.0)
+    monkeypatch.setitem(detector.machines, "saw", another)
+    detector.save(tmp_path / "a.asd")
+
+    with pytest.raises(DataError, match=r"a\.asd: holds another detector than when it was loaded"):
+        loaded.model("saw")
 
 
 def test_a_run_is_no_detector_before_it_is_trained(tmp_path):

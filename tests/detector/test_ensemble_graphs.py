@@ -84,8 +84,11 @@ def ensemble_of(*names, members=None, weights=None, pools_trials=False, **combin
 def combined(tmp_path, monkeypatch):
     """Function from an ensemble to its graphs, its trial and the scores that are the main ones."""
 
-    def combine(ensemble, seeds=(0,), held_out=None):
-        changes = ["config.variant=together", f"seeds={list(seeds)}"]
+    def combine(ensemble, seeds=(0,), held_out=None, rule="paper"):
+        changes = [
+            *("config.variant=together", f"seeds={list(seeds)}", f"thresholds.rule={rule}"),
+            "thresholds.false_alarm_rate=0.4",
+        ]
         recipe = load_recipe(find_recipe("baseline2023", "factory", None), overrides=changes)
         folder = RunFolder(tmp_path / "together" / "factory", recipe.digest(), "")
         run = RunFiles(recipe, tmp_path, TABLE, folder)
@@ -190,6 +193,19 @@ def test_thresholds_are_those_of_the_ensemble(combined):
     for section, rows in ((FAN, slice(0, 6)), (PUMP, slice(8, 14))):
         assert graphs[section].threshold == pytest.approx(np.percentile(expected[rows], 90.0))
         assert graphs[section].threshold == trial.thresholds[rows.stop]
+
+
+def test_thresholds_come_from_clips_that_no_member_has_learned_from(combined):
+    held_out = pd.Series([True] * 3 + [False] * 5 + [True] * 4 + [False] * (len(TABLE) - 12))
+
+    graphs, trial, expected = combined(
+        ensemble_of("loud", "mean"), held_out=held_out, rule="held_out"
+    )
+
+    for section, rows, rank in ((FAN, slice(0, 3), 3), (PUMP, slice(8, 12), 3)):
+        threshold = np.sort(expected[rows])[rank - 1]  # ceil(4 x 0.6), ceil(5 x 0.6).
+        assert graphs[section].threshold == pytest.approx(threshold)
+        assert trial.thresholds[rows.start] == pytest.approx(threshold)
 
 
 def test_the_longest_member_says_which_part_of_a_clip_is_used(combined):

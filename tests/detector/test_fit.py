@@ -4,16 +4,14 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 
 from asdkeras.detector import fit, graph
 from asdkeras.detector.fit import fit_machines
 from asdkeras.detector.graph import SectionGraph
 from asdkeras.errors import AsdkerasError, RecipeError
+from asdkeras.experiment.recipe import PAPERS_THRESHOLDS
 from asdkeras.experiment.unit_scores import Section
-from asdkeras.scorers.section_scorer import SectionScorer
-from asdkeras.scorers.terms import representation
 from tests.clip_table import clip_table
 
 SECTIONS = [Section("fan", "00"), Section("fan", "02"), Section("saw", "00")]
@@ -22,7 +20,9 @@ TABLE = clip_table(
     dataset="factory",
 )
 RUN = SimpleNamespace(
-    table=TABLE, scored=TABLE, recipe=SimpleNamespace(system="some2021", variant="loud")
+    table=TABLE,
+    scored=TABLE,
+    recipe=SimpleNamespace(system="some2021", variant="loud", thresholds=PAPERS_THRESHOLDS),
 )
 
 
@@ -103,24 +103,11 @@ def test_a_decision_that_compares_another_score_is_refused(fitted):
 
 def test_a_score_that_labels_chose_is_refused(monkeypatch):
     system = SimpleNamespace(
-        label_free_settings="`weight: equal`",
-        represent=lambda models: {},
-        main_score="chosen",
-        thresholds=lambda columns, table, **options: SimpleNamespace(
-            values=pd.Series(0.0, table.index)
-        ),
+        label_free_settings="`weight: equal`", main_score="chosen", needs_labels=lambda score: True
     )
-    folder = SimpleNamespace(scores=lambda seed: None)
-    run = SimpleNamespace(**vars(RUN), folder=folder)
-    scorer = SectionScorer({"plain": representation("any")}, representation("any"))
-    replaced = {
-        "system_of": lambda run: system,
-        "read_trial": lambda folder: SimpleNamespace(columns=pd.DataFrame(index=TABLE.index)),
-        "load_units": lambda *args: [SimpleNamespace(table=TABLE, models=None)],
-        "section_scorer": lambda *args: scorer,
-    }
-    for name, each in replaced.items():
-        monkeypatch.setattr(graph, name, each)
+    run = SimpleNamespace(**vars(RUN))
+    run.recipe = SimpleNamespace(**vars(RUN.recipe), untrained=False)
+    monkeypatch.setattr(graph, "system_of", lambda run: system)
 
-    with pytest.raises(RecipeError, match=r"loud: `chosen` was .*Take `weight: equal`\."):
+    with pytest.raises(RecipeError, match=r"loud: `chosen` is .*Take `weight: equal`\."):
         list(fit_machines(run, 0))

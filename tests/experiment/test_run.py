@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,7 +16,7 @@ from asdkeras.batches.steps import Schedule
 from asdkeras.batches.window_batches import Holdout, num_training_windows, window_batches
 from asdkeras.controls import SPECTRA
 from asdkeras.detector.detector import Detector
-from asdkeras.errors import RecipeError, TrainingError
+from asdkeras.errors import DataError, RecipeError, TrainingError
 from asdkeras.experiment import open_run as opening
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training
@@ -318,6 +320,96 @@ def test_a_run_is_read_from_its_folder_alone(opened):
     assert [unit.table["section"].tolist() for unit in of_fan] == [["00"] * 3, ["03"] * 3]
 
 
+def test_scores_changed_after_the_run_are_not_read_and_are_made_again(opened):
+    run = opened(Autoencoder("all"))
+    score(run)
+    path = run.folder.scores(0) / "scores.csv"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"normal_0002", b"normal_0009"))
+
+    with pytest.raises(DataError, match=r"scores\.csv: changed since the run wrote it"):
+        read_trial(run.folder.scores(0))
+    score(run)
+
+    assert path.read_bytes() == before
+    read_trial(run.folder.scores(0))
+
+
+def test_representations_of_something_else_are_computed_again(opened):
+    system = Autoencoder("machine_type")
+    run = opened(system)
+    score(run)
+    scores = (run.folder.scores(0) / "scores.csv").read_bytes()
+    fan, valve = (run.folder.task(name, 0) / "representations.npz" for name in ("fan", "valve"))
+    content = fan.read_bytes()
+    with np.load(valve) as arrays:
+        np.savez(fan, **{name: -each for name, each in arrays.items()})
+    with pytest.raises(RecipeError, match=r"fan/seed0: holds no finished training"):
+        list(load_units(run, system, 0))
+    (run.folder.scores(0) / "DONE").unlink()
+
+    score(run)
+
+    assert fan.read_bytes() == content
+    assert (run.folder.scores(0) / "scores.csv").read_bytes() == scores
+
+
+def test_a_clip_replaced_with_size_and_time_kept_is_never_that_of_the_run(opened, tmp_path):
+    run = opened(Autoencoder("all"))
+    score(run)
+    path = Path(run.table["path"].iloc[2])
+    before = path.stat()
+    soundfile.write(path, 0.2 * np.random.default_rng(9).normal(size=CLIP_LENGTH), 16000)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+
+    again, elsewhere = (
+        open_run("wilkinghoff2021", run.data, recipe="mini", runs=tmp_path / runs)
+        for runs in ("runs", "others")
+    )
+    with pytest.raises(RecipeError, match="the data are not those it had from"):
+        score(again)
+    score(elsewhere)
+
+    of_run, of_elsewhere = (
+        read_trial(each.folder.scores(0)).columns["first"] for each in (run, elsewhere)
+    )
+    assert of_run[2] != of_elsewhere[2]
+    np.testing.assert_array_equal(of_run.drop(2), of_elsewhere.drop(2))
+
+
+def test_results_do_not_outlive_the_scores_they_are_of(opened, tmp_path):
+    run = opened(Autoencoder("all"))
+    score(run)
+    (run.folder.path / "official.csv").write_text("of one trial")
+
+    score(run)
+    assert (run.folder.path / "official.csv").exists()
+    score(
+        open_run(
+            "wilkinghoff2021",
+            run.data,
+            recipe="mini",
+            runs=tmp_path / "runs",
+            overrides=["seeds=[0, 1]"],
+        )
+    )
+
+    assert not (run.folder.path / "official.csv").exists()
+
+
+def test_the_fingerprint_covers_files_of_weights_that_the_recipe_names(opened, tmp_path):
+    run = opened(Autoencoder("all"))
+    file = tmp_path / "start.keras"
+    digests = {run.folder.digest}
+    for content in (b"some", b"others"):
+        file.write_bytes(content)
+        overrides = [f"config.bc.start_weights={file}"]
+        of_file = open_run("kuroyanagi2021", run.data, recipe="mini", overrides=overrides)
+        digests.add(of_file.folder.data_fingerprint)
+    assert len(digests) == 3
+
+
 def test_units_that_are_not_finished_are_missed(opened):
     system = Autoencoder("machine_type")
     run = opened(system)
@@ -501,7 +593,7 @@ def test_an_untrained_run_is_read_from_its_folder_as_such_and_makes_no_detector(
     score(run)
 
     assert open_finished(run.folder.path).recipe.untrained
-    with pytest.raises(RecipeError, match=r"_untrained/dcase2021: its networks have learned noth"):
+    with pytest.raises(RecipeError, match=r"two_heads_s4: its networks have learned nothing"):
         Detector.of_run(run.folder.path)
 
 

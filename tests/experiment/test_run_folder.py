@@ -7,7 +7,7 @@ import pytest
 
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.recipe import load_recipe, recipes_of
-from asdkeras.experiment.run_folder import RunFolder, claim, locked
+from asdkeras.experiment.run_folder import RunFolder, claim, locked, say_version
 from asdkeras.systems.model_files import Models, save_models
 
 SOURCE = recipes_of("wilkinghoff2021")["mini"]
@@ -73,6 +73,31 @@ def test_another_recipe_or_other_data_are_refused_and_nothing_is_touched(
     assert content(RunFolder(tmp_path / "run", "", "")) == before
 
 
+@pytest.mark.parametrize("lost", ["recipe.yaml", "environment.json"])
+def test_a_folder_that_does_not_say_whose_it_is_is_refused(tmp_path, lost):
+    folder = claimed(tmp_path)
+    folder.task("all", 0).mkdir(parents=True)  # Perhaps with weights of an interrupted training.
+    (folder.path / lost).unlink()
+
+    with pytest.raises(RecipeError, match=rf"run: {lost} is gone, so nobody can say.*--runs DIR"):
+        claimed(tmp_path)
+
+
+def test_a_run_of_an_older_version_says_so_until_it_is_begun_anew(tmp_path, capsys):
+    folder = claimed(tmp_path)
+    say_version(folder)
+    assert "begun with" not in capsys.readouterr().err
+    path = folder.path / "environment.json"
+    older = json.loads(path.read_text()) | {"asdkeras": "0.0.1"}
+    del older["begun_with"]
+    path.write_text(json.dumps(older))
+
+    for _ in range(2):
+        say_version(folder)
+        assert "run: begun with asdkeras 0.0.1, and this is" in capsys.readouterr().err
+        claimed(tmp_path)
+
+
 def others(folder):
     """The same folder, of another recipe or of other data."""
     yield RunFolder(folder.path, folder.recipe_digest, "other audio")
@@ -104,6 +129,51 @@ def test_a_training_counts_for_its_recipe_and_data_as_long_as_its_models_are_the
     assert not any(other.is_trained(part) for other in others(folder))
     assert folder.warnings(part) == ["a", "b"]
     assert folder.warnings(folder.task("all", 1)) == []
+
+
+def test_models_changed_since_their_training_are_refused(tmp_path):
+    folder = claimed(tmp_path)
+    part = folder.task("all", 0)
+    save_models(Models(64, 16000, "start"), part)
+    (part / "head").mkdir()
+    weights = part / "head" / "weights.keras"
+    weights.write_bytes(b"as trained")
+    folder.mark(part, "TRAINED")
+    assert folder.is_trained(part)
+
+    weights.write_bytes(b"of another")
+
+    with pytest.raises(RecipeError, match=r"head/weights\.keras: changed since.*Delete .*seed0 to"):
+        folder.is_trained(part)
+
+
+def test_a_training_of_another_recipe_is_not_gone_on_with(tmp_path):
+    folder = claimed(tmp_path)
+    part = folder.task("all", 0)
+    folder.refuse_foreign(part)
+    folder.mark(part, "TRAINED")
+    folder.refuse_foreign(part)
+
+    for other in others(folder):
+        with pytest.raises(RecipeError, match="seed0: holds a training of another recipe or of"):
+            other.refuse_foreign(part)
+
+
+@pytest.mark.parametrize("name", ["representations.npz", "scores.csv", "group_scores.csv"])
+def test_what_was_changed_or_lost_since_is_not_done(tmp_path, name):
+    folder = claimed(tmp_path)
+    part = folder.task("all", 0)
+    part.mkdir(parents=True)
+    (part / name).write_text("as written")
+    folder.mark(part, "DONE")
+    assert folder.is_done(part)
+
+    (part / name).write_text("as Written")
+    assert not folder.is_done(part)
+    (part / name).unlink()
+    assert not folder.is_done(part)
+    (part / name).write_text("as written")
+    assert folder.is_done(part)
 
 
 @pytest.mark.parametrize("text", ['{"digest": "', "", "[]"])

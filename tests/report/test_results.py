@@ -62,6 +62,8 @@ def test_metrics_means_and_comparison_are_written_and_printed(tmp_path, capsys):
     assert "wilkinghoff2021, two_heads_s4, mini2021" in printed
     assert "row two_heads_20 of the paper's tables" in printed
     assert "note: mind this" in printed
+    assert "note: every AUC lies below 50" in printed
+    assert "valve (1 of 2 machine types)" in printed
     assert f"files: {run}" in printed.replace("\n", "")
 
 

@@ -247,6 +247,21 @@ def test_what_is_odd_about_names_is_printed(small, monkeypatch, capsys):
     assert "note: odd names" in capsys.readouterr().out
 
 
+def test_scores_that_say_nothing_are_named(small, capsys):
+    write_evaluation(small)
+    for path in small.glob("anomaly_score*"):
+        names = [line.split(",")[0] for line in path.read_text().splitlines()]
+        path.write_text("".join(f"{name},0.000000\n" for name in names))
+    for path in small.glob("decision_result*"):
+        path.write_text(path.read_text().replace(",0", ",1"))
+
+    score_submission(small, 2022)
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "note: all scores are equal, to six digits at least" in printed
+    assert "note: every test clip is called anomalous: ToyCar_03," in printed
+
+
 def test_a_folder_without_published_truth_is_refused(small):
     write_evaluation(small)
     with pytest.raises(DataError, match=r"team: none of the published files.*of dcase2022"):

@@ -235,6 +235,27 @@ def test_development_clips_are_counted_by_section_domain_and_label(tmp_path, yea
     )
 
 
+@pytest.mark.parametrize("decisions", [False, True])
+def test_one_development_clip_twice_and_another_missing_is_found(tmp_path, year, decisions):
+    folder = tmp_path / "mine"
+    write_development(folder)
+    names = list(development_names("00"))
+    assert names[1].endswith("normal_0001_x.wav")
+    names[1] = names[0].replace("_x.wav", "_y.wav")
+    for kind in ("anomaly_score", "decision_result"):
+        write_values(folder, names, kind=kind, section="00")
+    if not decisions:
+        for path in folder.glob("decision_result*"):
+            path.unlink()
+
+    clips = joined(folder, year, has_truth=False)
+
+    assert clips.faults == (
+        f"anomaly_score_fan_section_00_test.csv: one clip under several names: {names[0]}, "
+        f"{names[1]} (2 in all)",
+    )
+
+
 def test_sections_that_do_not_exist_are_named(tmp_path, year):
     folder = tmp_path / "mine"
     write_development(folder)

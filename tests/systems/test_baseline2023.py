@@ -208,6 +208,30 @@ def test_covariances_without_an_inverse_are_one_line_where_they_are_the_main_sco
         baseline2023.create(config_of()).train(clips, task(tmp_path, clips.table))
 
 
+@pytest.mark.parametrize(
+    ("covariance", "num_clips", "batch_size", "is_enough"),
+    [
+        *(("textbook", 3, 3, True), ("textbook", 2, 40, False)),
+        *(("released", 3, 40, True), ("released", 3, 3, False)),  # Nine batches with a mean each.
+    ],
+)
+def test_too_few_rows_for_a_covariance_are_refused_before_training(
+    covariance, num_clips, batch_size, is_enough
+):
+    """Each clip has nine vectors of five frames: three clips 135 rows, of 128 bands."""
+    config = config_of(covariance=covariance)
+    table = clip_table([("00", "source", "train", False)] * num_clips, "mini2023")
+    clips = noisy_clips(table, 12 * config.front_end.hop_length)
+    ae = dataclasses.replace(config.ae, validation_fraction=0.0, batch_size=batch_size)
+    system = baseline2023.create(dataclasses.replace(config, ae=ae))
+
+    if is_enough:
+        system.check(clips, clips)
+        return
+    with pytest.raises(DataError, match=rf"of the source .* {45 * num_clips} rows of {num_clips} "):
+        system.check(clips, clips)
+
+
 def test_covariances_without_an_inverse_do_not_stop_the_other_score(tmp_path):
     clips, system = silent_clips(), baseline2023.create(config_of("mse"))
     context = task(tmp_path, clips.table)

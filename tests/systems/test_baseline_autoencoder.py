@@ -190,12 +190,21 @@ def test_clips_of_one_length_are_used_whole_without_a_warning(clips, tmp_path):
     assert not context.warnings
 
 
-def test_clips_shorter_than_a_vector_are_refused_in_one_line(tmp_path):
+def test_clips_shorter_than_a_vector_are_refused_in_one_line():
     table = clip_table([("00", "source", "train", False)] * 2)
     clips = noisy_clips(table, samples=1600)
     config = config_of("baseline2022")
     with pytest.raises(RecipeError, match=r"`ae\.num_frames`: .* 5 frames .* has 4 \(1600 samples"):
-        dense_autoencoder.train(config.ae, config.front_end, clips, task(tmp_path, table))
+        dense_autoencoder.check(config.ae, config.front_end, clips)
+
+
+def test_a_fraction_that_holds_all_vectors_out_is_refused():
+    clips = noisy_clips(clip_table([("00", "source", "train", False)]), samples=2048)
+    config = config_of("baseline2022")
+    ae = dataclasses.replace(config.ae, validation_fraction=0.5)
+
+    with pytest.raises(RecipeError, match=r"`ae\.validation_fraction`: 0\.5 leaves none of 1"):
+        dense_autoencoder.check(ae, config.front_end, clips)
 
 
 def test_the_front_end_is_a_model_anyone_can_save(tmp_path, clips):

@@ -62,6 +62,7 @@ def clips():
 def trained(config, clips, folder):
     system = controls2026.create(config)
     with task(folder, clips.table) as context:
+        system.check(training_of(clips), training_of(clips))
         models = system.train(training_of(clips), context)
     return system, models
 

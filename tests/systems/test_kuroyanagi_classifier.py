@@ -425,9 +425,9 @@ def test_the_first_training_alone_starts_from_the_file_of_the_recipe(asked, tmp_
     )
 
 
-def test_a_missing_file_of_start_weights_is_refused_before_training(asked):
+def test_a_missing_file_of_start_weights_is_refused_before_training():
     with pytest.raises(RecipeError, match=r"`bc\.start_weights`: none\.keras: there is no such"):
-        asked(small(start_weights="none.keras"))
+        checked(small(start_weights="none.keras"))
 
 
 # What is minimized.
@@ -937,30 +937,34 @@ def test_training_ends_in_one_array_per_clip_and_loaded_models_give_the_same(tmp
 # What is refused.
 
 
-def test_a_section_without_other_sections_or_machines_is_refused(asked):
-    table, training = of_section("pump")
+def checked(settings, clips=TRAINING, everything=EVERYTHING):
+    system_of(settings).check(clips, everything)
+
+
+def test_a_section_without_other_sections_or_machines_is_refused():
+    _, training = of_section("pump")
 
     with pytest.raises(RecipeError, match=r"pump 00: there are no .*machines to tell it from"):
-        asked(small(), (table, training), training)
+        checked(small(), training, training)
 
 
-def test_a_section_alone_in_its_dataset_is_refused_where_others_do_not_count(asked):
+def test_a_section_alone_in_its_dataset_is_refused_where_others_do_not_count():
     is_left = EVERYTHING.table["machine_type"].isin(["ToyCar", "pump"])
     everything = ClipSet(EVERYTHING.table[is_left], CLIPS.store)
 
     with pytest.raises(RecipeError, match="machines of its dataset to tell it from"):
-        asked(small(negatives="same_dataset"), of_section("pump"), everything)
+        checked(small(negatives="same_dataset"), of_section("pump")[1], everything)
 
 
-def test_a_section_without_source_clips_is_refused(asked):
+def test_a_section_without_source_clips_is_refused():
     table = TABLE[(TABLE["domain"] == "target") | (TABLE["split"] == "test")]
     training = ClipSet(table[table["split"] == "train"], CLIPS.store)
 
     with pytest.raises(DataError, match="fan 00: has no training clips of the source domain"):
-        asked(small(), (table, training))
+        checked(small(), training)
 
 
-def test_a_silent_machine_type_is_refused_by_name(asked):
+def test_a_silent_machine_type_is_refused_by_name():
     waveforms = list(CLIPS.store.waveforms)
     silent = EVERYTHING.table.index[EVERYTHING.table["machine_type"] == "pump"]
     for row in silent:
@@ -968,9 +972,9 @@ def test_a_silent_machine_type_is_refused_by_name(asked):
     everything = ClipSet(EVERYTHING.table, Store(waveforms))
 
     with pytest.raises(DataError, match="pump: all samples of its 2 training clips are equal"):
-        asked(small(), everything=everything)
+        checked(small(), everything=everything)
 
 
-def test_clips_shorter_than_a_crop_are_refused(asked):
+def test_clips_shorter_than_a_crop_are_refused():
     with pytest.raises(RecipeError, match=r"`bc`: 52 frames are needed, and a clip has 51"):
-        asked(small(num_frames=52))
+        checked(small(num_frames=52))

@@ -282,7 +282,7 @@ def test_a_band_that_never_changes_keeps_its_scale(tmp_path):
     config = small("no_pretraining", standardize=True)
     silent = ClipSet(TRAINING.table, Store([np.zeros(1600, "float32")] * 99))
     with task(tmp_path, TABLE) as context:
-        _, frames = stored_frames(config.front_end, silent, context, FRAMES, "num_frames")
+        _, frames = stored_frames(config.front_end, silent, context)
         moments = frames.moments()
     standardize = keras.layers.Normalization(axis=-1, **moments)
     floor = np.broadcast_to(moments["mean"], (1, FRAMES, BANDS)).astype("float32")
@@ -461,12 +461,12 @@ def test_a_machine_type_of_one_section_is_scored_by_pretraining_alone(asked):
         (small(num_frames=64), ("00", "01"), "hears 64 frames at once, and a clip has 51"),
     ],
 )
-def test_too_little_to_learn_from_is_said_in_one_line(asked, config, sections, message):
+def test_too_little_to_learn_from_is_said_in_one_line(config, sections, message):
     table = table_of(sections=sections)
     clips = training_of(noisy_clips(table, samples=1600))
 
     with pytest.raises(RecipeError, match=message) as caught:
-        asked(config, clips, table)
+        nejjar2022.create(config).check(clips, clips)
 
     assert "\n" not in str(caught.value)
 
@@ -478,16 +478,14 @@ def test_too_little_to_learn_from_is_said_in_one_line(asked, config, sections, m
         ("machine_type", 1, "machine type fan has one training clip"),
     ],
 )
-def test_a_clip_without_a_neighbor_is_refused_before_training(
-    tmp_path, neighbors, num_sections, message
-):
+def test_a_clip_without_a_neighbor_is_refused_before_training(neighbors, num_sections, message):
     is_lonely = (TABLE["section"] == "00") & (TABLE.index > 0) & (TABLE["split"] == "train")
     table = TABLE[~is_lonely & TABLE["section"].isin(["00", "01"][:num_sections])]
     clips = dataclasses.replace(CLIPS, table=table)
     system = nejjar2022.create(small(neighbors=neighbors))
 
     with pytest.raises(DataError, match=message):
-        system.train(training_of(clips), task(tmp_path, table))
+        system.check(training_of(clips), training_of(clips))
 
 
 def test_a_section_of_one_training_clip_has_neighbors_in_the_others(asked):

@@ -169,13 +169,13 @@ def test_nothing_to_tell_apart_is_said_in_one_line(variant, columns, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_section_of_one_training_clip_is_refused(tmp_path):
+def test_a_section_of_one_training_clip_is_refused():
     table = TRAINING.table
     is_lonely = (table["section"] == "00") & (table["section"].duplicated())
     clips = dataclasses.replace(TRAINING, table=table[~is_lonely])
 
     with pytest.raises(DataError, match="section 00 has one training clip"):
-        venkatesh2022.create(small()).train(clips, task(tmp_path, TABLE))
+        venkatesh2022.create(small()).check(clips, clips)
 
 
 def targets_of(tasks, rows=slice(None)):
@@ -705,13 +705,13 @@ def test_training_ends_in_one_array_per_clip_and_kept_epoch(variant, checkpoint,
     assert log["loss"].notna().all()
 
 
-def test_clips_shorter_than_a_chunk_are_refused(tmp_path):
+def test_clips_shorter_than_a_chunk_are_refused():
     config = small("sec_softmax")
     front_end = dataclasses.replace(config.front_end, chunk_frames=32)
     system = venkatesh2022.create(dataclasses.replace(config, front_end=front_end))
 
     with pytest.raises(RecipeError, match=r"front_end\.chunk_frames"):
-        system.train(TRAINING, task(tmp_path, TABLE))
+        system.check(TRAINING, TRAINING)
 
 
 @pytest.mark.parametrize(

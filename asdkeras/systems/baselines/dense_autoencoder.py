@@ -17,9 +17,19 @@ from asdkeras.readings import Reading
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, computed, representation
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.log_mel_front_end import KEEP, LogMelFrontEnd, stored_frames
+from asdkeras.systems.log_mel_front_end import (
+    KEEP,
+    LogMelFrontEnd,
+    require_frames,
+    stored_frames,
+)
 from asdkeras.systems.system import NormalClips, RunContext, System
-from asdkeras.systems.window_training import WindowModels, front_end_of, train_on_windows
+from asdkeras.systems.window_training import (
+    WindowModels,
+    front_end_of,
+    require_training,
+    train_on_windows,
+)
 
 SQUARED_ERROR = "squared_error"
 RECORDED = "batch_squared_error"
@@ -80,6 +90,9 @@ class DenseAutoencoderSystem(System[Any, WindowModels]):
     def published_rows(self) -> dict[str, str]:
         return {SQUARED_ERROR: self._row}
 
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        check(self.config.ae, self.config.front_end, clips)
+
     def train(self, clips: ClipSet, context: RunContext) -> WindowModels:
         return train(self.config.ae, self.config.front_end, clips, context).models
 
@@ -98,6 +111,16 @@ class DenseAutoencoderSystem(System[Any, WindowModels]):
         return ThresholdRule("model", "gamma", self.config.threshold_percentile)
 
 
+def check(config: DenseAutoencoder, front_end: LogMelFrontEnd, clips: ClipSet) -> int:
+    """How many vectors are left to train with.
+
+    Raises:
+        RecipeError: if clips have fewer frames than a vector, or all vectors are held out.
+    """
+    frames = require_frames(config.num_frames, front_end, clips, "ae.num_frames")
+    return require_training(config, len(clips), frames, 1, "ae")
+
+
 def train(
     config: DenseAutoencoder,
     front_end: LogMelFrontEnd,
@@ -111,12 +134,8 @@ def train(
     Args:
         record_batches: whether `batch_values` holds, as `RECORDED`, the mean squared error of each
             batch of the last epoch, as the optimizer saw it.
-
-    Raises:
-        RecipeError: if clips have fewer frames than a vector.
     """
-    where = "ae.num_frames"
-    clip_length, frames = stored_frames(front_end, clips, context, config.num_frames, where)
+    clip_length, frames = stored_frames(front_end, clips, context)
     windows = frames.windows(config.num_frames, 1, as_vectors=True)
     holdout = Holdout(config.validation_fraction, config.validation, context.seed)
     fitted = train_on_windows(

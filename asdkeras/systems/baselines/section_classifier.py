@@ -21,9 +21,14 @@ from asdkeras.scorers.section_posterior import Form, SectionPosterior
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Term, by_split, computed, representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule, Thresholds
-from asdkeras.systems.log_mel_front_end import KEEP, stored_frames
+from asdkeras.systems.log_mel_front_end import KEEP, require_frames, stored_frames
 from asdkeras.systems.system import NormalClips, RunContext, System
-from asdkeras.systems.window_training import WindowModels, front_end_of, train_on_windows
+from asdkeras.systems.window_training import (
+    WindowModels,
+    front_end_of,
+    require_training,
+    train_on_windows,
+)
 
 FORMS: tuple[Form, ...] = ("log_odds", "released_2021")
 
@@ -102,19 +107,17 @@ class SectionClassifierSystem(System[Any, SectionClassifierModels]):
     def published_rows(self) -> dict[str, str]:
         return dict.fromkeys(FORMS, self._row)
 
-    def train(self, clips: ClipSet, context: RunContext) -> SectionClassifierModels:
-        """Train on windows of all clips.
-
-        Raises:
-            DataError: if there is one section only.
-            RecipeError: if clips have fewer frames than a window.
-        """
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        """There are two sections or more, and a window is not longer than clips."""
+        settings, front_end = self.config.mobilenetv2, self.config.front_end
         _require_sections(clips.table)
+        frames = require_frames(settings.num_frames, front_end, clips, "mobilenetv2.num_frames")
+        require_training(settings, len(clips), frames, settings.training_hop, "mobilenetv2")
+
+    def train(self, clips: ClipSet, context: RunContext) -> SectionClassifierModels:
         settings, front_end = self.config.mobilenetv2, self.config.front_end
         labels = section_labels(clips.table)
-        clip_length, frames = stored_frames(
-            front_end, clips, context, settings.num_frames, "mobilenetv2.num_frames"
-        )
+        clip_length, frames = stored_frames(front_end, clips, context)
         windows = frames.windows(settings.num_frames, settings.training_hop)
         network = train_on_windows(
             settings,

@@ -29,8 +29,12 @@ from asdkeras.systems.kuroyanagi.classifier_models import (
 from asdkeras.systems.kuroyanagi.config_sections import Adaptation, Classifier, domain_thresholds
 from asdkeras.systems.kuroyanagi.held_out_clips import held_out, held_out_rows
 from asdkeras.systems.kuroyanagi.log_mel import PAD_MODE, require_frames
-from asdkeras.systems.kuroyanagi.start_weights import load_start_weights, require_start_weights
-from asdkeras.systems.log_mel_front_end import KEEP, heard_length
+from asdkeras.systems.kuroyanagi.start_weights import (
+    RANDOM,
+    load_start_weights,
+    require_start_weights,
+)
+from asdkeras.systems.log_mel_front_end import KEEP, heard_length, used_length
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import (
     NormalClips,
@@ -85,6 +89,9 @@ class OutlierClassifierSystem(System[Any, Classifiers]):
     @property
     def published_rows(self) -> dict[str, str]:
         return {ANSWER: "bc"} if self.config.variant == "bc" else {}
+
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        check(self.settings, clips, everything)
 
     def train(self, clips: ClipSet, context: RunContext) -> Classifiers:
         return train(self.settings, clips, context)
@@ -152,8 +159,8 @@ class OutlierClassifierSystem(System[Any, Classifiers]):
         return domain_thresholds(self.config)
 
 
-def train(settings: Classifier, clips: ClipSet, context: RunContext) -> Classifiers:
-    """Train the classifier of one section, and fine-tune a copy for its target domain.
+def check(settings: Classifier, clips: ClipSet, everything: ClipSet) -> None:
+    """See `System.check`; moments of waveforms are read once and kept beside the store.
 
     Raises:
         DataError: if the section has no source clips, or a machine type is silent.
@@ -161,11 +168,24 @@ def train(settings: Classifier, clips: ClipSet, context: RunContext) -> Classifi
             are no such start weights.
     """
     require_start_weights(settings.start_weights)
+    _roles(settings, clips.table, np.full(len(clips), False), everything.table)
+    clip_length = used_length(settings, clips)
+    require_frames(settings.num_frames, settings, clip_length, "bc")
+    _moments(settings, clips.table["machine_type"].iloc[0], everything)
+    if settings.start_weights != RANDOM:
+        crop = Crop(settings.window_length, settings.hop_length, settings.num_frames, PAD_MODE)
+        model = training_model(
+            settings, everything.store.sample_rate_hz, crop.num_samples, settings.steps
+        )
+        load_start_weights(model.get_layer(BACKBONE), settings.start_weights)
+
+
+def train(settings: Classifier, clips: ClipSet, context: RunContext) -> Classifiers:
+    """Train the classifier of one section, and fine-tune a copy for its target domain."""
     everything = context.all_training_clips
     is_held_out = held_out(settings.held_out_fraction, clips.table)
     roles = _roles(settings, clips.table, is_held_out, everything.table)
     clip_length = heard_length(settings, clips, context, "bc")
-    require_frames(settings.num_frames, settings, clip_length, "bc")
     context.say(
         f"{len(roles.positives)} source and {len(roles.targets)} target clips, "
         f"{is_held_out.sum()} held out, {len(roles.negatives)} of others and "

@@ -34,7 +34,7 @@ from asdkeras.systems.kuroyanagi.config_sections import (
 from asdkeras.systems.kuroyanagi.gaussian_fits import POOLINGS, Gaussian, fit_gaussians
 from asdkeras.systems.kuroyanagi.held_out_clips import held_out, held_out_rows
 from asdkeras.systems.kuroyanagi.log_mel import SOURCE, TARGET, log_mel, require_frames
-from asdkeras.systems.log_mel_front_end import KEEP, heard_length
+from asdkeras.systems.log_mel_front_end import KEEP, heard_length, used_length
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import NormalClips, RunContext, System, TrainingLog, learning_rate
 
@@ -116,20 +116,18 @@ class ConformerSystem(System[Any, Conformer]):
     def published_rows(self) -> dict[str, str]:
         return {self.main_score: "ae"} if self.config.variant == "ae" else {}
 
-    def train(self, clips: ClipSet, context: RunContext) -> Conformer:
-        """Train on the clips of one machine type, and fit a Gaussian per section and domain.
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        """Clips are not shorter than what is hidden of them."""
+        settings = self.settings
+        require_frames(settings.masks.time_width, settings, used_length(settings, clips), "ae")
 
-        Raises:
-            DataError: if test clips are of a section without training clips.
-            RecipeError: if clips are shorter than what is hidden of them.
-        """
+    def train(self, clips: ClipSet, context: RunContext) -> Conformer:
+        """Train on the clips of one machine type, and fit a Gaussian per section and domain."""
         settings, rate_hz = self.settings, clips.store.sample_rate_hz
         names = tuple(sorted(set(map(str, clips.table["section"]))))
-        _indices(names, context.table)  # What it refuses shall not wait for training.
         is_held_out = held_out(settings.held_out_fraction, clips.table)
         learned = dataclasses.replace(clips, table=clips.table[~is_held_out])
         clip_length = heard_length(settings, clips, context, "ae")
-        require_frames(settings.masks.time_width, settings, clip_length, "ae")
         front_end = _front_end(settings, clip_length, rate_hz)
         frames = context.store_frames(front_end, learned, clip_length, KEEP, _CLIPS_AT_ONCE)
         context.say(

@@ -14,7 +14,7 @@ from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import Windows
 from asdkeras.data.labels import Labels, section_labels
 from asdkeras.errors import RecipeError
-from asdkeras.systems.log_mel_front_end import KEEP, stored_frames
+from asdkeras.systems.log_mel_front_end import KEEP, require_frames, stored_frames
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.nejjar.encoder import encoder_of, fine_tuning_model, pretraining_model
 from asdkeras.systems.system import RunContext, TrainingLog, learning_rate
@@ -38,23 +38,33 @@ class Encoders(Models):
     encoders: dict[str, TrainedNetwork]
 
 
-def train(config: "Config", clips: ClipSet, context: RunContext) -> Encoders:
-    """Train the encoder of one machine type.
+def check(config: "Config", clips: ClipSet) -> None:
+    """See `System.check`.
 
     Raises:
         RecipeError: if there is nothing to learn from, or too little for a batch or a window.
     """
-    table = clips.table
-    num_sections = table["section"].nunique()
-    if config.variant == "no_pretraining" and num_sections < 2:
+    table, size = clips.table, config.pretraining.batch_size
+    frames = require_frames(config.num_frames, config.front_end, clips, "num_frames")
+    num_windows = len(clips) * (1 + (frames - config.num_frames) // config.window_hop)
+    if config.variant != "no_pretraining" and num_windows < size:
+        raise RecipeError(
+            f"`pretraining.batch_size`: {size} windows, and there are {num_windows} in all. Use "
+            f"more clips, or --set config.pretraining.batch_size={num_windows // 2 or 2}."
+        )
+    if config.variant == "no_pretraining" and table["section"].nunique() < 2:
         raise RecipeError(
             f"{table['machine_type'].iloc[0]} has one section, {table['section'].iloc[0]}, and "
             "without pre-training the network learns by telling sections apart. Take --variant "
             "dgmix, or name several sections in a CSV file."
         )
-    clip_length, frames = stored_frames(
-        config.front_end, clips, context, config.num_frames, "num_frames"
-    )
+
+
+def train(config: "Config", clips: ClipSet, context: RunContext) -> Encoders:
+    """Train the encoder of one machine type."""
+    table = clips.table
+    num_sections = table["section"].nunique()
+    clip_length, frames = stored_frames(config.front_end, clips, context)
     windows = frames.windows(config.num_frames, config.window_hop)
     context.say(f"{len(clips)} training clips, {len(windows)} windows, {num_sections} sections")
 
@@ -83,12 +93,6 @@ def _pretrained(
 ) -> TrainedNetwork:
     settings = config.pretraining
     updates = len(windows) // settings.batch_size
-    if updates < 1:
-        raise RecipeError(
-            f"`pretraining.batch_size`: {settings.batch_size} windows, and there are "
-            f"{len(windows)} in all. Use more clips, or --set "
-            f"config.pretraining.batch_size={len(windows) // 2 or 2}."
-        )
 
     def batches(first: int) -> object:
         schedule = Schedule(settings.batch_size, context.seed, first, settings.epochs)

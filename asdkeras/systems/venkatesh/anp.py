@@ -36,7 +36,12 @@ from asdkeras.readings import Reading
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, computed, representation
 from asdkeras.scorers.thresholds import ThresholdRule
-from asdkeras.systems.log_mel_front_end import KEEP, LogMelFrontEnd, stored_frames
+from asdkeras.systems.log_mel_front_end import (
+    KEEP,
+    LogMelFrontEnd,
+    require_frames,
+    stored_frames,
+)
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import NormalClips, RunContext, System
 from asdkeras.systems.window_training import front_end_of
@@ -135,17 +140,17 @@ class AnpBoot(System[Any, Process]):
     def published_rows(self) -> dict[str, str]:
         return {SCORE: "anp_boot"}
 
-    def train(self, clips: ClipSet, context: RunContext) -> Process:
-        """Train on random windows of all clips; needs no labels.
-
-        Raises:
-            RecipeError: if clips have fewer frames than a window.
-        """
+    def check(self, clips: ClipSet, everything: ClipSet) -> None:
+        """A window is not longer than clips; labels are not needed."""
         config = self.config.anp
         front_end = _front_end(config, self.config.front_end.clip_length)
-        clip_length, frames = stored_frames(
-            front_end, clips, context, config.num_frames, "anp.num_frames"
-        )
+        require_frames(config.num_frames, front_end, clips, "anp.num_frames")
+
+    def train(self, clips: ClipSet, context: RunContext) -> Process:
+        """Train on random windows of all clips."""
+        config = self.config.anp
+        front_end = _front_end(config, self.config.front_end.clip_length)
+        clip_length, frames = stored_frames(front_end, clips, context)
         windows = frames.windows(config.num_frames, 1)
         context.say(
             f"{len(clips)} training clips, each epoch a window of {config.num_frames} frames "

@@ -14,7 +14,7 @@ from asdkeras.systems.log_mel_front_end import KEEP, heard_length, require_frame
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import RunContext
 from asdkeras.systems.venkatesh.disentangled_network import classifier, views
-from asdkeras.systems.venkatesh.tasks import tasks_of
+from asdkeras.systems.venkatesh.tasks import SECTIONS, tasks_of
 
 if TYPE_CHECKING:
     from asdkeras.systems.venkatesh2022 import Config
@@ -58,24 +58,32 @@ class Embedders(Models):
         return {**terms, "concatenated": concatenated([terms[name] for name in self.embeddings])}
 
 
-def train(config: "Config", clips: ClipSet, context: RunContext) -> Embedders:
-    """Train the network of one machine type.
+def check(config: "Config", clips: ClipSet) -> None:
+    """See `System.check`.
 
     Raises:
         DataError: if a section has one clip.
         RecipeError: if there is nothing to tell apart, or clips have fewer frames than a chunk.
     """
-    machine_type = str(clips.table["machine_type"].iloc[0])
+    front_end = config.front_end
     require_neighbors(clips.table)
+    tasks_of(config, clips)
+    require_frames(front_end.chunk_frames, front_end, clips, "front_end.chunk_frames")
+
+
+def train(config: "Config", clips: ClipSet, context: RunContext) -> Embedders:
+    """Train the network of one machine type."""
+    machine_type = str(clips.table["machine_type"].iloc[0])
     tasks = tasks_of(config, clips)
     front_end = config.front_end
     clip_length = heard_length(front_end, clips, context)
-    require_frames(front_end.chunk_frames, front_end, clip_length, "front_end.chunk_frames")
     crop = Crop(
         front_end.window_length, front_end.hop_length, front_end.chunk_frames, front_end.pad_mode
     )
     classes = ", ".join(f"{len(task.labels.classes)} {task.name}" for task in tasks.tasks)
     context.say(f"{len(clips)} training clips; classes: {classes}")
+    if tasks.tasks[0].name != SECTIONS:
+        context.warn(f"{machine_type} has one section: the network learns attributes alone")
     networks = context.fit(
         build=lambda: classifier(
             config, tasks, config.machine_learning_rates.get(machine_type, config.learning_rate)

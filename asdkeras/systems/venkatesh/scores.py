@@ -67,19 +67,25 @@ def _candidate(epoch: int, name: str) -> str:
 def columns_of(
     config: "Config", distances: Mapping[str, Any], section_weight: float
 ) -> dict[str, Any]:
-    """The scores of a variant, the main one first.
+    """The scores of a variant, the main one first; of one section, those without a section.
 
     Args:
         distances: name of a part -> term or column.
         section_weight: in [0, 1], of `weighted` (paper: w_S, w_A is the rest).
     """
+    names = {
+        "disent_cat": ("concatenated", "section", "attributes"),
+        "disent_split": ("concatenated", "section"),
+    }.get(config.variant, ())
+    columns = {name: distances[name] for name in names if name in distances}
     if config.variant == "disent_cat":
-        rest = 1.0 - section_weight
-        weighted = section_weight * distances["section"] + rest * distances["attributes"]
-        names = ("concatenated", "section", "attributes")
-        return {**{name: distances[name] for name in names}, "weighted": weighted}
-    if config.variant == "disent_split":
-        return {name: distances[name] for name in ("concatenated", "section")}
+        weighted = distances["attributes"]
+        if "section" in distances:
+            rest = 1.0 - section_weight
+            weighted = section_weight * distances["section"] + rest * weighted
+        return {**columns, "weighted": weighted}
+    if columns:
+        return columns
     name = "embedding" if config.variant == "mtl" else "section"
     return {name: distances[name]}
 

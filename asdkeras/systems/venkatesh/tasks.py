@@ -54,6 +54,8 @@ class Tasks:
 def tasks_of(config: "Config", clips: ClipSet) -> Tasks:
     """The tasks of a variant on the training clips of one machine type.
 
+    Of one section, a variant that learns attributes too learns these alone.
+
     Raises:
         RecipeError: if there is nothing to tell apart.
         ValueError: if the variant is no network.
@@ -62,35 +64,42 @@ def tasks_of(config: "Config", clips: ClipSet) -> Tasks:
     if variant not in _NETWORKS:
         raise ValueError(f"a variant with a network is one of {_NETWORKS}. Received: {variant}")
     shared = "embedding" if variant == "mtl" else "section"
-    dim = config.mtl_embedding_dim if variant == "mtl" else config.embedding_dim
-    embeddings = {shared: dim}
-    tasks = [ClassifierTask(SECTIONS, "section", shared, _sections(clips.table, variant))]
+    is_lone = clips.table["section"].nunique() < 2
+    groups = _attributes(clips.table, config, is_lone) if variant in _NEED_ATTRIBUTES else {}
+    tasks = []
+    if not groups or not is_lone:
+        tasks.append(ClassifierTask(SECTIONS, "section", shared, _sections(clips.table, variant)))
     if variant == "adversarial":
         tasks.append(ClassifierTask(DOMAIN, "", shared, _domains(clips.table)))
-    if variant in _NEED_ATTRIBUTES:
-        for key, labels in _attributes(clips.table, config).items():
-            # Keras takes no other characters in a name.
-            name = "attribute_" + re.sub(r"[^A-Za-z0-9.-]", "_", key)
-            of_key = {"mtl": shared, "disent_split": name}.get(variant, "attributes")
-            embeddings.setdefault(of_key, config.embedding_dim)
-            tasks.append(ClassifierTask(name, name, of_key, labels))
-    return Tasks(embeddings, tuple(tasks))
+    for key, labels in groups.items():
+        # Keras takes no other characters in a name.
+        name = "attribute_" + re.sub(r"[^A-Za-z0-9.-]", "_", key)
+        of_key = {"mtl": shared, "disent_split": name}.get(variant, "attributes")
+        tasks.append(ClassifierTask(name, name, of_key, labels))
+    dim = config.mtl_embedding_dim if variant == "mtl" else config.embedding_dim
+    return Tasks({task.embedding: dim for task in tasks}, tuple(tasks))
 
 
-def _sections(table: pd.DataFrame, variant: str) -> Labels:
+def require_sections(table: pd.DataFrame, variant: str) -> None:
+    """Raise a RecipeError if training clips of a machine type are all of one section."""
     names = sorted(set(table["section"]))
     if len(names) < 2:
         raise RecipeError(
             f"{table['machine_type'].iloc[0]} has one section, {names[0]}, and {variant} learns by "
-            "telling the sections of a machine type apart. Name several in a CSV file, or take "
-            "--variant anp_boot or a system that needs none, such as baseline2021."
+            "telling the sections of a machine type apart. Name several in a CSV file, name "
+            "attributes and take --variant disent_att, or take --variant anp_boot or a system "
+            "that needs none, such as baseline2023."
         )
+
+
+def _sections(table: pd.DataFrame, variant: str) -> Labels:
+    require_sections(table, variant)
     return section_labels(table)
 
 
-def _attributes(table: pd.DataFrame, config: "Config") -> dict[str, Labels]:
+def _attributes(table: pd.DataFrame, config: "Config", is_lone: bool) -> dict[str, Labels]:
     groups = attribute_groups(table, which=config.attributes)
-    if not groups:
+    if not groups and not is_lone:
         raise RecipeError(
             f"{table['machine_type'].iloc[0]}: no attribute has two values in the names of its "
             f"training clips, and {config.variant} learns to tell them apart. Take --variant "
@@ -103,7 +112,7 @@ def _domains(table: pd.DataFrame) -> Labels:
     indices = np.full(len(table), -1)
     for index, domain in enumerate(_DOMAINS):
         indices[(table["domain"] == domain).fillna(False).to_numpy(bool)] = index
-    if set(indices) < {0, 1}:
+    if not {0, 1} <= {*indices}:
         raise RecipeError(
             f"{table['machine_type'].iloc[0]}: adversarial unlearns what tells source and target "
             "clips apart, and there are none of one of them. Take --variant sec_softmax."
