@@ -17,7 +17,7 @@ from asdkeras.files import reading
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.published import papers as published
 from asdkeras.report.comparison import MEASURED, PLACE, convention_of, read_alike
-from asdkeras.report.scored_runs import is_untrained, read_results, variant_of
+from asdkeras.report.scored_runs import is_of_run, is_untrained, read_results, variant_of
 from asdkeras.score_files import Marks, TrialMetadata, read_marks, read_metadata
 
 Measured = frozenset[tuple[str, str, str, int, int]]
@@ -134,7 +134,7 @@ def _runs_at(place: Path) -> list[Path]:
 
 def _missing(folder: Path, recipe: dict[str, Any]) -> str:
     """Why a run has no results; empty if it has."""
-    if not {"system", "seeds"} <= set(recipe):
+    if not is_of_run(recipe):
         return "its recipe.yaml is not that of a run"
     if (folder / "official.csv").is_file():
         return ""

@@ -133,9 +133,15 @@ def recipe_of(run: Path) -> dict[str, Any]:
             "`asdkeras eval` makes."
         )
     recipe = read_recipe(run / "recipe.yaml")
-    if not {"system", "seeds"} <= set(recipe):
+    if not is_of_run(recipe):
         raise RecipeError(f"{run}: its recipe.yaml is not that of a run.")
     return recipe
+
+
+def is_of_run(recipe: dict[str, Any]) -> bool:
+    """Whether a recipe names a system and at least one seed."""
+    seeds = recipe.get("seeds")
+    return "system" in recipe and isinstance(seeds, list) and {*map(type, seeds)} == {int}
 
 
 def variant_of(run: Path, recipe: dict[str, Any]) -> str:
