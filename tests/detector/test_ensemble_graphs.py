@@ -1,5 +1,7 @@
 """An ensemble as one graph scores as the combined score files of its members do."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pandas as pd
@@ -102,7 +104,11 @@ def combined(tmp_path, monkeypatch):
                 metadata = TrialMetadata("score", "score", ("score",), {})
                 finish_trial(member.folder, seed, trial, None, metadata)
         runs._combine_trials(run, ensemble, members)
-        monkeypatch.setattr(graph, "system_of", lambda run: ensemble)
+        alone = SimpleNamespace(main_score="score", needs_labels=lambda name: False)
+        of_variant = {"together": ensemble}
+        monkeypatch.setattr(
+            graph, "system_of", lambda run: of_variant.get(run.recipe.variant, alone)
+        )
         monkeypatch.setattr(graph, "section_graphs", member_graphs)
         scores = run.folder.scores(seeds[0])
         trial, main_score = read_trial(scores), read_metadata(scores).main_score

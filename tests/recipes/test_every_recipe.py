@@ -109,7 +109,8 @@ OF_ONES_OWN = {
 def test_recordings_of_ones_own_take_the_recipe_of_the_paper_but_for_few_values(system):
     base, differing = OF_ONES_OWN[system]
     shipped = recipes_of(system)
-    overrides = [f"{key}={value}" for key, value in {"dataset": "folder", **differing}.items()]
+    differing = {"dataset": "folder", "thresholds.rule": "held_out", **differing}
+    overrides = [f"{key}={value}" for key, value in differing.items()]
 
     assert load_recipe(shipped["folder"]) == load_recipe(shipped[base], overrides=overrides)
 

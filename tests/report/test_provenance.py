@@ -50,7 +50,7 @@ def test_the_command_leads_to_the_recipe_of_the_run(tmp_path):
     (system,), (name,) = option(words, "--system"), option(words, "--recipe")
     (variant,), overrides = option(words, "--variant"), option(words, "--set")
     again = load_recipe(find_recipe(system, "mini2021", name), system, variant, overrides)
-    assert again.as_mapping() == read_recipe(folder / "recipe.yaml")
+    assert again == load_recipe(folder / "recipe.yaml")
     assert len(overrides) == len(CHANGES)
     assert option(words, "--data") == ["/data/mini"]
     assert option(words, "--runs") == [str(tmp_path / "runs")]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from asdkeras.errors import RecipeError
+from asdkeras.errors import DataError, RecipeError
 from asdkeras.systems.model_files import (
     Models,
     TrainedNetwork,
@@ -163,5 +163,5 @@ def test_arrays_of_objects_are_never_read(tmp_path):
         tmp_path / "models.npz", record=np.array('{"value": {"array": "array0"}}'), array0=[{}]
     )
 
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(DataError, match="allow_pickle=False"):
         load_models(Everything, tmp_path)

@@ -244,7 +244,9 @@ def test_the_score_of_a_clip_is_the_mean_of_its_windows():
     assert scores.columns.to_dict("list") == {"negative_log_likelihood": [3.0, 1.0]}
     assert scores.thresholds.tolist() == [3.0, 3.0]
     assert system.main_score == system.decision_score == "negative_log_likelihood"
-    assert scores.notes == ()
+    assert scores.notes == (
+        "fan: the threshold is a percentile of the scores, 1 different scores of 1 clips",
+    )
 
 
 def tonal(generator, added=0.0):
