@@ -3,8 +3,8 @@
 A network scores clips it has learned from lower than others, and so does a scorer, so neither may
 have seen the clips that a threshold rests on. Neighbors in time are alike, so clips are held out in
 contiguous parts of the recording order, which file names are taken to give, of each condition that
-attributes state. Where a network learns, it is the last part, for good. Where scorers alone learn,
-they are fitted once more for each of several blocks, without it.
+attributes state, the longer the longer neighbors are alike. Where a network learns, it is the last
+part, for good. Where scorers alone learn, they are fitted once more for each of several blocks.
 """
 
 import math
@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import signal, stats
 
+from asdkeras.data.store import ClipStore
 from asdkeras.scorers.conformal import conformal_threshold, likely_rates
 from asdkeras.scorers.thresholds import Thresholds
 
@@ -28,27 +29,48 @@ Floats = NDArray[np.float64]
 
 _SECTION = ["machine_type", "section"]
 _BLOCKS = (2, 10)
+_WINDOW, _LONGEST, _FLOOR = 1024, 65536, 1e-12  # Samples; power.
 _LENGTHS_PER_BLOCK = 4  # Of correlation lengths: what lies this far apart was not recorded at once.
 _FAR, _FEWEST_TOGETHER = 3.0, 3  # Three scores say little of how far others lie.
 _DRIFT, _CERTAIN = 0.75, 1e-3
 _MOST_LINES = 3
 
 
-def with_clips_held_out(table: pd.DataFrame, false_alarm_rate: float) -> pd.DataFrame:
+def with_clips_held_out(
+    table: pd.DataFrame, store: ClipStore, false_alarm_rate: float
+) -> pd.DataFrame:
     """The clip table with the last training clips of each section held out: split `held_out`.
 
     They are as many as the rate asks for, `1 / false_alarm_rate - 1`, but at least a fifth and at
-    most a third, of each condition its last; rare ones, as of the target domain, lose none.
+    most a third; where neighbors sound alike at least four correlation lengths, up to a half. Of
+    each condition it is the last part; rare ones, as of the target domain, lose few or none.
     """
     split = table["split"].copy()
     for _, clips in table[split == "train"].groupby(_SECTION):
         count = len(clips)
+        if count < FEWEST_CLIPS:
+            continue
+        ordered = clips.iloc[recording_order(clips["path"])]
+        conditions = conditions_of(ordered)
+        length = correlation_length(_log_spectra(store, ordered.index), conditions)
         asked = math.ceil(round(1.0 / false_alarm_rate, 9)) - 1
         wanted = min(count // 3, max(count // 5, asked))
-        ordered = clips.iloc[recording_order(clips["path"])]
-        for _, part in ordered.groupby(conditions_of(ordered)) if count >= FEWEST_CLIPS else ():
+        if length > 1:
+            apart = _LENGTHS_PER_BLOCK * length * count // _usual_size(conditions)
+            wanted = max(wanted, min(count // 2, apart))
+        for _, part in ordered.groupby(conditions):
             split[part.index[len(part) - len(part) * wanted // count :]] = "held_out"
     return table.assign(split=split)
+
+
+def _log_spectra(store: ClipStore, rows: Iterable[int]) -> Floats:
+    """Mean power of the first seconds of clips by frequency, in decibels, `(clips, 513)`."""
+    spectra = []
+    for row in rows:
+        length = min(max(int(store.lengths[row]), _WINDOW), _LONGEST)
+        _, power = signal.welch(store.read([row], length, "start")[0], nperseg=_WINDOW)
+        spectra.append(10.0 * np.log10(power + _FLOOR))
+    return np.array(spectra, np.float64)
 
 
 def conditions_of(clips: pd.DataFrame) -> NDArray[np.int64]:
@@ -59,9 +81,14 @@ def conditions_of(clips: pd.DataFrame) -> NDArray[np.int64]:
     """
     for keys in (["domain", "attributes"], ["domain"]):
         numbers = clips.groupby(keys, dropna=False).ngroup().to_numpy()
-        if np.median(np.bincount(numbers)[numbers]) >= _FEWEST_OF_CONDITION:
+        if _usual_size(numbers) >= _FEWEST_OF_CONDITION:
             return numbers.astype(np.int64)
     return np.zeros(len(clips), np.int64)
+
+
+def _usual_size(conditions: NDArray[np.integer]) -> int:
+    """Clips of the condition that a clip in the middle has."""
+    return int(np.median(np.bincount(conditions)[conditions]))
 
 
 def recording_order(paths: Iterable[str]) -> NDArray[np.int64]:
@@ -85,10 +112,12 @@ def correlation_length(vectors: Floats, conditions: NDArray[np.int64]) -> int:
     rng = np.random.default_rng(0)
     pairs = [rng.choice(rows, (20 * len(rows), 2)) for rows in places]
     between = _distances(vectors, np.concatenate(pairs))
+    farthest = np.quantile(between, 0.9)  # A clip of a machine that was off counts no more.
+    between = np.minimum(between, farthest)
     lag, longest = 1, max(map(len, places)) // 2
     while lag < longest:
         pairs = [np.stack([rows[:-lag], rows[lag:]], axis=1) for rows in places]
-        near = _distances(vectors, np.concatenate(pairs))
+        near = np.minimum(_distances(vectors, np.concatenate(pairs)), farthest)
         if near.mean() >= between.mean() - 2.0 * between.std() / math.sqrt(len(near)):
             break
         lag = max(lag + 1, round(lag * 1.25))
@@ -149,7 +178,7 @@ def recording_order_of(
     length = correlation_length(vectors.reshape(len(own), -1), conditions)
     blocks: list[NDArray[np.int64]] = []
     if len(own) >= FEWEST_CLIPS and not (table["split"].iloc[own] == "held_out").any():
-        count = int(np.median(np.bincount(conditions)[conditions]))
+        count = _usual_size(conditions)
         supported = int(np.clip(count // (_LENGTHS_PER_BLOCK * length), *_BLOCKS))
         numbers = np.zeros(len(own), np.int64)
         for each in np.unique(conditions):

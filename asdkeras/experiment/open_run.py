@@ -160,7 +160,7 @@ def _opened(
     table = table[table["split"] != "supplemental"]
     # Where scorers alone learn, they are fitted anew without the clips that they are to score.
     if content.thresholds.rule == "held_out" and content.system != controls.SPECTRA:
-        table = with_clips_held_out(table, content.thresholds.false_alarm_rate)
+        table = with_clips_held_out(table, store, content.thresholds.false_alarm_rate)
     return Run(content, source, table, folder, data, store, jobs)
 
 

@@ -36,6 +36,23 @@ def press(count, **columns):
     return table.sample(frac=1.0, random_state=1)
 
 
+class Store:
+    """Clips of noise; or of a tone each, which drifts, one octave in `memory` clips."""
+
+    def __init__(self, table, memory=None):
+        self.lengths = dict.fromkeys(table.index, 4096)
+        self.places = dict(zip(table.index, table["path"].str.extract(r"(\d+)")[0], strict=True))
+        self.memory = memory
+
+    def read(self, indices, clip_length, keep):
+        (row,) = indices
+        noise = np.random.default_rng(row).normal(size=(1, clip_length))
+        if self.memory is None:
+            return noise
+        pitch = 200.0 * 2.0 ** (int(self.places[row]) / self.memory)
+        return 0.01 * noise + np.sin(2.0 * np.pi * pitch / 16000 * np.arange(clip_length))
+
+
 def names_held_out(table):
     return sorted(table["path"][table["split"] == "held_out"], key=lambda path: (len(path), path))
 
@@ -50,7 +67,7 @@ def names_held_out(table):
 def test_the_last_clips_are_held_out_as_many_as_the_rate_asks_for(count, rate, expected):
     table = press(count)
 
-    found = with_clips_held_out(table, rate)
+    found = with_clips_held_out(table, Store(table), rate)
 
     wanted = [f"press/clip_{i}.wav" for i in range(count - expected, count)]
     assert names_held_out(found) == wanted
@@ -68,7 +85,7 @@ def test_of_every_condition_the_last_clips_are_held_out_and_rare_ones_lose_none(
     ]
     table = clip_table(rows, split="train", machine_type="car", section="00")
 
-    found = with_clips_held_out(table, 0.1)
+    found = with_clips_held_out(table, Store(table), 0.1)
 
     held = [int(path[:3]) for path in names_held_out(found)]
     # 18 of 94 are wanted: 30 x 18 / 94, rounded down.
@@ -79,7 +96,16 @@ def test_where_all_conditions_are_rare_they_do_not_count():
     rows = [{"path": f"{i:03d}.wav", "attributes": f"no_{i}"} for i in range(50)]
     table = clip_table(rows, split="train", machine_type="car", section="00")
 
-    assert len(names_held_out(with_clips_held_out(table, 0.1))) == 10
+    assert len(names_held_out(with_clips_held_out(table, Store(table), 0.1))) == 10
+
+
+@pytest.mark.parametrize(("memory", "fewest", "most"), [(20.0, 20, 40), (4.0, 16, 24)])
+def test_where_neighbors_sound_alike_more_are_held_out(memory, fewest, most):
+    table = press(80)
+
+    found = with_clips_held_out(table, Store(table, memory), 0.1)
+
+    assert fewest <= len(names_held_out(found)) <= most
 
 
 def test_numbers_in_names_order_by_value():
@@ -224,7 +250,7 @@ def test_where_scorers_alone_learn_each_block_is_scored_by_the_others(unit):
 
 def test_clips_held_out_for_good_set_the_threshold_alone(unit):
     unit, drawn, numbers = unit
-    unit = unit._replace(table=with_clips_held_out(unit.table, 0.1))
+    unit = unit._replace(table=with_clips_held_out(unit.table, Store(unit.table), 0.1))
 
     scores = score_unit(Neighbors(None), unit, 0, options=HELD_OUT)
 
@@ -238,7 +264,7 @@ def test_clips_held_out_for_good_set_the_threshold_alone(unit):
 def test_a_clip_far_out_is_named_and_sets_no_threshold(unit):
     unit, drawn, numbers = unit
     off = unit._replace(arrays={"drawn": np.where((numbers == 39)[:, None], 1e3, drawn)})
-    off = off._replace(table=with_clips_held_out(off.table, 0.1))
+    off = off._replace(table=with_clips_held_out(off.table, Store(off.table), 0.1))
 
     scores = score_unit(Neighbors(None), off, 0, options=HELD_OUT)
 
