@@ -59,7 +59,8 @@ def with_clips_held_out(
             apart = _LENGTHS_PER_BLOCK * length * count // _usual_size(conditions)
             wanted = max(wanted, min(count // 2, apart))
         for _, part in ordered.groupby(conditions):
-            split[part.index[len(part) - len(part) * wanted // count :]] = "held_out"
+            num_last = (len(part) * wanted + count // 2) // count
+            split[part.index[len(part) - num_last :]] = "held_out"
     return table.assign(split=split)
 
 
@@ -177,7 +178,7 @@ def recording_order_of(
     conditions = conditions_of(table.iloc[own])
     length = correlation_length(vectors.reshape(len(own), -1), conditions)
     blocks: list[NDArray[np.int64]] = []
-    if len(own) >= FEWEST_CLIPS and not (table["split"].iloc[own] == "held_out").any():
+    if len(own) >= FEWEST_CLIPS and not (table["split"] == "held_out").any():
         count = _usual_size(conditions)
         supported = int(np.clip(count // (_LENGTHS_PER_BLOCK * length), *_BLOCKS))
         numbers = np.zeros(len(own), np.int64)
