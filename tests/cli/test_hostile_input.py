@@ -83,7 +83,7 @@ def test_no_command_ends_in_a_traceback(world, words, parser):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("words", "parser"), COMMANDS, ids=NAMES)
 def test_no_command_ends_in_a_traceback_of_many_tries(world, words, parser):
-    drive(world, words, parser, 300)
+    drive(world, words, parser, 20)
 
 
 def test_the_world_is_one_that_commands_can_use(world):
