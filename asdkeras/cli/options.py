@@ -1,7 +1,10 @@
 """What several commands share: kinds of arguments, options, exit codes."""
 
 import argparse
+import contextlib
 import math
+import os
+import stat
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,6 +50,17 @@ def share(text: str) -> float:
     return value
 
 
+def path(text: str) -> Path:
+    if "\0" in text:
+        raise argparse.ArgumentTypeError(f"must be a path. Received: {text!r}")
+    with contextlib.suppress(OSError, ValueError):  # What else is wrong with it is said later.
+        if stat.S_ISCHR(os.stat(text).st_mode):  # Reading /dev/zero would never end.
+            raise argparse.ArgumentTypeError(
+                f"must be a file or a folder, not a device. Received: {text!r}"
+            )
+    return Path(text)
+
+
 class _Names(argparse.Action):
     """Names separated by blanks or commas."""
 
@@ -80,7 +94,7 @@ def add_path(
     text: str | None = None,
     **more: Any,
 ) -> None:
-    command.add_argument(name, type=Path, metavar=metavar, help=text, **more)
+    command.add_argument(name, type=path, metavar=metavar, help=text, **more)
 
 
 def keywords(arguments: argparse.Namespace) -> dict[str, Any]:

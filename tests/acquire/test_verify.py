@@ -885,9 +885,10 @@ def test_whole_official_tree_is_as_the_manifest_and_the_published_truth_say(
             folder = f"{row.domain}_test" if year == 2021 else "test"
             places.add((machine_type, folder, row.name))
     for machine_type, folder in {place[:2] for place in places}:
-        record(root / machine_type / folder / ".one.wav", 16)
+        record(tmp_path / "ones" / f"{machine_type}_{folder}.wav", 16)
     for machine_type, folder, name in places:
-        os.link(root / machine_type / folder / ".one.wav", root / machine_type / folder / name)
+        one = tmp_path / "ones" / f"{machine_type}_{folder}.wav"
+        os.link(one, root / machine_type / folder / name)
 
     verification = check(root, official, truth=truth)
 

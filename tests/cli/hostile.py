@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from asdkeras.cli import _parser, main
+from asdkeras.cli.options import path
 from asdkeras.corpus import mini
 from asdkeras.data import manifest
 from asdkeras.detector.file import save_file
@@ -164,7 +165,7 @@ def commands():
 def values_of(action):
     """What may stand for an argument: mostly what is right, else what is hostile to its kind."""
     right = list(action.choices or VALID.get(action.dest, ()))
-    if action.type is Path:
+    if action.type is path:
         wrong = PATHS
     elif action.type is None:
         wrong = [*TEXTS, *PATHS]

@@ -276,3 +276,13 @@ def test_an_interrupt_of_any_command_is_said_and_no_error(monkeypatch, capsys):
 
     assert main(["list"]) == 130
     assert capsys.readouterr().err.startswith("asdkeras: interrupted")
+
+
+@pytest.mark.parametrize("option", ["--out", "--work"])
+def test_a_device_is_no_file(option, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["fit", "mine", "--out", "a.asd", option, "/dev/zero"])
+
+    assert error.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{option}: must be a file or a folder, not a device. Received: '/dev/zero'" in said

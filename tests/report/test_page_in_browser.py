@@ -284,7 +284,7 @@ def figures_of(table, column):
     """The figures of a column as the table has them now; NaN where there is none."""
     texts = table.locator(f"tbody tr > :nth-child({column + 1})").all_inner_texts()
     words = [text.split()[0] if text.split() else "" for text in texts]
-    return [float(word) if word[:1].isdigit() else np.nan for word in words]
+    return [float(word.rstrip("%")) if word[:1].isdigit() else np.nan for word in words]
 
 
 def test_tables_are_sorted_by_click_and_by_keyboard(opened, path):
