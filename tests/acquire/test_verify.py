@@ -886,6 +886,7 @@ def test_whole_official_tree_is_as_the_manifest_and_the_published_truth_say(
             places.add((machine_type, folder, row.name))
     for machine_type, folder in {place[:2] for place in places}:
         record(tmp_path / "ones" / f"{machine_type}_{folder}.wav", 16)
+        (root / machine_type / folder).mkdir(parents=True, exist_ok=True)
     for machine_type, folder, name in places:
         one = tmp_path / "ones" / f"{machine_type}_{folder}.wav"
         os.link(one, root / machine_type / folder / name)
