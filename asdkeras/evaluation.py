@@ -89,16 +89,13 @@ def evaluate(
 
 
 def doubts(
-    table: pd.DataFrame,
-    anomaly_scores: ArrayLike,
-    decisions: ArrayLike | None,
-    metrics: pd.DataFrame,
+    table: pd.DataFrame, anomaly_scores: ArrayLike, metrics: pd.DataFrame
 ) -> tuple[str, ...]:
-    """What makes scores or decisions of test clips say nothing, a line each.
+    """What makes scores of test clips say nothing, a line each.
 
     Takes what `evaluate` takes, and the metrics it gave.
     """
-    clips = _test_clips(table, anomaly_scores, decisions)
+    clips = _test_clips(table, anomaly_scores, None)
     clips = clips[np.isfinite(clips["score"])]
     found: dict[str, list[str]] = {}
     sections = list(clips.groupby(_SECTION))
@@ -133,9 +130,6 @@ def _doubts_of_section(clips: pd.DataFrame) -> Iterator[str]:
         for domain, of_domain in clips.groupby("domain"):
             if _is_constant(of_domain["score"].to_numpy(dtype="float64")):
                 yield f"all scores of the {domain} domain are equal, to six digits at least"
-    if "decision" in clips and len(clips) > 1 and clips["decision"].nunique(dropna=False) == 1:
-        kind = "anomalous" if clips["decision"].iloc[0] else "normal"
-        yield f"every test clip is called {kind}"
 
 
 def _is_constant(scores: NDArray[np.float64]) -> bool:

@@ -69,10 +69,10 @@ class ScoredRun(NamedTuple):
         return trials
 
     def doubts(self) -> list[str]:
-        """What makes the main score or its decisions say nothing, a line each; see `doubts`."""
+        """What makes the main score say nothing, a line each; see `doubts`."""
         rules = rules_for(self.dataset)
         of_trials = (
-            doubts(*trial, evaluate(*trial, rules).metrics)
+            doubts(*trial[:2], evaluate(*trial, rules).metrics)
             for trial in self.of(self.main_score).values()
         )
         return list(dict.fromkeys(line for lines in of_trials for line in lines))

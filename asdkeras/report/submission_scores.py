@@ -188,7 +188,7 @@ def _conclude(
         write_csv(files[2], frame)
         means = means_of(evaluation.metrics, rules)
         print_false_alarms(FalseAlarms(frame, means, rules, asked=None), console)
-    for note in (*clips.notes, *doubts(table, table["score"], decisions, evaluation.metrics)):
+    for note in (*clips.notes, *doubts(table, table["score"], evaluation.metrics)):
         print_line(console, f"note: {note}", "yellow")
     return files
 
