@@ -3,10 +3,10 @@
     python -m benchmarks.counted_operations --system wilkinghoff2021 --out FILE.csv
 
 Every network that the variants of a recipe train is built as its system builds it, on a few clips
-of the generated mini corpus of that year, and is not trained. Counted are the multiply-adds of
-convolutions and matrix products, two operations each, of one training example, forward and twice
-that backward, and of representing one clip; and the values that all operations write, which is
-what batch normalization and activations cost. Examples per training are in
+of a generated corpus of that year, repeated to 10 s, and is not trained. Counted are the
+multiply-adds of convolutions and matrix products, two operations each, of one training example,
+forward and twice that backward, and of representing one clip; and the values that all operations
+write, which is what batch normalization and activations cost. Examples per training are in
 proportion to the clips, or the same for any number, which a second number of clips tells.
 
 Seconds are `operations / rate + values / rate`. The rates of two processor cores were measured
@@ -22,12 +22,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import soundfile
 
 from benchmarks.floating_point import NOTHING, Cost, graph_cost
 
 CORES = (2.1e11, 4.1e9)
 GPU = (6.5e12, 6.0e10)
 _CLIPS_PER_SECTION = (32, 48)  # Of 32, batches of the recipes are full.
+_MACHINE_TYPES = ("fan", "slider", "valve")  # Of every year.
 _TRAINING_CLIPS = 1000  # Of a section; 3 to 10 of the target domain among them.
 
 
@@ -180,15 +182,18 @@ def _measured(system, dataset, clips_per_section, cost_of=graph_cost):
 
 @functools.cache
 def _clips(year):
-    """Clip table and store of the generated mini corpus of a year."""
+    """Clip table and store of clips of 10 s, those of a generated corpus five times over."""
+    from asdkeras.corpus.mini import generate
     from asdkeras.data.audio import AudioConfig
     from asdkeras.data.clip_table import read_clip_table
     from asdkeras.data.store import open_store
-    from asdkeras.experiment.dataset import generate_mini
 
-    folder = Path(tempfile.gettempdir()) / f"counted_operations_{year}"
+    folder = Path(tempfile.gettempdir()) / f"counted_operations_10s_{year}"
     if not folder.exists():
-        generate_mini(folder, year=int(year), size="mini", seed=0)
+        generate(folder, year=int(year), size="bench", seed=0, machines=_MACHINE_TYPES)
+        for path in folder.rglob("*.wav"):
+            samples, rate_hz = soundfile.read(path, dtype="int16")
+            soundfile.write(path, np.tile(samples, 5), rate_hz, subtype="PCM_16")
     table = read_clip_table(folder)
     return table, open_store(table, AudioConfig(16_000, "mean", "refuse"), folder / "store")
 

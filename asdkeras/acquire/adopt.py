@@ -80,7 +80,7 @@ def find_datasets(root: Path, year: int | None = None) -> tuple[list[Card], list
 
     Known layouts: the official archives unpacked in any way, `dev_data` and `eval_data` as the
     official Keras baselines and Wilkinghoff's scripts want them, the NTT baseline, ASDKit, and
-    generated mini corpora. `year` as in `adopt`.
+    generated corpora. `year` as in `adopt`.
 
     Returns:
         one card per dataset, and lines about folders that are not or not wholly used.
@@ -136,10 +136,10 @@ def adopt_truth(root: Path, manifest: Manifest) -> tuple[dict[str, int], list[st
 
 
 def _place(machine_folder: Path, root: Path) -> _Place:
-    if years.mini_year_above(machine_folder) is not None:
+    if years.generated_above(machine_folder) is not None:
         while not (machine_folder / years.CARD).exists():
             machine_folder = machine_folder.parent
-        return os.fspath(machine_folder), "mini corpus"
+        return os.fspath(machine_folder), "generated corpus"
     above = machine_folder.parent
     is_ntt = above.name == "raw"
     if is_ntt and above != root:
@@ -159,8 +159,8 @@ def _dataset(
     place: str, machines: Sequence[folders.MachineFolder], year: int | None, odd: list[str]
 ) -> str | None:
     """Name of the dataset that the machine folders of a place belong to; None if not clear."""
-    if (mini := years.mini_year_above(Path(machines[0].path))) is not None:
-        return f"mini{mini}"
+    if (corpus := years.generated_above(Path(machines[0].path))) is not None:
+        return corpus
     traits = [years.traits_of(machine) for machine in machines]
     known = [each for each in traits if each is not None]
     own = ", ".join(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asdkeras.corpus import mini_plan
-from asdkeras.corpus.mini import digest_of_files
+from asdkeras.corpus.mini import FORMAT_VERSION, digest_of_files
 from asdkeras.data import naming, roles, shards, years
 from asdkeras.data.audio import AudioConfig, AudioHeader, read_header, read_samples
 from asdkeras.data.clip_table import find_clips
@@ -21,6 +21,7 @@ from asdkeras.data.layouts import Clip, Layout
 from asdkeras.data.manifest import ClipCount, Dataset, Manifest, Part, archive_part
 from asdkeras.data.truth import Truth, join
 from asdkeras.errors import DataError
+from asdkeras.metrics.official import is_generated
 
 _Headers = Sequence[tuple[Clip, AudioHeader]]
 
@@ -136,7 +137,7 @@ def verify(
 
     Raises:
         DataError: if there are no clips at all, or of several datasets, or the card of a
-            mini corpus is damaged.
+            generated corpus is damaged, or of another version.
     """
     layout = find_clips(data)
     joined = join(layout, truth) if truth is not None else layout
@@ -151,8 +152,8 @@ def verify(
         elif any(each.split == "test" and each.is_anomalous is None for each in joined.clips):
             notes += ("No ground truth here: test clips without a label are counted all together.",)
         notes += absent
-    elif re.fullmatch(r"mini20[0-9][0-9]", layout.dataset):
-        expected, found = _check_mini(layout, data, decode)
+    elif is_generated(layout.dataset):
+        expected, found = _check_generated(layout, data, decode)
     for problem in joined.problems:
         place = problem.text.split(": ")[0]
         found.append(Finding("contradiction", place, problem.text, problem.machine_type))
@@ -260,8 +261,10 @@ def _sum(numbers: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(numbers) else None
 
 
-def _check_mini(layout: Layout, data: Path, decode: bool) -> tuple[list[ClipCount], list[Finding]]:
-    """Compare mini corpora of one year with their cards; clips beside `data` do not count."""
+def _check_generated(
+    layout: Layout, data: Path, decode: bool
+) -> tuple[list[ClipCount], list[Finding]]:
+    """Compare generated corpora of one name with their cards; clips beside `data` do not count."""
     top = Path(os.path.abspath(data))
     counts: dict[tuple[str, str, str, str | None], list[int]] = {}
     found = []
@@ -273,11 +276,15 @@ def _check_mini(layout: Layout, data: Path, decode: bool) -> tuple[list[ClipCoun
         try:
             content = json.loads(card.read_text(encoding="utf-8"))
             year, digest = content["year"], content["sha256"]
+            if (version := content["asdkeras_mini_corpus"]) != FORMAT_VERSION:
+                raise DataError(
+                    f"{card}: the corpus is of format {version}, but this version of asdkeras "
+                    f"generates and checks format {FORMAT_VERSION}. {years.REDO}"
+                )
             plan = mini_plan.plan(year, content["size"], content["seed"], content["machines"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"{card}: not the card of a mini corpus: {error!r}. Generate the corpus again with "
-                "`asdkeras data mini`."
+                f"{card}: not the card of a generated corpus: {error!r}. {years.REDO}"
             ) from error
         is_part = top != folder and top.is_relative_to(folder)
         clips = [each for each in plan if not is_part or (folder / each.path).is_relative_to(top)]

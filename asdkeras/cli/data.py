@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+from typing import get_args
 
 from asdkeras.cli.options import Commands, add_flag, add_names, add_path, count, index, keywords
+from asdkeras.corpus.sizes import CONTENTS, Size
 from asdkeras.errors import DataError, RecipeError
 
 
@@ -118,12 +120,12 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 def _add_mini(commands: Commands) -> None:
     mini = commands.add_parser(
-        "mini", help="generate a mini corpus: simulated machines in a year's official layout"
+        "mini", help="generate a corpus: simulated machines in a year's official layout"
     )
     mini.add_argument("--year", type=count, default=2021, help="2020 to 2025 (default 2021)")
-    mini.add_argument(
-        "--size", choices=("mini", "tiny"), default="mini", help="tiny has 2 s clips (default mini)"
-    )
+    contents = "; ".join(f"{size}: {text}" for size, text in CONTENTS.items())
+    sizes = f"{contents}; up to twice as much from 2023 on (default mini)"
+    mini.add_argument("--size", choices=get_args(Size), default="mini", help=sizes)
     mini.add_argument("--seed", type=index, default=0, help="default 0")
     add_names(mini, "--machines", "machine types")
     add_path(mini, "--out", "DIR", "folder to write", required=True)

@@ -68,6 +68,9 @@ def add_table(commands: Commands) -> None:
     places = "folder of a run, or one below which runs lie (default: runs)"
     add_path(table, "places", "RUN_OR_FOLDER", places, nargs="*", default=[Path("runs")])
     add_path(table, "--out", "FILE", "write it too: .md, or .csv with every mean")
+    add_flag(
+        table, "--differences", "to the best run, with 95 %% intervals by bootstrap over clips"
+    )
     table.set_defaults(handler=_table)
 
 

@@ -34,7 +34,7 @@ def _add_run_options(commands: Commands, name: str, text: str) -> argparse.Argum
     data = (
         "a dataset: official layout, a folder of machines, a CSV file, or the name of one "
         "that was fetched or adopted, such as dcase2021 "
-        "(default: $ASDKERAS_DATA, else the generated mini corpus)"
+        "(default: $ASDKERAS_DATA, else the generated mini corpus of 2021)"
     )
     add_path(command, "--data", "DIR", data)
     add_names(command, "--machines", "only these machine types (fan) or sections of them (fan_00)")

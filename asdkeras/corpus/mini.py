@@ -1,16 +1,15 @@
-"""The mini corpus: generated recordings of machines in the official layout of a DCASE year.
+"""Generated corpora: recordings of machines in the official layout of a DCASE year.
 
-With it everything runs, and methods differ, before anybody has downloaded gigabytes. Each machine
-type is a small physical model (`corpus/machines/`), attributes drive the physics, the target
-domain changes them, and anomalies are faults of that machine with a severity. Its numbers are
-not those of the papers and cannot be compared with them.
+With them everything runs, and methods can be told apart, before anybody has downloaded gigabytes.
+The size `mini` is for trying things, `bench` for comparing methods, `tiny` for tests. Each machine
+type is a small physical model (`corpus/machines/`) with named parameters. The units of a type, its
+sections, differ a little in these parameters, and faults change the same parameters by a severity
+that is drawn for each anomalous clip, so that no two are equally easy to find. Attributes drive
+the physics, the target domain has other ones, and each clip has another background. Every clip
+is scaled to a level that is drawn alike for normal and anomalous ones, so the level says nothing.
+Scores are not those of the papers and cannot be compared with them.
 
-Calibration: normal and anomalous clips have the same level by construction, so the root mean
-square says nothing, and faults change rhythm, harmonics, modulation or color; how strongly they
-do was set so that the official autoencoder of 2021 finds some of them and misses some. Measured
-on the default machine types of 2021: its official score is 0.66 for seed 0 and 0.69 for seed 1
-(wanted: 0.55 to 0.72), and the AUC of loudness lies between 0.47 and 0.55 for every machine type.
-`benchmarks/calibrate_mini_corpus.py` measures this, `results/mini_corpus/` has the numbers.
+`benchmarks/calibrate_corpus.py` measures how hard they are, `results/corpus/` has the numbers.
 """
 
 import concurrent.futures
@@ -32,16 +31,16 @@ from asdkeras.corpus.machines.recording import record
 from asdkeras.corpus.mini_plan import (
     MACHINES,
     PlannedClip,
-    Size,
     attribute_files,
     default_machines,
     plan,
 )
+from asdkeras.corpus.sizes import Size
 from asdkeras.data.years import CARD
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.files import PART_PREFIX, replacing, write_text
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _UNFINISHED_NAME = "mini_corpus.unfinished.json"
 _WAV_HEADER_BYTES = 44
 
@@ -56,7 +55,7 @@ def generate(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     workers: int | None = None,
 ) -> Path:
-    """Write a mini corpus, or what is missing of it, into `out`, which is returned.
+    """Write a corpus, or what is missing of it, into `out`, which is returned.
 
     Each clip depends on the seed and on its own identity only, so the files are the same bytes on
     every machine, for any number of workers, in one go or after interruptions.
@@ -64,9 +63,10 @@ def generate(
     Args:
         out: new, empty, or a folder that holds the same corpus in any state.
         year: 2020 to 2025; whose layout, file names and machine types.
-        size: "mini" (about 600 clips of 10 s) or "tiny" (some 60 to 120 clips of 2 s).
+        size: "tiny" (about 100 clips), "mini" (1000 to 2000) or "bench" (1900 to 2800), each of
+            2 s; years of one section have the larger numbers.
         seed: from 0; other seeds give other machines.
-        machines: machine types of that year; default: a choice of two, three or six.
+        machines: machine types of that year; default: a choice of two to seven.
         on_progress: called with the clips that are there and all clips.
         workers: threads, default one per processor.
 
@@ -112,7 +112,7 @@ def generate(
 def _check_unchanged(card: Path, content: str) -> None:
     if card.read_text(encoding="utf-8") != content:
         raise DataError(
-            f"{card}: files of this mini corpus were changed since they were generated. Delete the "
+            f"{card}: files of this corpus were changed since they were generated. Delete the "
             "folder to have them again, or name another one."
         )
 
@@ -128,11 +128,12 @@ def digest_of_files(out: Path, names: Iterable[str]) -> str:
 def _checked(year: int, size: str, seed: int, machines: Sequence[str] | None) -> tuple[str, ...]:
     if year not in MACHINES:
         raise RecipeError(
-            f"year must be one of {', '.join(map(str, MACHINES))}, the years that have a mini "
-            f"corpus. Received: year={year!r}"
+            f"year must be one of {', '.join(map(str, MACHINES))}, the years that can be "
+            f"generated. Received: year={year!r}"
         )
     if size not in get_args(Size):
-        raise RecipeError(f"size must be 'mini' or 'tiny'. Received: size={size!r}")
+        known = ", ".join(f"`{name}`" for name in get_args(Size))
+        raise RecipeError(f"size must be one of {known}. Received: size={size!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise RecipeError(f"seed must be a whole number from 0. Received: seed={seed!r}")
     if machines is None:
@@ -156,12 +157,12 @@ def _checked(year: int, size: str, seed: int, machines: Sequence[str] | None) ->
 def _check_folder(out: Path, parameters: dict[str, Any], known: set[str]) -> None:
     """Raise unless the folder is free or holds this very corpus; sweep away half-written files."""
     if out.exists() and not out.is_dir():
-        raise DataError(f"{out}: is a file, a mini corpus needs a folder. Name another one.")
+        raise DataError(f"{out}: is a file, a corpus needs a folder. Name another one.")
     cards = [out / name for name in (CARD, _UNFINISHED_NAME) if (out / name).exists()]
     if not cards:
         if out.exists() and any(out.iterdir()):
             raise DataError(
-                f"{out}: is not empty and holds no mini corpus, so nothing is written there. "
+                f"{out}: is not empty and holds no generated corpus, so nothing is written there. "
                 "Name a new or an empty folder."
             )
         return
@@ -171,11 +172,12 @@ def _check_folder(out: Path, parameters: dict[str, Any], known: set[str]) -> Non
             present = {key: content.get(key) for key in parameters}
         except (ValueError, AttributeError) as error:
             raise DataError(
-                f"{card}: is not the card of a mini corpus. Name another folder or delete this one."
+                f"{card}: is not the card of a generated corpus. Name another folder or delete "
+                "this one."
             ) from error
         if present != parameters:
             raise DataError(
-                f"{card}: the folder holds another mini corpus, {json.dumps(present)}. "
+                f"{card}: the folder holds another generated corpus, {json.dumps(present)}. "
                 f"Name another folder or delete this one. Received: {json.dumps(parameters)}"
             )
     for debris in out.rglob(f"{PART_PREFIX}*"):
@@ -184,7 +186,7 @@ def _check_folder(out: Path, parameters: dict[str, Any], known: set[str]) -> Non
     foreign = sorted(path for path in files if path.relative_to(out).as_posix() not in known)
     if foreign:
         raise DataError(
-            f"{foreign[0]}: is one of {len(foreign)} file(s) that do not belong to this mini "
+            f"{foreign[0]}: is one of {len(foreign)} file(s) that do not belong to this "
             "corpus but would be read with it. Move them elsewhere, or name another folder."
         )
 

@@ -3,7 +3,7 @@
 | column | dtype | meaning |
 |---|---|---|
 | path | string | the file |
-| dataset | string | `dcase2020` to `dcase2026`, `mini2020` to `mini2025`, or an own name |
+| dataset | string | `dcase2020` to `dcase2026`, `mini2020` or `bench2020` to 2025, or an own name |
 | machine_type | string | folder name, case kept |
 | section | string | two digits as text; machine ids of 2020 are sections |
 | domain | string or NA | source or target; NA where the data does not say |

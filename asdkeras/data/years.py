@@ -13,6 +13,7 @@ from pathlib import Path
 
 from asdkeras.data import folders, naming
 from asdkeras.errors import DataError
+from asdkeras.metrics.official import generated_name, is_generated
 
 CARD = "mini_corpus.json"
 
@@ -43,7 +44,7 @@ WITHHELD = {
 """Machine types whose training clips are named `noAttribute`."""
 
 _YEARS_WITH_SECTIONS = {2021, 2022}
-_REDO = "Generate the corpus again with `asdkeras data mini`."
+REDO = "Generate the corpus again with `asdkeras data mini`."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +125,8 @@ def _year_in_path(path: Path, candidates: Sequence[int]) -> int | None:
 
 
 def own_name(name: str) -> str:
-    """Name of a dataset of one's own, made unlike that of any official dataset."""
-    is_reserved = re.fullmatch(r"(?:dcase|mini)20[0-9][0-9]", name)
+    """Name of a dataset of one's own, made unlike that of any official or generated one."""
+    is_reserved = years_of(name) or is_generated(name)
     return f"{name}-own" if is_reserved else name or "own"
 
 
@@ -135,22 +136,21 @@ def name_dataset(
     """Name the dataset below a root; `machines` has traits of those folders with official names.
 
     Returns:
-        the name; the years it may officially be, none for a mini corpus; notes.
+        the name; the years it may officially be, none for a generated corpus; notes.
 
     Raises:
         DataError: if several datasets lie below the root.
     """
-    minis = {folder: mini_year_above(Path(folder)) for folder in machine_folders}
-    if len(set(minis.values())) > 1:
+    generated = {folder: generated_above(Path(folder)) for folder in machine_folders}
+    if len(set(generated.values())) > 1:
         kinds = sorted(
-            f"{f'mini{year}' if year else 'another dataset'} in {folder}"
-            for folder, year in minis.items()
+            f"{name or 'another dataset'} in {folder}" for folder, name in generated.items()
         )
         raise DataError(
             f"{root}: holds several datasets: {', '.join(kinds[:4])}. Name the folder of one."
         )
-    if (mini := next(iter(minis.values()))) is not None:
-        return f"mini{mini}", (), ()
+    if (corpus := next(iter(generated.values()))) is not None:
+        return corpus, (), ()
     name = own_name(root.absolute().name)
     if len(machines) < len(machine_folders):
         return name, (), ()
@@ -165,8 +165,8 @@ def name_dataset(
     return name, years, (note,)
 
 
-def mini_year_above(folder: Path) -> int | None:
-    """Year of the mini corpus whose card lies in a folder or up to three above it, if there is one.
+def generated_above(folder: Path) -> str | None:
+    """Name of the generated corpus whose card lies in a folder or up to three above it, if any.
 
     Raises:
         DataError: if there is a card that says no year.
@@ -179,12 +179,12 @@ def mini_year_above(folder: Path) -> int | None:
             content = json.loads(card.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{card}: not a readable card of a mini corpus: {error}. {_REDO}"
+                f"{card}: not a readable card of a generated corpus: {error}. {REDO}"
             ) from error
         year = content.get("year") if isinstance(content, dict) else None
         if type(year) is not int or year not in MACHINE_TYPES:
             raise DataError(
-                f"{card}: `year` must be one of 2020 to 2026. Received: {year!r}. {_REDO}"
+                f"{card}: `year` must be one of 2020 to 2026. Received: {year!r}. {REDO}"
             )
-        return year
+        return generated_name(str(content.get("size")), year)
     return None

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asdkeras.acquire.verify import Verification, verify
-from asdkeras.corpus.mini import generate
-from asdkeras.corpus.mini_plan import Size
+from asdkeras.corpus.mini import FORMAT_VERSION, generate
+from asdkeras.corpus.sizes import Size
 from asdkeras.data.clip_table import find_clips
 from asdkeras.data.layouts import Layout
 from asdkeras.data.manifest import Manifest, read_manifest
@@ -27,7 +27,8 @@ def find_data(given: Path | None) -> Path:
     if os.environ.get("ASDKERAS_DATA"):
         say(f"data: $ASDKERAS_DATA, {os.environ['ASDKERAS_DATA']}")
         return find_data(Path(os.environ["ASDKERAS_DATA"]))
-    folder = cache_folder() / "mini2021"
+    # Corpora of other versions may lie there, and may be in use: each has a folder of its own.
+    folder = cache_folder() / f"mini2021_v{FORMAT_VERSION}"
     say(f"data: the generated mini corpus in {folder} (choose another with --data DIR)")
     return generate_mini(folder, year=2021, size="mini", seed=0)
 
@@ -82,6 +83,6 @@ def verified(data: Path, manifest: Manifest, decode: bool, jobs: int | None) -> 
 def generate_mini(
     out: Path, *, year: int, size: Size, seed: int, machines: Sequence[str] | None = None
 ) -> Path:
-    """Generate a mini corpus, with progress; see `corpus.mini.generate`."""
+    """Generate a corpus, with progress; see `corpus.mini.generate`."""
     with stage("generate clips") as update:
         return generate(out, year=year, size=size, seed=seed, machines=machines, on_progress=update)

@@ -18,7 +18,7 @@ from asdkeras.config import (
 )
 from asdkeras.data.audio import AudioConfig
 from asdkeras.errors import RecipeError
-from asdkeras.metrics.official import challenge_year
+from asdkeras.metrics.official import challenge_year, is_generated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +206,7 @@ def papers_recipe(system: str) -> dict[str, Any]:
 def _recipe_for(dataset: str) -> str:
     if challenge_year(dataset) is None:
         return "folder"
-    return "mini" if dataset.startswith("mini") else dataset
+    return "mini" if is_generated(dataset) else dataset
 
 
 def _folder() -> Path:

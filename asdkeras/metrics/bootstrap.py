@@ -6,7 +6,7 @@ numbers of clips stay those of the challenge. It says nothing about another trai
 is the spread over seeds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +63,88 @@ def bootstrap_official_score(
     References:
         Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, Section 13.3.
     """
+    scores, anomalous, in_domains, in_sections = _checked(
+        anomaly_scores, is_anomalous, domains, sections
+    )
+    _refuse_unfit(rules, num_resamples, confidence)
+    order = np.argsort(-scores, kind="stable")  # So that the order of the clips is no matter.
+    clips = anomalous[order], in_domains[order], in_sections[order]
+    score, resampled = _mean_scores([scores[order]], *clips, rules, seed, num_resamples)
+    lower, upper = percentile_interval(resampled, confidence)
+    return ScoreInterval(score, lower, upper, float(resampled.std(ddof=1)))
+
+
+def resampled_official_scores(
+    trials: ArrayLike,
+    is_anomalous: ArrayLike,
+    domains: ArrayLike,
+    sections: ArrayLike,
+    rules: RuleSet,
+    *,
+    seed: int,
+    num_resamples: int = 1000,
+) -> NDArray[np.float64]:
+    """The mean official score of several trials in every resample of the clips, `(resamples,)`.
+
+    Scores have no say in which clips are drawn. So the resamples of two systems on the same clips,
+    in one order and with one seed, are paired: quantiles of their differences are the interval of
+    the difference.
+
+    Args:
+        trials: float, `(trials, clips)`, the anomaly scores of each trial.
+
+    The other arguments, and what is raised, are those of `bootstrap_official_score`.
+    """
+    checked = [_checked(scores, is_anomalous, domains, sections) for scores in np.asarray(trials)]
+    if not checked:
+        raise ValueError("`trials` must hold scores of at least one trial. Received: none")
+    _refuse_unfit(rules, num_resamples)
+    clips = checked[0][1:]
+    return _mean_scores([each[0] for each in checked], *clips, rules, seed, num_resamples)[1]
+
+
+def percentile_interval(
+    resampled: NDArray[np.float64], confidence: float = 0.95
+) -> tuple[float, float]:
+    """The quantiles of resamples between which the middle share of them lies."""
+    tail = (1.0 - confidence) / 2.0
+    lower, upper = np.quantile(resampled, (tail, 1.0 - tail))
+    return float(lower), float(upper)
+
+
+def _mean_scores(
+    trials: Sequence[NDArray[np.float64]],
+    anomalous: NDArray[np.bool_],
+    domains: NDArray[np.str_],
+    sections: NDArray[np.generic],
+    rules: RuleSet,
+    seed: int,
+    num_resamples: int,
+) -> tuple[float, NDArray[np.float64]]:
+    """The mean official score of trials, and those of the resamples that they share."""
+    terms: list[list[float]] = [[] for _ in trials]
+    resampled: list[list[NDArray[np.float64]]] = [[] for _ in trials]
+    rng = np.random.default_rng(seed)
+    for section in np.unique(sections):
+        clips = np.flatnonzero(sections == section)
+        strata = np.stack([domains[clips] == "target", anomalous[clips]])
+        counts = resample_counts(strata, num_resamples, rng)
+        for scores, own, of_resamples in zip(trials, terms, resampled, strict=True):
+            order = np.argsort(-scores[clips], kind="stable")
+            ranked = clips[order]
+            of_section = scores[ranked], anomalous[ranked], domains[ranked], counts[:, order]
+            for term, values in _terms(*of_section, rules, str(section)):
+                own.append(term)
+                of_resamples.append(values)
+    averages = [
+        [rules.average(values) for values in np.stack(of_trial, axis=1)] for of_trial in resampled
+    ]
+    return float(np.mean([rules.average(own) for own in terms])), np.mean(averages, axis=0)
+
+
+def _checked(
+    anomaly_scores: ArrayLike, is_anomalous: ArrayLike, domains: ArrayLike, sections: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.str_], NDArray[np.generic]]:
     scores, anomalous = checked_clips(anomaly_scores, is_anomalous)
     in_domains, in_sections = np.asarray(domains), np.asarray(sections)
     if not scores.shape == in_domains.shape == in_sections.shape:
@@ -70,24 +152,7 @@ def bootstrap_official_score(
             f"`domains` and `sections` must have one value per clip, {len(scores)}. "
             f"Received: shapes {in_domains.shape} and {in_sections.shape}"
         )
-    _refuse_unfit(rules, num_resamples, confidence)
-    terms, resampled = [], []
-    rng = np.random.default_rng(seed)
-    for section in np.unique(in_sections):
-        clips = np.flatnonzero(in_sections == section)
-        clips = clips[np.argsort(-scores[clips], kind="stable")]
-        of_section = scores[clips], anomalous[clips], in_domains[clips]
-        strata = np.stack([of_section[2] == "target", of_section[1]])
-        counts = resample_counts(strata, num_resamples, rng)
-        for term, of_resamples in _terms(*of_section, counts, rules, str(section)):
-            terms.append(term)
-            resampled.append(of_resamples)
-    averages = np.array([rules.average(values) for values in np.stack(resampled, axis=1)])
-    tail = (1.0 - confidence) / 2.0
-    lower, upper = np.quantile(averages, (tail, 1.0 - tail))
-    return ScoreInterval(
-        rules.average(terms), float(lower), float(upper), float(averages.std(ddof=1))
-    )
+    return scores, anomalous, in_domains, in_sections
 
 
 def resample_counts(
@@ -125,7 +190,7 @@ def resampled_metric(
     return areas if metric == "auc" else standardized(areas, MAX_FPR)
 
 
-def _refuse_unfit(rules: RuleSet, num_resamples: int, confidence: float) -> None:
+def _refuse_unfit(rules: RuleSet, num_resamples: int, confidence: float = 0.95) -> None:
     if not rules.has_joint_mean("all", "all"):
         raise ValueError(f"the rules {rules.name} have no official score to put an interval on.")
     if num_resamples < 2 or not 0.0 < confidence < 1.0:

@@ -19,6 +19,8 @@ from asdkeras.errors import DataError
 
 MAX_FPR = 0.1
 
+_GENERATED = re.compile(r"(?:mini|bench)(?P<year>20[0-9][0-9])")
+
 Part = Literal["dev", "eval"]
 
 Reading = Literal["within", "mixed", "all"]
@@ -203,15 +205,41 @@ def challenge_year(dataset: str) -> int | None:
     Raises:
         DataError: if the name is that of a challenge year without rules here.
     """
-    match = re.fullmatch(r"(?:dcase|mini)(20[0-9][0-9])", dataset)
-    if match is None:
+    name = official_name(dataset)
+    if not re.fullmatch(r"dcase20[0-9][0-9]", name):
         return None
-    if f"dcase{match[1]}" not in RULES:
+    if name not in RULES:
         raise DataError(
             "there are challenge rules for 2020 to 2025 only. "
             f"Received: dataset={dataset!r}. Rename the folder to treat it as your own data."
         )
-    return int(match[1])
+    return int(name[5:])
+
+
+def official_name(dataset: str) -> str:
+    """Name of the challenge's dataset that a generated one is laid out like; others stay.
+
+    Examples:
+        >>> official_name("bench2021"), official_name("dcase2020"), official_name("my_pumps")
+        ('dcase2021', 'dcase2020', 'my_pumps')
+    """
+    match = _GENERATED.fullmatch(dataset)
+    return f"dcase{match['year']}" if match else dataset
+
+
+def is_generated(dataset: str) -> bool:
+    """Whether a dataset is a generated corpus by its name in the clip table."""
+    return _GENERATED.fullmatch(dataset) is not None
+
+
+def generated_name(size: str, year: int) -> str:
+    """Name of a generated corpus in the clip table; a tiny one is a mini corpus of fewer clips.
+
+    Examples:
+        >>> generated_name("tiny", 2021), generated_name("bench", 2021)
+        ('mini2021', 'bench2021')
+    """
+    return f"bench{year}" if size == "bench" else f"mini{year}"
 
 
 def _checked_values(values: ArrayLike) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from asdkeras.metrics.official import is_generated
 from asdkeras.report.clip_sounds import PageSounds, Sound, SoundFiles, by_importance, find_sounds
 from asdkeras.report.embedding_map import EmbeddingMap
 from asdkeras.report.finished_runs import FinishedRun
@@ -176,7 +177,7 @@ def _sound_notes(
         f"{RANGE_DB} dB below it."
     )
     notes = [element("p", text, class_="faint")]
-    if not run.dataset.startswith("mini"):  # Those are computed, nobody recorded them.
+    if not is_generated(run.dataset):  # Those are computed, nobody recorded them.
         warning = f"Contains recordings of {run.dataset}: mind its licence before you pass it on."
         notes.append(element("p", warning, class_="warn"))
     return notes

@@ -13,7 +13,7 @@ import pandas as pd
 
 from asdkeras.evaluation import METRICS, evaluate, summarize, with_parts, write_csv
 from asdkeras.files import write_text
-from asdkeras.metrics.official import RULES, RuleSet, rules_for
+from asdkeras.metrics.official import RULES, RuleSet, official_name, rules_for
 from asdkeras.published import papers as published_tables
 from asdkeras.score_files import NO_MARKS, Marks
 
@@ -76,12 +76,12 @@ def compare(
         - `within` or `outside` the tolerance;
         - `contradicted`: the paper's own table gives another figure, by more than the
           tolerance, so it is no measure of ours; if by less, `note` says so;
-        - `not comparable`: ours is of other data (the mini corpus, another number of
+        - `not comparable`: ours is of other data (a generated corpus, another number of
           sections), or the paper averages in another way;
         - `not measured`: there is none of ours; `not readable`: the figure is lost.
     """
     dataset = str(next(iter(trials.values())).table["dataset"].iloc[0])
-    of_year = published["dataset"] == dataset.replace("mini", "dcase", 1)
+    of_year = published["dataset"] == official_name(dataset)
     rows = row.split("+")
     printed = published[of_year & published["system_row"].isin(rows)]
     if printed.empty:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from asdkeras.metrics.official import official_name
 from asdkeras.report.comparison import COLUMNS, DEFAULT_TOLERANCE, recomputed_means, verdict_of
 from asdkeras.report.terminal import new_grid, print_counts, print_line
 
@@ -49,7 +50,7 @@ def compare_means(
     sets = sets_of(published, row)
     of_row = published["system_row"].isin(row.split("+"))
     means = published[of_row & (published["dataset"] == _ALL)].reset_index(drop=True)
-    year = comparisons["dataset"].str.replace("mini", "dcase", n=1)
+    year = comparisons["dataset"].map(official_name)
     of_sets = comparisons.assign(set=year + " " + comparisons["part"])
     keyed = of_sets.drop_duplicates(["set", *_PLACE]).set_index(["set", *_PLACE])
     parts = [[(name, *place) for name in sets] for place in means[_PLACE].itertuples(index=False)]

@@ -19,6 +19,7 @@ from asdkeras.metrics.official import RuleSet
 from asdkeras.report.false_alarms import of_finished_run
 from asdkeras.report.finished_runs import FinishedRun, Measured, find_runs
 from asdkeras.report.markup import Cell, Markup, element, joined, table
+from asdkeras.report.paired_runs import difference, resampled_runs
 from asdkeras.report.scored_runs import SETS
 from asdkeras.report.terminal import EDGES, GAP, new_grid, plus_minus, print_line
 
@@ -292,7 +293,11 @@ def _cell(means: pd.DataFrame, key: Key, best: float) -> Cell:
 
 
 def show_side_by_side(
-    places: Sequence[Path], out: Path | None = None, *, console: Console | None = None
+    places: Sequence[Path],
+    out: Path | None = None,
+    *,
+    differences: bool = False,
+    console: Console | None = None,
 ) -> None:
     """Print the results of runs side by side, and write them into a file.
 
@@ -305,9 +310,12 @@ def show_side_by_side(
         places: folders of runs, or folders below which runs lie.
         out: also write there: Markdown, or with the ending `.csv` all means of all machine
             types, `CSV_COLUMNS`, figures in [0, 1].
+        differences: also print how far the others are below the best run, and 95 % intervals of
+            that by a bootstrap over the test clips.
 
     Raises:
-        RecipeError: if there is nothing to show, or `out` has another ending.
+        RecipeError: if there is nothing to show, `out` has another ending, or differences are
+            wanted of runs on other clips.
     """
     if out is not None and out.suffix not in (".csv", ".md"):
         raise RecipeError(f"--out: the file must end in .csv or .md. Received: {out}")
@@ -316,6 +324,8 @@ def show_side_by_side(
     boards = boards_of(runs)
     for board in boards:
         _print_board(board, console)
+        if differences:
+            _print_differences(board, console)
     for run in runs:
         for mark, lines in run.marks._asdict().items():
             for line in lines:
@@ -347,6 +357,19 @@ def _print_board(board: Board, console: Console) -> None:
         names = [machine_type for machine_type, _, _ in chunk]
         console.print(Text(board.machine_title, style="bold"))
         console.print(_grid(board.lines(chunk, sign), [[key] for key in chunk], names))
+
+
+def _print_differences(board: Board, console: Console) -> None:
+    if board.rules.mean != "harmonic" or len(board.runs) < 2:
+        return
+    resampled = resampled_runs(board.runs, board.part)
+    title = f"official score minus that of {board.names[0]}, percent: 95 % by bootstrap over clips"
+    console.print(Text(title, style="bold"))
+    for name, run, own in zip(board.names[1:], board.runs[1:], resampled[1:], strict=True):
+        pair = difference(run, board.runs[0], board.part, (own, resampled[0]))
+        value, lower, upper = (f"{100.0 * each:+.2f}" for each in pair)
+        console.print(Text(f"{name}: {value}, {lower} to {upper}"))
+    console.print()
 
 
 def _heading(column: Sequence[Key]) -> str:

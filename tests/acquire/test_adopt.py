@@ -187,7 +187,7 @@ def test_every_mini_corpus_is_adopted(tmp_path, manifest, year):
 
     (adopted,) = adopt(tmp_path, manifest).adopted
 
-    assert (adopted.card.dataset, adopted.card.layout) == (f"mini{year}", "mini corpus")
+    assert (adopted.card.dataset, adopted.card.layout) == (f"mini{year}", "generated corpus")
     assert adopted.remarks == ()
     from_card = read_layout(adopted.path)
     from_folder = read_layout(tmp_path / "corpus")

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import soundfile
 
 from asdkeras.acquire import verify as module
 from asdkeras.acquire.verify import verify
+from asdkeras.corpus import mini_plan
 from asdkeras.corpus.mini import generate
 from asdkeras.data import years
 from asdkeras.data.manifest import ClipCount, Dataset, Manifest, read_manifest
@@ -745,6 +747,54 @@ def test_mini_corpus_is_as_expected(corpora, official, year):
     assert verification.findings == ()
     assert verification.dataset == f"mini{year}"
     assert all(row.is_as_expected for row in verification.counts)
+
+
+@pytest.fixture
+def with_additional_sections(tmp_path, monkeypatch):
+    """Makes few clips of a corpus of size bench, which is verified with the same plan."""
+    monkeypatch.setitem(mini_plan._AMOUNTS, "bench", mini_plan.Amounts((3, 3), (2, 1), 1, 1))
+
+    def corpus(year):
+        return generate(tmp_path / "corpus", year=year, size="bench", seed=0, machines=["fan"])
+
+    return corpus
+
+
+@pytest.mark.parametrize("year", [2020, 2021, 2022])
+def test_additional_sections_are_expected_too(with_additional_sections, official, year):
+    corpus = with_additional_sections(year)
+
+    verification = check(corpus, official, decode=True)
+
+    assert verification.findings == ()
+    assert verification.dataset == f"bench{year}"
+    assert all(row.is_as_expected for row in verification.counts)
+    splits = Counter(row.split for row in verification.counts if row.domain != "target")
+    assert splits == {"train": 6, "test": 3}
+
+
+def test_missing_clip_of_an_additional_section_is_named(with_additional_sections, official):
+    corpus = with_additional_sections(2021)
+    gone = min((corpus / "eval_data/fan/train").glob("section_04_target_*.wav"))
+    gone.unlink()
+
+    lines = found(check(corpus, official, decode=True), corpus / "eval_data")
+
+    assert sorted(lines) == [
+        ("count", "fan section 04 train target: 0 normal, expected 1"),
+        ("missing clip", f"fan/train/{gone.name}: missing, the card of the corpus has it"),
+    ]
+    assert found(check(corpus / "eval_data", official), corpus / "eval_data") == lines
+    assert check(corpus / "dev_data", official, decode=True).is_ok
+
+
+def test_corpus_of_another_version_is_refused_with_the_way_out(mini, official):
+    card = mini / "mini_corpus.json"
+    content = json.loads(card.read_text())
+    card.write_text(json.dumps(content | {"asdkeras_mini_corpus": 1}))
+
+    with pytest.raises(DataError, match=rf"{card}: .* format 1, .* format 2\. Generate the corpus"):
+        check(mini, official)
 
 
 def test_missing_and_extra_files_of_a_mini_corpus_are_named(mini, official):

@@ -10,7 +10,7 @@ from asdkeras.published.papers import contradictions, load
 from asdkeras.systems import variants
 
 ROOT = Path(__file__).parents[2]
-RESULTS = sorted((ROOT / "results").rglob("*.csv"))
+RESULTS = sorted(path for path in (ROOT / "results").rglob("*") if path.suffix in (".csv", ".svg"))
 MINI = ROOT / "results" / "wilkinghoff2021" / "mini2021.csv"
 
 
@@ -118,35 +118,6 @@ def test_published_figures_of_adaproj_in_the_readme_are_those_of_its_table():
         dcase, part, *_ = place.split(",")[0].rsplit(" ", 1)
         key = (dcase.replace(" ", "").lower(), PARTS[part])
         assert printed == f"{figures[(*key, 'auc')]:.1f} / {figures[(*key, 'pauc')]:.1f}"
-
-
-THREE_TRIALS = {
-    "wilkinghoff2024": (
-        *("ic_compactness", "ic_compactness_cce", "adacos", "subcluster_adacos", "adaproj"),
-    ),
-}
-
-
-@pytest.mark.parametrize("system", THREE_TRIALS)
-def test_tables_of_three_trials_show_the_measured_figures(system):
-    """Rows such as `adaproj | 60.12 ± 1.20 | ...`, means and spread over three trials."""
-    table = table_after(f"recipes/{system}/README.md", "mini2021")
-
-    assert tuple(name.strip("`") for name, *_ in table) == THREE_TRIALS[system]
-    for name, *cells in table:
-        path = ROOT / "results" / system / f"mini2021_{name.strip('`')}.csv"
-        summary = {
-            (row["domain"], row["metric"]): (float(row["value"]), float(row["standard_deviation"]))
-            for row in rows_of(path)
-            if row["machine_type"] == "all" and row["metric"] in ("auc", "pauc", "official_score")
-        }
-        places = [
-            *(("source", "auc"), ("source", "pauc"), ("target", "auc"), ("target", "pauc")),
-            ("all", "official_score"),
-        ]
-        pairs = [summary[place] for place in places]
-        assert cells == [f"{100 * mean:.2f} ± {100 * spread:.2f}" for mean, spread in pairs]
-        assert {row["n_seeds"] for row in rows_of(path)} == {"3"}
 
 
 BASELINES = {"baseline2020": 6, "baseline2021": 2, "baseline2022": 3, "baseline2023": 4}
@@ -299,54 +270,76 @@ def test_published_figures_of_2021_in_the_readme_are_those_of_their_table():
         assert figures == f"{printed[row]:.2f}, {recomputed[row]:.2f}"
 
 
-PLACES = (
-    *(("source", "auc"), ("source", "pauc"), ("target", "auc"), ("target", "pauc")),
-    ("all", "official_score"),
-)
+def measured(path):
+    """Rows of a result; none before it has been measured, when its table must be empty."""
+    path = ROOT / "results" / path
+    return rows_of(path) if path.is_file() else []
 
 
-OTHERS = ("controls2026", "kuroyanagi2021")
+def percents(row, *names):
+    """Figures in percent, each with its spread over trials if there is one."""
+    cells = []
+    for name in names:
+        texts = [row.get(name, ""), row.get(f"{name}_sd", "")]
+        cells.append(" ± ".join(f"{100 * float(text):.1f}" for text in texts if text))
+    return cells
 
 
-@pytest.mark.parametrize(
-    ("document", "mark", "results"),
-    [
-        *((f"recipes/{s}/README.md", "mini2021", s) for s in (*BASELINES, *OTHERS)),
-        ("results/ensembles/README.md", "ensembles", "ensembles"),
-    ],
-)
-def test_the_mini_tables_show_the_measured_figures(document, mark, results):
-    """Rows such as `ae | 86.81 | 78.36 | 59.88 | 56.70 | 68.24`."""
-    table = table_after(document, mark)
+@pytest.mark.parametrize("folder", ["bench", "corpus"])
+def test_folders_of_the_corpus_say_how_they_are_made(folder):
+    text = (ROOT / "results" / folder / "README.md").read_text(encoding="utf-8")
 
-    rows = {f"mini2021_{name.strip('`')}.csv": cells for name, *cells in table}
-    files = list((ROOT / "results" / results).glob("mini2021_*.csv"))
-    assert {path.name for path in files} == set(rows)
-    for path in files:
-        summary = {
-            (row["domain"], row["metric"]): row["value"]
-            for row in rows_of(path)
-            if row["machine_type"] == "all"
-        }
-        assert rows[path.name] == [f"{100 * float(summary[place]):.2f}" for place in PLACES]
+    commands = re.findall(r"python -m benchmarks\.(\w+)", text)
+    for word in ("Command:", "Commit:", "Machine:"):
+        assert word in text
+    assert commands
+    for name in commands:
+        assert (ROOT / "benchmarks" / f"{name}.py").is_file()
 
 
-def test_the_table_side_by_side_shows_the_measured_figures():
-    """Rows such as `baseline2021 ae | 86.81 | ...`, all runs of `run_all.sh`, best first."""
-    summary = {
-        (row["system"], row["variant"], row["domain"], row["metric"]): row["value"]
-        for row in rows_of(ROOT / "results" / "side_by_side" / "mini2021.csv")
-        if row["machine_type"] == "all"
-    }
+def test_the_table_of_the_calibration_shows_the_measured_figures():
+    """Rows such as `0 | baseline2021 ae | 58.1 ± 0.2 | 65.0 ± 0.3 | 53.2 ± 0.4 | yes`."""
+    expected = []
+    for row in measured("corpus/calibration.csv"):
+        run = f"{row['system']} {row['variant']}" + " (untrained)" * (row["untrained"] == "True")
+        first = "auc" if row["system"] == "signal" else "official_score"
+        figures = percents(row, first, "auc_source", "auc_target")
+        expected.append([row["corpus_seed"], run, *figures, row["meets"]])
 
-    table = table_after("README.md", "side by side")
+    assert table_after("results/corpus/README.md", "calibration") == expected
 
-    assert {tuple(run.split(" ", 1)) for run, *_ in table} == {key[:2] for key in summary}
-    for run, *cells in table:
-        of_run = [summary[(*run.split(" ", 1), *place)] for place in PLACES]
-        assert cells == [f"{100 * float(value):.2f}" for value in of_run]
-    scores = [float(cells[-1]) for cells in table]
+
+def test_the_leaderboard_shows_the_measured_figures():
+    """Rows such as `wilkinghoff2024 adaproj | 66.0 ± 1.0 | ... | +8.1 (+5.0 to +11.2) | ...`."""
+    rows = measured("bench/leaderboard.csv")
+    expected = []
+    for row in rows:
+        cells = percents(row, "official_score", "auc_source", "auc_target", "pauc")
+        for name in ("minus_ae", "minus_spectrum"):
+            ends = [row[f"{name}{end}"] for end in ("", "_lower", "_upper")]
+            signed = [f"{100 * float(end):+.1f}" for end in ends if end]
+            cells.append("{} ({} to {})".format(*signed) if signed else "")
+        printed = f"{percents(row, 'published')[0]} ({row['published_of']})"
+        cells.append(printed if row["published"] else "")
+        expected.append([f"{row['system']} {row['run']}", *cells])
+
+    assert table_after("results/bench/README.md", "leaderboard") == expected
+    scores = [float(row["official_score"]) for row in rows]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_the_table_of_learning_curves_shows_the_measured_figures():
+    """Rows such as `classes clips steps | wilkinghoff2024 | 4 | 24 | kept | 112 | 100 | ...`."""
+    names = ("curves", "system", "machine_types", "sections", "attributes", "classes")
+    expected = [
+        [
+            *(row[name] for name in (*names, "clips_per_section", "steps")),
+            *percents(row, "official_score", "mean_spectrum"),
+        ]
+        for row in measured("bench/classes.csv")
+    ]
+
+    assert table_after("results/bench/README.md", "classes") == expected
 
 
 def detector_rows():

@@ -13,7 +13,8 @@ def test_a_domain_that_may_be_used_stays(dataset):
 
 
 @pytest.mark.parametrize(
-    "dataset", [f"{kind}{year}" for kind in ("dcase", "mini") for year in range(2022, 2026)]
+    "dataset",
+    [f"{kind}{year}" for kind in ("dcase", "mini", "bench") for year in range(2022, 2026)],
 )
 def test_rules_from_2022_on_withhold_the_domain_of_test_clips_alone(dataset):
     table = clips(dataset)

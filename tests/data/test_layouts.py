@@ -364,8 +364,9 @@ def test_root_may_be_the_folder_the_user_stands_in(tmp_path, monkeypatch):
     assert (layout.dataset, layout.clips[0].machine_type) == ("lathe", "lathe")
 
 
-def test_own_recordings_never_carry_the_name_of_an_official_dataset(tmp_path):
-    assert read_layout(make(tmp_path / "dcase2021", "m/train/1.wav")).dataset == "dcase2021-own"
+@pytest.mark.parametrize("name", ["dcase2021", "mini2021", "bench2021"])
+def test_own_recordings_never_carry_the_name_of_an_official_or_generated_dataset(tmp_path, name):
+    assert read_layout(make(tmp_path / name, "m/train/1.wav")).dataset == f"{name}-own"
 
 
 def test_anomalous_clip_among_plain_training_clips_is_a_problem(tmp_path):
@@ -374,12 +375,15 @@ def test_anomalous_clip_among_plain_training_clips_is_a_problem(tmp_path):
 
 
 @pytest.mark.parametrize("place", [".", "fan/..", "fan"])
-def test_card_of_the_mini_corpus_gives_its_year(tmp_path, place):
+@pytest.mark.parametrize(
+    ("size", "name"), [("tiny", "mini2020"), ("mini", "mini2020"), ("bench", "bench2020")]
+)
+def test_card_of_a_generated_corpus_gives_its_name(tmp_path, place, size, name):
     make(tmp_path / "corpus", *YEARS[2020][:2])
-    card = {"asdkeras_mini_corpus": 1, "year": 2020, "size": "tiny", "seed": 0}
+    card = {"asdkeras_mini_corpus": 2, "year": 2020, "size": size, "seed": 0}
     (tmp_path / "corpus" / "mini_corpus.json").write_text(json.dumps(card))
 
-    assert read_layout(tmp_path / "corpus" / place).dataset == "mini2020"
+    assert read_layout(tmp_path / "corpus" / place).dataset == name
 
 
 @pytest.mark.parametrize("content", ["{", '{"year": "2021"}', "[]"])
@@ -395,6 +399,9 @@ def test_mini_corpus_and_another_dataset_do_not_mix(tmp_path):
     make(tmp_path / "mini", *YEARS[2020][2:])
     (tmp_path / "mini" / "mini_corpus.json").write_text('{"year": 2020}')
     with pytest.raises(DataError, match=r"several datasets: another dataset in .*mini2020 in"):
+        read_layout(tmp_path)
+    (tmp_path / "real" / "mini_corpus.json").write_text('{"year": 2020, "size": "bench"}')
+    with pytest.raises(DataError, match=r"several datasets: bench2020 in .*real.*, mini2020 in"):
         read_layout(tmp_path)
 
 

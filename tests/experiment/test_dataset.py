@@ -1,14 +1,18 @@
 """Which data a command means, and what is known beside it."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from asdkeras.acquire.adopt import adopt
+from asdkeras.corpus import mini_plan
+from asdkeras.corpus.mini import FORMAT_VERSION
 from asdkeras.data.clip_table import find_clips
 from asdkeras.data.layouts import read_layout
 from asdkeras.data.manifest import Manifest, read_manifest
-from asdkeras.data.places import truth_folder
+from asdkeras.data.places import cache_folder, truth_folder
+from asdkeras.data.years import CARD
 from asdkeras.errors import DataError
 from asdkeras.experiment.dataset import find_data, known_released, known_truth
 from tests.data.trees import make
@@ -46,6 +50,23 @@ def test_the_name_of_an_adopted_dataset_stands_for_it_unless_there_is_such_a_fol
     (tmp_path / "dcase2020").mkdir()
     assert find_data(Path("dcase2020")) == Path("dcase2020")
     assert find_data(Path("dcase2021")) == Path("dcase2021")
+
+
+def test_a_corpus_of_another_version_in_the_cache_is_no_hindrance(monkeypatch):
+    monkeypatch.delenv("ASDKERAS_DATA", raising=False)
+    monkeypatch.setitem(mini_plan._AMOUNTS, "mini", mini_plan.Amounts((1, 1), (1, 1), 1, 1))
+    old = cache_folder() / "mini2021" / CARD
+    write(old, '{"asdkeras_mini_corpus": 1, "year": 2021, "size": "mini", "seed": 0}')
+
+    folder = find_data(None)
+
+    card = json.loads((folder / CARD).read_text())
+    assert folder.is_relative_to(cache_folder())
+    assert [card["asdkeras_mini_corpus"], card["size"], card["seed"]] == [FORMAT_VERSION, "mini", 0]
+    assert find_clips(folder).dataset == "mini2021"
+    assert old.parent != folder
+    assert old.exists()
+    assert find_data(None) == folder
 
 
 def test_ground_truth_is_known_once_it_was_fetched():

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from asdkeras.metrics.auc import auc, partial_auc
 from asdkeras.metrics.bootstrap import (
     bootstrap_official_score,
+    percentile_interval,
     resample_counts,
     resampled_metric,
+    resampled_official_scores,
 )
 from asdkeras.metrics.official import RULES
 from asdkeras.published.papers import convention
@@ -204,3 +206,80 @@ def test_other_arguments_are_refused_with_the_reason(changes, options, message):
     case = [changes.get(place, column) for place, column in enumerate(clips())]
     with pytest.raises(ValueError, match=message):
         bootstrap_official_score(*case, RULES["dcase2022"], seed=0, **options)
+
+
+def resampled(trials, case, **options):
+    """The resamples of trials on the clips of a case, by the rules of 2021."""
+    return resampled_official_scores(
+        trials, *case[1:], RULES["dcase2021"], seed=3, num_resamples=300, **options
+    )
+
+
+@YEARS
+def test_shared_resamples_are_those_of_clips_repeated_as_they_were_drawn(year):
+    scores, *clips_of = clips()
+    other = np.round(scores + np.random.default_rng(1).normal(size=len(scores)), 1)
+    trials = np.stack([other, scores])
+
+    found = resampled_official_scores(
+        trials, *clips_of, RULES[f"dcase{year}"], seed=9, num_resamples=20
+    )
+
+    labels, domains, sections = clips_of
+    rng = np.random.default_rng(9)
+    strata = np.stack([domains == "target", labels])
+    counts = [resample_counts(strata[:, sections == s], 20, rng) for s in np.unique(sections)]
+    drawn = np.concatenate(counts, axis=1)  # Sections of `clips` lie one behind the other.
+    for row, value in zip(drawn, found, strict=True):
+        repeated = [np.repeat(column, row) for column in clips_of]
+        of_trials = [official_score(year, np.repeat(one, row), *repeated) for one in trials]
+        assert value == pytest.approx(np.mean(of_trials), abs=1e-12)
+
+
+def test_scores_in_another_scale_have_the_same_resamples():
+    case = clips(rounded=8)
+
+    same = resampled([np.exp(case[0] / 4.0)], case)
+
+    assert same == pytest.approx(resampled([case[0]], case), abs=1e-12)
+
+
+def test_better_system_has_an_interval_of_differences_above_zero():
+    case = clips(rounded=8)
+    better = case[0] + 0.6 * case[1]
+
+    difference = resampled([better], case) - resampled([case[0]], case)
+
+    lower, upper = percentile_interval(difference)
+    assert 0.0 < lower < upper
+    # Nearly the same clips are hard for both, so the difference is surer than either score.
+    assert upper - lower < np.subtract(*percentile_interval(resampled([better], case))[::-1])
+
+
+def test_twin_with_other_scores_for_the_same_kind_of_clips_has_an_interval_around_zero():
+    case = clips(rounded=8)
+    strata = np.unique(
+        np.stack([case[1], case[2] == "target", case[3]]), axis=1, return_inverse=True
+    )
+    twin, rng = case[0].copy(), np.random.default_rng(4)
+    for stratum in range(8):
+        members = np.flatnonzero(strata[1].ravel() == stratum)
+        twin[members] = rng.permutation(twin[members])
+
+    lower, upper = percentile_interval(resampled([twin], case) - resampled([case[0]], case))
+
+    assert lower < 0.0 < upper
+    assert upper - lower > 0.02
+
+
+@pytest.mark.parametrize(
+    ("trials", "options", "message"),
+    [
+        (np.zeros((0, 200)), {}, "at least one trial"),
+        (np.zeros((1, 3)), {}, "same length.*shapes"),
+        (np.full((1, 200), np.inf), {}, "must be finite"),
+    ],
+)
+def test_trials_that_are_none_are_refused_with_the_reason(trials, options, message):
+    with pytest.raises(ValueError, match=message):
+        resampled(trials, clips(), **options)

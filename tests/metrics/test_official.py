@@ -3,13 +3,23 @@
 import json
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from asdkeras.corpus.sizes import Size
 from asdkeras.errors import DataError
 from asdkeras.metrics.auc import auc, partial_auc
-from asdkeras.metrics.official import RULES, compared_clips, harmonic_mean, rules_for
+from asdkeras.metrics.official import (
+    RULES,
+    compared_clips,
+    generated_name,
+    harmonic_mean,
+    is_generated,
+    official_name,
+    rules_for,
+)
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/metrics/metrics_small.json").read_text())
 
@@ -107,12 +117,34 @@ def test_sections_belong_to_their_part(name, machine_type, section, part):
 
 @pytest.mark.parametrize(
     ("dataset", "name"),
-    [("dcase2021", "dcase2021"), ("mini2024", "dcase2024"), ("slider_at_home", "plain")],
+    [
+        ("dcase2021", "dcase2021"),
+        ("mini2024", "dcase2024"),
+        ("bench2021", "dcase2021"),
+        ("bench2021-own", "plain"),
+        ("slider_at_home", "plain"),
+    ],
 )
 def test_dataset_names_lead_to_their_rules(dataset, name):
     assert rules_for(dataset) is RULES[name]
 
 
-def test_year_without_rules_is_refused_with_the_way_out():
-    with pytest.raises(DataError, match=r"2020 to 2025.*'dcase2026'.*Rename the folder"):
-        rules_for("dcase2026")
+@pytest.mark.parametrize("dataset", ["dcase2026", "bench2026"])
+def test_year_without_rules_is_refused_with_the_way_out(dataset):
+    with pytest.raises(DataError, match=rf"2020 to 2025.*'{dataset}'.*Rename the folder"):
+        rules_for(dataset)
+
+
+@pytest.mark.parametrize("size", get_args(Size))
+def test_names_of_generated_corpora_are_known_as_such(size):
+    name = generated_name(size, 2022)
+
+    assert name == ("bench2022" if size == "bench" else "mini2022")
+    assert is_generated(name)
+    assert official_name(name) == "dcase2022"
+
+
+@pytest.mark.parametrize("dataset", ["dcase2021", "mini2021-own", "minimal2021", "bench", "own"])
+def test_other_names_are_no_generated_corpora(dataset):
+    assert not is_generated(dataset)
+    assert official_name(dataset) == dataset

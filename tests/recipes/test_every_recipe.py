@@ -125,10 +125,12 @@ def test_recipes_are_found_from_any_folder(tmp_path, monkeypatch):
     ("dataset", "name"),
     [
         ("mini2024", "mini"),
+        ("bench2021", "mini"),
         ("dcase2021", "dcase2021"),
         ("factory", "folder"),
         ("dcase2021-own", "folder"),
         ("mini2021-own", "folder"),
+        ("bench2021-own", "folder"),
     ],
 )
 def test_the_dataset_chooses_the_recipe(dataset, name):

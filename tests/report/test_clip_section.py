@@ -189,7 +189,9 @@ def test_cards_of_a_second_run_use_the_sounds_of_the_first(tmp_path):
     assert "<h5>fan</h5>" in second[0]
 
 
-@pytest.mark.parametrize(("dataset", "is_warned"), [("dcase2021", True), ("mini2021", False)])
+@pytest.mark.parametrize(
+    ("dataset", "is_warned"), [("dcase2021", True), ("mini2021", False), ("bench2021", False)]
+)
 def test_recordings_of_others_come_with_a_warning(tmp_path, dataset, is_warned):
     run = heard_run(tmp_path / "adacos" / dataset, dataset=dataset)
 

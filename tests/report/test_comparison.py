@@ -138,10 +138,11 @@ def test_ours_is_the_mean_over_trials():
     assert row["ours"] == pytest.approx(87.5)
 
 
-def test_the_mini_corpus_is_shown_and_not_comparable():
-    row = one(trials={0: trial(dataset="mini2021")})
+@pytest.mark.parametrize("dataset", ["mini2021", "bench2021"])
+def test_a_generated_corpus_is_shown_and_not_comparable(dataset):
+    row = one(trials={0: trial(dataset=dataset)})
 
-    assert (row["verdict"], row["note"]) == ("not comparable", "ours is of mini2021")
+    assert (row["verdict"], row["note"]) == ("not comparable", f"ours is of {dataset}")
     assert row["ours"] == 75.0
 
 

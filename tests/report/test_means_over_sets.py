@@ -91,16 +91,17 @@ def test_without_one_of_the_sets_nothing_is_measured_but_the_others_are_shown():
     assert means["dcase2023 eval"].notna().all()
 
 
-def test_what_is_not_comparable_in_one_set_is_not_in_the_mean():
+@pytest.mark.parametrize("name", ["mini2023", "bench2023"])
+def test_what_is_not_comparable_in_one_set_is_not_in_the_mean(name):
     year = measured(dict.fromkeys(SETS[:2], 70.0))
-    mini = measured(
-        {"mini2023 dev": 70.0, "mini2023 eval": 70.0}, "not comparable", "ours is of mini2023"
+    generated = measured(
+        {f"{name} dev": 70.0, f"{name} eval": 70.0}, "not comparable", f"ours is of {name}"
     )
 
-    means = means_of(pd.concat([year, mini], ignore_index=True))
+    means = means_of(pd.concat([year, generated], ignore_index=True))
 
     assert set(means["verdict"]) == {"not comparable"}
-    assert set(means["note"]) == {"ours is of mini2023"}
+    assert set(means["note"]) == {f"ours is of {name}"}
     assert means["ours"].notna().all()
 
 

@@ -47,6 +47,7 @@ def test_a_second_paper_of_author_and_year_is_found_by_its_name(house, capsys, n
     assert systems.variants(name) == ("plain", "mixed")
     assert list(recipe.recipes_of(name)) == ["mini"]
     assert recipe.find_recipe(name, "mini2024", None).parent.name == name
+    assert recipe.find_recipe(name, "bench2024", None).parent.name == name
     assert papers.names() == [name]
 
 

@@ -20,6 +20,8 @@ from asdkeras.corpus.machines.exact import (
 )
 
 SAMPLE_RATE_HZ = 16_000
+_SLOPES_DB = (-7.0, -5.0)  # Per octave.
+_AIR_DB = (8.0, 8.0, 7.0, 5.0, 3.0, 2.0, 1.5, 1.5)  # Of an octave, low ones first.
 _BLOCK_LENGTH = 160  # Slow movements are drawn every 10 ms and joined by straight lines.
 
 
@@ -77,6 +79,11 @@ def ring(frequency_hz: float, decay_s: float) -> FloatArray:
     """Impulse response of a resonance: amplitude falls by 1/e in `decay_s`, `(taps,)`."""
     times = np.arange(int(min(7 * decay_s, 0.25) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     return exponential(-times / decay_s) * sine(times * frequency_hz)
+
+
+def ringing(signal: FloatArray, frequency_hz: float, decay_s: float) -> FloatArray:
+    """A signal behind a resonance, `(samples,)`."""
+    return convolve(signal, ring(frequency_hz, decay_s))
 
 
 def bump(center_hz: float, width_hz: float, length: int) -> FloatArray:
@@ -141,23 +148,35 @@ def microphone(model: str) -> FloatArray:
     return taps
 
 
-def factory(draws: Draws, hall: str, length: int) -> FloatArray:
-    """Background of a factory hall at unit level: hum, air, distant impacts, `(length,)`.
+def factory(draws: Draws, hall: str, length: int, spread: float) -> FloatArray:
+    """Background of a factory hall at unit level: hum, air, machines, impacts, `(length,)`.
 
-    The name of the hall fixes color, hum and how often something falls; `draws` are of the clip.
+    The name of the hall fixes what it sounds like in the mean; `draws` are of the clip, whose air
+    and neighboring machine differ from those means by more than a fault changes the machine,
+    `spread` times as much as in a steady hall. It is loud where it is low, so that a machine is
+    heard above it, while levels and the strongest bands of a clip are those of the hall.
     """
     character = Draws("factory", hall)
-    slope = character.uniform(-4.5, -2.5)
-    colors = [slope * octave + character.uniform(-4.0, 4.0) for octave in range(8)]
-    air = at_level(colored(draws, length, colors))
-    air *= 1.0 + 0.25 * wander(draws, length, 0.4)
-    mains_hz = character.uniform(45.0, 180.0)
-    hum_gains = [character.uniform(0.05, 0.35) for _ in range(6)]
+    slope = character.uniform(*_SLOPES_DB)
+    octaves_db = [
+        slope * octave + character.uniform(-4.0, 4.0) + spread * draws.uniform(-air_db, air_db)
+        for octave, air_db in enumerate(_AIR_DB)
+    ]
+    air = at_level(colored(draws, length, octaves_db))
+    air *= 1.0 + draws.uniform(0.1, 0.5) * wander(draws, length, draws.uniform(0.5, 5.0))
+    mains_hz = character.uniform(45.0, 180.0) * draws.uniform(0.9, 1.1)
+    hum_gains = [character.uniform(0.1, 0.6) * draws.uniform(0.2, 1.8) for _ in range(6)]
     hum = harmonics(cycles_of(mains_hz, length, draws.uniform()), hum_gains, draws)
-    distant = ring(character.uniform(400.0, 1500.0), 0.012)
-    number = draws.integer(0, 2 + character.integer(0, 4))
-    times = draws.uniforms(number, 0.0, length / SAMPLE_RATE_HZ)
-    total = air + hum
-    if number:
-        total += 2.0 * convolve(impacts(times, draws.uniforms(number, 0.3, 1.0), length), distant)
+    # A machine nearby, another one each time.
+    gains = [draws.uniform(0.2, 1.0) * 0.75**k for k in range(10)]
+    neighbor = at_level(harmonics(cycles_of(draws.uniform(60.0, 200.0), length), gains, draws))
+    neighbor *= 1.0 + draws.uniform(0.0, 0.5) * sine(cycles_of(draws.uniform(3.0, 30.0), length))
+    total = air + hum + draws.uniform(0.2, 1.0) * neighbor
+    # Tools and parts that fall, of another ring each.
+    for _ in range(draws.integer(1, 4)):
+        number = draws.integer(1, 4)
+        times = draws.uniforms(number, 0.0, length / SAMPLE_RATE_HZ)
+        struck = impacts(times, draws.uniforms(number, 0.3, 1.0), length)
+        sound = convolve(struck, ring(draws.uniform(300.0, 1500.0), draws.uniform(0.005, 0.02)))
+        total += draws.uniform(0.15, 1.0) * at_level(sound)
     return at_level(total)

@@ -6,80 +6,70 @@ from asdkeras.corpus.machines.acoustics import (
     SAMPLE_RATE_HZ,
     colored,
     crossings,
-    cycles_of,
     harmonics,
     impacts,
     ring,
+    ringing,
     wander,
 )
 from asdkeras.corpus.machines.exact import FloatArray, at_level, convolve, sine
 from asdkeras.corpus.machines.machine import Moment, settings
 
-SNR_DB = 5.0
+SNR_DB = -2.0
 ATTRIBUTES = (
     settings(source=["vel_500", "vel_600", "vel_660"], target=["vel_350", "vel_900"]),
     settings(source=["ac_0.03", "ac_0.05", "ac_0.07"], target=["ac_0.01", "ac_0.10"]),
+    settings(source=["f-n_A", "f-n_B", "f-n_C"], target=["f-n_D", "f-n_E"]),
+    settings(source=["vel_400", "vel_550", "vel_700"], target=["vel_300", "vel_1000"]),
+    settings(source=["ac_0.02", "ac_0.04", "ac_0.06"], target=["ac_0.09", "ac_0.12"]),
+    settings(source=["f-n_D", "f-n_E", "f-n_F"], target=["f-n_B", "f-n_G"]),
 )
-FAULTS = ("rail_damage", "loose_belt", "no_grease")
-_STROKE_MM = 300.0
+FAULTS = {
+    "rail_damage": {"seam": 1.0, "clack_hz": -0.16, "rail_hz": -0.1},
+    "loose_belt": {"flutter": 1.2, "whine_gains": 1.2, "thump_hz": -0.2},
+    "no_grease": {"rail_hz": 0.16, "rubbing": 1.0, "whine_gains": 0.6},
+}
+_STROKE_MM = 200.0
 
 
 def sound(moment: Moment) -> FloatArray:
-    instance, clip, length = moment.instance, moment.clip, moment.length
-    whine_per_mm = instance.uniform(0.8, 1.4)
-    whine_gains = [instance.uniform(0.4, 1.0) * 0.8**k for k in range(8)]
-    thump = ring(instance.uniform(160.0, 420.0), 0.03)
-    clack = ring(instance.uniform(1500.0, 3000.0), 0.006)
-    pause_s = instance.uniform(0.08, 0.2)
-    colors = [instance.uniform(-3.0, 3.0) - 1.5 * abs(octave - 4) for octave in range(8)]
+    clip, length = moment.clip, moment.length
+    speed, strokes = _movement(moment)
+    turns = np.cumsum(speed) * (moment.value("whine_per_mm", 0.8, 1.4, unit=0.06) / SAMPLE_RATE_HZ)
+    whine = harmonics(turns, moment.gains("whine_gains", 10, 0.9), clip)
+    whine *= (0.3 + speed / 800.0) * (speed > 5.0)
+    flutter = moment.value("flutter", 0.15, 0.25, unit=0.3)
+    whine *= 1 + 0.1 * wander(clip, length, 5.0) + flutter * sine(turns * 0.04 + clip.uniform())
 
-    speed, strokes = _movement(moment, pause_s)
-    belt, dry = moment.severity("loose_belt"), moment.severity("no_grease")
-    turns = np.cumsum(speed) * (whine_per_mm / SAMPLE_RATE_HZ)
-    whine = harmonics(turns, whine_gains, clip) * (0.3 + speed / 800.0) * (speed > 5.0)
-    # A loose belt flutters, and lets the carriage swing on after every stop.
-    whine *= 1 + 0.1 * wander(clip, length, 5.0) + 0.7 * belt * sine(turns * 0.04)
-    friction = at_level(colored(clip, length, colors)) * speed / 600.0
-    friction *= 1 + dry * 0.5 * sine(turns * 0.11)
+    friction = at_level(colored(clip, length, (-20, -15, -10, -6, -3, 0, -2, -4)))
+    friction += 2.0 * at_level(ringing(friction, moment.value("rail_hz", 1800.0, 3200.0), 0.004))
+    friction *= speed / 600.0
+    friction *= 1 + moment.value("rubbing", 0.2, 0.35, unit=0.3) * sine(turns * 0.11)
 
+    thump = ring(moment.value("thump_hz", 160.0, 420.0, unit=0.15), 0.03)
+    clack = ring(moment.value("clack_hz", 1500.0, 3000.0), 0.006)
     stops = crossings(strokes)
     train = impacts(stops, clip.uniforms(len(stops), 0.7, 1.0), length)
-    for echo in (1, 2, 3):
-        late = stops + echo * 0.045 * clip.uniform(0.9, 1.1)
-        train += belt * 0.6**echo * impacts(late, clip.uniforms(len(stops), 0.6, 1.0), length)
-    total = at_level(whine) + 0.8 * friction
-    total += 4.0 * convolve(train, thump) + 1.5 * convolve(train, clack)
-    return total + _damage(moment, strokes, speed, clack)
+    # The balls of the carriage roll over the seam of the rail, on the way back too.
+    seams = crossings(strokes, moment.value("seam_place", 0.35, 0.65))
+    strengths = clip.uniforms(len(seams), 0.7, 1.0)
+    seam = np.zeros(length)
+    for late_s in (0.0, 0.022, 0.051):
+        seam += impacts(seams + late_s, strengths, length)
+    total = at_level(whine) + at_level(friction)
+    total += 0.7 * at_level(convolve(train, thump)) + 0.4 * at_level(convolve(train, clack))
+    return total + moment.value("seam", 0.25, 0.35, unit=0.3) * at_level(convolve(seam, clack))
 
 
-def _movement(moment: Moment, pause_s: float) -> tuple[FloatArray, FloatArray]:
+def _movement(moment: Moment) -> tuple[FloatArray, FloatArray]:
     """Speed in mm/s and strokes made so far, both `(samples,)`: ramp, cruise, ramp, pause."""
     clip, length = moment.clip, moment.length
-    cruise = float(moment.attributes.get("vel", "600")) * clip.uniform(0.98, 1.02)
+    cruise = float(moment.attributes.get("vel", "600")) * moment.drift()
     ramp_s = 2.5 * float(moment.attributes.get("ac", "0.04")) + 0.02
+    pause_s = moment.value("pause_s", 0.08, 0.2)
     moving_s = _STROKE_MM / cruise + ramp_s
     period_s = moving_s + pause_s
     strokes = clip.uniform() + np.arange(length) / (SAMPLE_RATE_HZ * period_s)
     within_s = (strokes - np.floor(strokes)) * period_s
     edge_s = np.minimum(within_s - pause_s, period_s - within_s)
     return cruise * np.clip(edge_s / ramp_s, 0.0, 1.0), strokes
-
-
-def _damage(
-    moment: Moment, strokes: FloatArray, speed: FloatArray, clack: FloatArray
-) -> FloatArray:
-    """Clacks where the rail is dented, squeal where it lacks grease, `(samples,)`."""
-    clip, length = moment.clip, len(speed)
-    if moment.fault == "rail_damage":
-        place = clip.uniform(0.35, 0.65)
-        # Two balls of the carriage roll over the dent one after the other, on the way back too.
-        passes = crossings(strokes, place)
-        passes = np.concatenate([passes, passes + 0.022, passes + 0.051])
-        train = impacts(passes, clip.uniforms(len(passes), 0.5, 1.0), length)
-        return 7.0 * moment.fault_severity * convolve(train, clack)
-    if moment.fault == "no_grease":
-        squeal_hz = clip.uniform(1800.0, 3600.0)
-        squeal = sine(cycles_of(squeal_hz * (0.7 + 0.3 * speed / 600.0), length))
-        slipping = np.maximum(wander(clip, length, 4.0), 0.0) * (speed > 60.0)
-        return np.asarray(2.0 * moment.fault_severity * squeal * slipping, dtype=np.float64)
-    return np.zeros(length)

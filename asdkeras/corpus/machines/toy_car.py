@@ -1,5 +1,7 @@
 """Toy car: brushed motor, gear and four wheels on a test stand."""
 
+import numpy as np
+
 from asdkeras.corpus.machines.acoustics import (
     colored,
     crossings,
@@ -7,54 +9,73 @@ from asdkeras.corpus.machines.acoustics import (
     harmonics,
     impacts,
     ring,
+    ringing,
     wander,
 )
-from asdkeras.corpus.machines.exact import Draws, FloatArray, at_level, convolve, sine
+from asdkeras.corpus.machines.exact import FloatArray, at_level, convolve, sine
 from asdkeras.corpus.machines.machine import Moment, settings
 
-SNR_DB = 6.0
+SNR_DB = 2.0
 ATTRIBUTES = (
     settings(
-        source=["car_A1_spd_28V_mic_1_noise_1", "car_A1_spd_31V_mic_1_noise_1"],
-        target=["car_A1_spd_25V_mic_1_noise_1", "car_A1_spd_34V_mic_1_noise_1"],
+        source=["car_A1_spd_28V_mic_1_noise_1", "car_A2_spd_28V_mic_1_noise_1"],
+        target=["car_B1_spd_28V_mic_1_noise_1", "car_B2_spd_28V_mic_1_noise_1"],
     ),
     settings(
-        source=["car_B1_spd_28V_mic_1_noise_1", "car_B2_spd_31V_mic_1_noise_1"],
-        target=["car_B1_spd_28V_mic_2_noise_2", "car_B2_spd_31V_mic_2_noise_2"],
+        source=["car_C1_spd_28V_mic_1_noise_1", "car_C1_spd_31V_mic_1_noise_1"],
+        target=["car_C1_spd_25V_mic_1_noise_1", "car_C1_spd_34V_mic_1_noise_1"],
+    ),
+    settings(
+        source=["car_D1_spd_28V_mic_1_noise_1", "car_D2_spd_31V_mic_1_noise_1"],
+        target=["car_D1_spd_31V_mic_2_noise_2", "car_D2_spd_34V_mic_2_noise_3"],
+    ),
+    settings(
+        source=["car_E1_spd_31V_mic_1_noise_1", "car_E2_spd_31V_mic_1_noise_1"],
+        target=["car_F1_spd_31V_mic_1_noise_1", "car_F2_spd_31V_mic_1_noise_1"],
+    ),
+    settings(
+        source=["car_G1_spd_31V_mic_1_noise_1", "car_G1_spd_34V_mic_1_noise_1"],
+        target=["car_G1_spd_28V_mic_1_noise_1", "car_G1_spd_37V_mic_1_noise_1"],
+    ),
+    settings(
+        source=["car_H1_spd_31V_mic_1_noise_1", "car_H2_spd_34V_mic_1_noise_1"],
+        target=["car_H1_spd_28V_mic_2_noise_2", "car_H2_spd_31V_mic_2_noise_3"],
     ),
 )
-FAULTS = ("bent_shaft", "damaged_gear", "wheel_damage")
+FAULTS = {
+    "bent_shaft": {"sway": 1.2, "tyre_swing": 0.9, "tyre_hz": -0.12},
+    "damaged_gear": {"chip": 0.6, "whine_gains": 1.0, "gear_hz": -0.1},
+    "wheel_damage": {"bump": 1.0, "body_hz": 0.1, "tyre_hz": 0.1},
+    "worn_brushes": {"brush_gains": 1.0, "sparking": 0.8},
+}
 
 
 def sound(moment: Moment) -> FloatArray:
-    instance, clip, length = moment.instance, moment.clip, moment.length
-    car = Draws("car", moment.attributes["car"])
-    hz_per_volt = instance.uniform(3.6, 4.4) * car.uniform(0.95, 1.05)
-    teeth, reduction = instance.integer(9, 13), instance.uniform(4.2, 5.4)
-    brush_gains = [instance.uniform(0.3, 1.0) * 0.85**k for k in range(8)]
-    gear_gains = [instance.uniform(0.4, 1.0) * 0.7**k for k in range(4)]
-    body = ring(instance.uniform(900.0, 1800.0), 0.004)
-    colors = [instance.uniform(-3.0, 3.0) - 1.5 * abs(octave - 5) for octave in range(8)]
-
+    clip, length = moment.clip, moment.length
     volts = float(moment.attributes["spd"].removesuffix("V"))
-    motor_hz = hz_per_volt * volts * clip.uniform(0.98, 1.02)
+    motor_hz = moment.value("hz_per_volt", 3.4, 4.2, unit=0.06) * volts * moment.drift()
     motor = cycles_of(motor_hz * (1 + 0.006 * wander(clip, length, 0.8)), length, clip.uniform())
-    axle = motor / reduction
-    bent, gear = moment.severity("bent_shaft"), moment.severity("damaged_gear")
-    brushes = at_level(harmonics(6 * motor, brush_gains, clip))
-    whine = harmonics(teeth * motor, gear_gains, clip)
-    whine *= 1 + 0.15 * sine(motor) + 1.5 * bent * sine(axle + clip.uniform())
-    tyres = at_level(colored(clip, length, colors))
-    tyres *= 1 + 0.2 * sine(axle + clip.uniform()) + 0.9 * bent * sine(axle)
+    axle = motor / moment.value("reduction", 4.2, 5.4, unit=0.0)
 
-    strikes = crossings(axle, clip.uniform())
-    train = 2.5 * gear * impacts(strikes, clip.uniforms(len(strikes), 0.6, 1.0), length)
-    chipped = crossings(axle, clip.uniform())
-    scrapes = impacts(chipped, clip.uniforms(len(chipped), 0.6, 1.0), length)
-    for later_s in (0.0015, 0.0037, 0.0052):
-        scrapes += 0.7 * impacts(chipped + later_s, clip.uniforms(len(chipped)), length)
-    train += 1.8 * moment.severity("wheel_damage") * scrapes
-    rattling = crossings(4.0 * axle)
-    train += 0.35 * impacts(rattling, clip.uniforms(len(rattling)), length)
-    knocks = 2.0 * convolve(train, body)
-    return brushes + at_level(whine) + 0.8 * tyres + knocks
+    brushes = at_level(harmonics(6 * motor, moment.gains("brush_gains", 7, 0.85), clip))
+    brushes *= 1 + moment.value("sparking", 0.2, 0.35, unit=0.4) * sine(motor + clip.uniform())
+    teeth = moment.count("teeth", 8, 11)
+    whine = at_level(harmonics(teeth * motor, moment.gains("whine_gains", 4, 0.85), clip))
+    whine *= 1 + moment.value("sway", 0.2, 0.35, unit=0.4) * sine(axle + clip.uniform())
+
+    tyres = colored(clip, length, (-12, -9, -6, -4, -2, 0, -2, -4))
+    for name, low_hz, high_hz in (("body_hz", 700.0, 1200.0), ("tyre_hz", 1900.0, 3100.0)):
+        resonance_hz = moment.value(name, low_hz, high_hz)
+        tyres += at_level(ringing(tyres, resonance_hz, 2.0 / resonance_hz))
+    tyres = at_level(tyres)
+    tyres *= 1 + moment.value("tyre_swing", 0.2, 0.35, unit=0.3) * sine(axle + clip.uniform())
+
+    knocks = np.zeros(length)
+    body = ring(moment.value("body_hz", 700.0, 1200.0), 0.002)
+    gear = ring(moment.value("gear_hz", 3400.0, 5200.0), 0.001)
+    # One tooth and one wheel strike harder than the others, once per turn of the axle.
+    for name, turns, tone in (("chip", axle, gear), ("bump", axle, body), ("mesh", 4 * axle, gear)):
+        times = crossings(turns, clip.uniform())
+        train = impacts(times, clip.uniforms(len(times), 0.6, 1.0), length)
+        knocks += moment.value(name, 0.5, 0.8, unit=0.3) * at_level(convolve(train, tone))
+    return brushes + whine + tyres + 0.5 * at_level(knocks)

@@ -1,5 +1,7 @@
 """Building blocks of machine sounds: pitches, colors, times and levels are as asked for."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -86,11 +88,82 @@ def test_microphone_one_is_flat_and_another_is_not():
     assert np.ptp(20 * np.log10(other)) > 2.0
 
 
-def test_halls_differ_in_color_and_not_in_level():
-    spectra = []
-    for hall in "AB":
-        clip = acoustics.factory(Draws("clip"), hall, LENGTH)
-        assert level(clip) == pytest.approx(1.0, rel=1e-4)
-        bands = np.array_split(np.abs(np.fft.rfft(clip)) ** 2, 20)
-        spectra.append(10 * np.log10([band.mean() for band in bands]))
-    assert np.abs(spectra[0] - spectra[1]).mean() > 1.0
+def test_a_resonance_rings_after_every_sample():
+    signal = np.zeros(2000)
+    signal[[0, 700]] = 1.0, -0.5
+    taps = acoustics.ring(1000.0, 0.004)
+
+    rung = acoustics.ringing(signal, 1000.0, 0.004)
+
+    expected = np.convolve(signal, taps)[:2000]
+    np.testing.assert_allclose(rung, expected, atol=2.0**-13 * np.abs(taps).max())
+
+
+SECOND_HZ = np.fft.rfftfreq(acoustics.SAMPLE_RATE_HZ, 1 / acoustics.SAMPLE_RATE_HZ)
+
+
+def octave_levels_db(number, hall, spread=1.0):
+    """Levels in dB of a second of a factory in octaves from 62.5 Hz to 4 kHz, `(7,)`."""
+    clip = acoustics.factory(Draws("clip", number), hall, acoustics.SAMPLE_RATE_HZ, spread)
+    power = np.abs(np.fft.rfft(clip)) ** 2
+    octave = np.round(np.log2(np.maximum(SECOND_HZ, 1.0) / 62.5))
+    return np.array([10 * np.log10(power[octave == each].sum()) for each in range(7)])
+
+
+@pytest.mark.parametrize("spread", [1.0, 2.3])
+def test_a_factory_has_the_length_and_unit_level_asked_for(spread):
+    clip = acoustics.factory(Draws("clip"), "A", 12_345, spread)
+    assert clip.shape == (12_345,)
+    assert level(clip) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_low_octaves_of_a_factory_are_louder_than_high_ones():
+    for hall in "ABC":
+        mean = np.mean([octave_levels_db(number, hall) for number in range(6)], axis=0)
+        assert mean[:5].min() > mean[5:].max() + 5.0
+
+
+def test_two_clips_of_a_hall_have_each_another_background():
+    levels = [octave_levels_db(number, "A") for number in range(6)]
+    for first, second in itertools.combinations(levels, 2):
+        assert np.abs(first - second).max() > 1.5
+
+
+@pytest.fixture
+def air_of(monkeypatch):
+    """Levels in dB that the air of a clip is colored with, `(8,)`."""
+    colors = []
+
+    def colored(draws, length, octaves_db):
+        colors.append(np.array(octaves_db))
+        return draws.noise(length)
+
+    monkeypatch.setattr(acoustics, "colored", colored)
+
+    def air(number, hall, spread):
+        acoustics.factory(Draws("clip", number), hall, 1600, spread)
+        return colors[-1]
+
+    return air
+
+
+def test_air_without_spread_is_that_of_the_hall(air_of):
+    assert np.array_equal(air_of(0, "A", 0.0), air_of(1, "A", 0.0))
+    for hall in "ABC":
+        slopes = np.diff(air_of(0, hall, 0.0))
+        assert np.all((slopes > -7.0 - 8.0) & (slopes < -5.0 + 8.0))
+        assert -8.3 < slopes.mean() < -3.7
+    assert np.abs(air_of(0, "A", 0.0) - air_of(0, "B", 0.0)).max() > 1.0
+
+
+def test_air_of_a_clip_deviates_from_that_of_its_hall_by_the_spread(air_of):
+    largest = np.array([8.0, 8.0, 7.0, 5.0, 3.0, 2.0, 1.5, 1.5])
+    found = []
+    for number in range(20):
+        deviation = air_of(number, "A", 1.0) - air_of(number, "A", 0.0)
+        wider = air_of(number, "A", 2.3) - air_of(number, "A", 0.0)
+        np.testing.assert_allclose(wider, 2.3 * deviation, atol=1e-9)
+        found.append(deviation / largest)
+    assert np.abs(found).max() <= 1.0
+    assert np.all(np.max(found, axis=0) > 0.5)
+    assert np.all(np.min(found, axis=0) < -0.5)
