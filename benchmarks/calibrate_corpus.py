@@ -150,7 +150,7 @@ def run_rows(data: Path, runs: Path, options: argparse.Namespace) -> list[Row]:
             row: Row = {"dataset": scores.dataset, "system": system, "variant": run.recipe.variant}
             figures = measured(scores)
             gap = figures["auc_source"] - figures["auc_target"]
-            row |= {"untrained": is_untrained, "trials": len(trials), **figures}
+            row |= {"untrained": is_untrained, "trials": len(run.recipe.seeds), **figures}
             minutes = minutes_of(run.folder.path)
             rows.append(row | {"source_minus_target": gap, "minutes": minutes})
     return rows
