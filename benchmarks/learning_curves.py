@@ -267,7 +267,7 @@ def cells_of(row: dict[str, object]) -> list[object]:
 
 
 def draw(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    """A panel for each curve."""
+    """A panel for each curve; merged attributes make classes of another kind and are left out."""
     places = {
         "classes": "classes",
         "clips": "clips_per_section",
@@ -277,6 +277,7 @@ def draw(path: Path, rows: Sequence[dict[str, object]]) -> None:
     panels = {}
     for curve, place in places.items():
         own = [row for row in rows if curve in str(row["curves"]).split()]
+        own = [row for row in own if row["attributes"] != "merged"]
         title = {"pretraining": "updates of pre-training"}.get(curve, place.replace("_", " "))
         lines = {"system": [(r[place], 100 * r["official_score"]) for r in own]}
         if curve != "pretraining":
