@@ -1,4 +1,4 @@
-"""Whether methods can be told apart on the generated corpus: loudness, controls, three systems.
+"""Whether scores of methods differ on the generated corpus: loudness, controls, three systems.
 
     python -m benchmarks.calibrate_corpus --corpora DIR --runs DIR --out FILE.csv --check
 

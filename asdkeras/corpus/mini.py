@@ -1,6 +1,6 @@
 """Generated corpora: recordings of machines in the official layout of a DCASE year.
 
-With them everything runs, and methods can be told apart, before anybody has downloaded gigabytes.
+With them everything runs, and scores of methods differ, before anybody has downloaded gigabytes.
 The size `mini` is for trying things, `bench` for comparing methods, `tiny` for tests. Each machine
 type is a small physical model (`corpus/machines/`) with named parameters. The units of a type, its
 sections, differ a little in these parameters, and faults change the same parameters by a severity

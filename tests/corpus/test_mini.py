@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from asdkeras.corpus import mini_plan
+from asdkeras.corpus.machines import recording
 from asdkeras.corpus.machines.exact import Draws
 from asdkeras.corpus.machines.machine import Moment
 from asdkeras.corpus.machines.recording import machine_model
@@ -481,17 +482,23 @@ def test_every_machine_type_has_attributes_for_six_sections(machine_type):
 
 @dataclasses.dataclass(frozen=True)
 class AskedMoment(Moment):
-    """Notes the parameters that a model asks for."""
+    """Notes the parameters that a model asks for: a name stands for one kind with one range."""
 
-    names: set = dataclasses.field(default_factory=set)
+    asked: dict = dataclasses.field(default_factory=dict)
 
     def value(self, name, *arguments, **options):
-        self.names.add(name)
-        return super().value(name, *arguments, **options)
+        return self._note(super().value, name, arguments, options)
 
     def gains(self, name, *arguments, **options):
-        self.names.add(name)
-        return super().gains(name, *arguments, **options)
+        return self._note(super().gains, name, arguments, options)
+
+    def count(self, name, *arguments, **options):
+        return self._note(super().count, name, arguments, options)
+
+    def _note(self, kind, name, arguments, options):
+        way = (kind.__name__, arguments, options)
+        assert self.asked.setdefault(name, way) == way, f"two parameters are called {name}"
+        return kind(name, *arguments, **options)
 
 
 def moment_of(machine_type, section=0, fault=None, kind=Moment):
@@ -510,8 +517,9 @@ def test_faults_change_parameters_that_the_machine_has_in_every_section(machine_
         model.sound(moment)
         for changes in model.FAULTS.values():
             assert changes
-            assert set(changes) <= moment.names
+            assert set(changes) <= set(moment.asked)
             assert all(changes.values())
+        recording._squeal(moment)  # Shares the names with the model.
 
 
 @pytest.mark.parametrize("machine_type", MACHINE_TYPES)

@@ -153,8 +153,8 @@ def factory(draws: Draws, hall: str, length: int, spread: float) -> FloatArray:
 
     The name of the hall fixes what it sounds like in the mean; `draws` are of the clip, whose air
     and neighboring machine differ from those means by more than a fault changes the machine,
-    `spread` times as much as in a steady hall. It is loud where it is low, so that a machine is
-    heard above it, while levels and the strongest bands of a clip are those of the hall.
+    `spread` times as much as in a steady hall. Its low octaves are the loud ones, so that the
+    strongest bands of a clip are those of the hall, and a machine has the higher ones.
     """
     character = Draws("factory", hall)
     slope = character.uniform(*_SLOPES_DB)

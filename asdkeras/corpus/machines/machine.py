@@ -6,8 +6,9 @@ which makes of a moment the machine alone, `(samples,)`, in no particular unit.
 
 A machine is a set of named parameters: its construction gives them a value, each unit of that
 construction (a section) deviates from it a little, and a fault is a change of the same parameters,
-about as large as the difference between two units. So a fault is small in the spectrum, and what
-tells units apart can find it.
+about as large as the difference between two units. So a fault is small in the spectrum, and a
+network that separates units can find it. A name stands for one parameter: asked for twice, it
+must have the same bounds.
 """
 
 import dataclasses

@@ -24,7 +24,7 @@ ATTRIBUTES = (
 )
 FAULTS = {
     "loose_belt": {"slip": 0.8, "belt_hz": -0.1, "drive_gains": 0.6},
-    "dry_pulley": {"pulley_hz": 0.1, "squeal": 1.0, "drive_gains": 0.6},
+    "dry_pulley": {"pulley_hz": 0.1, "rub": 1.0, "drive_gains": 0.6},
     "attached_object": {"object": 1.0, "frame_hz": -0.1, "slip": 0.6},
 }
 
@@ -44,7 +44,7 @@ def sound(moment: Moment) -> FloatArray:
         resonance_hz = moment.value(name, low_hz, high_hz)
         friction += 0.5 * at_level(ringing(friction, resonance_hz, 2.0 / resonance_hz))
     friction = at_level(friction, clip.uniform(0.6, 1.4))  # Under any load.
-    friction *= 1 + moment.value("squeal", 0.2, 0.35, unit=0.3) * sine(roller + clip.uniform())
+    friction *= 1 + moment.value("rub", 0.2, 0.35, unit=0.3) * sine(roller + clip.uniform())
 
     seam = crossings(belt)
     knocks = at_level(impacts(seam, clip.uniforms(len(seam), 0.6, 1.0), length), 0.35)
