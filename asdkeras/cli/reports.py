@@ -38,9 +38,7 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def add_compare(commands: Commands) -> None:
-    text = (
-        "runs against the published tables; exit code 5 outside tolerance; leaves row.csv to send"
-    )
+    text = "runs against the published tables; exit code 5 outside tolerance; leaves row.csv"
     compare = commands.add_parser("compare", help=text)
     text = "its folder; of several, what the paper prints as means over datasets is compared too"
     add_path(compare, "runs", "RUN", text, nargs="+")
