@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from asdkeras.metrics.official import is_generated
-from asdkeras.report.clip_sounds import PageSounds, Sound, SoundFiles, by_importance, find_sounds
+from asdkeras.report.clip_sounds import MAX_SECONDS, PageSounds, Sound, by_importance, find_sounds
 from asdkeras.report.embedding_map import EmbeddingMap
 from asdkeras.report.finished_runs import FinishedRun
 from asdkeras.report.markup import Markup, PageSection, asset, element
@@ -122,7 +122,7 @@ def clip_parts(
     page_sounds: PageSounds | None = None,
     level: int = 2,
 ) -> tuple[list[PageSection], Markup]:
-    """The clips of a run that are worth hearing, with their sounds.
+    """The clips of a run that are worth playing, with their sounds.
 
     Args:
         maps: those of its embedding maps that the page shows.
@@ -141,13 +141,12 @@ def clip_parts(
     chosen = [*map(str, anomalous["key"]), *map(str, wrong["key"])]
     on_maps = {key for each in maps for key in clip_keys(each.clips)}
     shown = clips[clips["key"].isin(on_maps.union(chosen)).to_numpy(bool)]
-    files = find_sounds(run.folder)
     page_sounds = PageSounds(num_runs=1) if page_sounds is None else page_sounds
-    sounds, reasons = page_sounds.add(by_importance(shown, chosen), files)
+    sounds, reasons, notes = _sounds_of(run, by_importance(shown, chosen), chosen, page_sounds)
     cards = _Cards(level, sounds, reasons, page_sounds.keys, set())
     parts = [
         element("p", _ANOMALOUS if len(anomalous) else _NONE_JUDGED, class_="faint"),
-        *_sound_notes(run, shown, sounds, page_sounds, files),
+        *notes,
         *cards.of(anomalous),
     ]
     sections = [PageSection("Most anomalous clips", parts)]
@@ -158,29 +157,38 @@ def clip_parts(
     return sections, _data(run, shown, on_marks)
 
 
-def _sound_notes(
-    run: FinishedRun,
-    shown: pd.DataFrame,
-    sounds: dict[str, Sound],
-    page_sounds: PageSounds,
-    files: SoundFiles,
-) -> list[Markup]:
+def _sounds_of(
+    run: FinishedRun, clips: pd.DataFrame, chosen: Sequence[str], page_sounds: PageSounds
+) -> tuple[dict[str, Sound], dict[str, str], list[Markup]]:
+    """What `PageSounds.add` gives, and what the reader must know of it."""
+    if page_sounds.are_unwanted:
+        reasons = dict.fromkeys(clips["key"], _LEFT_OUT)
+        return {}, reasons, [element("p", "Sounds were left out on purpose.", class_="faint")]
+    files = find_sounds(run.folder)
+    sounds, reasons = page_sounds.add(clips, files, len({*chosen}))
     if not files.paths:
         where = f" at {files.data}" if files.data else ""
-        return [element("p", f"No sounds of this run: none were found{where}.", class_="faint")]
-    num_sounds = int(shown["key"].isin(page_sounds.keys).sum())
+        text = f"No sounds of this run: none were found{where}."
+        return sounds, reasons, [element("p", text, class_="faint")]
+    num_sounds = int(clips["key"].isin(page_sounds.keys).sum())
     size = sum(len(each.uri) for each in sounds.values()) / 1e6
-    text = (
-        f"Sounds of {num_sounds} of {len(shown)} clips are in this file: of those shown here and, "
-        f"as far as there is room, of others in the maps. They are coded anew from {files.data} "
-        f"({size:.1f} MB). Spectrograms show them as coded, 0 dB the loudest, the darkest color "
+    lengths = f"up to {MAX_SECONDS:g} s"
+    if page_sounds.mark_seconds < MAX_SECONDS:
+        lengths += f", of marks in the maps up to {page_sounds.mark_seconds:.1f} s"
+    before = (
+        f"Sounds of {num_sounds} of {len(clips)} clips are in this file ({lengths}): of those "
+        "shown here and, as far as there is room, of others in the maps, test clips first. They "
+        f"are coded anew from {files.data}, {size:.1f} MB ("
+    )
+    after = (
+        " sets how many). Spectrograms show them as coded, 0 dB the loudest, the darkest color "
         f"{RANGE_DB} dB below it."
     )
-    notes = [element("p", text, class_="faint")]
+    notes = [element("p", before, element("code", "--sounds MB"), after, class_="faint")]
     if not is_generated(run.dataset):  # Those are computed, nobody recorded them.
         warning = f"Contains recordings of {run.dataset}: mind its licence before you pass it on."
         notes.append(element("p", warning, class_="warn"))
-    return notes
+    return sounds, reasons, notes
 
 
 class _Cards(NamedTuple):

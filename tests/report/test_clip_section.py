@@ -176,6 +176,30 @@ def test_a_page_that_is_full_says_so_on_cards(tmp_path):
     }
 
 
+def test_sounds_are_left_out_if_nobody_wants_them(tmp_path):
+    run = heard_run(tmp_path / "adacos" / "dcase2021", dataset="dcase2021")
+    page = PageSounds(num_runs=1, bytes_left=0)
+
+    made = "".join(parts_of(run, maps=embedding_maps(run, seed=0), page_sounds=page))
+
+    assert "Sounds were left out on purpose." in made
+    assert "<audio" not in made
+    assert "data:audio" not in made
+    assert "licence" not in made
+
+
+def test_the_lengths_of_sounds_are_said(tmp_path):
+    run = heard_run(tmp_path / "adacos" / "mini2021")
+    maps = embedding_maps(run, seed=0, method="pca")
+    small = PageSounds(num_runs=1, bytes_left=20_000)
+
+    whole = parts_of(run, num_clips=1, maps=maps)[0]
+    cut = parts_of(run, num_clips=1, maps=maps, page_sounds=small)[0]
+
+    assert "Sounds of 8 of 8 clips are in this file (up to 12 s):" in whole
+    assert "(up to 12 s, of marks in the maps up to 4.0 s):" in cut
+
+
 def test_cards_of_a_second_run_use_the_sounds_of_the_first(tmp_path):
     runs = [heard_run(tmp_path / name / "mini2021") for name in ("adacos", "adaproj")]
     page = PageSounds(num_runs=2)
