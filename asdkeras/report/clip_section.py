@@ -36,6 +36,7 @@ _WRONG = (
 )
 _NONE_JUDGED = "No test clip was compared with a threshold."
 _NONE_WRONG = "No labelled test clip was judged wrongly."
+_KINDS = {"train": "training clip, ", "held_out": "training clip, held out, "}
 _LEFT_OUT = "sound left out, to keep this file small"
 
 
@@ -162,8 +163,11 @@ def _sounds_of(
 ) -> tuple[dict[str, Sound], dict[str, str], list[Markup]]:
     """What `PageSounds.add` gives, and what the reader must know of it."""
     if page_sounds.are_unwanted:
-        reasons = dict.fromkeys(clips["key"], _LEFT_OUT)
-        return {}, reasons, [element("p", "Sounds were left out on purpose.", class_="faint")]
+        return (
+            {},
+            dict.fromkeys(clips["key"], ""),
+            [element("p", "Sounds were left out on purpose.", class_="faint")],
+        )
     files = find_sounds(run.folder)
     sounds, reasons = page_sounds.add(clips, files, len({*chosen}))
     if not files.paths:
@@ -221,7 +225,8 @@ class _Cards(NamedTuple):
     def _sound(self, clip: pd.Series) -> Markup:
         key = str(clip["key"])
         if key not in self.in_page:
-            return element("p", self.reasons.get(key, _LEFT_OUT), class_="faint")
+            reason = self.reasons.get(key, _LEFT_OUT)
+            return element("p", reason, class_="faint") if reason else Markup()
         sound = None if key in self.done else self.sounds.get(key)
         self.done.add(key)
         return element(
@@ -240,13 +245,19 @@ def _verdict(clip: pd.Series) -> str:
     decision = "anomalous" if clip["is_decided_anomalous"] else "normal"
     score, threshold = clip["score"], clip["threshold"]
     side = "above" if score > threshold else "below"
-    figures = f"score {score:.4g}, {abs(score - threshold):.3g} {side} its threshold"
-    figures += f" {threshold:.4g}"
+    figures = f"score {_figure(score)}, {_figure(abs(score - threshold), 3)} {side} its threshold"
+    figures += f" {_figure(threshold)}"
     if pd.isna(clip["is_anomalous"]):
         return f"called {decision}: {figures}"
     label = "anomalous" if clip["is_anomalous"] else "normal"
     link = "and" if label == decision else "but"
     return f"{label}, {link} called {decision}: {figures}"
+
+
+def _figure(value: float, num_digits: int = 4) -> str:
+    """A number with so many digits, and whole where it has more: 1136 and not 1.14e+03."""
+    is_long = 10**num_digits <= abs(value) < 1e6
+    return f"{value:.0f}" if is_long else f"{value:.{num_digits}g}"
 
 
 def _facts(clip: pd.Series) -> str:
@@ -262,7 +273,7 @@ def _data(run: FinishedRun, clips: pd.DataFrame, sounds: dict[str, Sound]) -> Ma
     """Names, facts and sounds of the clips, which the script of the page reads."""
     facts = {}
     for _, clip in clips.iterrows():
-        kind = "training clip, " if clip["split"] == "train" else ""
+        kind = _KINDS.get(clip["split"], "")
         text = f"{kind}{_verdict(clip)}" if np.isfinite(clip["margin"]) else "no score"
         facts[str(clip["key"])] = [clip["name"], _facts(clip), text]
     content = {

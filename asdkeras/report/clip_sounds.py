@@ -50,7 +50,8 @@ class SoundFiles(NamedTuple):
     paths: dict[tuple[str, str, str, str], Path]  # By machine type, section, split, file name.
 
     def of(self, clip: pd.Series) -> Path | None:
-        return self.paths.get((clip["machine_type"], clip["section"], clip["split"], clip["name"]))
+        split = "train" if clip["split"] == "held_out" else clip["split"]
+        return self.paths.get((clip["machine_type"], clip["section"], split, clip["name"]))
 
 
 @dataclasses.dataclass

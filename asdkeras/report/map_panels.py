@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asdkeras.report.clip_section import clip_keys
-from asdkeras.report.embedding_map import EmbeddingMap, natural_key
+from asdkeras.report.embedding_map import SPLITS, EmbeddingMap, natural_key
 from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend, table
 from asdkeras.report.separation import attribute_columns
 
@@ -128,7 +128,7 @@ def panel(each: EmbeddingMap, coloring: Coloring, heading: str) -> Markup:
     rows: dict[str, list[int]] = {value: [] for value in legend_order}
     for row, value in enumerate(coloring.values):
         rows[value].append(row)
-    names, is_test, keys = list(clips["name"]), list(clips["split"] != "train"), clip_keys(clips)
+    names, is_test, keys = list(clips["name"]), list(clips["split"] == "test"), clip_keys(clips)
     groups = []
     # Grey below all, and the frequent below the rare: what is rare shall lie on top.
     for value in sorted(rows, key=lambda value: (value not in coloring.grey, -len(rows[value]))):
@@ -193,7 +193,8 @@ def separation_frame(runs: Sequence[tuple[str, Sequence[EmbeddingMap]]]) -> pd.D
 
 def splits_of(each: EmbeddingMap) -> str:
     """The splits whose clips a map has."""
-    return " and ".join(name for name in ("train", "test") if name in set(each.clips["split"]))
+    shown = {*each.clips["split"]}
+    return " and ".join(name for name, splits in SPLITS.items() if shown.intersection(splits))
 
 
 def marks_in_use() -> Markup:
@@ -248,7 +249,7 @@ def _merged(properties: dict[str, pd.Series]) -> dict[str, pd.Series]:
 def _condition(clips: pd.DataFrame) -> Coloring:
     names = {True: "anomalous", False: "normal"}
     values = tuple(
-        "training" if split == "train" else "not known" if pd.isna(label) else names[bool(label)]
+        "training" if split != "test" else "not known" if pd.isna(label) else names[bool(label)]
         for split, label in zip(clips["split"], clips["is_anomalous"], strict=True)
     )
     order = tuple(name for name in ("normal", "anomalous") if name in values)

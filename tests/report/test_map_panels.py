@@ -144,11 +144,12 @@ def test_the_rarest_of_too_many_values_are_others():
 
 def test_condition_is_that_of_test_clips_alone():
     kinds = [("train", False), ("test", False), ("test", True), ("test", pd.NA)]
+    kinds += [("held_out", False)]
     each = map_of([{"split": split, "is_anomalous": kind} for split, kind in kinds])
 
     found = coloring_of(each, "condition")
 
-    assert found.values == ("training", "normal", "anomalous", "not known")
+    assert found.values == ("training", "normal", "anomalous", "not known", "training")
     assert (found.order, found.grey) == (("normal", "anomalous"), ("training", "not known"))
 
 
@@ -201,7 +202,7 @@ def test_the_more_clips_the_smaller_are_the_marks_within_limits(num_clips, width
 
 
 def test_test_clips_are_outlines():
-    both = [("train", "source"), ("test", "source"), ("train", "target")]
+    both = [("train", "source"), ("test", "source"), ("held_out", "target")]
     marks = drawn(map_of([{"split": split, "domain": name} for split, name in both]), "domain")
 
     assert marks.set_index("title")["style"].to_dict() == {
@@ -298,7 +299,8 @@ def separated(kinds):
 
 
 @pytest.mark.parametrize(
-    ("kinds", "splits"), [(("test", "train", "test"), "train and test"), (("train",), "train")]
+    ("kinds", "splits"),
+    [(("test", "train", "test"), "train and test"), (("held_out", "train"), "train")],
 )
 def test_a_table_tells_the_separation_and_of_which_clips(kinds, splits):
     (made,) = separation_parts(separated(kinds))
