@@ -247,6 +247,8 @@ function play(key, facts) {
 }
 
 function unchoose() {
+  // What leaves the page falls silent by itself, but later.
+  for (const player of panel.querySelectorAll("audio")) player.pause();
   for (const mark of marksOf.get(chosen) || []) ring(mark.ownerSVGElement, "chosen", null);
   chosen = null;
 }
@@ -255,7 +257,7 @@ function closePanel() {
   unchoose();
   const hadFocus = panel.contains(document.activeElement);
   panel.hidden = true;
-  panel.replaceChildren();  // What leaves the page falls silent.
+  panel.replaceChildren();
   if (hadFocus && cameFrom) cameFrom.focus({preventScroll: true});
 }
 
