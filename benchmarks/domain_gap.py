@@ -22,7 +22,7 @@ from sklearn.metrics import pairwise_distances
 
 from asdkeras.metrics.auc import auc, partial_auc
 from asdkeras.metrics.official import MAX_FPR
-from asdkeras.score_files import TrialScores, read_trial
+from asdkeras.score_files import TrialScores, read_metadata, read_trial
 from benchmarks.trials import embedding_of, percent, print_markdown, rounded, write_rows
 
 DOMAINS = ("source", "target")
@@ -57,10 +57,11 @@ def main() -> None:
 
 
 def scores_of(trial: TrialScores, run: Path, seed: int) -> Iterator[tuple[str, Scores]]:
-    """The scores of all clips that every clip has, then those of its one embedding, if any."""
-    for name in trial.columns:
+    """The named scores that every clip has, then those of its one embedding, if any."""
+    metadata = read_metadata(run / "scores" / f"seed{seed}")
+    for name in metadata.named_scores or (metadata.main_score,):
         if trial.columns[name].notna().all():
-            yield str(name), trial.columns[name].to_numpy(float)
+            yield name, trial.columns[name].to_numpy(float)
     vectors = embedding_of(run, seed)
     if vectors is not None:
         is_training = (trial.table["split"] == "train").to_numpy(bool)

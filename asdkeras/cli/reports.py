@@ -38,9 +38,8 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def add_compare(commands: Commands) -> None:
-    compare = commands.add_parser(
-        "compare", help="runs against the published tables; exit code 5 outside tolerance"
-    )
+    text = "runs against the published tables; exit code 5 outside tolerance; leaves row.csv"
+    compare = commands.add_parser("compare", help=text)
     text = "its folder; of several, what the paper prints as means over datasets is compared too"
     add_path(compare, "runs", "RUN", text, nargs="+")
     compare.add_argument("--against", metavar="SYSTEM", help="whose paper (default: the run's)")
