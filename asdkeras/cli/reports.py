@@ -117,6 +117,8 @@ def add_report(commands: Commands) -> None:
     report.add_argument(
         "--method", choices=("tsne", "pca"), default="tsne", help="of the maps (default: tsne)"
     )
+    sounds = "MB of sounds in the page at most, 0 for none (default 12)"
+    report.add_argument("--sounds", type=index, default=12, metavar="MB", help=sounds)
     add_flag(report, "--open", "in the browser")
     report.set_defaults(handler=_report)
 
