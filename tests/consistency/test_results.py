@@ -56,6 +56,23 @@ def test_the_mini_table_shows_the_measured_figures(document):
     assert f"official score {official:.2f}" in re.sub(r"\s+", " ", text)
 
 
+def test_the_table_of_the_real_machine_shows_the_measured_figures():
+    measured = {
+        f"{row['system']} {row['variant']}": row
+        for row in rows_of(ROOT / "results" / "real" / "toycar.csv")
+    }
+
+    table = table_after("README.md", "toycar")
+
+    assert table
+    for run, *figures, _, source, target in table:
+        row = measured[run.replace("`", "")]
+        names = ("auc_source", "auc_target", "pauc", "official_score")
+        assert [each.split()[0] for each in figures] == [row[f"dev_{name}"] for name in names]
+        alarms = [row[f"dev_false_alarms_{name}"] for name in ("source", "target")]
+        assert [source, target] == [f"{float(each):.0f}" for each in alarms]
+
+
 def test_every_result_says_how_it_was_made():
     assert RESULTS
     for path in RESULTS:
