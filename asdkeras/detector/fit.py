@@ -169,18 +169,16 @@ def _alarms_of_papers_rule(run: RunFiles) -> list[str]:
     if run.recipe.thresholds.rule != "paper":
         return []
     trial = read_trial(run.folder.scores(run.recipe.seeds[0]))
-    is_training = trial.table["split"] == "train"
-    flags = {
-        _name(section, trial.table): trial.decisions[section.is_of(trial.table) & is_training]
+    flags = trial.decisions.where(trial.table["split"] == "train")
+    shares = {
+        _name(section, trial.table): flags[section.is_of(trial.table)].mean()
         for section in sections_of(trial.table)
     }
-    shares = [
-        f"{name} {each.mean():.0%}" for name, each in flags.items() if each.mean() > 2 * asked
-    ]
-    if not shares:
+    many = [f"{name} {share:.0%}" for name, share in shares.items() if share > 2.0 * asked]
+    if not many:
         return []
     return [
         f"thresholds follow the paper's rule, by which more than twice {asked:.0%} of the normal "
-        f"clips that were learned from are anomalous: {', '.join(shares)}. `asdkeras fit DIR` takes "
-        "thresholds from normal clips that are held out"
+        f"clips that were learned from are anomalous: {', '.join(many)}. `asdkeras fit DIR` takes "
+        "them from normal clips that are held out"
     ]
