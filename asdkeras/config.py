@@ -11,11 +11,18 @@ import types
 import typing
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import yaml
 
 from asdkeras.errors import RecipeError
+
+RECIPE_DEFAULTS: Final[Mapping[str, Any]] = {
+    "tensor_float_32": False,
+    "untrained": False,
+    "thresholds": {"rule": "paper", "false_alarm_rate": 0.1},
+}
+"""What a recipe may leave out."""
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -7,11 +7,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from asdkeras.evaluation import evaluate, summarize
 from asdkeras.experiment.open_run import Run, open_run
 from asdkeras.experiment.run import missing_scores, score
+from asdkeras.experiment.units import read_representations
 from asdkeras.files import write_text
 from asdkeras.metrics.official import RuleSet, rules_for
 from asdkeras.plain_text import csv_text
@@ -102,6 +105,14 @@ def minutes_of(folder: Path) -> float | None:
         return None
     with path.open(encoding="utf-8", newline="") as file:
         return sum(float(row["seconds"]) for row in csv.DictReader(file)) / 60.0
+
+
+def embedding_of(run: Path, seed: int) -> NDArray[np.float64] | None:
+    """`(clips, dim)` of a trial of a run with one model and one vector a clip; None of others."""
+    folders = [path.parent for path in run.glob(f"*/seed{seed}/representations.npz")]
+    arrays = read_representations(folders[0]) if len(folders) == 1 else {}
+    vectors = [values for values in arrays.values() if values.ndim == 2]
+    return vectors[0].astype("float64") if len(vectors) == 1 else None
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

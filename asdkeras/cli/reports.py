@@ -38,9 +38,8 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def add_compare(commands: Commands) -> None:
-    compare = commands.add_parser(
-        "compare", help="runs against the published tables; exit code 5 outside tolerance"
-    )
+    text = "runs against the published tables; exit code 5 outside tolerance; leaves row.csv"
+    compare = commands.add_parser("compare", help=text)
     text = "its folder; of several, what the paper prints as means over datasets is compared too"
     add_path(compare, "runs", "RUN", text, nargs="+")
     compare.add_argument("--against", metavar="SYSTEM", help="whose paper (default: the run's)")
@@ -118,6 +117,8 @@ def add_report(commands: Commands) -> None:
     report.add_argument(
         "--method", choices=("tsne", "pca"), default="tsne", help="of the maps (default: tsne)"
     )
+    sounds = "MB of sounds in the page at most, 0 for none (default 12)"
+    report.add_argument("--sounds", type=index, default=12, metavar="MB", help=sounds)
     add_flag(report, "--open", "in the browser")
     report.set_defaults(handler=_report)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from asdkeras import controls, systems
 from asdkeras.config import (
+    RECIPE_DEFAULTS,
     Checked,
     Share,
     build_config,
@@ -51,7 +52,7 @@ class ThresholdOptions(Checked):
     false_alarm_rate: Share
 
 
-PAPERS_THRESHOLDS = ThresholdOptions("paper", 0.1)
+PAPERS_THRESHOLDS = ThresholdOptions(**RECIPE_DEFAULTS["thresholds"])
 
 
 def held_out_overrides(false_alarm_rate: float | None) -> list[str]:
@@ -117,13 +118,6 @@ class Recipe:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-_DEFAULTS = {
-    "tensor_float_32": False,
-    "untrained": False,
-    "thresholds": dataclasses.asdict(PAPERS_THRESHOLDS),
-}
-
-
 def load_recipe(
     path: Path,
     system: str | None = None,
@@ -143,7 +137,7 @@ def load_recipe(
     """
     if variant is not None:
         overrides = [*overrides, f"config.variant={variant}"]
-    content = with_overrides({**_DEFAULTS, **read_recipe(path)}, overrides)
+    content = with_overrides({**RECIPE_DEFAULTS, **read_recipe(path)}, overrides)
     recipe: Recipe = build_config(Recipe, content, where=str(path))
     if recipe.untrained and recipe.system == controls.SPECTRA:
         raise RecipeError(

@@ -37,7 +37,10 @@ _FILES = {
     "TRAINED": ("models.npz", "**/*.keras"),
     "DONE": ("representations.npz", SCORES, GROUP_SCORES),
 }  # Whose contents a stage vouches for.
-_RESULTS = ("metrics.csv", "official.csv", "named_scores.csv", "compare.csv", "compare.md")
+_RESULTS = (
+    *("metrics.csv", "official.csv", "named_scores.csv"),
+    *("compare.csv", "compare.md", "row.csv"),
+)
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "soundfile", "soxr")
 
 

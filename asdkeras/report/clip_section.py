@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from asdkeras.metrics.official import is_generated
-from asdkeras.report.clip_sounds import PageSounds, Sound, SoundFiles, by_importance, find_sounds
+from asdkeras.report.clip_sounds import MAX_SECONDS, PageSounds, Sound, by_importance, find_sounds
 from asdkeras.report.embedding_map import EmbeddingMap
 from asdkeras.report.finished_runs import FinishedRun
 from asdkeras.report.markup import Markup, PageSection, asset, element
@@ -36,6 +36,7 @@ _WRONG = (
 )
 _NONE_JUDGED = "No test clip was compared with a threshold."
 _NONE_WRONG = "No labelled test clip was judged wrongly."
+_KINDS = {"train": "training clip, ", "held_out": "training clip, held out, "}
 _LEFT_OUT = "sound left out, to keep this file small"
 
 
@@ -122,7 +123,7 @@ def clip_parts(
     page_sounds: PageSounds | None = None,
     level: int = 2,
 ) -> tuple[list[PageSection], Markup]:
-    """The clips of a run that are worth hearing, with their sounds.
+    """The clips of a run that are worth playing, with their sounds.
 
     Args:
         maps: those of its embedding maps that the page shows.
@@ -141,13 +142,12 @@ def clip_parts(
     chosen = [*map(str, anomalous["key"]), *map(str, wrong["key"])]
     on_maps = {key for each in maps for key in clip_keys(each.clips)}
     shown = clips[clips["key"].isin(on_maps.union(chosen)).to_numpy(bool)]
-    files = find_sounds(run.folder)
     page_sounds = PageSounds(num_runs=1) if page_sounds is None else page_sounds
-    sounds, reasons = page_sounds.add(by_importance(shown, chosen), files)
+    sounds, reasons, notes = _sounds_of(run, by_importance(shown, chosen), chosen, page_sounds)
     cards = _Cards(level, sounds, reasons, page_sounds.keys, set())
     parts = [
         element("p", _ANOMALOUS if len(anomalous) else _NONE_JUDGED, class_="faint"),
-        *_sound_notes(run, shown, sounds, page_sounds, files),
+        *notes,
         *cards.of(anomalous),
     ]
     sections = [PageSection("Most anomalous clips", parts)]
@@ -158,29 +158,41 @@ def clip_parts(
     return sections, _data(run, shown, on_marks)
 
 
-def _sound_notes(
-    run: FinishedRun,
-    shown: pd.DataFrame,
-    sounds: dict[str, Sound],
-    page_sounds: PageSounds,
-    files: SoundFiles,
-) -> list[Markup]:
+def _sounds_of(
+    run: FinishedRun, clips: pd.DataFrame, chosen: Sequence[str], page_sounds: PageSounds
+) -> tuple[dict[str, Sound], dict[str, str], list[Markup]]:
+    """What `PageSounds.add` gives, and what the reader must know of it."""
+    if page_sounds.are_unwanted:
+        return (
+            {},
+            dict.fromkeys(clips["key"], ""),
+            [element("p", "Sounds were left out on purpose.", class_="faint")],
+        )
+    files = find_sounds(run.folder)
+    sounds, reasons = page_sounds.add(clips, files, len({*chosen}))
     if not files.paths:
         where = f" at {files.data}" if files.data else ""
-        return [element("p", f"No sounds of this run: none were found{where}.", class_="faint")]
-    num_sounds = int(shown["key"].isin(page_sounds.keys).sum())
+        text = f"No sounds of this run: none were found{where}."
+        return sounds, reasons, [element("p", text, class_="faint")]
+    num_sounds = int(clips["key"].isin(page_sounds.keys).sum())
     size = sum(len(each.uri) for each in sounds.values()) / 1e6
-    text = (
-        f"Sounds of {num_sounds} of {len(shown)} clips are in this file: of those shown here and, "
-        f"as far as there is room, of others in the maps. They are coded anew from {files.data} "
-        f"({size:.1f} MB). Spectrograms show them as coded, 0 dB the loudest, the darkest color "
+    lengths = f"up to {MAX_SECONDS:g} s"
+    if page_sounds.mark_seconds < MAX_SECONDS:
+        lengths += f", of marks in the maps up to {page_sounds.mark_seconds:.1f} s"
+    before = (
+        f"Sounds of {num_sounds} of {len(clips)} clips are in this file ({lengths}): of those "
+        "shown here and, as far as there is room, of others in the maps, test clips first. They "
+        f"are coded anew from {files.data}, {size:.1f} MB ("
+    )
+    after = (
+        " sets how many). Spectrograms show them as coded, 0 dB the loudest, the darkest color "
         f"{RANGE_DB} dB below it."
     )
-    notes = [element("p", text, class_="faint")]
+    notes = [element("p", before, element("code", "--sounds MB"), after, class_="faint")]
     if not is_generated(run.dataset):  # Those are computed, nobody recorded them.
         warning = f"Contains recordings of {run.dataset}: mind its licence before you pass it on."
         notes.append(element("p", warning, class_="warn"))
-    return notes
+    return sounds, reasons, notes
 
 
 class _Cards(NamedTuple):
@@ -213,7 +225,8 @@ class _Cards(NamedTuple):
     def _sound(self, clip: pd.Series) -> Markup:
         key = str(clip["key"])
         if key not in self.in_page:
-            return element("p", self.reasons.get(key, _LEFT_OUT), class_="faint")
+            reason = self.reasons.get(key, _LEFT_OUT)
+            return element("p", reason, class_="faint") if reason else Markup()
         sound = None if key in self.done else self.sounds.get(key)
         self.done.add(key)
         return element(
@@ -232,13 +245,19 @@ def _verdict(clip: pd.Series) -> str:
     decision = "anomalous" if clip["is_decided_anomalous"] else "normal"
     score, threshold = clip["score"], clip["threshold"]
     side = "above" if score > threshold else "below"
-    figures = f"score {score:.4g}, {abs(score - threshold):.3g} {side} its threshold"
-    figures += f" {threshold:.4g}"
+    figures = f"score {_figure(score)}, {_figure(abs(score - threshold), 3)} {side} its threshold"
+    figures += f" {_figure(threshold)}"
     if pd.isna(clip["is_anomalous"]):
         return f"called {decision}: {figures}"
     label = "anomalous" if clip["is_anomalous"] else "normal"
     link = "and" if label == decision else "but"
     return f"{label}, {link} called {decision}: {figures}"
+
+
+def _figure(value: float, num_digits: int = 4) -> str:
+    """A number with so many digits, and whole where it has more: 1136 and not 1.14e+03."""
+    is_long = 10**num_digits <= abs(value) < 1e6
+    return f"{value:.0f}" if is_long else f"{value:.{num_digits}g}"
 
 
 def _facts(clip: pd.Series) -> str:
@@ -254,7 +273,7 @@ def _data(run: FinishedRun, clips: pd.DataFrame, sounds: dict[str, Sound]) -> Ma
     """Names, facts and sounds of the clips, which the script of the page reads."""
     facts = {}
     for _, clip in clips.iterrows():
-        kind = "training clip, " if clip["split"] == "train" else ""
+        kind = _KINDS.get(clip["split"], "")
         text = f"{kind}{_verdict(clip)}" if np.isfinite(clip["margin"]) else "no score"
         facts[str(clip["key"])] = [clip["name"], _facts(clip), text]
     content = {

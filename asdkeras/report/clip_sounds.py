@@ -1,7 +1,8 @@
 """The recordings of clips as parts of a page: found where the run read them, small, playable.
 
 A page with sounds must stay a file that can be sent by mail, so they are cut, made mono and
-coded anew, and only so many of them are taken as fit into a budget.
+coded anew, and only so many of them are taken as fit into a budget. Those of marks in maps are cut
+shorter, so that all test clips have one where the budget allows.
 """
 
 import base64
@@ -21,8 +22,8 @@ from asdkeras.files import as_text
 from asdkeras.progress import stage
 from asdkeras.report.scored_runs import read_environment
 
-SOUND_BYTES = 12_000_000  # Of all sounds of a page together, as they stand in it.
-MAX_SECONDS = 12.0
+MEGABYTES = 12  # Of all sounds of a page together, as they stand in it.
+MIN_SECONDS, MAX_SECONDS = 4.0, 12.0
 HIGHEST_RATE_HZ = 16000  # A page shows as much of a sound as the systems take in.
 # MP3 at a constant 57 kbit/s. At a sample rate of 16 kHz it would be no smaller, and would lose
 # all above 7.2 kHz; at less than this bit rate it is cut as well.
@@ -31,6 +32,7 @@ _MP3: dict[str, Any] = {
     **{"format": "MP3", "subtype": "MPEG_LAYER_III"},
     **{"compression_level": 0.7, "bitrate_mode": "CONSTANT"},
 }
+_BYTES_PER_SECOND = 57_000 / 8 * 4 / 3  # Of MP3 as letters.
 _FLAC: dict[str, Any] = {"format": "FLAC", "subtype": "PCM_16"}
 
 
@@ -48,7 +50,8 @@ class SoundFiles(NamedTuple):
     paths: dict[tuple[str, str, str, str], Path]  # By machine type, section, split, file name.
 
     def of(self, clip: pd.Series) -> Path | None:
-        return self.paths.get((clip["machine_type"], clip["section"], clip["split"], clip["name"]))
+        split = "train" if clip["split"] == "held_out" else clip["split"]
+        return self.paths.get((clip["machine_type"], clip["section"], split, clip["name"]))
 
 
 @dataclasses.dataclass
@@ -56,27 +59,40 @@ class PageSounds:
     """The sounds of a page: each once, all within a budget, of which runs get equal shares."""
 
     num_runs: int  # Runs that still have to add their sounds.
-    bytes_left: int = SOUND_BYTES  # As sounds stand in the page.
+    bytes_left: int = MEGABYTES * 1_000_000  # As sounds stand in the page; 0: nobody wants any.
     keys: set[str] = dataclasses.field(default_factory=set)  # Clips that have a sound.
+    mark_seconds: float = MAX_SECONDS  # Of the last run, at most.
+
+    @property
+    def are_unwanted(self) -> bool:
+        return not self.bytes_left and not self.keys
 
     def add(
-        self, clips: pd.DataFrame, files: SoundFiles
+        self, clips: pd.DataFrame, files: SoundFiles, num_cards: int = 0
     ) -> tuple[dict[str, Sound], dict[str, str]]:
         """Code the recordings of one run's clips, from the first on, until its share is used up.
 
-        Clips are of `asdkeras.report.clip_section.judged_clips`, the most important first.
+        Args:
+            clips: of `asdkeras.report.clip_section.judged_clips`, the most important first.
+            num_cards: so many of them have cards, and sounds of `MAX_SECONDS`. The others are
+                cut as short as the test clips among them need to fit, to `MIN_SECONDS` at least.
 
         Returns:
             the new sounds by key, and by key why a clip has none although there is room.
         """
         left = self.bytes_left // max(self.num_runs, 1)
+        num_marks = int((clips["split"][num_cards:] == "test").sum())
+        seconds = self.mark_seconds = MAX_SECONDS
         self.num_runs -= 1
         sounds: dict[str, Sound] = {}
         reasons: dict[str, str] = {}
         with stage("sounds") as update:
             for number, (_, clip) in enumerate(clips.iterrows()):
                 key = str(clip["key"])
-                sound = None if key in self.keys else _embedded(clip, files)
+                if number == num_cards and num_marks:
+                    room = left / num_marks / _BYTES_PER_SECOND
+                    seconds = self.mark_seconds = min(max(room, MIN_SECONDS), MAX_SECONDS)
+                sound = None if key in self.keys else _embedded(clip, files, seconds)
                 if isinstance(sound, str):
                     reasons[key] = sound
                 elif sound is not None:
@@ -106,8 +122,8 @@ def find_sounds(run: Path) -> SoundFiles:
     return SoundFiles(data, paths)
 
 
-def embed(path: Path) -> Sound:
-    """Code a recording for a page: its first `MAX_SECONDS`, mono.
+def embed(path: Path, seconds: float = MAX_SECONDS) -> Sound:
+    """Code the first seconds of a recording for a page, mono.
 
     MP3 is the smallest form that Chromium, Firefox and Safari all play. Where the sound
     library cannot write it, FLAC, which they play as well, is three times as large.
@@ -119,7 +135,7 @@ def embed(path: Path) -> Sound:
     shown_hz = min(read_header(path).sample_rate_hz, HIGHEST_RATE_HZ)
     coded_hz = _MP3_RATE_HZ if is_mp3 else shown_hz
     waveform = read_audio(path, AudioConfig(coded_hz, "mean", "resample"))
-    waveform = waveform[: int(MAX_SECONDS * coded_hz)].clip(-1.0, 1.0)
+    waveform = waveform[: int(seconds * coded_hz)].clip(-1.0, 1.0)
     coded = io.BytesIO()
     soundfile.write(coded, waveform, coded_hz, **(_MP3 if is_mp3 else _FLAC))
     text = base64.b64encode(coded.getvalue()).decode()
@@ -145,12 +161,12 @@ def by_importance(clips: pd.DataFrame, first: Iterable[str]) -> pd.DataFrame:
     return clips.loc[order.sort_values(["rank", "is_training", "turn"], kind="stable").index]
 
 
-def _embedded(clip: pd.Series, files: SoundFiles) -> Sound | str:
+def _embedded(clip: pd.Series, files: SoundFiles, seconds: float) -> Sound | str:
     """The sound of a clip, or why there is none."""
     path = files.of(clip)
     if path is None:
         return f"sound not found at {files.data}" if files.data else "sound not found"
     try:
-        return embed(path)
+        return embed(path, seconds)
     except DataError as error:
         return f"sound not readable: {error}"

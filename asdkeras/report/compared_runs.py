@@ -23,6 +23,7 @@ from asdkeras.report.comparison import (
 )
 from asdkeras.report.false_alarms import of_run, print_false_alarms, print_warnings
 from asdkeras.report.means_over_sets import compare_means, print_means, sets_of
+from asdkeras.report.result_row import write_row
 from asdkeras.report.scored_runs import (
     ScoredRun,
     is_untrained,
@@ -65,7 +66,8 @@ def compare_runs(
 
     Writes `compare.csv` and `compare.md` into each run, and prints how many figures are
     within their tolerance, and which are not. Of several runs it also prints, variant by
-    variant, what the paper prints as means over datasets beside those of the runs.
+    variant, what the paper prints as means over datasets beside those of the runs. `row.csv`,
+    one line for a table of many runs, is written of every run, compared or not.
 
     Args:
         against: system whose paper it is; None takes that of each run, which must be of one.
@@ -113,22 +115,28 @@ def _compare_run(
     recipe = recipe_of(run)
     system = str(recipe["system"])
     paper = wanted.paper or system
+    scores = read_scored_run(run, recipe["seeds"])
+    alarms = of_run(scores, recipe)
+    print(write_row(run, recipe, scores, alarms, _own_comparison(scores, system)))
     if "+" in paper:
         raise RecipeError(
             f"{run}: a run of several systems, {paper}, has no paper of its own. Choose one with "
             "--against SYSTEM and --row ROW."
         )
-    scores = read_scored_run(run, recipe["seeds"])
     if not (is_alone or wanted.row or wanted.score or scores.published_rows):
         print_line(console, f"note: {run}: left out, no row of the paper is known for it", "yellow")
         return None
+    if wanted.paper is None and paper not in published.names():
+        raise RecipeError(
+            f"{run}: no figures of {paper} are published, so there is nothing to compare; row.csv "
+            "has ours. Choose others with --against SYSTEM and --row ROW."
+        )
     rows = _wanted_rows(run, scores, wanted.row, wanted.score)
     comparison = compare_scores(scores, paper, rows, wanted.tolerance)
     title = f"{title_of(run, system, scores)}, against {paper}"
     write_comparison(run, comparison, title, scores.marks)
     print_verdicts(comparison, title=title, console=console)
     print_marks(scores, console)
-    alarms = of_run(scores, recipe)
     if comparison.loc[comparison["ours"].notna(), "metric"].isin(METRICS[2:]).any():
         print_false_alarms(alarms, console)
     else:
@@ -136,6 +144,14 @@ def _compare_run(
     print(run / "compare.md")
     name = (system, variant_of(run, recipe))
     return _Compared(run, paper, name, scores.dataset, rows, comparison)
+
+
+def _own_comparison(scores: ScoredRun, system: str) -> pd.DataFrame:
+    """What the system's own paper prints of the main score, whatever the command compares."""
+    row = scores.published_rows.get(scores.main_score)
+    if row is None or system not in published.names():
+        return pd.DataFrame(columns=["score", *COLUMNS])
+    return compare_scores(scores, system, {scores.main_score: row})
 
 
 def _compare_means(

@@ -33,6 +33,10 @@ from asdkeras.score_files import read_trial, trial_folders
 Method = Literal["tsne", "pca"]
 Split = Literal["train", "test"]
 
+SPLITS = {  # Of the clip table, by those that a user asks for.
+    "train": ("train", "held_out"),
+    "test": ("test",),
+}
 MAX_CLIPS = 2000  # Of one map; t-SNE takes about 12 s for as many, and the eye sees no more.
 
 CLIP_COLUMNS = (
@@ -103,7 +107,7 @@ def embedding_maps(
     everything = read_clip_vectors(run, seed=seed, array=array)
     with stage("embedding maps") as update:
         for number, each in enumerate(everything):
-            splits = ["train", "test"] if split is None else [split]
+            splits = sum(SPLITS.values(), ()) if split is None else SPLITS[split]
             rows = np.flatnonzero(each.table["split"].isin(splits))
             if len(rows):
                 maps.append(_map_of(each, rows, method, known))

@@ -181,9 +181,9 @@ def show_explanations(
     explanations = explanations_of(scores, seed)
     if explanations is None:
         raise RecipeError(
-            f"{run}: nothing tells what the scores of {recipe['system']} are due to. Systems that "
-            "learn sections and attributes apart do, such as venkatesh2022; an ensemble does "
-            "where one of its members alone scores a clip."
+            f"{run}: no scores per section or attribute are recorded that would explain those of "
+            f"{recipe['system']}. Systems that learn sections and attributes apart record them, "
+            "such as venkatesh2022; an ensemble does where one of its members alone scores a clip."
         )
     if clips is None:
         chosen = explanations.sort_values("margin", ascending=False, kind="stable")[:top]

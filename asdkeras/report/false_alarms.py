@@ -28,7 +28,8 @@ HOW_TO_READ = (
     "False alarms: normal clips that were called anomalous, of all normal clips. Held out are "
     "clips that neither network nor scorer has learned from, though a threshold may rest on them; "
     "in-sample are those learned from, which tell little of other clips. Found: anomalous test "
-    "clips that were called so. F1 of all anomalous: what calling every clip anomalous would give."
+    "clips that were called so. F1: the mean that stands in the results. F1 of all anomalous: what "
+    "calling every clip anomalous would give."
 )
 _OTHER_RULE = (
     "thresholds follow the paper's rule. --false-alarm-rate 0.1 trains anew and takes them from "

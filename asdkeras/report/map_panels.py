@@ -4,6 +4,7 @@ Color is never alone: each value has a mark of its own shape as well, training c
 and test clips are outlines.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,12 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asdkeras.report.clip_section import clip_keys
-from asdkeras.report.embedding_map import EmbeddingMap, natural_key
+from asdkeras.report.embedding_map import SPLITS, EmbeddingMap, natural_key
 from asdkeras.report.markup import NUM_COLORS, Markup, drawing, element, figure, legend, table
 from asdkeras.report.separation import attribute_columns
 
 MAX_VALUES = 10  # With a color of their own; the rarer ones are drawn as `other`.
-_SIZE = 320  # Of a panel, in units of its drawing.
+_SIZES = (320, 560)  # Of a panel, in units of its drawing: the more clips, the smaller the marks.
+_FEW = 300  # Clips, as many as the first size has room for.
 _MARGIN = 12
 _SHAPES = (  # Marks around the origin, of about the same area.
     "M-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0z",
@@ -26,15 +28,18 @@ _SHAPES = (  # Marks around the origin, of about the same area.
     "M0-4.3L4.3 0L0 4.3L-4.3 0z",
 )
 _GREY = ("grey", 0)
-_MOST_KEYS = 2  # Attributes with a panel each.
+_MOST_KEYS = 4  # Attributes with a panel each.
 
 _HOW_TO_READ = (
-    "Each point is a clip; it stands near clips that the model finds alike. Distances between "
+    "Each point is a clip; it lies near clips that the model finds alike. Distances between "
     "groups, their sizes and the axes mean nothing. Filled marks are training clips, outlines "
-    "are test clips. Point at a mark for the name of its clip, "
-    "click it to hear it. Separation is measured on the vectors of these clips, not on the points: "
-    "the silhouette by Euclidean distances, from -1 to 1, and the purity of as many clusters by "
-    "k-means as there are groups, beside the share of the most frequent value, the least it can be."
+    "are test clips. Point at a mark for the name of its clip, click it to play it; point at an "
+    "entry of a legend to see its marks alone, click it to keep them so."
+)
+_ON_SEPARATION = (
+    "Separation is measured on the vectors of the clips, not on the points: the silhouette by "
+    "Euclidean distances, from -1 to 1, and the purity of as many clusters by k-means as there are "
+    "groups, beside the share of the most frequent value, the least it can be."
 )
 _HEADINGS = ("by", "groups", "clips", "silhouette", "purity", "most frequent")
 _NO_MAPS = "No embedding maps: an ensemble has no embeddings of its own, the runs it is made of do."
@@ -60,6 +65,7 @@ def map_parts(runs: Sequence[tuple[str, str, Sequence[EmbeddingMap]]]) -> list[M
             groups.setdefault((dataset, one.title), []).append((name, one))
     is_single = len(runs) == 1
     parts = [element("p", _HOW_TO_READ, class_="faint")] if groups else []
+    said = ""
     several_datasets = len({dataset for dataset, _ in groups}) > 1
     for (dataset, title), members in groups.items():
         parts.append(element("h3", f"{title}, {dataset}" if several_datasets else title))
@@ -74,7 +80,10 @@ def map_parts(runs: Sequence[tuple[str, str, Sequence[EmbeddingMap]]]) -> list[M
                 rows.setdefault(row, []).append(panel(one, each, heading))
         for row, panels in rows.items():
             parts += [element("h4", f"by {row}")] if row else []
-            parts.append(element("div", *panels, class_="panels wide" if row else "panels"))
+            parts.append(element("div", *panels, class_=f"panels {'wide' if row else 'maps'}"))
+        if numbers and _ON_SEPARATION not in said:
+            said = element("p", _ON_SEPARATION, class_="faint")
+            parts.append(said)
         parts += numbers
     for name, _, maps in runs:
         if not maps:
@@ -86,51 +95,62 @@ def map_parts(runs: Sequence[tuple[str, str, Sequence[EmbeddingMap]]]) -> list[M
 def colorings(clips: pd.DataFrame) -> list[Coloring]:
     """The panels of a map: domain, section, attributes, and condition.
 
-    Attributes: one panel for each key if there are two at most, else that with the most values
-    of those with `MAX_VALUES` or fewer, else the first; none if no clip has any. Condition:
-    normal and anomalous test clips; none if no test clip is labelled.
+    What is the same of all clips has no panel, unless there is no other. Properties that split
+    the clips alike, as the microphone and the domain may, share one. Attributes have a panel for
+    each key, `_MOST_KEYS` at most, those with `MAX_VALUES` or fewer first. Condition: normal and
+    anomalous test clips; none if no test clip is labelled.
     """
-    found = [_by_value(name, clips[name], "not known") for name in ("domain", "section")]
-    found += [
-        _by_value(f"attribute {key}" if key else "attributes", values, "without or not known")
-        for key, values in _chosen_attributes(clips["attributes"])
-    ]
+    properties = {name: clips[name] for name in ("domain", "section")}
+    properties |= _attributes(clips["attributes"])
+    texts = {
+        title: values.astype("string").fillna("").reset_index(drop=True)
+        for title, values in properties.items()
+    }
+    varied = {title: values for title, values in texts.items() if values.nunique() > 1}
+    found = [_by_value(title, values) for title, values in _merged(varied).items()]
     condition = _condition(clips)
-    return [*found, *([condition] if condition.order else [])]
+    if condition.order and len(set(condition.values)) > 1:
+        found.append(condition)
+    return found or [_by_value("domain", texts["domain"])]
 
 
 def panel(each: EmbeddingMap, coloring: Coloring, heading: str) -> Markup:
     """One panel of a map with its legend; the coloring is one of `colorings` of its clips."""
-    points = _places(each.clips[["x", "y"]].to_numpy(np.float64))
+    clips = each.clips
+    share = math.sqrt(len(clips) / _FEW)
+    size = round(min(max(_SIZES[0] * share, _SIZES[0]), _SIZES[1]))
+    points, height = _places(clips[["x", "y"]].to_numpy(np.float64), size)
+    legend_order = (*coloring.order, *coloring.grey)
     styles = {
-        value: (f"c{rank % NUM_COLORS}", rank % len(_SHAPES))
-        for rank, value in enumerate(coloring.order)
+        value: (f"c{rank % NUM_COLORS}", rank % len(_SHAPES)) if value in coloring.order else _GREY
+        for rank, value in enumerate(legend_order)
     }
-    counts = pd.Series(coloring.values).value_counts()
-    # The frequent ones first: what is rare shall lie on top.
-    depth = {value: (value not in coloring.grey, -counts[value]) for value in counts.index}
-    keys = clip_keys(each.clips)
-    marks = []
-    for row in sorted(range(len(points)), key=lambda row: depth[coloring.values[row]]):
-        clip, value = each.clips.iloc[row], coloring.values[row]
-        color, shape = styles.get(value, _GREY)
-        marks.append(
+    rows: dict[str, list[int]] = {value: [] for value in legend_order}
+    for row, value in enumerate(coloring.values):
+        rows[value].append(row)
+    names, is_test, keys = list(clips["name"]), list(clips["split"] == "test"), clip_keys(clips)
+    groups = []
+    # Grey below all, and the frequent below the rare: what is rare shall lie on top.
+    for value in sorted(rows, key=lambda value: (value not in coloring.grey, -len(rows[value]))):
+        color, shape = styles[value]
+        marks = (
             element(
                 "use",
-                element("title", f"{clip['name']}: {value}"),
+                element("title", f"{names[row]}: {value}"),
                 href=f"#mark{shape}",
                 x=f"{points[row, 0]:.1f}",
                 y=f"{points[row, 1]:.1f}",
-                class_=color if clip["split"] == "train" else f"{color} test",
+                class_="test" if is_test[row] else None,
                 data_clip=keys[row],
             )
+            for row in rows[value]
         )
-    numbers = {value: int(counts.get(value, 0)) for value in (*coloring.order, *coloring.grey)}
-    spoken = ", ".join(f"{value} {count}" for value, count in numbers.items())
-    drawn = drawing(marks, (_SIZE, _SIZE), f"{each.title} by {coloring.title}: {spoken}", "map")
+        groups.append(element("g", *marks, class_=color, data_value=legend_order.index(value)))
+    spoken = ", ".join(f"{value} {len(members)}" for value, members in rows.items())
+    drawn = drawing(groups, (size, height), f"{each.title} by {coloring.title}: {spoken}", "map")
     entries = (
-        (_key(*styles.get(value, _GREY)), f"{value} ", element("b", str(count)))
-        for value, count in numbers.items()
+        (_key(*styles[value]), f"{value} ", element("b", str(len(members))))
+        for value, members in rows.items()
     )
     return figure(heading, drawn, legend(entries))
 
@@ -173,7 +193,8 @@ def separation_frame(runs: Sequence[tuple[str, Sequence[EmbeddingMap]]]) -> pd.D
 
 def splits_of(each: EmbeddingMap) -> str:
     """The splits whose clips a map has."""
-    return " and ".join(name for name in ("train", "test") if name in set(each.clips["split"]))
+    shown = {*each.clips["split"]}
+    return " and ".join(name for name, splits in SPLITS.items() if shown.intersection(splits))
 
 
 def marks_in_use() -> Markup:
@@ -184,8 +205,8 @@ def marks_in_use() -> Markup:
     )
 
 
-def _by_value(title: str, values: pd.Series, unknown: str) -> Coloring:
-    texts = [str(value) for value in values.astype("string").fillna("")]
+def _by_value(title: str, texts: pd.Series) -> Coloring:
+    unknown = "not known" if title.startswith(("domain", "section")) else "without or not known"
     counts = pd.Series([text for text in texts if text], dtype=object).value_counts(sort=False)
     known = sorted(counts.index, key=natural_key)
     frequent = sorted(known, key=lambda value: -counts[value])[:MAX_VALUES]
@@ -196,20 +217,39 @@ def _by_value(title: str, values: pd.Series, unknown: str) -> Coloring:
     return Coloring(title, tuple(named), order, grey)
 
 
-def _chosen_attributes(texts: pd.Series) -> list[tuple[str, pd.Series]]:
-    """Keys and their values of each clip; the whole text under no key if it has none."""
-    columns = attribute_columns(texts)
-    if len(columns) <= _MOST_KEYS:
-        return list(columns.items())
-    few = [key for key in columns if columns[key].nunique() <= MAX_VALUES]
-    chosen = max(few, key=lambda key: columns[key].nunique()) if few else next(iter(columns))
-    return [(chosen, columns[chosen])]
+def _attributes(texts: pd.Series) -> dict[str, pd.Series]:
+    """Values of each clip by key, of a few keys; the whole texts if they have no keys."""
+    columns = {
+        f"attribute {key}" if key else "attributes": values
+        for key, values in attribute_columns(texts).items()
+    }
+    few_first = sorted(columns, key=lambda title: columns[title].nunique() > MAX_VALUES)
+    return {title: columns[title] for title in columns if title in few_first[:_MOST_KEYS]}
+
+
+def _merged(properties: dict[str, pd.Series]) -> dict[str, pd.Series]:
+    """Texts of clips by property; those that split the clips alike are one, `source, mic 1`."""
+    merged: dict[str, tuple[list[str], pd.Series]] = {}
+    for title, texts in properties.items():
+        for first, (titles, values) in merged.items():
+            num_pairs = len(set(zip(texts, values, strict=True)))
+            if num_pairs == texts.nunique() == values.nunique():
+                key = title.removeprefix("attribute ")
+                both = [
+                    ", ".join(filter(None, (value, text and f"{key} {text}")))
+                    for value, text in zip(values, texts, strict=True)
+                ]
+                merged[first] = ([*titles, title], pd.Series(both))
+                break
+        else:
+            merged[title] = ([title], texts)
+    return {", ".join(titles): values for titles, values in merged.values()}
 
 
 def _condition(clips: pd.DataFrame) -> Coloring:
     names = {True: "anomalous", False: "normal"}
     values = tuple(
-        "training" if split == "train" else "not known" if pd.isna(label) else names[bool(label)]
+        "training" if split != "test" else "not known" if pd.isna(label) else names[bool(label)]
         for split, label in zip(clips["split"], clips["is_anomalous"], strict=True)
     )
     order = tuple(name for name in ("normal", "anomalous") if name in values)
@@ -217,13 +257,17 @@ def _condition(clips: pd.DataFrame) -> Coloring:
     return Coloring("condition", values, order, grey)
 
 
-def _places(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points in a panel: centered, both axes alike, x to the right and y upwards."""
+def _places(points: NDArray[np.float64], width: int) -> tuple[NDArray[np.float64], int]:
+    """Points in a panel, x to the right and y upwards, both axes alike; and its height.
+
+    The height is that of the points, from half the width to all of it.
+    """
     lowest, highest = points.min(axis=0), points.max(axis=0)
     extent = float((highest - lowest).max()) or 1.0
-    relative = (points - (lowest + highest) / 2.0) / extent
     upwards = np.array([1.0, -1.0])
-    return np.asarray(_SIZE / 2.0 + (_SIZE - 2 * _MARGIN) * relative * upwards)
+    relative = (width - 2 * _MARGIN) * (points - (lowest + highest) / 2.0) / extent * upwards
+    height = max(round(float(np.ptp(relative[:, 1]))) + 2 * _MARGIN, width // 2)
+    return relative + np.array([width / 2.0, height / 2.0]), height
 
 
 def _key(color: str, shape: int) -> Markup:

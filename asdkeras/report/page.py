@@ -13,7 +13,7 @@ from asdkeras.evaluation import write_csv
 from asdkeras.files import write_text
 from asdkeras.report import false_alarms, page_tables, roc_panels, score_histograms, training_curves
 from asdkeras.report.clip_section import clip_parts
-from asdkeras.report.clip_sounds import PageSounds
+from asdkeras.report.clip_sounds import MEGABYTES, PageSounds
 from asdkeras.report.comparison import DEFAULT_TOLERANCE
 from asdkeras.report.embedding_map import EmbeddingMap, Method, Split, embedding_maps
 from asdkeras.report.finished_runs import (
@@ -36,8 +36,9 @@ from asdkeras.report.side_by_side import (
 )
 
 _ON_ROC = (
-    "Each line is the mean over sections and domains of a run, as the AUC beside it is. The shaded "
-    "part, false positive rates up to 0.1, is that of the pAUC."
+    "Each line is the arithmetic mean over sections and domains of a run, as the AUC beside it is, "
+    "whatever the mean of the tables. The shaded part, false positive rates up to 0.1, is that of "
+    "the pAUC."
 )
 _ON_CURVES = (
     "The shaded part, false positive rates up to 0.1, is that of the pAUC. Figures are in percent."
@@ -69,6 +70,7 @@ def write_report(
     seed: int | None = None,
     split: Split | None = None,
     method: Method = "tsne",
+    sounds: int = MEGABYTES,
 ) -> Path:
     """Write the results of runs, how they were made, and what their clips look and sound like.
 
@@ -82,6 +84,8 @@ def write_report(
             `asdkeras.report.embedding_map.read_clip_vectors`.
         seed: of the trial whose map, scores and clips are shown; None takes the first.
         split: whose clips are drawn; None takes all.
+        sounds: megabytes of them in the page at most; 0 leaves them out, for a page of recordings
+            that may not be passed on.
 
     Raises:
         RecipeError: if there is no run with results, `out` is missing for several, or a run
@@ -108,6 +112,7 @@ def write_report(
         "out": out if len(runs) > 1 else None,  # A page says the same wherever it lies.
         **{"array": array, "seed": seed, "split": split},
         "method": None if method == "tsne" else method,
+        "sounds": None if sounds == MEGABYTES else sounds,
     }
     opening = [marks_in_use()]
     for folder, reason in others.items():
@@ -117,7 +122,8 @@ def write_report(
         command_parts(report_command(places, options)),
     ]
     out = runs[0].folder / "report.html" if out is None else out
-    write_text(out, _page(shown, opening, closing))
+    page_sounds = PageSounds(len(shown), sounds * 1_000_000)
+    write_text(out, _page(shown, page_sounds, opening, closing))
     numbers = separation_frame([(each.name, each.maps) for each in shown])
     if len(numbers):
         write_csv(out.with_name(f"{out.stem}_separation.csv"), numbers)
@@ -132,12 +138,17 @@ def _names(runs: Sequence[FinishedRun]) -> list[str]:
     ]
 
 
-def _page(shown: Sequence[_PageRun], opening: list[Markup], closing: list[Markup]) -> str:
+def _page(
+    shown: Sequence[_PageRun],
+    sounds: PageSounds,
+    opening: list[Markup],
+    closing: list[Markup],
+) -> str:
     maps = map_parts([(each.name, each.run.dataset, each.maps) for each in shown])
     if len(shown) == 1:
         (each,) = shown
-        return framed(each.name, [*opening, *_opening_parts(each)], _single(each, maps), closing)
-    sounds = PageSounds(num_runs=len(shown))
+        sections = _single(each, sounds, maps)
+        return framed(each.name, [*opening, *_opening_parts(each)], sections, closing)
     boards = board_tables([each.run for each in shown])
     curves = roc_panels.roc_parts([(each.name, each.run, each.curves) for each in shown])
     sections = [
@@ -149,8 +160,8 @@ def _page(shown: Sequence[_PageRun], opening: list[Markup], closing: list[Markup
     return framed(f"{len(shown)} runs side by side", opening, sections, closing)
 
 
-def _single(each: _PageRun, maps: Sequence[Markup]) -> list[PageSection]:
-    clips, data = clip_parts(each.run, each.maps, seed=each.seed)
+def _single(each: _PageRun, sounds: PageSounds, maps: Sequence[Markup]) -> list[PageSection]:
+    clips, data = clip_parts(each.run, each.maps, seed=each.seed, page_sounds=sounds)
     sections = {
         "Results": _result_parts(each),
         "ROC curves": _curve_parts(each),
@@ -193,8 +204,9 @@ def headlines(run: FinishedRun) -> list[tuple[str, str, str, str, str | None]]:
 
     Returns:
         of each part: what the figure is; the figure in percent; number of trials and their
-        spread; what the paper prints, the difference and its meaning, empty if it prints
-        none; the color of the difference, see `asdkeras.report.finished_runs.shade`.
+        spread, and the machine type if it is of one alone; what the paper prints, the difference
+        and its meaning, empty if it prints none; the color of the difference, see
+        `asdkeras.report.finished_runs.shade`.
     """
     metric = headline_metric(run.rules)
     name = METRIC_NAMES[metric] if metric == "official_score" else f"mean {METRIC_NAMES[metric]}"
@@ -205,8 +217,11 @@ def headlines(run: FinishedRun) -> list[tuple[str, str, str, str, str | None]]:
         part = str(mean["part"])
         place = "" if run.rules.name == "plain" else f", {SETS[part]}"
         beside = count_of(int(mean["n_seeds"]), "trial")
+        machine_types = {*run.means.loc[run.means["part"] == part, "machine_type"]} - {"all"}
         if not math.isnan(mean["standard_deviation"]):
             beside = f"± {100.0 * mean['standard_deviation']:.2f} over {beside}"
+        if len(machine_types) == 1:
+            beside += f", {machine_types.pop()} alone"
         paper = _paper(mean, run.printed.get((part, "all", "all", "all", metric)))
         found.append((f"{name}{place}", page_tables.percent(mean["value"]), beside, *paper))
     return found
@@ -294,11 +309,11 @@ def _score_parts(each: _PageRun) -> list[Markup]:
         texts.append(
             f"No threshold is drawn: decisions are made by another score, {scores.decision_score}."
         )
-    panels = score_histograms.score_panels(
-        scores.trial_of(each.seed), scores.main_score, has_threshold=has_threshold
-    )
+    trial = scores.trial_of(each.seed)
+    key = score_histograms.score_legend(trial, has_threshold=has_threshold)
+    panels = score_histograms.score_panels(trial, scores.main_score, has_threshold=has_threshold)
     boxed = element("div", *panels, class_="panels roomy")
-    return [element("p", " ".join(texts), class_="faint"), boxed]
+    return [element("p", " ".join(texts), class_="faint"), key, boxed]
 
 
 def _decision_parts(each: _PageRun) -> list[Markup]:

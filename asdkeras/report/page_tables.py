@@ -46,12 +46,18 @@ def result_tables(run: FinishedRun) -> list[Markup]:
             figures[place, metric] = _Figure(*numbers, tolerance)
         headings, cells = _columns(("auc", "pauc", "f1", ALL_ANOMALOUS, "official_score"), figures)
         mean = f"{run.rules.mean} mean"
+        of_machines = {place: row for place, row in cells.items() if place[0] != "all"}
+        of_all = {place: row for place, row in cells.items() if place[0] == "all"}
+        if len({place[0] for place in of_machines}) == 1:  # A mean of one says nothing more.
+            known = [(place[1], row) for place, row in of_machines.items()]
+            of_all = {p: row for p, row in of_all.items() if (p[1], row) not in known}
+        over = f"means over sections{_mean_of_domains(run.rules)}"
         made = table(
             ["machine type", "domain", *headings],
-            [[*place, *of_place] for place, of_place in cells.items() if place[0] != "all"],
+            [[*place, *of_place] for place, of_place in of_machines.items()],
             num_names=2,
-            caption=_caption(run, str(part), "means over sections, percent"),
-            footer=[[mean, p[1], *of_place] for p, of_place in cells.items() if p[0] == "all"],
+            caption=_caption(run, str(part), f"{over}, percent"),
+            footer=[[mean, place[1], *of_place] for place, of_place in of_all.items()],
         )
         tables.append(made)
     return tables
@@ -76,7 +82,9 @@ def section_tables(run: FinishedRun) -> list[Markup]:
             ["machine type", "section", "domain", *headings, "normal", "anomalous"],
             [[*place, *of_place, *counts[place]] for place, of_place in cells.items()],
             num_names=3,
-            caption=_caption(run, str(part), f"sections and domains, percent{of_trials}"),
+            caption=_caption(
+                run, str(part), f"sections and domains{_of_all(run.rules)}, percent{of_trials}"
+            ),
         )
         tables.append(made)
     return tables
@@ -134,6 +142,19 @@ def paper_table(run: FinishedRun) -> Markup | None:
         element("summary", f"Against the paper, figure by figure: {counted}"),
         table([*names, *figures], rows, num_names=len(names), caption=caption),
     )
+
+
+def _mean_of_domains(rules: RuleSet) -> str:
+    """What `all` stands for where it is a mean over domains."""
+    if rules.rows_apart or len(rules.auc_domains) < 2:
+        return ""
+    pauc = ", pAUC that of all clips" if rules.pauc_domains == ("all",) else ""
+    return f" (all: {rules.mean} mean over domains{pauc})"
+
+
+def _of_all(rules: RuleSet) -> str:
+    """What `all` stands for where domains are measured: no mean of theirs."""
+    return " (all: clips of both domains together)" if {"all", "source"} <= {*rules.rows} else ""
 
 
 def percent(value: float) -> str:
@@ -207,9 +228,8 @@ def decision_table(
                 places = row.index.to_numpy()
                 figures = _figures(row, decisions[:, places])
                 rows.append([*map(str, names), domain, _limits(thresholds[:, places]), *figures])
-    return _decisions(
-        ["TP", "FP", "FN", "TN", "precision", "recall", "F1"], rows, caption, len(trials)
-    )
+    figures = ["TP", "FP", "FN", "TN", "precision", "recall", "F1"]
+    return _decisions(figures, rows, f"{caption}{_of_all(rules)}", len(trials))
 
 
 def flag_table(trials: Mapping[int, TrialScores], caption: str) -> Markup | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from asdkeras.config import read_recipe
+from asdkeras.config import RECIPE_DEFAULTS, read_recipe
 from asdkeras.files import reading
 from asdkeras.report.finished_runs import FinishedRun
 from asdkeras.report.markup import Markup, element, table
@@ -43,23 +43,23 @@ def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
     that recipe is gone, or has other keys now, the recipe of the run itself is named. The data are
     called `DIR` if they are not known.
     """
-    recipe = read_recipe(folder / "recipe.yaml")
+    recipe = _complete(folder / "recipe.yaml")
     if "ensemble" in recipe:
         return _ensemble_command(folder, recipe["ensemble"])
     system, config = str(recipe["system"]), recipe.get("config") or {}
     words = ["asdkeras", "eval", "--system", system]
     if "variant" in config:
         words += ["--variant", str(config["variant"])]
-    if is_untrained := recipe.pop("untrained", False):
+    if is_untrained := recipe["untrained"]:
         words.append("--untrained")
     words += ["--data", str(environment.get("data", "DIR"))]
     source = _source_of(folder / "recipe.yaml", system)
-    before = {} if source is None else read_recipe(source)
+    before = {} if source is None else {**_complete(source), "untrained": is_untrained}
     changes = _changes(before, recipe) if before.keys() == recipe.keys() else None
     if source is None or changes is None:
         words += ["--recipe", str(folder / "recipe.yaml")]
     else:
-        is_shipped = source.parent == _recipes() / system
+        is_shipped = source.parent == _shipped(system)
         words += ["--recipe", source.stem if is_shipped else str(source)]
         words += [word for change in changes for word in ("--set", change)]
     name = f"{config.get('variant')}{'_untrained' if is_untrained else ''}"
@@ -68,6 +68,29 @@ def run_command(folder: Path, environment: Mapping[str, Any]) -> list[str]:
         words += ["--runs", str(place.parents[2])]
     jobs = environment.get("jobs", 1)
     return words if jobs == 1 else [*words, "--jobs", str(jobs)]
+
+
+def recipe_and_changes(folder: Path) -> tuple[str, list[str]]:
+    """Name of the recipe of a run, and `KEY=VALUE` of what is not as the system's has it.
+
+    A recipe of one's own, `own`, is compared with the one that came for its dataset. Where there is
+    none, as for an ensemble, every value is a change.
+    """
+    recipe = _complete(folder / "recipe.yaml")
+    system = str(recipe["system"])
+    name, reference = "own", _shipped(system) / f"{recipe.get('dataset')}.yaml"
+    source = _source_of(folder / "recipe.yaml", system)
+    if source is not None and source.parent == _shipped(system):
+        name, reference = source.stem, source
+    came = _complete(reference) if reference.is_file() else RECIPE_DEFAULTS
+    now, before = _flat(recipe), _flat(came)
+    named_apart = ("system", "dataset", "untrained", "config.variant")
+    changes = [
+        f"{key}={_flow(now.get(key))}"
+        for key in dict.fromkeys((*now, *before))
+        if key not in named_apart and now.get(key) != before.get(key)
+    ]
+    return name, changes
 
 
 def report_command(places: Sequence[Path], options: Mapping[str, object]) -> list[str]:
@@ -107,17 +130,22 @@ def _source_of(recipe: Path, system: str) -> Path | None:
     if match is None:
         return None
     read_from = Path(match[1])
-    shipped = _recipes() / system / read_from.name
+    shipped = _shipped(system) / read_from.name
     if read_from.parent.name == system and shipped.is_file():
         return shipped
     return read_from if read_from.is_file() else None
 
 
-def _recipes() -> Path:
+def _shipped(system: str) -> Path:
+    """The folder of the recipes that come with a system."""
     # In a checkout the recipes stand beside the package, in an installed one within.
     package = Path(__file__).parents[1]
     inside = package / "recipes"
-    return inside if inside.is_dir() else package.parent / "recipes"
+    return (inside if inside.is_dir() else package.parent / "recipes") / system
+
+
+def _complete(recipe: Path) -> dict[str, Any]:
+    return {**RECIPE_DEFAULTS, **read_recipe(recipe)}
 
 
 def _changes(
@@ -140,6 +168,14 @@ def _changes(
     return changes
 
 
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
+
+
 def _flow(value: object) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
     return text.removesuffix("...\n").strip()
@@ -149,18 +185,25 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _stages(folder: Path) -> list[Markup]:
-    """How long each step took; none of an ensemble."""
+def read_stages(folder: Path) -> pd.DataFrame | None:
+    """Name, seconds and peak memory in MiB of each step of a run; None of an ensemble."""
     path = folder / "stages.csv"
     if not path.is_file():
-        return []
+        return None
     with reading(path):
-        stages = pd.read_csv(path, dtype={"stage": "string"})
-        columns = (stages[name] for name in ("stage", "seconds", "peak_memory_mib"))
-        rows = [
-            [name, f"{seconds:.1f}", f"{memory:.0f}"]
-            for name, seconds, memory in zip(*columns, strict=True)
-        ]
+        numbers = {"seconds": "float64", "peak_memory_mib": "float64"}
+        return pd.read_csv(path, dtype={"stage": "string", **numbers})[["stage", *numbers]]
+
+
+def _stages(folder: Path) -> list[Markup]:
+    """How long each step took."""
+    stages = read_stages(folder)
+    if stages is None:
+        return []
+    rows = [
+        [name, f"{seconds:.1f}", f"{memory:.0f}"]
+        for name, seconds, memory in stages.itertuples(index=False)
+    ]
     total = f"Time and memory of each step: {stages['seconds'].sum():.0f} s in all"
     headings = ["step", "seconds", "peak memory in MiB"]
     return [element("details", element("summary", total), table(headings, rows))]

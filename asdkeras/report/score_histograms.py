@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asdkeras.report.markup import Axis, Markup, drawing, element, figure
+from asdkeras.report.markup import Axis, Markup, drawing, element, figure, legend
 from asdkeras.score_files import TrialScores
 
 _KINDS = ("normal", "anomalous", "unlabelled", "training")
@@ -21,11 +21,17 @@ _STRIP, _GAP, _BOTTOM = 92, 18, 22
 _MOST_THRESHOLDS = 3
 
 HOW_TO_READ = (
-    "Test clips by their anomaly score: normal ones upwards and blue, anomalous ones downwards and "
-    "orange, those without a label upwards and grey. The outline shows the training clips, scaled "
-    "to as many as there are normal test clips. The dashed line is the threshold: clips to the "
-    "right of it are called anomalous. Scores far beyond the others stand in the first or last bar."
+    "Test clips by their anomaly score, anomalous ones downwards. Training clips are scaled to as "
+    "many as there are normal test clips. Clips to the right of the threshold are called "
+    "anomalous. Scores far beyond the others are counted in the first or last bar."
 )
+_KEYS = {  # Of the legend: a class and the outline of a key.
+    "normal": ("c0 bar", "M1 1h10v10h-10z"),
+    "anomalous": ("c1 bar", "M1 1h10v10h-10z"),
+    "unlabelled": ("grey bar", "M1 1h10v10h-10z"),
+    "training": ("outline", "M1 1h10v10h-10z"),
+    "threshold": ("threshold", "M6 -1v14"),
+}
 
 Values = NDArray[np.float64]
 
@@ -36,12 +42,8 @@ def score_panels(trial: TrialScores, answer: str, *, has_threshold: bool) -> lis
     `answer` is the name of the score; it `has_threshold` if thresholds are compared with it.
     """
     table = trial.table
-    is_training = (table["split"] != "test").to_numpy(dtype=bool)
-    is_unlabelled = table["is_anomalous"].isna().to_numpy(dtype=bool)
-    is_anomalous = table["is_anomalous"].fillna(False).to_numpy(dtype=bool)
-    flags = [is_training, is_unlabelled, is_anomalous]
     clips = table.assign(
-        kind=np.select(flags, ["training", "unlabelled", "anomalous"], "normal"),
+        kind=_kinds_of(table),
         score=trial.columns[answer],
         threshold=trial.thresholds if has_threshold else math.nan,
         domain=table["domain"].fillna("domain not known"),
@@ -54,6 +56,33 @@ def score_panels(trial: TrialScores, answer: str, *, has_threshold: bool) -> lis
         if strips:
             panels.append(_panel(f"{machine_type} {section}", strips))
     return panels
+
+
+def score_legend(trial: TrialScores, *, has_threshold: bool) -> Markup:
+    """The legend of `score_panels`, of what they show."""
+    shown = {*_kinds_of(trial.table), *(["threshold"] if has_threshold else [])}
+    return legend(
+        (
+            element(
+                "svg",
+                element("path", d=path, class_=style),
+                viewBox="0 0 12 12",
+                class_="key",
+                aria_hidden="true",
+            ),
+            name,
+        )
+        for name, (style, path) in _KEYS.items()
+        if name in shown
+    )
+
+
+def _kinds_of(table: pd.DataFrame) -> NDArray[np.str_]:
+    is_training = (table["split"] != "test").to_numpy(dtype=bool)
+    is_unlabelled = table["is_anomalous"].isna().to_numpy(dtype=bool)
+    is_anomalous = table["is_anomalous"].fillna(False).to_numpy(dtype=bool)
+    flags = [is_training, is_unlabelled, is_anomalous]
+    return np.select(flags, ["training", "unlabelled", "anomalous"], "normal")
 
 
 def edges_of(tested: Values) -> Values:

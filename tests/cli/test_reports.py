@@ -10,6 +10,7 @@ import pytest
 from asdkeras.cli import main
 from tests.cli.failures import failure
 from tests.report.explained_runs import explained_trial, write_explained_run
+from tests.report.heard_runs import heard_run
 from tests.report.mapped_runs import clip_rows, finished_mapped_run
 from tests.report.run_folders import finished_run
 
@@ -91,6 +92,20 @@ def test_report_maps_one_split_in_another_way_if_told(tmp_path):
     assert "principal components of embedding" in text
 
 
+def test_report_has_as_many_sounds_as_told(tmp_path):
+    run = heard_run(tmp_path / "adacos" / "mini2021")
+    pages = []
+    for options in ([], ["--sounds", "12"], ["--sounds", "0"]):
+        assert main(["report", str(run), "--method", "pca", *options]) == 0
+        pages.append((run / "report.html").read_text(encoding="utf-8"))
+
+    usual, as_usual, silent = pages
+    assert "data:audio" in usual
+    assert as_usual == usual
+    assert "data:audio" not in silent
+    assert "--sounds 0" in silent  # The command that makes this page.
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
@@ -134,7 +149,10 @@ def test_explain_of_a_run_that_tells_nothing_says_so(tmp_path, capsys):
     code, error = failure(capsys, "explain", run)
 
     assert code == 2
-    assert "nothing tells what the scores of venkatesh2022 are due to" in error
+    assert (
+        "no scores per section or attribute are recorded that would explain those of venkatesh2022"
+        in error
+    )
 
 
 def test_explain_takes_names_or_a_number_of_clips(capsys):

@@ -142,6 +142,31 @@ def test_the_script_learns_of_every_clip_of_the_maps(tmp_path):
     assert re.match("training clip, normal, (and|but) called", training[2])
 
 
+def test_a_clip_that_was_held_out_says_so_and_plays(tmp_path):
+    run = heard_run(tmp_path / "adacos" / "mini2021")
+    path = run / "scores" / "seed0" / "scores.csv"
+    scores = pd.read_csv(path, dtype=str)
+    scores.loc[scores["name"] == "fan_00_source_train_0.wav", "split"] = "held_out"
+    scores.to_csv(path, index=False)
+    (each,) = maps = embedding_maps(run, seed=0, method="pca")
+
+    data = data_of(parts_of(run, num_clips=1, maps=maps))
+
+    (key,) = (key for key, clip in data["clips"].items() if "_source_train_0" in clip[0])
+    assert data["clips"][key][2].startswith("training clip, held out, normal, ")
+    assert key in data["sounds"]
+    assert len(each.clips) == 8
+
+
+def test_figures_of_many_digits_are_written_out(tmp_path):
+    run = heard_run(tmp_path / "adacos" / "mini2021")
+    rescored(run, fan_00_target_test_1=12345.6)
+
+    (card,) = cards(parts_of(run, num_clips=1)[0])
+
+    assert card[1].endswith("score 12346, 12341 above its threshold 5")
+
+
 def test_attributes_are_told(tmp_path):
     rows = clip_rows("fan", num_clips=1, attributes="vel_1")
     run = heard_run(tmp_path / "adacos" / "mini2021", rows)
@@ -174,6 +199,31 @@ def test_a_page_that_is_full_says_so_on_cards(tmp_path):
     assert {card[3:] for card in cards(parts[0])} == {
         ("sound left out, to keep this file small", False)
     }
+
+
+def test_sounds_are_left_out_if_nobody_wants_them(tmp_path):
+    run = heard_run(tmp_path / "adacos" / "dcase2021", dataset="dcase2021")
+    page = PageSounds(num_runs=1, bytes_left=0)
+
+    made = "".join(parts_of(run, maps=embedding_maps(run, seed=0), page_sounds=page))
+
+    assert "Sounds were left out on purpose." in made
+    assert "<audio" not in made
+    assert "sound left out" not in made
+    assert "data:audio" not in made
+    assert "licence" not in made
+
+
+def test_the_lengths_of_sounds_are_said(tmp_path):
+    run = heard_run(tmp_path / "adacos" / "mini2021")
+    maps = embedding_maps(run, seed=0, method="pca")
+    small = PageSounds(num_runs=1, bytes_left=20_000)
+
+    whole = parts_of(run, num_clips=1, maps=maps)[0]
+    cut = parts_of(run, num_clips=1, maps=maps, page_sounds=small)[0]
+
+    assert "Sounds of 8 of 8 clips are in this file (up to 12 s):" in whole
+    assert "(up to 12 s, of marks in the maps up to 4.0 s):" in cut
 
 
 def test_cards_of_a_second_run_use_the_sounds_of_the_first(tmp_path):

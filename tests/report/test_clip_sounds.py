@@ -11,6 +11,7 @@ import soundfile
 
 from asdkeras.report.clip_sounds import (
     MAX_SECONDS,
+    MIN_SECONDS,
     PageSounds,
     SoundFiles,
     by_importance,
@@ -39,10 +40,10 @@ def clips_of(rows):
     return pd.DataFrame(rows).drop(columns="path").assign(name=names, key=names)
 
 
-def recorded(folder, *, num_clips=2):
+def recorded(folder, *, num_clips=2, seconds=0.2):
     """Clips with their recordings."""
     rows = clip_rows("fan", num_clips=num_clips)
-    write_recordings(folder, rows, seconds=0.2)
+    write_recordings(folder, rows, seconds=seconds)
     paths = {
         (row["machine_type"], row["section"], row["split"], name): folder / name
         for row, name in zip(rows, clips_of(rows)["name"], strict=True)
@@ -134,6 +135,34 @@ def test_sounds_are_taken_in_order_until_the_page_is_full(tmp_path):
     assert reasons == {}
     assert page.bytes_left == 3 * one - sum(len(each.uri) for each in sounds.values())
     assert page.bytes_left >= 0
+
+
+def seconds_of(sound):
+    waveform, coded_hz = decoded(sound)
+    return len(waveform) / coded_hz
+
+
+@pytest.mark.parametrize(
+    ("num_seconds", "of_marks"),
+    # Room for three cards of 12 s, and for the three other test clips: 6 s each; less than 4 s
+    # each, so that one of them has none; and more than 12 s.
+    [(36 + 3 * 6, 6.0), (36 + 2 * 4 + 1, MIN_SECONDS), (36 + 3 * 20, MAX_SECONDS)],
+)
+def test_sounds_of_marks_are_as_long_as_lets_all_test_clips_have_one(
+    tmp_path, num_seconds, of_marks
+):
+    clips, files = recorded(tmp_path, seconds=12.5)
+    ordered = by_importance(clips, [*clips["key"][:2], clips["key"].iloc[-1]])  # 2 of training.
+    page = PageSounds(1, num_seconds * 9400)  # 57 kbit/s, four letters for three bytes.
+
+    sounds, _ = page.add(ordered, files, 3)
+
+    lengths = [seconds_of(each) for each in sounds.values()]
+    assert page.mark_seconds == pytest.approx(of_marks, rel=0.1 if of_marks == 6.0 else 0.0)
+    np.testing.assert_allclose(lengths[:3], MAX_SECONDS, atol=0.06)
+    np.testing.assert_allclose(lengths[3:], page.mark_seconds, atol=0.06)
+    is_test = ordered["key"].isin(sounds) & (ordered["split"] == "test")
+    assert is_test.sum() == (3 if of_marks == MIN_SECONDS else 4)
 
 
 def test_runs_share_a_page_and_no_sound_is_in_it_twice(tmp_path):

@@ -162,6 +162,18 @@ def test_one_split_may_be_mapped_alone(tmp_path):
     assert found.num_clips == len(found.clips) == 4
 
 
+@pytest.mark.parametrize(("split", "num_clips"), [(None, 8), ("train", 4), ("test", 4)])
+def test_clips_that_were_held_out_are_training_clips_as_well(tmp_path, split, num_clips):
+    rows = clip_rows(num_clips=2)
+    rows[0]["split"] = "held_out"
+    mapped_run(tmp_path, rows)
+
+    (found,) = embedding_maps(tmp_path, seed=0, split=split, method="pca")
+
+    assert len(found.clips) == num_clips
+    assert ("held_out" in set(found.clips["split"])) == (split != "test")
+
+
 def test_a_machine_type_without_clips_of_the_split_has_no_map(tmp_path):
     training = [row for row in clip_rows("valve") if row["split"] == "train"]
     mapped_run(tmp_path, [*clip_rows("fan"), *training])

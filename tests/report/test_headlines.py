@@ -24,6 +24,16 @@ def test_the_headline_is_the_mean_auc_where_rules_have_no_official_score():
 
 
 @pytest.mark.parametrize(
+    ("machine_types", "beside"),
+    [(["fan"], "1 trial, fan alone"), (["fan", "valve"], "1 trial"), ([], "1 trial")],
+)
+def test_a_figure_of_one_machine_type_says_so(machine_types, beside):
+    rows = [("dev", name, "all", "auc", 0.6, NAN, NAN) for name in machine_types]
+
+    assert headlines(finished([*FIGURES, *rows]))[0][2] == beside
+
+
+@pytest.mark.parametrize(
     ("value", "told", "color"),
     [
         (0.62, "published 61.20, ours +0.80, within the tolerance of 2.00", "up1"),

@@ -20,7 +20,7 @@ from asdkeras.report.separation import Separation
 
 
 def map_of(rows, **shared):
-    """A map of clips given as dictionaries; they lie on a diagonal unless told otherwise."""
+    """A map of clips given as dictionaries; they lie on a diagonal unless given `x` and `y`."""
     defaults = {"split": "train", "domain": "source", "section": "00", "is_anomalous": False}
     filled = [
         {**defaults, "name": f"clip_{number}.wav", "x": number, "y": number, **shared, **row}
@@ -40,12 +40,13 @@ def drawn(each, title):
     """Name, class, shape, x and y of each mark, in the order they are drawn."""
     made = panel(each, coloring_of(each, title), "heading")
     pattern = (
-        r'<use href="#mark(\d)" x="([\d.]+)" y="([\d.]+)" class="([^"]+)" data-clip="[^"]+">'
+        r'<use href="#mark(\d)" x="([\d.]+)" y="([\d.]+)"( class="test")? data-clip="[^"]+">'
         r"<title>([^<]*)</title>"
     )
     marks = [
-        (name, style, shape, float(x), float(y))
-        for shape, x, y, style, name in re.findall(pattern, made)
+        (name, f"{color}{' test' if is_test else ''}", shape, float(x), float(y))
+        for color, group in re.findall(r'<g class="(\w+)" data-value="\d+">(.*?)</g>', made)
+        for shape, x, y, is_test, name in re.findall(pattern, group)
     ]
     return pd.DataFrame(marks, columns=["title", "style", "shape", "x", "y"])
 
@@ -55,15 +56,45 @@ def titles(each):
 
 
 def test_there_is_a_panel_for_all_that_is_known():
-    each = map_of([{"attributes": "vel_1"}, {"split": "test", "is_anomalous": True}])
+    sections, domains, speeds = ["00", "01", "00"], ["source", "source", "target"], [1, 2, 2]
+    each = map_of(
+        [
+            {"section": section, "domain": domain, "attributes": f"vel_{speed}"}
+            for section, domain, speed in zip(sections, domains, speeds, strict=True)
+        ]
+        + [{"split": "test", "is_anomalous": True, "attributes": "vel_1"}]
+    )
 
     assert titles(each) == ["domain", "section", "attribute vel", "condition"]
 
 
-def test_what_nothing_is_known_of_has_no_panel():
-    each = map_of([{"split": "train"}, {"split": "test", "is_anomalous": pd.NA}])
+def test_what_is_the_same_of_all_clips_has_no_panel_unless_there_is_no_other():
+    unlabelled = {"split": "test", "is_anomalous": pd.NA}
+    everything = {"attributes": "vel_1", "split": "test"}
 
-    assert titles(each) == ["domain", "section"]
+    assert titles(map_of([{}, unlabelled, {"section": "01"}])) == ["section"]
+    assert titles(map_of([everything, {**everything, "is_anomalous": True}])) == ["condition"]
+    assert titles(map_of([everything, everything])) == ["domain"]
+    assert titles(map_of([{}, unlabelled])) == ["domain"]
+
+
+def test_properties_that_split_the_clips_alike_share_a_panel():
+    kinds = [("source", "mic_1"), ("target", "mic_2"), ("source", "mic_1"), (None, None)]
+    each = map_of([{"domain": domain, "attributes": mic} for domain, mic in kinds])
+
+    (found,) = colorings(each.clips)
+
+    assert found.title == "domain, attribute mic"
+    assert found.order == ("source, mic 1", "target, mic 2")
+    assert found.values == ("source, mic 1", "target, mic 2", "source, mic 1", "not known")
+
+
+def test_properties_that_split_a_single_clip_otherwise_have_panels_of_their_own():
+    kinds = [("source", "1"), ("target", "2"), ("source", "1"), ("source", "2")]
+    each = map_of([{"domain": domain, "attributes": f"mic_{mic}"} for domain, mic in kinds])
+
+    assert titles(each) == ["domain", "attribute mic"]
+    assert coloring_of(each, "attribute mic").values == ("1", "2", "1", "2")
 
 
 def test_values_are_in_natural_order_and_the_unknown_are_grey():
@@ -76,29 +107,27 @@ def test_values_are_in_natural_order_and_the_unknown_are_grey():
     assert found.grey == ("without or not known",)
 
 
-def test_two_attributes_have_a_panel_each():
-    each = map_of([{"attributes": "car_A_spd_1"}, {"attributes": "spd_2"}])
+def test_attributes_have_a_panel_each():
+    texts = ["car_A_spd_1_mic_1", "car_B_spd_1_mic_2", "spd_2_mic_1", "car_A_spd_2_mic_2"]
+    each = map_of([{"attributes": text} for text in texts])
 
-    assert titles(each)[2:] == ["attribute car", "attribute spd"]
-    assert coloring_of(each, "attribute car").values == ("A", "without or not known")
-
-
-def test_of_many_attributes_the_one_with_the_most_values_that_can_be_told_apart_is_shown():
-    each = map_of([{"attributes": f"a_{n % 2}_b_{n % 10}_c_{n}"} for n in range(11)])
-
-    assert titles(each)[2:] == ["attribute b"]
+    assert titles(each) == ["attribute car", "attribute spd", "attribute mic"]
+    assert coloring_of(each, "attribute car").values == ("A", "B", "without or not known", "A")
 
 
-def test_of_many_attributes_with_too_many_values_the_first_is_shown():
-    each = map_of([{"attributes": f"c_{n}_a_{n}_b_{n}"} for n in range(11)])
+def test_of_many_attributes_the_first_four_of_few_values_are_shown():
+    keys = {"many": 11, "a": 2, "b": 3, "c": 4, "d": 5, "e": 6}
+    texts = ["_".join(f"{key}_{n % count}" for key, count in keys.items()) for n in range(11)]
 
-    assert titles(each)[2:] == ["attribute c"]
+    each = map_of([{"attributes": text} for text in texts])
+
+    assert titles(each) == [f"attribute {key}" for key in "abcd"]
 
 
 def test_attributes_that_cannot_be_taken_apart_are_one():
     each = map_of([{"attributes": "vel_1"}, {"attributes": "weight15_BckgF"}])
 
-    assert titles(each)[2:] == ["attributes"]
+    assert titles(each) == ["attributes"]
     assert coloring_of(each, "attributes").order == ("vel_1", "weight15_BckgF")
 
 
@@ -115,11 +144,12 @@ def test_the_rarest_of_too_many_values_are_others():
 
 def test_condition_is_that_of_test_clips_alone():
     kinds = [("train", False), ("test", False), ("test", True), ("test", pd.NA)]
+    kinds += [("held_out", False)]
     each = map_of([{"split": split, "is_anomalous": kind} for split, kind in kinds])
 
     found = coloring_of(each, "condition")
 
-    assert found.values == ("training", "normal", "anomalous", "not known")
+    assert found.values == ("training", "normal", "anomalous", "not known", "training")
     assert (found.order, found.grey) == (("normal", "anomalous"), ("training", "not known"))
 
 
@@ -146,21 +176,39 @@ def test_x_goes_right_and_y_goes_up_and_both_are_to_one_scale():
     assert y[2] < y[0] == y[1]
     np.testing.assert_allclose((x[1] - x[0]) / (y[0] - y[2]), 4.0)
     assert min(*x, *y) > 0
-    assert max(*x, *y) < 320
+    assert max(x) < 320
+    assert max(y) < 160
+
+
+def size_of(each):
+    made = panel(each, colorings(each.clips)[0], "")
+    return tuple(map(int, re.search(r'viewBox="0 0 (\d+) (\d+)" class="map"', made).groups()))
+
+
+@pytest.mark.parametrize(("highest", "height"), [(1.0, 160), (3.0, 246), (4.0, 320)])
+def test_a_panel_is_as_high_as_its_points_and_half_as_high_as_wide_at_least(highest, height):
+    assert size_of(map_of([{"x": 0.0, "y": 0.0}, {"x": 4.0, "y": highest}])) == (320, height)
 
 
 def test_clips_in_one_point_lie_in_the_middle():
     marks = drawn(map_of([{"x": 3.0, "y": 3.0}] * 2), "domain")
 
-    assert set(marks["x"]) == set(marks["y"]) == {160.0}
+    assert (set(marks["x"]), set(marks["y"])) == ({160.0}, {80.0})
+
+
+@pytest.mark.parametrize(("num_clips", "width"), [(300, 320), (432, 384), (1200, 560)])
+def test_the_more_clips_the_smaller_are_the_marks_within_limits(num_clips, width):
+    assert size_of(map_of([{}] * num_clips)) == (width, width)
 
 
 def test_test_clips_are_outlines():
-    marks = drawn(map_of([{"split": "train"}, {"split": "test"}]), "domain")
+    both = [("train", "source"), ("test", "source"), ("held_out", "target")]
+    marks = drawn(map_of([{"split": split, "domain": name} for split, name in both]), "domain")
 
     assert marks.set_index("title")["style"].to_dict() == {
         "clip_0.wav: source": "c0",
         "clip_1.wav: source": "c0 test",
+        "clip_2.wav: target": "c1",
     }
 
 
@@ -192,6 +240,27 @@ def test_a_legend_counts_clips_and_is_spoken():
         ("not known", "1"),
     ]
     assert "<figcaption>by domain</figcaption>" in made
+
+
+def test_marks_have_the_number_of_their_entry_in_the_legend():
+    each = map_of([{"domain": name} for name in ("target", "target", "source", None)])
+
+    made = panel(each, coloring_of(each, "domain"), "")
+
+    entries = re.findall(r"</svg>(\w[\w ]*?) <b>", made)
+    groups = re.findall(r'<g class="\w+" data-value="(\d)">.*?<title>[^:]+: ([^<]+)<', made)
+    assert {name: entries[int(number)] for number, name in groups} == {
+        name: name for name in ("source", "target", "not known")
+    }
+
+
+def test_anomalous_clips_lie_on_normal_ones_even_if_there_are_as_many():
+    kinds = [True, False, True, False]
+    each = map_of([{"split": "test", "is_anomalous": kind} for kind in kinds])
+
+    order = [title.split(": ")[1] for title in drawn(each, "condition")["title"]]
+
+    assert order == ["normal", "normal", "anomalous", "anomalous"]
 
 
 def test_marks_refer_to_shapes_that_are_there():
@@ -230,7 +299,8 @@ def separated(kinds):
 
 
 @pytest.mark.parametrize(
-    ("kinds", "splits"), [(("test", "train", "test"), "train and test"), (("train",), "train")]
+    ("kinds", "splits"),
+    [(("test", "train", "test"), "train and test"), (("held_out", "train"), "train")],
 )
 def test_a_table_tells_the_separation_and_of_which_clips(kinds, splits):
     (made,) = separation_parts(separated(kinds))

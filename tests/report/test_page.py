@@ -107,10 +107,10 @@ def test_a_page_begins_with_the_run_and_its_score(path):
 def test_each_clip_is_named_once_in_each_panel(path):
     content = path.read_text(encoding="utf-8")
     drawings = re.findall(r'<svg viewBox="[^"]+" class="map".*?</svg>', content)
-    assert len(drawings) == 4
+    assert len(drawings) == 3
     for row in FEW:
         name = row["path"].rsplit("/", 1)[-1]
-        assert [drawing.count(f"<title>{name}: ") for drawing in drawings] == [1, 1, 1, 1]
+        assert [drawing.count(f"<title>{name}: ") for drawing in drawings] == [1, 1, 1]
 
 
 def test_the_same_run_gives_the_same_page(tmp_path):
@@ -191,9 +191,9 @@ def test_maps_of_several_runs_stand_side_by_side(tmp_path):
     content = path.read_text(encoding="utf-8")
     maps = content[content.index(">Embedding maps</h2>") :]
     assert re.findall("<h4>(by .*?)</h4>", maps) == [
-        *("by domain", "by section", "by attribute vel", "by condition")
+        *("by domain", "by attribute vel", "by condition")
     ]
-    by_domain = content[content.index("<h4>by domain") : content.index("<h4>by section")]
+    by_domain = content[content.index("<h4>by domain") : content.index("<h4>by attribute")]
     assert re.findall("<figcaption>(.*?)</figcaption>", by_domain) == names
     assert read(path).tags.count("table") >= 3
     assert content.index(">run</th>") < content.index(f">{names[0]}</h2>")

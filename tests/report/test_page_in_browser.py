@@ -172,7 +172,7 @@ def test_clicking_a_mark_plays_its_clip_and_rings_it_everywhere(opened, path):
     assert audio.get_attribute("src").startswith("data:audio/")
     page.wait_for_function("document.querySelector('.player audio').currentTime > 0.1")
     assert np.ptp(levels_of(panel.locator("canvas"))) > 60.0
-    assert page.locator(".ring.chosen").count() == num_marks == 4
+    assert page.locator(".ring.chosen").count() == num_marks == 3
 
 
 def test_escape_closes_the_player_and_stops_the_sound(opened, path):
@@ -213,6 +213,51 @@ def test_the_player_does_not_hide_the_mark_on_a_phone(opened, path):
         "document.querySelector('.ring.chosen').getBoundingClientRect().bottom"
         " <= document.querySelector('.player').getBoundingClientRect().top"
     )
+
+
+def shown_alone(page):
+    """The names of the values whose marks of the first map are not dimmed."""
+    groups = page.locator("svg.map >> nth=0").locator("g:not(.dim)")
+    titles = groups.evaluate_all("all => all.map(each => each.querySelector('title').textContent)")
+    return {title.split(": ")[1] for title in titles}
+
+
+def test_an_entry_of_a_legend_shows_its_marks_alone(opened, path):
+    page = opened(path)
+    figure = page.locator("figure:has(svg.map) >> nth=0")
+    source, target = (figure.get_by_role("button", name=name) for name in ("source", "target"))
+
+    at_first = shown_alone(page)
+    target.hover()
+    pointed_at = shown_alone(page)
+    page.mouse.move(0, 0)
+    left = shown_alone(page)
+    target.click()
+    source.hover()
+    another = shown_alone(page)
+    page.mouse.move(0, 0)
+
+    assert at_first == left == {"source", "target"}
+    assert (pointed_at, another) == ({"target"}, {"source"})
+    assert shown_alone(page) == {"target"}
+    assert target.get_attribute("aria-pressed") == "true"
+    dimmed = figure.locator("g.dim use").first
+    assert dimmed.evaluate("each => getComputedStyle(each).pointerEvents") == "none"
+    target.press("Enter")
+    page.keyboard.press("Tab")
+    assert target.get_attribute("aria-pressed") == "false"
+    assert shown_alone(page) == at_first
+
+
+def test_a_click_on_a_dimmed_mark_plays_nothing(opened, path):
+    page = opened(path)
+    figure = page.locator("figure:has(svg.map) >> nth=0")
+    figure.get_by_role("button", name="target").click()
+    box = figure.locator("g.dim use").first.bounding_box()
+
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    assert page.locator(".player").is_hidden()
 
 
 def test_arrow_keys_walk_over_a_map_and_enter_plays(opened, path):

@@ -61,8 +61,40 @@ def test_results_have_a_row_for_each_machine_type_and_domain_and_the_mean_below(
         ["fan", "target", "90.00", ""],
         ["harmonic mean", "all", "70.00", ""],
     ]
-    assert table.index("<tfoot>") < table.index("harmonic mean")
-    assert "mini2021, development set, means over sections, percent<" in table
+    assert table.index("<tfoot>") < table.index(">harmonic mean<")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "text"),
+    [
+        ("mini2021", "development set, means over sections (all: harmonic mean over domains)"),
+        (
+            "mini2023",
+            "development set, means over sections (all: harmonic mean over domains, pAUC that of "
+            "all clips)",
+        ),
+        ("mini2020", "development set, means over sections"),
+        ("pumps", "means over sections"),
+    ],
+)
+def test_a_caption_says_what_a_mean_of_all_is(dataset, text):
+    (table,) = result_tables(finished(FIGURES, dataset=dataset))
+
+    assert f"<caption>{dataset}, {text}, percent</caption>" in table
+
+
+def test_the_mean_of_one_machine_type_is_not_repeated():
+    of_fan = [("dev", "fan", "source", "auc", 0.8, NAN, NAN), ("dev", "fan", *FIGURES[0][2:])]
+    of_all = [("dev", "all", "source", "auc", 0.8, NAN, NAN), FIGURES[0]]
+    of_valve = ("dev", "valve", "source", "auc", 0.8, NAN, NAN)
+
+    (alone,) = result_tables(finished([*of_fan, *of_all]))
+    (with_more,) = result_tables(finished([*of_fan, *FIGURES]))
+    (with_another,) = result_tables(finished([*of_fan, of_valve, *of_all]))
+
+    assert [row[:2] for row in cells(alone)[1:]] == [["fan", "source"], ["fan", "all"]]
+    assert cells(with_more)[-1] == ["harmonic mean", "all", "60.00", "55.56"]
+    assert [row[0] for row in cells(with_another)[-2:]] == ["harmonic mean"] * 2
 
 
 def test_published_figures_stand_beside_ours_with_the_difference():
@@ -135,6 +167,14 @@ def test_sections_have_the_means_and_the_spread_of_trials(tmp_path):
     all_anomalous = 100 * 2 * 12 / (2 * 12 + 10)
     assert cells(table)[1][-3:] == [f"{all_anomalous:.2f} ±\u00a00.00", "10", "12"]
     assert "sections and domains, percent, means over 2 trials<" in table
+
+
+def test_a_caption_says_that_all_is_no_mean_of_domains(tmp_path):
+    rows = [(0, "fan", "00", "all", 0.5, 0.6, NAN, NAN, NAN)]
+
+    (table,) = section_tables(with_sections(tmp_path, rows, dataset="dcase2023"))
+
+    assert "sections and domains (all: clips of both domains together), percent<" in table
 
 
 def test_sections_of_both_sets_have_tables_of_their_own(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from asdkeras.config import read_recipe, with_overrides
-from asdkeras.experiment.recipe import find_recipe, load_recipe
+from asdkeras.experiment.recipe import find_recipe, load_recipe, recipes_of
 from asdkeras.report.finished_runs import find_runs
 from asdkeras.report.provenance import (
     command_parts,
@@ -16,6 +16,7 @@ from asdkeras.report.provenance import (
     report_command,
     run_command,
 )
+from asdkeras.systems import names
 from tests.report.mapped_runs import clip_rows, finished_mapped_run
 
 SYSTEM = "wilkinghoff2021"
@@ -65,6 +66,20 @@ def test_a_recipe_as_it_came_needs_no_changes(tmp_path):
     assert option(words, "--recipe") == ["mini"]
     assert option(words, "--jobs") == ["3"]
     assert option(words, "--data") == ["DIR"]
+
+
+@pytest.mark.parametrize("system", names())
+def test_what_runs_leave_out_of_a_recipe_is_no_change(tmp_path, system):
+    """A run does not state a default; the recipe that it came from may."""
+    source = next(iter(recipes_of(system).values()))
+    content = load_recipe(source, overrides=["untrained=false", "seeds=[5]"]).as_mapping()
+    first = f"# As run. Read from {source}, with the changes of the command line.\n"
+    (tmp_path / "recipe.yaml").write_text(first + yaml.safe_dump(content), encoding="utf-8")
+
+    words = run_command(tmp_path, {})
+
+    assert option(words, "--recipe") == [source.stem]
+    assert option(words, "--set") == ["seeds=[5]"]
 
 
 def test_a_run_that_was_moved_does_not_say_where_it_lay(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asdkeras.report.score_histograms import counts_in, edges_of, score_panels
+from asdkeras.report.score_histograms import counts_in, edges_of, score_legend, score_panels
 from asdkeras.score_files import TrialScores
 from tests.clip_table import clip_table
 from tests.report.mapped_runs import clip_rows
@@ -57,6 +57,22 @@ def test_clips_without_labels_are_a_kind_of_their_own():
         "target: 2 unlabelled",
     ]
     assert "normal" not in " ".join(told(panel))
+
+
+def legend_of(trial, *, has_threshold=True):
+    return re.findall("</svg>([^<]+)<", score_legend(trial, has_threshold=has_threshold))
+
+
+def test_a_legend_has_what_is_drawn():
+    trial = trial_of(clip_rows("fan", num_clips=2))
+    is_test = trial.table["split"] == "test"
+    unlabelled = trial.table.assign(is_anomalous=trial.table["is_anomalous"].mask(is_test))
+    tested = trial.table[is_test]
+
+    assert legend_of(trial) == ["normal", "anomalous", "training", "threshold"]
+    assert legend_of(trial, has_threshold=False) == ["normal", "anomalous", "training"]
+    assert legend_of(trial._replace(table=unlabelled)) == ["unlabelled", "training", "threshold"]
+    assert legend_of(trial._replace(table=tested)) == ["normal", "anomalous", "threshold"]
 
 
 def test_thresholds_of_another_score_are_not_drawn():

@@ -226,27 +226,29 @@ function choose(mark) {
     "\u00d7");
   close.addEventListener("click", closePanel);
   const lines = [clip.facts, ...verdictLines(clip)].map(line => make("p", {}, line));
-  const told = make("div", {class: "told"},
+  const facts = make("div", {class: "facts"},
     make("p", {id: "player-name", class: "player-name"}, clip.name), ...lines);
-  panel.replaceChildren(told, close);
+  panel.replaceChildren(facts, close);
   panel.hidden = false;
-  if (sounds.has(key)) play(key, told);
-  else told.append(make("p", {class: "faint"}, "The sound of this clip is not in this file."));
+  if (sounds.has(key)) play(key, facts);
+  else facts.append(make("p", {class: "faint"}, "The sound of this clip is not in this file."));
   const hidden = mark.getBoundingClientRect().bottom + FINGER - panel.getBoundingClientRect().top;
   if (hidden > 0) scrollBy({top: hidden});
 }
 
-function play(key, told) {
+function play(key, facts) {
   const player = make("audio", {controls: "", src: sounds.get(key)[0],
     "aria-label": `sound of ${clips.get(key).name}`});
   const box = spectrogramBox(key);
-  told.append(player);
-  told.after(box);
+  facts.append(player);
+  facts.after(box);
   drawSpectrogram(box, key);
   player.play().catch(() => {});  // Some browsers play only after the reader's own press.
 }
 
 function unchoose() {
+  // What leaves the page falls silent by itself, but later.
+  for (const player of panel.querySelectorAll("audio")) player.pause();
   for (const mark of marksOf.get(chosen) || []) ring(mark.ownerSVGElement, "chosen", null);
   chosen = null;
 }
@@ -255,7 +257,7 @@ function closePanel() {
   unchoose();
   const hadFocus = panel.contains(document.activeElement);
   panel.hidden = true;
-  panel.replaceChildren();  // What leaves the page falls silent.
+  panel.replaceChildren();
   if (hadFocus && cameFrom) cameFrom.focus({preventScroll: true});
 }
 
@@ -280,11 +282,39 @@ function markNear(svg, marks, {clientX, clientY}) {
   const at = new DOMPoint(clientX, clientY).matrixTransform(svg.getScreenCTM().inverse());
   let best = null, least = FINGER / svg.getScreenCTM().a;
   for (const mark of marks) {
+    if (mark.parentNode.classList.contains("dim")) continue;
     const [x, y] = place(mark);
     const distance = Math.hypot(x - at.x, y - at.y);
     if (distance < least) [best, least] = [mark, distance];
   }
   return best;
+}
+
+// An entry of a legend shows its marks alone, while it is pointed at or until it is pressed again.
+function selectable(figure) {
+  const groups = [...figure.querySelectorAll("svg.map > g")];
+  let pressed = null;
+  const show = value => {
+    for (const group of groups) {
+      group.classList.toggle("dim", value !== null && group.dataset.value !== value);
+    }
+  };
+  const buttons = [...figure.querySelectorAll(".legend > li")].map((entry, number) => {
+    const value = String(number);
+    const button = make("button", {type: "button", class: "entry", "aria-pressed": "false"},
+      ...entry.childNodes);
+    button.addEventListener("click", () => {
+      pressed = pressed === value ? null : value;
+      for (const each of buttons) {
+        each.setAttribute("aria-pressed", String(each === button && pressed !== null));
+      }
+      show(pressed);
+    });
+    for (const kind of ["pointerenter", "focus"]) button.addEventListener(kind, () => show(value));
+    for (const kind of ["pointerleave", "blur"]) button.addEventListener(kind, () => show(pressed));
+    entry.append(button);
+    return button;
+  });
 }
 
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
@@ -351,7 +381,10 @@ function start() {
     marksOf.get(key).push(mark);
   }
   document.body.append(spoken, tip, panel);
-  document.querySelectorAll("svg.map").forEach(walkable);
+  for (const svg of document.querySelectorAll("svg.map")) {
+    walkable(svg);
+    selectable(svg.parentNode);
+  }
   document.addEventListener("keydown", event => {
     if (event.key !== "Escape") return;
     tip.hidden = true;
