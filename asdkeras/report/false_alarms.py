@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
+from asdkeras.config import RECIPE_DEFAULTS
 from asdkeras.evaluation import (
     ALL_ANOMALOUS,
     KINDS,
@@ -174,8 +175,8 @@ def asked_rate(recipe: Mapping[str, Any]) -> float:
 
 def is_by_paper(recipe: Mapping[str, Any]) -> bool:
     """Whether thresholds follow a paper's rule, as where a recipe of a system says nothing."""
-    thresholds = recipe.get("thresholds", {"rule": "paper"})
-    return "config" in recipe and thresholds.get("rule") == "paper"
+    complete = {**RECIPE_DEFAULTS, **recipe}
+    return "config" in recipe and complete["thresholds"]["rule"] == "paper"
 
 
 def print_false_alarms(found: FalseAlarms, console: Console) -> None:
