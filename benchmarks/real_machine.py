@@ -2,8 +2,8 @@
 
     python -m benchmarks.real_machine RUNS ... --out results/real/toycar.csv
 
-Takes the rows that `asdkeras compare` writes (`row.csv`), after writing them for all runs below RUNS,
-and leaves columns out that are empty in all of them.
+Takes the rows that `asdkeras compare` writes (`row.csv`), after writing them for all runs below
+RUNS, and leaves columns out that are empty in all of them.
 """
 
 import argparse

@@ -6,6 +6,8 @@ Code: none.
 
 The spectrum of a clip is the mean of its magnitude spectrogram over time, or the standard
 deviation over time. The score is the cosine distance to the nearest training clip of the section.
+`log_mel_statistics` has mean and standard deviation of the log-mel spectrogram side by side, each
+number standardized by those of the training clips of the section, and the Euclidean distance.
 
 Where there is no paper to say it:
     - The variance over time is the mean of squares, not an estimate: divided by all frames.
@@ -18,14 +20,15 @@ from typing import Annotated, Final, Literal
 import keras
 from keras import ops
 
-from asdkeras.config import Checked, Count, NaturalNumber, Percentile, multiple_of
+from asdkeras.config import Checked, Count, NaturalNumber, Percentile, Positive, multiple_of
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.errors import RecipeError
+from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
 from asdkeras.readings import Reading
 from asdkeras.scorers.nearest_neighbor import NearestNeighborScorer, require_neighbors
 from asdkeras.scorers.section_scorer import SectionScorer
-from asdkeras.scorers.terms import representation, scored
+from asdkeras.scorers.terms import Floats, Term, computed, representation, scored
 from asdkeras.scorers.thresholds import ThresholdRule
 from asdkeras.systems.log_mel_front_end import KEEP, heard_length, used_length
 from asdkeras.systems.model_files import Models
@@ -33,6 +36,7 @@ from asdkeras.systems.system import NormalClips, RunContext, System
 
 SPECTRUM: Final = "spectrum"
 _OVER_TIME = {"mean_spectrum": ops.mean, "spectrum_deviation": ops.std}
+_STATISTICS = "log_mel_statistics"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +48,8 @@ class SpectrogramFrontEnd(Checked):
         window_length: even; also the length of the transform.
         hop_length: frame t is centered on sample t * hop_length.
         pad_mode: what lies beyond the ends of a clip.
+        num_mel_bins: bands of `log_mel_statistics`.
+        floor: power added to each of these bands before the logarithm.
     """
 
     clip_length: NaturalNumber
@@ -53,13 +59,15 @@ class SpectrogramFrontEnd(Checked):
         Literal["constant", "reflect"],
         Reading("no paper", "`constant` is zeros, which the deviation over time notices"),
     ]
+    num_mel_bins: Count
+    floor: Positive
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Checked):
     """Nothing has a default: the recipe states the values."""
 
-    variant: Literal["mean_spectrum", "spectrum_deviation"]
+    variant: Literal["mean_spectrum", "spectrum_deviation", "log_mel_statistics"]
     front_end: SpectrogramFrontEnd
     threshold_percentile: Percentile
 
@@ -93,6 +101,19 @@ class Controls2026(System[Config, Models]):
     def represent(self, models: Models) -> dict[str, keras.Model]:
         front_end = self.config.front_end
         waveform = keras.Input((models.clip_length,), name="waveform")
+        if self.config.variant == _STATISTICS:
+            log_mel = LogMelSpectrogram(
+                models.sample_rate_hz,
+                front_end.window_length,
+                front_end.hop_length,
+                front_end.num_mel_bins,
+                window="periodic",
+                pad_mode=front_end.pad_mode,
+                floor=front_end.floor,
+                floor_by="addition",
+            )(waveform)
+            statistics = ops.concatenate([ops.mean(log_mel, 1), ops.std(log_mel, 1)], axis=-1)
+            return {SPECTRUM: keras.Model(waveform, statistics)}
         half = front_end.window_length // 2
         padded = ops.pad(waveform, [(0, 0), (half, half)], mode=front_end.pad_mode)
         layer = MagnitudeSpectrogram(front_end.window_length, front_end.hop_length)
@@ -100,8 +121,10 @@ class Controls2026(System[Config, Models]):
         return {SPECTRUM: keras.Model(waveform, spectrum)}
 
     def section_scorer(self, normal: NormalClips[Models]) -> SectionScorer:
-        spectrum = representation(SPECTRUM)
-        scorer = NearestNeighborScorer("cosine").fit(normal.values(spectrum))
+        spectrum, metric = representation(SPECTRUM), "cosine"
+        if self.config.variant == _STATISTICS:
+            spectrum, metric = _standardized(spectrum, normal.values(spectrum)), "euclidean"
+        scorer = NearestNeighborScorer(metric).fit(normal.values(spectrum))
         distance = scored(scorer, spectrum, leave_self_out=True)
         return SectionScorer({self.main_score: distance}, spectrum)
 
@@ -109,3 +132,13 @@ class Controls2026(System[Config, Models]):
     def threshold_rule(self) -> ThresholdRule:
         percentile = self.config.threshold_percentile
         return ThresholdRule("section_and_domain", "percentile", percentile)
+
+
+def _standardized(term: Term, values: Floats) -> Term:
+    """A term less the mean of some values, by their deviation; what is always the same counts 0."""
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    deviation[deviation == 0.0] = 1.0
+    return computed(
+        lambda xp, own: (own - xp.array(mean, dtype=own.dtype)) / xp.array(deviation, own.dtype),
+        term,
+    )

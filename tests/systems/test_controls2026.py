@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 
@@ -22,7 +23,9 @@ from tests.systems.recorded_clips import (
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "controls2026"
 WINDOW, HOP, LENGTH = 64, 24, 1000
-VARIANTS = ("mean_spectrum", "spectrum_deviation")
+SPECTRA = ("mean_spectrum", "spectrum_deviation")
+STATISTICS = "log_mel_statistics"
+BANDS = 6
 TABLE = clip_table(
     [
         (section, "target" if number == 0 else "source", split, split == "test" and number == 1)
@@ -37,7 +40,7 @@ def config_of(variant, **front_end):
     config = build_config(
         controls2026.Config, read_recipe(RECIPES / "dcase2020.yaml")["config"], "here"
     )
-    changes = {"window_length": WINDOW, "hop_length": HOP, **front_end}
+    changes = {"window_length": WINDOW, "hop_length": HOP, "num_mel_bins": BANDS, **front_end}
     return dataclasses.replace(
         config, variant=variant, front_end=dataclasses.replace(config.front_end, **changes)
     )
@@ -68,17 +71,26 @@ def trained(config, clips, folder):
 
 
 def spectrum(waveform, variant, pad_mode="constant"):
-    """Mean or standard deviation of the magnitudes of all frames, one frame after the other."""
+    """Mean or standard deviation of the magnitudes of all frames, one frame after the other.
+
+    Both of the decibels of mel bands for `log_mel_statistics`.
+    """
     padded = np.pad(waveform.astype("float64"), WINDOW // 2, mode=pad_mode)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     frames = [
         np.abs(np.fft.rfft(window * padded[at : at + WINDOW]))
         for at in range(0, len(padded) - WINDOW + 1, HOP)
     ]
+    if variant == STATISTICS:
+        filters = librosa.filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=BANDS, dtype="float64")
+        frames = [10.0 * np.log10(filters @ frame**2 + 1e-12) for frame in frames]
     mean = sum(frames) / len(frames)
-    if variant == "mean_spectrum":
-        return mean
-    return np.sqrt(sum((frame - mean) ** 2 for frame in frames) / len(frames))
+    deviation = np.sqrt(sum((frame - mean) ** 2 for frame in frames) / len(frames))
+    return {
+        "mean_spectrum": mean,
+        "spectrum_deviation": deviation,
+        STATISTICS: np.concatenate([mean, deviation]),
+    }[variant]
 
 
 def cosine_distance(one, other):
@@ -86,7 +98,7 @@ def cosine_distance(one, other):
 
 
 @pytest.mark.parametrize("pad_mode", ["constant", "reflect"])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [*SPECTRA, STATISTICS])
 def test_a_clip_is_the_mean_or_the_deviation_of_its_magnitudes_over_time(
     clips, tmp_path, variant, pad_mode
 ):
@@ -99,7 +111,7 @@ def test_a_clip_is_the_mean_or_the_deviation_of_its_magnitudes_over_time(
     np.testing.assert_allclose(found["spectrum"], expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", SPECTRA)
 def test_a_score_is_the_cosine_distance_to_the_nearest_training_clip_of_the_section(
     clips, tmp_path, variant
 ):
@@ -120,6 +132,24 @@ def test_a_score_is_the_cosine_distance_to_the_nearest_training_clip_of_the_sect
     ]
     assert found.columns.columns.tolist() == ["nearest_neighbor"]
     np.testing.assert_allclose(found.columns["nearest_neighbor"], expected, rtol=1e-3, atol=1e-7)
+
+
+def test_statistics_are_standardized_and_compared_by_euclidean_distance(clips, tmp_path):
+    """By mean and deviation of the training clips of the section; what never changes counts 0."""
+    system, models = trained(config_of(STATISTICS), clips, tmp_path)
+    arrays = represented(system, models, clips)
+    arrays["spectrum"] = np.c_[arrays["spectrum"], np.full(len(TABLE), 3.0)]
+
+    found = scores_of(system, arrays, clips.table, models)
+
+    vectors = np.array([spectrum(each, STATISTICS) for each in clips.store.waveforms])
+    expected = []
+    for number, section in enumerate(TABLE["section"]):
+        rows = np.flatnonzero((TABLE["section"] == section) & (TABLE["split"] == "train"))
+        deviation = vectors[rows].std(axis=0)
+        others = [vectors[row] for row in rows if row != number]
+        expected.append(min(np.linalg.norm((vectors[number] - o) / deviation) for o in others))
+    np.testing.assert_allclose(found.columns["nearest_neighbor"], expected, rtol=1e-4)
 
 
 def test_thresholds_are_percentiles_of_the_training_scores_per_section_and_domain(clips, tmp_path):

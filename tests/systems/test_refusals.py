@@ -244,7 +244,7 @@ def test_clips_are_refused_before_training_or_scored_after_it(system, variant, t
 NEED_NOTHING = {
     **{"baseline2020": {"ae"}, "baseline2021": {"ae"}, "baseline2022": {"ae"}},
     **{"baseline2023": {"mse", "mahalanobis"}, "nejjar2022": {"dgmix", "vicreg"}},
-    "controls2026": {"mean_spectrum", "spectrum_deviation"},
+    "controls2026": {"mean_spectrum", "spectrum_deviation", "log_mel_statistics"},
     **{"kuroyanagi2021": {"ae", "ae_ensemble"}, "venkatesh2022": {"anp_boot"}},
 }
 NEED_CLASSES = {
