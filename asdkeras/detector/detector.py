@@ -160,8 +160,6 @@ class Detector:
             self._take(run)
             numbers = pd.Series(run.store.num_channels).groupby(table["machine_type"].to_numpy())
             self.story["num_channels"] = {str(name): int(own.max()) for name, own in numbers}
-        for note in self.story["notes"]:
-            say(f"note: {note}")
         return self
 
     @classmethod
@@ -212,6 +210,8 @@ class Detector:
             differences[each.name] = difference
         self.story = {**metadata_of(run), "largest_differences": differences}
         self.variant = run.recipe.variant
+        for note in self.story["notes"]:
+            say(f"note: {note}")
 
     @property
     def channel(self) -> Channel:

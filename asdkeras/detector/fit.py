@@ -159,5 +159,26 @@ def metadata_of(run: RunFiles) -> dict[str, object]:
         "recipe": run.recipe.as_mapping(),
         "environment": environment,
         **{key: {str(name): int(n) for name, n in each.items()} for key, each in counts.items()},
-        "notes": [*trial.oracle, *trial.notes],
+        "notes": [*trial.oracle, *trial.notes, *_alarms_of_papers_rule(run)],
     }
+
+
+def _alarms_of_papers_rule(run: RunFiles) -> list[str]:
+    """Sections whose own training clips are called anomalous far too often, in a line."""
+    asked = run.recipe.thresholds.false_alarm_rate
+    if run.recipe.thresholds.rule != "paper":
+        return []
+    trial = read_trial(run.folder.scores(run.recipe.seeds[0]))
+    flags = trial.decisions.where(trial.table["split"] == "train")
+    shares = {
+        _name(section, trial.table): flags[section.is_of(trial.table)].mean()
+        for section in sections_of(trial.table)
+    }
+    many = [f"{name} {share:.0%}" for name, share in shares.items() if share > 2.0 * asked]
+    if not many:
+        return []
+    return [
+        f"thresholds follow the paper's rule, by which more than twice {asked:.0%} of the normal "
+        f"clips that were learned from are anomalous: {', '.join(many)}. `asdkeras fit DIR` takes "
+        "them from normal clips that are held out"
+    ]

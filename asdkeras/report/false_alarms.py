@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
+from asdkeras.config import RECIPE_DEFAULTS
 from asdkeras.evaluation import (
     ALL_ANOMALOUS,
     KINDS,
@@ -31,6 +32,10 @@ HOW_TO_READ = (
     "clips that were called so. F1: the mean that stands in the results. F1 of all anomalous: what "
     "calling every clip anomalous would give."
 )
+_OTHER_RULE = (
+    "thresholds follow the paper's rule. --false-alarm-rate 0.1 trains anew and takes them from "
+    "normal clips that are held out; it needs a folder of its own, --runs DIR"
+)
 _HEADINGS = {"training": "training,\nin-sample", "f1": "F1", ALL_ANOMALOUS: "F1 of all\nanomalous"}
 
 
@@ -41,12 +46,14 @@ class FalseAlarms(NamedTuple):
         frame: of `asdkeras.evaluation.false_alarms`, trials one below the other.
         means: `SUMMARY_COLUMNS`, the metrics `f1` and `ALL_ANOMALOUS` among others.
         asked: the share of normal clips that may be called anomalous; None if nobody said.
+        is_by_paper: whether thresholds follow the rule of the paper.
     """
 
     frame: pd.DataFrame
     means: pd.DataFrame
     rules: RuleSet
     asked: float | None
+    is_by_paper: bool = False
 
     def tables(self, *, finds: bool) -> Iterator[tuple[str, list[str], list[list[str]]]]:
         """Title, headings and rows of each part of the dataset: machine types, and all of several.
@@ -95,6 +102,11 @@ class FalseAlarms(NamedTuple):
         }
         return [f"{text}: {'; '.join(names)}" for text, names in lines.items() if names]
 
+    @property
+    def advice(self) -> str:
+        """What can be done about the warnings; empty if there are none, or nothing is known."""
+        return _OTHER_RULE if self.is_by_paper and self.warnings else ""
+
     def _all_or_none(self, share: int) -> Iterator[str]:
         """Machine types, or sections of them, of whose test clips that share was flagged."""
         test = self.frame[self.frame["kind"].isin(KINDS[2:])]
@@ -129,7 +141,8 @@ def of_run(scores: ScoredRun, recipe: Mapping[str, Any]) -> FalseAlarms:
         frames.append(false_alarms(clips, decisions, held_out, seed))
         metrics.append(evaluate(clips, scored.anomaly_scores, decisions, rules, seed).metrics)
     frame, measured = (pd.concat(parts, ignore_index=True) for parts in (frames, metrics))
-    return FalseAlarms(frame, means_of(measured, rules), rules, asked_rate(recipe))
+    means = means_of(measured, rules)
+    return FalseAlarms(frame, means, rules, asked_rate(recipe), is_by_paper(recipe))
 
 
 def means_of(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:
@@ -144,7 +157,9 @@ def of_finished_run(run: FinishedRun) -> FalseAlarms | None:
     path = run.folder / "false_alarms.csv"
     if not path.is_file():
         return None
-    return FalseAlarms(read_results(path), run.means, run.rules, asked_rate(recipe_of(run.folder)))
+    recipe = recipe_of(run.folder)
+    rate, by_paper = asked_rate(recipe), is_by_paper(recipe)
+    return FalseAlarms(read_results(path), run.means, run.rules, rate, by_paper)
 
 
 def asked_rate(recipe: Mapping[str, Any]) -> float:
@@ -156,6 +171,12 @@ def asked_rate(recipe: Mapping[str, Any]) -> float:
     if isinstance(thresholds, dict) and thresholds.get("rule") == "held_out":
         return float(thresholds["false_alarm_rate"])
     return USUAL_RATE
+
+
+def is_by_paper(recipe: Mapping[str, Any]) -> bool:
+    """Whether thresholds follow a paper's rule, as where a recipe of a system says nothing."""
+    complete = {**RECIPE_DEFAULTS, **recipe}
+    return "config" in recipe and complete["thresholds"]["rule"] == "paper"
 
 
 def print_false_alarms(found: FalseAlarms, console: Console) -> None:
@@ -172,6 +193,8 @@ def print_false_alarms(found: FalseAlarms, console: Console) -> None:
 def print_warnings(found: FalseAlarms, console: Console) -> None:
     for line in found.warnings:
         print_line(console, f"warning: {line}", "yellow")
+    if found.advice:
+        print_line(console, f"note: {found.advice}", "yellow")
 
 
 def page_parts(found: FalseAlarms, caption: str) -> list[Markup]:

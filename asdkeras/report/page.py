@@ -258,7 +258,8 @@ def _opening_parts(each: _PageRun) -> list[Markup]:
     lines += [f"Oracle, labels of test clips had a say: {line}" for line in marks.oracle]
     lines += [f"Transductive, other test clips had a say: {line}" for line in marks.transductive]
     lines += [f"Warning: {line}" for line in each.alarms.warnings]
-    lines += [f"Note: {note}" for note in (*each.scores.notes, *each.scores.doubts())]
+    advice = [each.alarms.advice] if each.alarms.advice else []
+    lines += [f"Note: {note}" for note in (*advice, *each.scores.notes, *each.scores.doubts())]
     return [
         element("div", *figures, class_="headlines"),
         *(element("p", line, class_="warn") for line in lines),

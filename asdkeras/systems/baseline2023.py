@@ -19,17 +19,19 @@ comes from it:
       frames, so covariances are five times too large, which changes no ranking
       (`mahalanobis.covariance: textbook` is the other form).
 
+Decisions (`threshold_data: batches`, in the recipes of the challenges) are those of the reference:
+it fits the gamma distribution to the scores of training batches of 256 shuffled vectors, for `mse`
+to their losses in the last epoch. A mean over vectors of many clips varies far less than one over
+a clip, which keeps what is its own: by `mahalanobis` nearly every clip is above the threshold, by
+`mse` most are. `clips`, in the other recipes, fits the scores of the training clips, as the
+baselines before did. benchmarks/batch_thresholds.py measures both.
+
 Differs from the released code:
-    - Thresholds: the reference fits the gamma distribution to the scores of training batches
-      of 256 shuffled vectors, for `mse` to their losses in the last epoch, while the weights
-      still move (`threshold_data: batches`). These are no scores of clips. `clips` fits it to
-      the scores of the training clips, as the baselines before did. The recipes of the
-      challenges have `batches`, the others `clips`.
     - Batch normalization is Keras': PyTorch's running variance is the unbiased one, which
       differs by less than 0.4 % at 256 vectors. Random numbers are others.
     - Which vectors are held out derives from the seed of the trial.
     - Windows are read from disk as they are needed, so memory does not grow with the clips.
-    - Clips of different lengths are heard up to the longest training clip.
+    - Of clips of different lengths as much is used as the longest training clip has.
 """
 
 import dataclasses
@@ -98,8 +100,9 @@ class Config(Checked):
         Literal["batches", "clips"],
         Reading(
             "a gamma distribution of training scores",
-            "`batches` is the released code: scores of training batches of shuffled vectors; "
-            "`clips` are the scores of training clips, as in the baselines before",
+            "`batches` is the released code: scores of training batches of shuffled vectors, which "
+            "vary less than those of clips; `clips` are the scores of training clips, as in the "
+            "baselines before",
         ),
     ]
     threshold_percentile: Percentile

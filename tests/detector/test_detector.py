@@ -361,9 +361,14 @@ def test_a_graph_loads_in_a_fresh_process_in_safe_mode(fitted, tmp_path):
 @pytest.fixture
 def finished(tmp_path):
     """A run of one machine, whose dataset is gone."""
-    data = factory(tmp_path / "factory", machines=("press",))
+    return finished_run(tmp_path)
+
+
+def finished_run(folder, *overrides):
+    data = factory(folder / "factory", machines=("press",))
     table, _, _ = normal_clips(data)
-    run = run_on_clips("baseline2023", table, data, overrides=SHORT, runs=tmp_path / "runs")
+    overrides = (*SHORT, *overrides)
+    run = run_on_clips("baseline2023", table, data, overrides=overrides, runs=folder / "runs")
     score(dataclasses.replace(run, is_in_process=True))
     shutil.rmtree(data)
     return run.folder
@@ -379,6 +384,22 @@ def test_a_run_becomes_a_detector_without_its_dataset(finished, tmp_path, monkey
     assert detector.machines["press"].threshold == pytest.approx(threshold)
     assert detector.story["notes"] == [*read_metadata(finished.scores(0)).notes]
     assert detector.score(sound(1, 300.0), machine="press") > 0.0
+
+
+@pytest.mark.parametrize(("percentile", "is_noted"), [(1, True), (99, False)])
+def test_a_threshold_of_a_paper_below_what_was_learned_from_is_said(
+    percentile, is_noted, tmp_path, capsys
+):
+    """As that of `threshold_data: batches` is."""
+    rule = ("thresholds.rule=paper", f"config.threshold_percentile={percentile}")
+    run = finished_run(tmp_path, *rule)
+    capsys.readouterr()
+
+    detector = asdkeras.Detector.of_run(run.path)
+
+    said = "than twice 10% of the normal clips that were learned from are anomalous: press "
+    assert (said in capsys.readouterr().err) == is_noted
+    assert any("`asdkeras fit DIR`" in note for note in detector.story["notes"]) == is_noted
 
 
 def test_a_run_without_its_weights_is_no_detector(finished):

@@ -12,7 +12,13 @@ from asdkeras.errors import AsdkerasError
 from asdkeras.evaluation import false_alarms
 from asdkeras.metrics.official import RULES
 from asdkeras.report.compared_runs import compare_runs
-from asdkeras.report.false_alarms import FalseAlarms, asked_rate, page_parts, print_false_alarms
+from asdkeras.report.false_alarms import (
+    FalseAlarms,
+    asked_rate,
+    is_by_paper,
+    page_parts,
+    print_false_alarms,
+)
 from asdkeras.report.page import write_report
 from asdkeras.report.results import conclude
 from asdkeras.report.scored_runs import read_results
@@ -188,6 +194,32 @@ def test_the_rate_asked_is_that_of_the_recipe_or_the_usual_one(recipe, rate):
     assert asked_rate(recipe) == rate
 
 
+@pytest.mark.parametrize(
+    ("recipe", "is_so"),
+    [
+        ({"config": {}}, True),  # A run's own recipe leaves the paper's rule out.
+        ({"config": {}, "thresholds": {"rule": "paper", "false_alarm_rate": 0.1}}, True),
+        ({"config": {}, "thresholds": {"rule": "held_out", "false_alarm_rate": 0.1}}, False),
+        ({"ensemble": {}}, False),
+        ({}, False),
+    ],
+)
+def test_a_recipe_that_says_nothing_else_has_the_papers_thresholds(recipe, is_so):
+    assert is_by_paper(recipe) is is_so
+
+
+def test_a_warning_names_the_other_rule_where_the_papers_decided():
+    everything = alarms_of(clips_of(test_source=(50, 50, 50, 50)))
+    nothing_wrong = alarms_of(clips_of(test_source=(5, 50, 25, 50)))
+
+    assert everything.advice == ""
+    assert nothing_wrong._replace(is_by_paper=True).advice == ""
+    text = printed(everything._replace(is_by_paper=True), width=400)
+    assert "\nwarning: every test clip is called anomalous: fan (100 clips)\nnote: " in text
+    assert "--false-alarm-rate 0.1" in text
+    assert "--runs DIR" in text
+
+
 ALARM = "more than twice 10% of normal clips are called anomalous: fan held out 100% (8/8)"
 
 
@@ -228,6 +260,7 @@ def test_the_end_of_a_run_shows_false_alarms_and_warns(capsys, run):
 
     assert re.search(r" fan +100% \(8/8\) +0% \(0/2\) +0% \(0/2\) +0\.00 +66\.67 ", text)
     assert f"warning: {ALARM}\n" in text
+    assert "note: thresholds follow the paper's rule. --false-alarm-rate" in text
 
 
 def test_a_run_without_labels_warns_as_well(tmp_path, capsys):
@@ -278,6 +311,7 @@ def test_a_page_shows_them_and_warns(run, tmp_path):
     row = ["100% (8/8)", "0% (0/2)", "0% (0/2)", "50% (2/4)", "0.00", "66.67"]
     assert "".join(f"<td>{text}</td>" for text in row) in page
     assert f'<p class="warn">Warning: {ALARM}</p>' in page
+    assert '<p class="warn">Note: thresholds follow the paper' in page
     assert '<th scope="col">training, in-sample</th>' in page
 
 

@@ -5,16 +5,24 @@ import functools
 import tempfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from asdkeras.batches.window_batches import Holdout
 from asdkeras.config import build_config, read_recipe
+from asdkeras.data.clip_set import ClipSet
+from asdkeras.data.frames import write_frames
 from asdkeras.errors import DataError
 from asdkeras.systems import baseline2023
-from asdkeras.systems.model_files import save_models
+from asdkeras.systems.baselines import dense_autoencoder
+from asdkeras.systems.baselines.dense_autoencoder import RECORDED, TrainedOnVectors
+from asdkeras.systems.model_files import TrainedNetwork, save_models
+from asdkeras.systems.window_training import WindowModels
 from tests.systems.recorded_clips import (
+    RATE_HZ,
     clip_table,
     noisy_clips,
     represented,
@@ -143,6 +151,55 @@ def test_distances_of_batches_are_those_of_their_mean_residual():
     mean = np.concatenate(residual_rows(models)[:NUM_TRAINING]).mean(axis=0)
     expected = pytest.approx(smaller_length([mean], models), rel=1e-3)
     assert models.batch_scores["mahalanobis"].item() == expected
+
+
+def made_up(folder):
+    """Frames of clips, each with an offset of its own, and a network that answers zeros.
+
+    Of frames `clip offset + noise` the residual is all there is. Offsets and noise have the mean 0.
+    """
+    clips, frames, bands, offset = 100, 34, 32, 0.5
+    random = np.random.default_rng(0)
+    offsets = random.normal(size=(clips, 1, bands))
+    noise = random.normal(size=(clips, frames, bands))
+    values = offset * (offsets - offsets.mean(axis=0)) + noise - noise.mean(axis=(0, 1))
+    store = write_frames(folder / "made_up.float32", [values], clips)
+    vectors = keras.Input((5 * bands,))
+    network = keras.Model(vectors, keras.ops.zeros_like(vectors))
+    models = WindowModels(RATE_HZ, RATE_HZ, "start", TrainedNetwork(folder / "none.keras", network))
+    losses = {RECORDED: np.mean(values**2, axis=(1, 2))}
+    windows = store.windows(5, 1, as_vectors=True)
+    return values, TrainedOnVectors(models, windows, Holdout(0.0, "random"), losses)
+
+
+def test_thresholds_of_batches_lie_as_far_below_normal_clips_as_theory_says(tmp_path, monkeypatch):
+    """The mean of n vectors of many clips varies n times less than one of them does.
+
+    A clip keeps its own offset, of variance b, in its mean; its noise, of variance 1 in a frame,
+    averages out over 34 frames, in a batch of 60 vectors of 5 frames both do.
+    """
+    values, trained = made_up(tmp_path)
+    monkeypatch.setattr(dense_autoencoder, "train", lambda *_, **__: trained)
+    table = clip_table([("00", "source", "train", False)] * len(values), "mini2023")
+    config = config_of()
+    front_end = dataclasses.replace(config.front_end, num_mel_bins=values.shape[-1])
+    ae = dataclasses.replace(config.ae, batch_size=60)
+    system = baseline2023.create(dataclasses.replace(config, front_end=front_end, ae=ae))
+
+    models = system.train(ClipSet(table, None), task(tmp_path, table))
+
+    inverse = np.linalg.inv(models.covariances["covariance_source"])
+    means = values.mean(axis=1)
+    of_clips = ((means @ inverse) * means).sum(axis=1)
+    of_batches = models.batch_scores["mahalanobis"]
+    b = 0.5**2
+    expected = (b + 1 / 34) / ((b + 1 / 5) / 60)
+    assert of_clips.mean() / of_batches.mean() == pytest.approx(expected, rel=0.1)
+    columns = pd.DataFrame({"mahalanobis": of_clips})
+    released = system.thresholds(columns, table, models=models).values
+    of_clips_alone = system.thresholds(columns, table).values
+    assert (of_clips > released).all()
+    assert (of_clips > of_clips_alone).mean() == pytest.approx(0.1, abs=0.05)
 
 
 @pytest.mark.parametrize("variant", ["mse", "mahalanobis"])
