@@ -15,6 +15,7 @@ from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.data.layouts import Layout
 from asdkeras.data.places import cache_folder
 from asdkeras.data.store import ClipStore, open_store
+from asdkeras.data.years import MACHINE_TYPES, years_of
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.dataset import find_data, known_released, known_truth
 from asdkeras.experiment.held_out import with_clips_held_out
@@ -22,6 +23,7 @@ from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.recipe import Recipe, find_recipe, load_recipe, system_config
 from asdkeras.experiment.run_folder import RunFolder
 from asdkeras.files import digest_of_file, reading
+from asdkeras.metrics.official import RULES
 from asdkeras.progress import say, stage
 from asdkeras.score_files import clip_columns, read_trial
 
@@ -102,10 +104,31 @@ def open_run(
         released=known_released(layout) if content.clips.released_attributes else None,
         supplemental=content.clips.supplemental,
     )
-    for note in notes:
+    for note in (*notes, *(_absent(table) if machines is None else ())):
         say(f"note: {note}")
     run = _opened(content, source, data, table, runs / system, jobs)
     return dataclasses.replace(run, left_out=_left_out(layout, table))
+
+
+def _absent(table: pd.DataFrame) -> Iterator[str]:
+    """Of each set of a year of the challenge that is here in part, what is not."""
+    dataset = str(table["dataset"].iloc[0])
+    rules = RULES.get(dataset)
+    if rules is None or not (year := years_of(dataset)):
+        return
+    known = MACHINE_TYPES[year[0]]
+    new = {name for name in known if (name, "*") in rules.evaluation}
+    types = {"dev": known - new, "eval": new or known}
+    pairs = table[["machine_type", "section"]].drop_duplicates().itertuples(index=False)
+    here = {(rules.part_of(*pair), pair.machine_type) for pair in pairs}
+    for part, name in (("dev", "development"), ("eval", "evaluation")):
+        absent = sorted(each for each in types[part] if (part, each) not in here)
+        if 0 < len(absent) < len(types[part]):
+            count, total = len(types[part]) - len(absent), len(types[part])
+            yield (
+                f"{dataset}: of the {name} set {', '.join(absent)} are not here: its means are "
+                f"over {count} of {total} machine types."
+            )
 
 
 def _left_out(layout: Layout, table: pd.DataFrame) -> tuple[str, ...]:

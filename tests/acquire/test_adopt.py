@@ -13,7 +13,7 @@ from asdkeras.data.manifest import Manifest, read_manifest
 from asdkeras.data.places import known_cards, read_card, truth_folder
 from asdkeras.data.truth import read_truth
 from asdkeras.errors import DataError
-from tests.data.trees import DEV_2023, EVAL_TEST_2023, make, make_2023
+from tests.data.trees import DEV_2023, EVAL_TEST_2023, make, make_2023, snapshot
 from tests.real_data import real_data
 
 
@@ -25,15 +25,6 @@ def _own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="module")
 def manifest():
     return read_manifest()
-
-
-def snapshot(root):
-    """All paths below a root, with type, size and time."""
-    return sorted(
-        (path, os.lstat(path).st_mode, os.lstat(path).st_size, os.lstat(path).st_mtime_ns)
-        for folder, folders, names in os.walk(root)
-        for path in (os.path.join(folder, name) for name in folders + names)
-    )
 
 
 LAYOUTS = {

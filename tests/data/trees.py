@@ -1,5 +1,6 @@
 """Trees of empty files named like those of a challenge year, in anybody's layout."""
 
+import os
 from pathlib import Path
 
 DEV_2023 = {
@@ -41,3 +42,12 @@ def make_2023(root, dev="", eval_train="", eval_test=None):
         for names in machines.values():
             make(Path(root) / prefix, *names)
     return Path(root)
+
+
+def snapshot(root):
+    """All paths below a root, with type, size and time."""
+    return sorted(
+        (path, os.lstat(path).st_mode, os.lstat(path).st_size, os.lstat(path).st_mtime_ns)
+        for folder, folders, names in os.walk(root)
+        for path in (os.path.join(folder, name) for name in folders + names)
+    )

@@ -15,6 +15,7 @@ import soundfile
 from asdkeras.batches.steps import Schedule
 from asdkeras.batches.window_batches import Holdout, num_training_windows, window_batches
 from asdkeras.controls import SPECTRA
+from asdkeras.data.years import MACHINE_TYPES
 from asdkeras.detector.detector import Detector
 from asdkeras.errors import DataError, RecipeError, TrainingError
 from asdkeras.experiment import open_run as opening
@@ -152,6 +153,38 @@ def write_clips(folder, section):
         path.parent.mkdir(parents=True, exist_ok=True)
         noise = 0.1 * np.random.default_rng(number).normal(size=CLIP_LENGTH)
         soundfile.write(path, noise, 16000)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sections", "machines", "absent"),
+    [
+        ("dcase2021", ["00", "01"], ["fan", "valve"], {"development": (5, 7)}),
+        ("dcase2021", ["03"], ["fan", "valve"], {"evaluation": (5, 7)}),
+        ("dcase2023", ["00"], ["ToyCar"], {"development": (6, 7)}),
+        ("dcase2023", ["00"], ["ToyCar", "Vacuum"], {"development": (6, 7), "evaluation": (6, 7)}),
+        ("dcase2021", ["00", "01"], sorted(MACHINE_TYPES[2021]), {}),
+        ("presses", ["00"], ["ToyCar"], {}),
+    ],
+)
+def test_what_is_absent_of_a_set_that_is_here_in_part_is_named(
+    opened, capsys, dataset, sections, machines, absent
+):
+    opened(Autoencoder("all"), dataset, sections, machines)
+
+    notes = [line for line in capsys.readouterr().err.splitlines() if "means are over" in line]
+    assert len(notes) == len(absent)
+    for note, (name, (count, total)) in zip(notes, absent.items(), strict=True):
+        where, rest = note.split(" are not here: its means are over ")
+        head, names = where.split(f"of the {name} set ")
+        assert head == f"asdkeras: note: {dataset}: "
+        assert len(names.split(", ")) == count
+        assert not {*names.split(", ")} & {*machines}
+        assert rest == f"{total - count} of {total} machine types."
+
+
+def test_machine_types_that_were_not_asked_for_are_no_absent_ones(opened, capsys):
+    opened(Autoencoder("all"), "dcase2021", ["00", "01"], ["fan", "valve"], selected=["fan"])
+    assert "means are over" not in capsys.readouterr().err
 
 
 def files_of(run):
