@@ -75,6 +75,7 @@ def main() -> None:
                 (row["epochs"], 100 * row[figure]) for row in rows if row["score"] == name
             ]
             for figure in FIGURES
+            if not math.isnan(rows[0][figure])  # As without domains.
         }
         for name in dict.fromkeys(row["score"] for row in rows)
     }

@@ -121,10 +121,11 @@ class Controls2026(System[Config, Models]):
         return {SPECTRUM: keras.Model(waveform, spectrum)}
 
     def section_scorer(self, normal: NormalClips[Models]) -> SectionScorer:
-        spectrum, metric = representation(SPECTRUM), "cosine"
+        spectrum, scorer = representation(SPECTRUM), NearestNeighborScorer("cosine")
         if self.config.variant == _STATISTICS:
-            spectrum, metric = _standardized(spectrum, normal.values(spectrum)), "euclidean"
-        scorer = NearestNeighborScorer(metric).fit(normal.values(spectrum))
+            spectrum = _standardized(spectrum, normal.values(spectrum))
+            scorer = NearestNeighborScorer("euclidean")
+        scorer.fit(normal.values(spectrum))
         distance = scored(scorer, spectrum, leave_self_out=True)
         return SectionScorer({self.main_score: distance}, spectrum)
 

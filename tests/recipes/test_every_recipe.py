@@ -101,10 +101,7 @@ OF_ONES_OWN = {
             "config.expected_classes": {},
         },
     ),
-    "wilkinghoff2024": (
-        "dcase2022",
-        {"config.epochs": 40, "config.expected_classes": {}, "seeds": [0]},
-    ),
+    "wilkinghoff2024": ("dcase2022", {"config.expected_classes": {}, "seeds": [0]}),
 }
 
 
