@@ -206,6 +206,8 @@ def _nothing_found(root: Path, elsewhere: dict[str, int]) -> str:
         is_empty = root.is_dir() and not any(root.iterdir())
         return f"{root}: {'is empty' if is_empty else 'holds no WAV or FLAC file'}. {rule}"
     folder, count = min(elsewhere.items())
+    if root.name in FOLDERS:
+        rule = f"Name the folder of the machine, {root.absolute().parent}, or one above it."
     return (
         f"{root}: {sum(elsewhere.values())} audio files, none in a folder named train or test "
         f"({count} in {folder}). {rule} Or list them in a CSV file with the columns path, "

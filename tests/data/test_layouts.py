@@ -485,6 +485,12 @@ def test_a_folder_without_clips_says_what_is_expected(tmp_path, names, message):
         read_layout(make(tmp_path, *names))
 
 
+def test_who_names_the_folder_of_training_clips_is_told_which_to_name(tmp_path):
+    make(tmp_path, "fan/train/1.wav")
+    with pytest.raises(DataError, match=rf"of the machine, {tmp_path}/fan, or one above it\."):
+        read_layout(tmp_path / "fan" / "train")
+
+
 def test_real_clips_of_2020_are_found():
     layout = read_layout(real_data("4_audio/dcase2020_mini"))
 
