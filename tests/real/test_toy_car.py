@@ -135,8 +135,13 @@ def test_the_control_without_a_network_scores_as_it_did(tmp_path):
     ("score", "expected"), [("mse", [63.80, 40.02, 49.42]), ("mahalanobis", [70.48, 39.64, 50.00])]
 )
 def test_a_short_training_scores_as_it_did(run, score, expected):
-    """One and two threads gave the same four digits; other processors may round otherwise."""
-    assert percent(run, score) == pytest.approx(expected, abs=1.0)
+    """Within what another order of summation moved them by: AUCs 4.3 points, pAUCs 0.8.
+
+    One and two threads gave the same digits; the other order was that of oneDNN switched off.
+    """
+    *aucs, pauc = percent(run, score)
+    assert aucs == pytest.approx(expected[:2], abs=6.0)
+    assert pauc == pytest.approx(expected[2], abs=1.5)
 
 
 def test_the_detector_scores_and_decides_as_the_run(run, detector, dataset):
