@@ -69,15 +69,13 @@ def main() -> None:
         rows += rows_of(run, epochs)
         write_rows(options.out, rows)
         earlier = run
+    main_score = rows[0]["score"]
     panels = {
-        name: {
-            figure.replace("_", " "): [
-                (row["epochs"], 100 * row[figure]) for row in rows if row["score"] == name
-            ]
-            for figure in FIGURES
-            if not math.isnan(rows[0][figure])  # As without domains.
+        figure.replace("_", " "): {
+            main_score: [(r["epochs"], 100 * r[figure]) for r in rows if r["score"] == main_score]
         }
-        for name in dict.fromkeys(row["score"] for row in rows)
+        for figure in FIGURES
+        if not math.isnan(rows[0][figure])  # As without domains.
     }
     draw_curves(options.out.with_suffix(".svg"), panels, "percent, over epochs of training")
     print_markdown(
@@ -116,7 +114,7 @@ def rows_of(run: Run, epochs: int) -> list[dict[str, object]]:
     common["class_accuracy"] = sum(seen) / len(seen)
     return [
         rounded({**common, "score": name}) | rounded(measured(scores._replace(main_score=name)))
-        for name in scores.named or (scores.main_score,)
+        for name in dict.fromkeys((scores.main_score, *scores.named))
     ]
 
 

@@ -44,10 +44,11 @@ def main() -> None:
     table = table.loc[:, (table != "").any()]
     best = table[f"{PART}official_score"].astype(float).sort_values(ascending=False).index
     table = table.loc[best].reset_index(drop=True)
+    lines = [dict(zip(table, row, strict=True)) for row in table.itertuples(index=False)]
+    table.insert(0, "run", [name_of(row) for row in lines])
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_text(options.out, csv_text(table))
     print(f"file: {options.out}")
-    lines = [dict(zip(table, row, strict=True)) for row in table.itertuples(index=False)]
     drawn = [(name_of(row), *_point(row), row["is_control"] == "1") for row in lines]
     axis = "harmonic mean of source AUC, target AUC and pAUC, percent; line: spread of trials"
     draw_ranking(options.out.with_suffix(".svg"), drawn, axis)
@@ -56,7 +57,9 @@ def main() -> None:
 
 def name_of(row: dict[str, str]) -> str:
     """Of a run in tables and drawings."""
-    return f"{row['system']} {row['variant']}"
+    if "+" in row["system"]:
+        return f"ensemble of {row['system'].count('+') + 1}"
+    return f"{row['system']} {row['variant']}" + " (untrained)" * (row["untrained"] == "1")
 
 
 def _point(row: dict[str, str]) -> tuple[tuple[float, float, float], float | None]:
@@ -80,7 +83,9 @@ def cells_of(row: dict[str, str]) -> list[str]:
     cells += [" / ".join(published) if any(published) else ""]
     cells += [row[f"{PART}{name}"] for name in DECISIONS]
     cells += ["" if minutes is None else f"{minutes:.1f}", row["peak_memory_mib"]]
-    return [*cells, row["changes"].replace('"', "")]
+    changes = [f"--recipe {row['recipe']}"] * (row["recipe"] not in ("own", row["dataset"]))
+    changes += ["members above"] if "+" in row["system"] else [row["changes"].replace('"', "")]
+    return [*cells, "; ".join(filter(None, changes))]
 
 
 if __name__ == "__main__":
