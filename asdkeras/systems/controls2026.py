@@ -36,7 +36,12 @@ from asdkeras.systems.system import NormalClips, RunContext, System
 
 SPECTRUM: Final = "spectrum"
 _OVER_TIME = {"mean_spectrum": ops.mean, "spectrum_deviation": ops.std}
-_STATISTICS = "log_mel_statistics"
+_STATISTICS: Final = "log_mel_statistics"
+_METRICS: Final[dict[str, Literal["cosine", "euclidean"]]] = {
+    "mean_spectrum": "cosine",
+    "spectrum_deviation": "cosine",
+    _STATISTICS: "euclidean",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,11 +126,10 @@ class Controls2026(System[Config, Models]):
         return {SPECTRUM: keras.Model(waveform, spectrum)}
 
     def section_scorer(self, normal: NormalClips[Models]) -> SectionScorer:
-        spectrum, scorer = representation(SPECTRUM), NearestNeighborScorer("cosine")
+        spectrum, metric = representation(SPECTRUM), _METRICS[self.config.variant]
         if self.config.variant == _STATISTICS:
             spectrum = _standardized(spectrum, normal.values(spectrum))
-            scorer = NearestNeighborScorer("euclidean")
-        scorer.fit(normal.values(spectrum))
+        scorer = NearestNeighborScorer(metric).fit(normal.values(spectrum))
         distance = scored(scorer, spectrum, leave_self_out=True)
         return SectionScorer({self.main_score: distance}, spectrum)
 
