@@ -52,6 +52,15 @@ def rescored(folder, **changes):
     write_trial(where, trial._replace(columns=columns, decisions=(scores > 5.0).astype(int)))
 
 
+def rewritten(folder, column, value, **of_clips):
+    """Put a value into a column of the score file, for clips whose other column holds so."""
+    path = folder / "scores" / "seed0" / "scores.csv"
+    scores = pd.read_csv(path, dtype=str)
+    ((other, content),) = of_clips.items()
+    scores.loc[scores[other] == content, column] = value
+    scores.to_csv(path, index=False)
+
+
 def test_cards_say_what_was_decided_and_by_how_much(tmp_path):
     run = heard_run(tmp_path / "adacos" / "mini2021")
     rescored(run, fan_00_source_test_0=7.25, fan_00_target_test_1=1.0, fan_00_source_test_1=6.0)
@@ -97,10 +106,7 @@ def test_a_run_without_wrong_decisions_says_so(tmp_path):
 
 def test_without_labels_nothing_is_called_wrong(tmp_path):
     run = heard_run(tmp_path / "adacos" / "mini2021")
-    path = run / "scores" / "seed0" / "scores.csv"
-    scores = pd.read_csv(path, dtype=str)
-    scores.loc[scores["split"] == "test", "is_anomalous"] = ""
-    scores.to_csv(path, index=False)
+    rewritten(run, "is_anomalous", "", split="test")
 
     (section,) = parts_of(run)
 
@@ -144,10 +150,7 @@ def test_the_script_learns_of_every_clip_of_the_maps(tmp_path):
 
 def test_a_clip_that_was_held_out_says_so_and_plays(tmp_path):
     run = heard_run(tmp_path / "adacos" / "mini2021")
-    path = run / "scores" / "seed0" / "scores.csv"
-    scores = pd.read_csv(path, dtype=str)
-    scores.loc[scores["name"] == "fan_00_source_train_0.wav", "split"] = "held_out"
-    scores.to_csv(path, index=False)
+    rewritten(run, "split", "held_out", name="fan_00_source_train_0.wav")
     (each,) = maps = embedding_maps(run, seed=0, method="pca")
 
     data = data_of(parts_of(run, num_clips=1, maps=maps))

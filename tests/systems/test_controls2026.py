@@ -111,6 +111,16 @@ def test_a_clip_is_the_mean_or_the_deviation_of_its_magnitudes_over_time(
     np.testing.assert_allclose(found["spectrum"], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_the_floor_is_added_to_the_power_of_quiet_bands(tmp_path):
+    quiet = ClipSet(TABLE, Store([1e-4 * each for each in colored_clips()]), seed=0)
+    system, models = trained(config_of(STATISTICS), quiet, tmp_path)
+
+    found = represented(system, models, quiet)["spectrum"]
+
+    expected = [spectrum(each, STATISTICS) for each in quiet.store.waveforms]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("variant", SPECTRA)
 def test_a_score_is_the_cosine_distance_to_the_nearest_training_clip_of_the_section(
     clips, tmp_path, variant
