@@ -37,7 +37,8 @@ class SelectiveMahalanobis(BaseEstimator):
             own mean, adds up the outer products and divides by the number of *vectors* less
             one, as the released code does; a vector has several rows (5 frames), so it is
             about that many times too large, and the score that many times too small, which
-            changes no order of clips. It depends on which vectors shared a batch.
+            changes no order of clips. It depends on which vectors shared a batch: their mean
+            takes more from the covariance, the fewer vectors of a domain a batch has.
             `textbook` centers by the mean over all rows of the domain and divides by the
             number of *rows* less one; batches make no difference.
         form: `mean_residual` scores the mean m of a clip's residual rows, m S^-1 m^T. The

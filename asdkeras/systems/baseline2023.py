@@ -16,7 +16,8 @@ comes from it:
     - The paper averages the distances of all frames; the reference computes the distance of
       the average residual (`mahalanobis.form: framewise` is the paper's).
     - The reference centers residuals per batch and divides by the number of vectors, not of
-      frames, so covariances are five times too large, which changes no ranking
+      frames, so covariances are five times too large, which alone changes no ranking; but few
+      vectors of a batch are of the target domain, whose covariance their own mean shrinks
       (`mahalanobis.covariance: textbook` is the other form).
 
 Decisions (`threshold_data: batches`, in the recipes of the challenges) are those of the reference:
@@ -74,8 +75,9 @@ class Mahalanobis:
         Literal["released", "textbook"],
         Reading(
             "the covariance of residuals",
-            "`released` centers them per batch and divides by the number of vectors: five times "
-            "too large, which changes no ranking",
+            "`released` centers them per batch, which shrinks that of a domain with few vectors in "
+            "each, and divides by the number of vectors, a fifth of that of frames; `textbook` "
+            "does neither",
         ),
     ]
     form: Annotated[
