@@ -2,6 +2,8 @@
 
 from keras import layers
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
+
 _HIDDEN_UNITS = (128, 128, 128, 128, 8, 128, 128, 128, 128)
 
 
@@ -42,6 +44,6 @@ def baseline_autoencoder(vectors):
     x = vectors
     for units in _HIDDEN_UNITS:
         x = layers.Dense(units)(x)
-        x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3)(x)
+        x = FusedBatchNormalization(momentum=0.99, epsilon=1e-3)(x)
         x = layers.ReLU()(x)
     return layers.Dense(vectors.shape[-1])(x)

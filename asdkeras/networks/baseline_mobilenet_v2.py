@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from asdkeras.layers.fused_batch_normalization import with_fused_normalization
+
 _LEAST_SIZE = 32  # The network halves both axes five times.
 
 
@@ -41,7 +43,7 @@ def baseline_mobilenet_v2(windows, num_classes, width=0.5):
     network = keras.applications.MobileNetV2(
         input_shape=images.shape[1:], alpha=width, weights=None, classes=num_classes
     )
-    return network(images)
+    return keras.models.clone_model(network, clone_function=with_fused_normalization)(images)
 
 
 def _check(windows, num_classes, width):

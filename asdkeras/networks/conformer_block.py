@@ -2,6 +2,7 @@
 
 from keras import layers, ops
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.resumable_dropout import ResumableDropout
 
 _EPSILON = 1e-5  # Of both normalizations; PyTorch's, where Keras has 1e-3.
@@ -87,7 +88,7 @@ def _convolution(x, kernel_size, dropout, name):
     x = _layer_norm(x, name)
     x = ops.glu(layers.Dense(2 * width, name=f"{name}_gates")(x), axis=-1)
     x = layers.DepthwiseConv1D(kernel_size, padding="same", name=f"{name}_over_time")(x)
-    x = layers.BatchNormalization(momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_batch")(x)
+    x = FusedBatchNormalization(momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_batch")(x)
     x = layers.Activation("silu", name=f"{name}_swish")(x)
     x = layers.Dense(width, name=f"{name}_project")(x)
     return ResumableDropout(dropout, name=f"{name}_dropout")(x)

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers, ops
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
+
 # (expansion t, channels c at half width, blocks n, stride s of the first block)
 _GROUPS = (
     (1, 8, 1, 1),
@@ -192,7 +194,7 @@ def _fan_out_initializer(kernel_size, filters):
 
 
 def _normalization(x):
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5)(x)
 
 
 def _relu6(x):

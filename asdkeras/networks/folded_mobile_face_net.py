@@ -21,6 +21,7 @@ _LETTERS = {
     "Conv2D": "C",
     "DepthwiseConv2D": "D",
     "BatchNormalization": "B",
+    "FusedBatchNormalization": "B",
     "PReLU": "P",
     "Add": "A",
     "Flatten": "F",

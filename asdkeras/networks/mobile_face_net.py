@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers, ops
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
+
 # (expansion t, channels c, blocks n, stride s of the first block)
 PAPER_GROUPS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 2), (4, 128, 1, 2), (2, 128, 2, 1))
 
@@ -134,7 +136,7 @@ def _initializer(kernel_size, channels):
 
 
 def _normalization(x, name=None):
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
 
 
 def _activation(x):

@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
+
 _STAGE_FILTERS = (16, 32, 64, 128)
 _UNITS_PER_STAGE = 2
 
@@ -70,4 +72,4 @@ def _activation(x):
 
 
 def _normalization(x):
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3)(x)
+    return FusedBatchNormalization(momentum=0.99, epsilon=1e-3)(x)

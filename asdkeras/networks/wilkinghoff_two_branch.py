@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
 from asdkeras.layers.magnitude_spectrum import MagnitudeSpectrum
 
@@ -171,4 +172,4 @@ def _dense(x, units, decay, name=None):
 
 
 def _normalization(x):
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3)(x)
+    return FusedBatchNormalization(momentum=0.99, epsilon=1e-3)(x)
