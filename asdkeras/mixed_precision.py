@@ -60,6 +60,26 @@ def dtype_without_bound() -> str | None:
     return "float32" if is_float16 else None
 
 
+def in_float32(model: keras.Model) -> keras.Model:
+    """A model of the same layers and weights, all of which compute in float32 or more."""
+    config = keras.saving.serialize_keras_object(model)
+    copy = keras.saving.deserialize_keras_object(_without_policies(config))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _without_policies(config: Any) -> Any:
+    """The configuration of a model, with float32 in place of every mixed policy."""
+    if isinstance(config, list | tuple):
+        return type(config)(map(_without_policies, config))
+    if not isinstance(config, dict):
+        return config
+    name = config["config"].get("name") if config.get("class_name") == "DTypePolicy" else None
+    if name is not None and name.startswith("mixed_"):
+        return {**config, "config": {"name": "float32"}}
+    return {key: _without_policies(value) for key, value in config.items()}
+
+
 class Float32Layer(keras.layers.Layer):
     """A layer that computes in float32 under any policy: its inputs come as they are."""
 

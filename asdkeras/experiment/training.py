@@ -18,6 +18,7 @@ from asdkeras.batches.waveform_batches import inference_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
 from asdkeras.dsp.clip_length import Keep
+from asdkeras.errors import TrainingError
 from asdkeras.experiment.training_records import (
     WEIGHTS,
     RecordBatches,
@@ -201,6 +202,9 @@ def represent(
 
     Returns:
         name of a representation -> `(clips, ...)`, NaN for clips that a network does not represent.
+
+    Raises:
+        TrainingError: if one that is represented has values that are no finite numbers.
     """
     networks = system.represent(models)
     inputs = system.inputs(models, clips.table)
@@ -224,11 +228,20 @@ def represent(
                 for network, call in calls.items():
                     outputs = call({"waveform": batch, **values} if values else batch)
                     for array, output in named_outputs(network, outputs).items():
-                        arrays[array][chosen] = output.numpy()
+                        arrays[array][chosen] = _finite(array, output.numpy())
                 first += len(batch)
                 num_done += len(batch)
                 update(num_done, total)
     return arrays
+
+
+def _finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise TrainingError(
+            f"training diverged: `{name}`, by which clips are scored, has values that are no finite "
+            "numbers. Try a lower learning rate, another seed, or --set precision=float32."
+        )
+    return values
 
 
 def _by_rows(
