@@ -238,8 +238,8 @@ def represent(
 def _finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
         raise TrainingError(
-            f"training diverged: `{name}`, by which clips are scored, has values that are no finite "
-            "numbers. Try a lower learning rate, another seed, or --set precision=float32."
+            f"training diverged: `{name}`, by which clips are scored, is not finite everywhere. "
+            "Try a lower learning rate, another seed, or --set precision=float32."
         )
     return values
 
