@@ -87,7 +87,10 @@ def _convolution(x, kernel_size, dropout, name):
     width = x.shape[-1]
     x = _layer_norm(x, name)
     x = ops.glu(layers.Dense(2 * width, name=f"{name}_gates")(x), axis=-1)
-    x = layers.DepthwiseConv1D(kernel_size, padding="same", name=f"{name}_over_time")(x)
+    # TensorFlow 2.21 on CPUs hangs in bfloat16 where the kernel is wide and channels are few.
+    x = layers.DepthwiseConv1D(
+        kernel_size, padding="same", dtype="float32", name=f"{name}_over_time"
+    )(x)
     x = FusedBatchNormalization(momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_batch")(x)
     x = layers.Activation("silu", name=f"{name}_swish")(x)
     x = layers.Dense(width, name=f"{name}_project")(x)

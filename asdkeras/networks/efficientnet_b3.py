@@ -3,11 +3,13 @@
 import keras
 
 from asdkeras.layers.fused_batch_normalization import with_fused_normalization
+from asdkeras.mixed_precision import network
 
 _LEAST_SIZE = 32  # The network halves both axes five times.
 _FOR_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization)
 
 
+@network
 def efficientnet_b3(spectrograms):
     """Feature map of a spectrogram, 32 times smaller in both directions, of 1536 channels.
 

@@ -5,11 +5,13 @@ from keras import layers
 
 from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.grouped_conv2d import GroupedConv2D
+from asdkeras.mixed_precision import network
 
 _BLOCKS_PER_GROUP = (3, 4, 6, 3)
 _CARDINALITY = 32  # Groups of a grouped convolution, whatever the width.
 
 
+@network
 def residual_network(spectrograms, kind, width=64):
     """Feature map of a spectrogram, 32 times smaller in both directions.
 
