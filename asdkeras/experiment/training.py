@@ -29,6 +29,7 @@ from asdkeras.experiment.training_records import (
 )
 from asdkeras.files import reading, write_arrays
 from asdkeras.losses.finite_training import FiniteTraining
+from asdkeras.networks.folded_for_inference import folded
 from asdkeras.progress import Update, say, stage
 from asdkeras.replicas import number_of
 from asdkeras.systems.model_files import Models, TrainedNetwork
@@ -183,6 +184,15 @@ def _epochs_seen(model: keras.Model, steps_per_epoch: int) -> int:
     return updates * (optimizer.gradient_accumulation_steps or 1) // steps_per_epoch
 
 
+def networks_for_inference(system: AnySystem, models: Models) -> dict[str, keras.Model]:
+    """The networks that represent clips, as evaluation, detectors and exports compute them.
+
+    They are those of `System.represent` with their batch normalizations folded.
+    """
+    known: dict[int, object] = {}
+    return {name: folded(each, known) for name, each in system.represent(models).items()}
+
+
 def represent(
     system: AnySystem, models: Models, clips: ClipSet, name: str = "represent"
 ) -> dict[str, NDArray[np.float32]]:
@@ -191,7 +201,7 @@ def represent(
     Returns:
         name of a representation -> `(clips, ...)`, NaN for clips that a network does not represent.
     """
-    networks = system.represent(models)
+    networks = networks_for_inference(system, models)
     inputs = system.inputs(models, clips.table)
     clip_length, keep = models.clip_length, models.keep
     arrays = {
