@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from asdkeras.layers.blockwise_conv1d import BlockwiseConv1D
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
 from asdkeras.layers.magnitude_spectrum import MagnitudeSpectrum
@@ -101,8 +102,9 @@ def _check(waveforms, embedding_dim, window_length, hop_length, first_block_norm
 
 def _spectrum_branch(spectrum, decay):
     x = ops.expand_dims(spectrum, axis=-1)
-    for size, strides in _SPECTRUM_CONVOLUTIONS:
-        x = layers.Conv1D(_SPECTRUM_UNITS, size, strides=strides, **_options(decay))(x)
+    for number, (size, strides) in enumerate(_SPECTRUM_CONVOLUTIONS, start=1):
+        name = f"spectrum_conv1d_{number}"
+        x = BlockwiseConv1D(_SPECTRUM_UNITS, size, strides, name=name, **_options(decay))(x)
         x = layers.ReLU()(x)
     x = layers.Flatten()(x)
     for _ in range(_SPECTRUM_DENSE_LAYERS):
