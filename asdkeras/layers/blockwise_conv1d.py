@@ -48,6 +48,10 @@ class BlockwiseConv1D(keras.layers.Conv1D):
             )
         super().build(input_shape)
 
+    def call(self, inputs):
+        # As of `Conv2D`: that of `Conv1D` does not call `convolution_op`.
+        return super(keras.layers.Conv1D, self).call(inputs)
+
     def convolution_op(self, inputs, kernel):
         (stride,), (size, channels, filters) = self.strides, kernel.shape
         of_inputs, of_kernel = paddings(inputs.shape[1], size, stride)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from asdkeras.layers import blockwise_conv1d as module
 from asdkeras.layers.blockwise_conv1d import BlockwiseConv1D
 from tests.contracts import check_layer
 
@@ -32,6 +33,20 @@ def test_output_is_that_of_the_convolution(length, channels, size, stride):
 
     expected = convolution_by_definition(values, layer.kernel.numpy(), stride)
     np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_convolution_has_the_samples_of_a_stride_as_channels(monkeypatch):
+    shapes = []
+    convolve = module.ops.conv
+
+    def record(values, kernel, **arguments):
+        shapes.append((tuple(values.shape), tuple(kernel.shape)))
+        return convolve(values, kernel, **arguments)
+
+    monkeypatch.setattr(module.ops, "conv", record)
+    layer = BlockwiseConv1D(5, 16, strides=4, padding="same")
+    layer(np.zeros((2, 41, 3), "float32"))
+    assert shapes == [((2, 14, 12), (4, 12, 5))]
 
 
 def test_weights_and_gradients_are_those_of_conv1d():
