@@ -25,8 +25,9 @@ def folded(model, known=None):
 
     One behind a convolution or dense layer without an activation becomes part of its kernel and
     bias. One behind a sum multiplies the terms of the sum in its place, if one of them is such a
-    layer. Nothing else may use what lies between. All others stay, and so does all else: inputs,
-    outputs, names, nested models. Values are those of `model(..., training=False)` up to
+    layer. Of one behind such a layer and a ReLU, leaky or not, the layer takes the factors, if all
+    are above 0. Nothing else may use what lies between. All others stay, and so does all else:
+    inputs, outputs, names, nested models. Values are those of `model(..., training=False)` up to
     rounding.
 
     Layers that are folded are new, with the weights of this moment; the others are those of the
@@ -73,6 +74,12 @@ def _folded(model, known):
             terms, offset = graph.normalized(call)
             if any(graph.is_foldable(tensor) for tensor, _ in terms):
                 replaced[id(call.outputs)] = _summed(graph, terms, offset, current)
+                continue
+            if activation := graph.scalable_activation(terms):
+                ((_, scale),) = terms
+                scaled = _summed(graph, [(activation.inputs[0], scale)], 0.0, current)
+                added = ops.cast(offset, scaled.dtype)
+                replaced[id(call.outputs)] = activation.layer(scaled) + added
                 continue
         if any(id(each) in replaced for each in call.inputs):
             outputs = call.layer(*current(call.args), **current(call.kwargs))
@@ -164,6 +171,13 @@ class _Call:
         return has_last_channels and layer.activation is keras.activations.linear
 
     @property
+    def is_homogeneous(self):
+        """Whether it is a ReLU, leaky or not, that has no other bound than 0."""
+        if isinstance(self.layer, keras.layers.ReLU):
+            return self.layer.max_value is None and self.layer.threshold == 0.0
+        return isinstance(self.layer, keras.layers.LeakyReLU)
+
+    @property
     def is_sum(self):
         """Whether it adds tensors of one shape, as layer or as operation."""
         return type(self.layer).__name__ == "Add" and (
@@ -225,6 +239,18 @@ class _Graph:
             and call.is_linear
             and self._num_calls[id(call.layer)] == self._num_uses[id(tensor)] == 1
         )
+
+    def scalable_activation(self, terms):
+        """The call of a (leaky) ReLU that is the only term, behind a layer that can be folded.
+
+        Numbers above 0 may multiply before it as well as behind it. None if there is none.
+        """
+        tensor, scale = terms[0]
+        call = self.call_of.get(id(tensor))
+        if len(terms) > 1 or call is None or self._num_uses[id(tensor)] > 1:
+            return None
+        is_found = call.is_homogeneous and self.is_foldable(call.inputs[0]) and np.all(scale > 0.0)
+        return call if is_found else None
 
     def _terms(self, tensor):
         call = self.call_of.get(id(tensor))
