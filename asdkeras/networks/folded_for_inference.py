@@ -34,7 +34,7 @@ def folded(model, known=None):
     model.
 
     Args:
-        model: Keras model, functional or sequential.
+        model: Keras model, functional.
         known: dict of what was folded so far, to be passed on, so that a network that is part of
             several models stays one. None begins anew.
 
@@ -42,14 +42,14 @@ def folded(model, known=None):
         A functional model, not compiled; `model` itself if there is nothing to fold.
 
     Raises:
-        ValueError: if the model is neither functional nor sequential.
+        ValueError: if the model is not functional.
     """
     known = {} if known is None else known
     if id(model) not in known:
         if not _has_graph(model):
             raise ValueError(
-                "`model` must be functional or sequential, because the graph of others cannot be "
-                f"read. Received: {model!r}. Use `keras.Model(inputs, outputs)`."
+                "`model` must be functional, because the graph of others cannot be read. "
+                f"Received: {model!r}. Use `keras.Model(inputs, outputs)`."
             )
         # The model is kept too, so that no other can have its identity.
         known[id(model)] = (_folded(model, known), model)
@@ -57,9 +57,7 @@ def folded(model, known=None):
 
 
 def _has_graph(layer):
-    return isinstance(layer, keras.Sequential) or (
-        isinstance(layer, keras.Model) and hasattr(layer, "operations")
-    )
+    return isinstance(layer, keras.Model) and hasattr(layer, "operations")
 
 
 def _folded(model, known):
@@ -203,7 +201,7 @@ class _Graph:
             new = layer
             if _has_graph(layer):
                 new = folded(layer, known)
-            elif isinstance(layer, ChunkEmbeddings):
+            elif isinstance(layer, ChunkEmbeddings) and not layer.shares_rows:
                 network = folded(layer.network, known)
                 if network is not layer.network:
                     new = ChunkEmbeddings(network, layer.hop, layer.chunks_at_once, name=layer.name)
