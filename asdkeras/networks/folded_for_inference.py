@@ -179,7 +179,7 @@ class _Call:
     def is_sum(self):
         """Whether it adds tensors of one shape, as layer or as operation."""
         return type(self.layer).__name__ == "Add" and (
-            {each.shape for each in keras.tree.flatten((self.args, self.kwargs))}
+            {getattr(each, "shape", ()) for each in keras.tree.flatten((self.args, self.kwargs))}
             == {self.outputs.shape}
         )
 

@@ -194,6 +194,7 @@ NOT_FOLDED = {
         layers.ReLU(max_value=6.0)(layers.Conv2D(3, 1)(x))
     ),
     "a sum of others": lambda x: layers.BatchNormalization()(layers.Add()([x, layers.ReLU()(x)])),
+    "a sum with a number": lambda x: layers.BatchNormalization()(layers.Conv2D(3, 1)(x) + 1.0),
     "a sum of other shapes": lambda x: layers.BatchNormalization()(
         layers.Conv2D(2, 1)(x) + layers.Dense(2)(layers.GlobalAveragePooling2D()(x))[:, None, None]
     ),
