@@ -4,12 +4,12 @@
 
 `shared` is the layer `ChunkEmbeddings` on the network of Venkatesh et al. 2022 (1,059,584
 trainable weights, here random). `batched` is the same layer on the same network in a wrapping
-that it does not recognize, so every chunk passes through the network as a whole. Every
-approach and number of chunks at once runs in a process of its own, in turn. One row each:
-clips per second, processor seconds per clip (which other work on the machine changes less),
-peak memory of the process (about 600 MiB of it TensorFlow, and `--clips` spectrograms), and the
-largest difference of every eleventh chunk of the first clip from the network called on it
-alone, divided by the largest absolute value.
+that it does not recognize, so every chunk passes through the network as a whole; `folded` is that
+with batch normalizations folded as in other networks. Every approach and number of chunks at once
+runs in a process of its own, in turn. One row each: clips per second, processor seconds per clip
+(which other work on the machine changes less), peak memory of the process (about 600 MiB of it
+TensorFlow, and `--clips` spectrograms), and the largest difference of every eleventh chunk of the
+first clip from the network called on it alone, divided by the largest absolute value.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import sys
 import numpy as np
 
 NUM_FRAMES, BINS, FRAMES, DIM = 32, 1025, 313, 128
-APPROACHES = ("shared", "batched")
+APPROACHES = ("shared", "folded", "batched")
 _EVERY = 11  # Chunks that are compared.
 
 
@@ -53,11 +53,14 @@ def worker(options):
     import tensorflow as tf
 
     from asdkeras.networks.chunk_embeddings import chunk_embeddings
+    from asdkeras.networks.folded_for_inference import folded
     from benchmarks.floating_point import timed
 
     network = random_network()
     called = network
-    if options.worker == "batched":
+    if options.worker == "folded":
+        called = folded(network)
+    elif options.worker == "batched":
         called = keras.Sequential([keras.Input((NUM_FRAMES, BINS)), network])
     clips = np.random.default_rng(1).random((options.clips, FRAMES, BINS), dtype="float32")
     spectrograms = keras.Input((FRAMES, BINS))

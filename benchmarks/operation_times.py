@@ -11,7 +11,7 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 _KINDS = {  # Kind: pattern of `path of the operation:type`; the first that fits.
     "Fourier transforms, magnitude": r"RFFT|/(log_mel_)?spectr(um|ogram)(_\d+)?/",
-    "convolutions, dense layers": r"Conv2D|MatMul|/(conv[12]d|dense|stem|embedding)\w*/",
+    "convolutions, dense layers": r"Conv2D|MatMul|/(\w*conv[12]d|dense|stem|embedding)\w*/",
     "batch normalization": r"batch_normalization",
     "activations": r"re_lu|Relu",
     "pooling": r"pool|Pool",

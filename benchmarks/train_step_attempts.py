@@ -27,20 +27,6 @@ from benchmarks.train_step import BATCH_SIZE, NUM_CLASSES, classifier
 _SAMPLES = 160_000
 
 
-class BlockwiseConv1D(layers.Conv1D):
-    """A strided convolution with the samples of a stride as channels, `same`."""
-
-    def convolution_op(self, inputs, kernel):
-        (stride,), (size, channels, filters) = self.strides, kernel.shape
-        num_outputs, length = -(-inputs.shape[1] // stride), inputs.shape[1]
-        missing = (num_outputs - 1) * stride + size - length
-        inputs = ops.pad(inputs, [(0, 0), (missing // 2, missing - missing // 2), (0, 0)])
-        blocks = num_outputs + size // stride - 1
-        inputs = ops.reshape(inputs, (-1, blocks, stride * channels))
-        kernel = ops.reshape(kernel, (size // stride, stride * channels, filters))
-        return ops.conv(inputs, kernel, padding="valid")
-
-
 class FusedNormalization(layers.BatchNormalization):
     """TensorFlow's own operation for images, which `keras.ops` does not have."""
 
@@ -122,7 +108,9 @@ ATTEMPTS = {
     "stem as Conv2D": lambda: mock.patch.object(
         wilkinghoff_two_branch, "BlockwiseConv2D", layers.Conv2D
     ),
-    "Conv1D in blocks": lambda: _layers(Conv1D=BlockwiseConv1D),
+    "spectrum with Conv1D": lambda: mock.patch.object(
+        wilkinghoff_two_branch, "BlockwiseConv1D", layers.Conv1D
+    ),
     "batch norm, own gradient": lambda: _layers(BatchNormalization=NormalizationWithGradient),
     "batch norm of TensorFlow": lambda: _layers(BatchNormalization=FusedNormalization),
     "spectrogram by matrix": lambda: mock.patch.object(

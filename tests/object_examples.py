@@ -10,6 +10,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from asdkeras.layers.blockwise_conv1d import BlockwiseConv1D
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
 from asdkeras.layers.exemplar_distance import ExemplarDistance
 from asdkeras.layers.frame_windows import FrameWindows
@@ -164,6 +165,7 @@ EXAMPLES = [
     _spectrum(lambda: LogMelMagnitudes(16000, 16, 8, 2)),
     _spectrum(lambda: MagnitudeSpectrogram(16, 8)),
     _spectrum(MagnitudeSpectrum),
+    _vectors(lambda: BlockwiseConv1D(4, 3, strides=2, padding="same"), 8, DIM, free=(1,)),
     _vectors(lambda: BlockwiseConv2D(4, 3, strides=2, padding="same"), 8, DIM, 1, free=(1, 2)),
     _vectors(lambda: GroupedConv2D(4, 3, groups=2), 8, DIM, 2, free=(1, 2)),
     _vectors(lambda: ChunkEmbeddings(_chunk_network(), 1, 3), 9, 3, free=(1,)),

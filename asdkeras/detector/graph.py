@@ -16,7 +16,7 @@ from asdkeras.errors import RecipeError
 from asdkeras.experiment.held_out import held_out_thresholds
 from asdkeras.experiment.open_run import RunFiles
 from asdkeras.experiment.run import is_ensemble, load_units, member_runs, system_of
-from asdkeras.experiment.training import named_outputs
+from asdkeras.experiment.training import named_outputs, networks_for_inference
 from asdkeras.experiment.unit_scores import Section, section_scorer, sections_of
 from asdkeras.experiment.units import Unit
 from asdkeras.layers.heard_part import HeardPart
@@ -41,8 +41,8 @@ class SectionGraph:
         threshold: of a clip of unknown domain.
         connect: Keras tensor of waveforms `(batch, samples)` -> Keras tensors of the score
             `(batch,)` and of an embedding `(batch, dim)`.
-        score: waveforms `(clips, samples)` -> float64 `(2, clips)`, the same score by
-            scikit-learn and the score that is compared with the threshold.
+        score: waveforms `(clips, samples)` -> float64 `(2, clips)`, the same score by networks
+            that are not folded and scikit-learn, and the score that is compared with the threshold.
     """
 
     clip_length: int
@@ -108,7 +108,8 @@ def section_graphs(
             thresholds = _of_held_out(run, trial, score or system.decision_score)
         scored = unit.table[unit.table.index.isin(columns.index)]
         limits = _limits(thresholds, columns.loc[scored.index], scored, own)
-        networks = system.represent(unit.models)
+        networks = networks_for_inference(system, unit.models)
+        unfolded = system.represent(unit.models)
         for section in own:
             # As when a run is scored: threads would show in the last digit.
             with threadpool_limits(1):
@@ -117,7 +118,8 @@ def section_graphs(
             # What networks take beside the waveform is the same for all clips of a section.
             clip = unit.table[section.is_of(unit.table)].iloc[:1]
             inputs = {name: each[0] for name, each in system.inputs(unit.models, clip).items()}
-            yield section, _system_graph(unit, networks, inputs, scorer, names, limits[section])
+            graph = _system_graph(unit, networks, unfolded, inputs, scorer, names, limits[section])
+            yield section, graph
 
 
 def _of_held_out(run: RunFiles, trial: TrialScores, score: str) -> _ThresholdsOf:
@@ -145,6 +147,7 @@ def _limits(
 def _system_graph(
     unit: Unit,
     networks: Mapping[str, keras.Model],
+    unfolded: Mapping[str, keras.Model],
     inputs: Mapping[str, np.generic],
     scorer: SectionScorer,
     names: tuple[str, str],
@@ -155,7 +158,9 @@ def _system_graph(
     # A random part would depend on the name of a file.
     part = HeardPart(unit.models.clip_length, "start" if keep == "random" else keep)
 
-    def represented(waveforms: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+    def represented(
+        waveforms: keras.KerasTensor, by: Mapping[str, keras.Model]
+    ) -> dict[str, keras.KerasTensor]:
         given = values = part(waveforms)
         if inputs:
             zero = ops.zeros_like(values[:, 0])
@@ -163,18 +168,18 @@ def _system_graph(
                 name: ops.cast(zero, str(each.dtype)) + each.item() for name, each in inputs.items()
             }
         tensors: dict[str, keras.KerasTensor] = {}
-        for name, model in networks.items():
+        for name, model in by.items():
             # Anew, for a name of its own: members of an ensemble call theirs alike.
             tensors |= named_outputs(name, keras.Model(model.input, model.output)(given))
         return tensors
 
     def connect(waveforms: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         with threadpool_limits(1):
-            scores, embedding = scorer.layers(represented(waveforms), names[:1])
+            scores, embedding = scorer.layers(represented(waveforms, networks), names[:1])
         return scores[names[0]], embedding
 
     def score(waveforms: Waveforms) -> Floats:
-        tensors = represented(ops.convert_to_tensor(waveforms, "float32"))
+        tensors = represented(ops.convert_to_tensor(waveforms, "float32"), unfolded)
         arrays = {name: ops.convert_to_numpy(each) for name, each in tensors.items()}
         clips = OfArrays(arrays, np.full(len(waveforms), False), np.full(len(waveforms), ""))
         with threadpool_limits(1):

@@ -14,6 +14,7 @@ from keras import ops
 
 _BY_MATRICES = contextvars.ContextVar("by_matrices", default=False)
 _LARGEST_FACTOR = 64  # Where the prime factors of a length can be grouped so.
+_LEAST_PIECE = 64  # Samples; smaller pieces take longer than cutting.
 _LARGEST_PRIME = 509  # The matrices of a larger one would fill megabytes.
 
 
@@ -59,16 +60,19 @@ def stft(waveforms, window, hop_length):
         Real and imaginary parts,
         `(batch, 1 + (samples - window_length) // hop_length, window_length // 2 + 1)`.
     """
-    length = window.shape[0]
-    if not is_by_matrix_products():
-        return ops.stft(waveforms, length, hop_length, length, window=window, center=False)
-    return rfft(_frames(waveforms, length, hop_length) * ops.cast(window, waveforms.dtype))
+    frames = _frames(waveforms, window.shape[0], hop_length)
+    return rfft(frames * ops.cast(window, waveforms.dtype))
 
 
 def _frames(waveforms, length, hop_length):
-    """Overlapping frames, gathered in the largest pieces that all of them are made of."""
+    """Overlapping frames, gathered in the largest pieces that all of them are made of.
+
+    In smaller ones where all samples are whole pieces, for then none have to be cut off first.
+    """
     size = math.gcd(length, hop_length)
     samples = waveforms.shape[-1] or ops.shape(waveforms)[-1]
+    if isinstance(samples, int) and (divisor := math.gcd(size, samples)) >= _LEAST_PIECE:
+        size = divisor
     num_pieces = samples // size
     pieces = ops.reshape(waveforms[:, : num_pieces * size], (-1, num_pieces, size))
     behind_last = num_pieces - length // size + 1

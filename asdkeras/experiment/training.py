@@ -31,6 +31,7 @@ from asdkeras.experiment.training_records import (
 from asdkeras.files import reading, write_arrays
 from asdkeras.losses.finite_training import FiniteTraining
 from asdkeras.mixed_precision import networks_in
+from asdkeras.networks.folded_for_inference import folded
 from asdkeras.optimizers.loss_scale import LossScale, with_loss_scale
 from asdkeras.progress import Update, say, stage
 from asdkeras.replicas import number_of
@@ -195,6 +196,15 @@ def _epochs_seen(model: keras.Model, steps_per_epoch: int) -> int:
     return updates * (optimizer.gradient_accumulation_steps or 1) // steps_per_epoch
 
 
+def networks_for_inference(system: AnySystem, models: Models) -> dict[str, keras.Model]:
+    """The networks that represent clips, as evaluation, detectors and exports compute them.
+
+    They are those of `System.represent` with their batch normalizations folded.
+    """
+    known: dict[int, object] = {}
+    return {name: folded(each, known) for name, each in system.represent(models).items()}
+
+
 def represent(
     system: AnySystem, models: Models, clips: ClipSet, name: str = "represent"
 ) -> dict[str, NDArray[np.float32]]:
@@ -206,7 +216,7 @@ def represent(
     Raises:
         TrainingError: if one that is represented has values that are no finite numbers.
     """
-    networks = system.represent(models)
+    networks = networks_for_inference(system, models)
     inputs = system.inputs(models, clips.table)
     clip_length, keep = models.clip_length, models.keep
     arrays = {

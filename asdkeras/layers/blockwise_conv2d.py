@@ -49,8 +49,8 @@ class BlockwiseConv2D(keras.layers.Conv2D):
         super().build(input_shape)
 
     def convolution_op(self, inputs, kernel):
-        heights, kernel_heights = _paddings(inputs.shape[1], kernel.shape[0], self.strides[0])
-        widths, kernel_widths = _paddings(inputs.shape[2], kernel.shape[1], self.strides[1])
+        heights, kernel_heights = paddings(inputs.shape[1], kernel.shape[0], self.strides[0])
+        widths, kernel_widths = paddings(inputs.shape[2], kernel.shape[1], self.strides[1])
         inputs = ops.pad(inputs, [(0, 0), heights, widths, (0, 0)])
         kernel = ops.pad(kernel, [kernel_heights, kernel_widths, (0, 0), (0, 0)])
         return ops.conv(
@@ -61,7 +61,7 @@ class BlockwiseConv2D(keras.layers.Conv2D):
         )
 
 
-def _paddings(length, kernel_length, stride):
+def paddings(length, kernel_length, stride):
     """Zeros before and behind the image and the kernel along one axis.
 
     Before the image stands what `same` puts there, behind it what fills the last block.

@@ -53,6 +53,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         rank, channels = len(inputs.shape), inputs.shape[-1]
         return (
             keras.backend.backend() == "tensorflow"
+            and self.variable_dtype == "float32"
             and 2 <= rank <= 4
             and self.axis in (-1, rank - 1)
             and self.scale

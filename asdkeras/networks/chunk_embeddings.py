@@ -129,8 +129,13 @@ class ChunkEmbeddings(keras.layers.Layer):
         group = np.minimum(chunks // size, num_groups - 1)
         return ops.take(embeddings, group * size + chunks - starts[group], axis=1)
 
+    @property
+    def shares_rows(self):
+        """Whether chunks share rows; then its batch normalizations are folded there, too."""
+        return self.hop <= _LONGEST_SHARED_HOP and is_mobile_face_net(self.network)
+
     def _of_chunks(self, frames, num_chunks):
-        if self.hop <= _LONGEST_SHARED_HOP and is_mobile_face_net(self.network):
+        if self.shares_rows:
             return chunks_embedded(self.network, frames, num_chunks, self.hop)
         starts = self.hop * np.arange(num_chunks)[:, None]
         chunks = ops.take(frames, starts + np.arange(self.network.input_shape[1]), axis=0)

@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from asdkeras.layers.blockwise_conv1d import BlockwiseConv1D
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
 from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
@@ -108,9 +109,9 @@ def _check(waveforms, embedding_dim, window_length, hop_length, first_block_norm
 def _spectrum_branch(spectrum, decay):
     x = ops.expand_dims(spectrum, axis=-1)
     dtype = dtype_without_bound()  # The loudest bin grows with the clip.
-    for size, strides in _SPECTRUM_CONVOLUTIONS:
-        options = {**_options(decay), "strides": strides, "dtype": dtype}
-        x = layers.Conv1D(_SPECTRUM_UNITS, size, **options)(x)
+    for number, (size, strides) in enumerate(_SPECTRUM_CONVOLUTIONS, start=1):
+        options = _options(decay) | {"name": f"spectrum_conv1d_{number}", "dtype": dtype}
+        x = BlockwiseConv1D(_SPECTRUM_UNITS, size, strides, **options)(x)
         x = layers.ReLU(dtype=dtype)(x)
     x = layers.Flatten(dtype=dtype)(x)
     for number in range(_SPECTRUM_DENSE_LAYERS):

@@ -8,6 +8,7 @@ from keras import layers, ops
 from asdkeras.detector.decision import decided
 from asdkeras.detector.exports import export_model
 from asdkeras.detector.fitted_machine import Machine
+from asdkeras.layers.blockwise_conv1d import BlockwiseConv1D
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.layers.grouped_conv2d import GroupedConv2D
@@ -30,10 +31,12 @@ _BANDS = 16
 
 
 def transforms_and_blocks(waveforms, frames):
-    """Both spectra, and a strided convolution computed on blocks of pixels."""
+    """Both spectra, and strided convolutions computed on blocks."""
     spectrogram = MagnitudeSpectrogram(64, 256)(waveforms)[..., None]
     maps = BlockwiseConv2D(4, 3, strides=2, padding="same")(spectrogram)
-    spectrum = layers.Conv1D(4, 64, strides=32)(MagnitudeSpectrum()(waveforms)[..., None])
+    spectrum = BlockwiseConv1D(4, 64, strides=32, padding="same")(
+        MagnitudeSpectrum()(waveforms)[..., None]
+    )
     return ops.concatenate([ops.max(maps, axis=(1, 2)), ops.max(spectrum, axis=1)], axis=-1)
 
 

@@ -113,6 +113,7 @@ def test_training_is_one_operation(shape):
         (SHAPES[0], {"axis": 1}, True),
         (SHAPES[0], {"center": False}, True),
         (SHAPES[1], {}, False),
+        (SHAPES[0], {"dtype": "float64"}, True),
     ],
 )
 def test_everything_else_is_left_to_keras(shape, options, training):

@@ -22,7 +22,8 @@ from asdkeras.networks.wilkinghoff_resnet import wilkinghoff_resnet
 from asdkeras.networks.wilkinghoff_two_branch import two_branch
 
 MIXED = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
-NOT_NETWORKS = {  # Parts of one, and what calls one.
+NOT_NETWORKS = {
+    "folded_for_inference",  # Parts of one, and what calls one.
     *("conformer_block", "chunk_embeddings", "folded_mobile_face_net"),
 }
 

@@ -15,7 +15,13 @@ RELEASED = {  # Recording: samples, where the first batch normalization sits.
     "icassp2023_160000": (160_000, "residual"),
 }
 HALVES = {"embedding_spectrum": "emb_fft", "embedding_spectrogram": "emb_mel"}
-OWN_NAMES = {"conv2d": "stem"} | {theirs: ours for ours, theirs in HALVES.items()}
+OWN_NAMES = {
+    "conv2d": "stem",
+    "conv1d": "spectrum_conv1d_1",
+    "conv1d_1": "spectrum_conv1d_2",
+    "conv1d_2": "spectrum_conv1d_3",
+    **{theirs: ours for ours, theirs in HALVES.items()},
+}
 SAMPLES, WINDOW_LENGTH, HOP_LENGTH = 2000, 64, 32
 
 
