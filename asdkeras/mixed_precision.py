@@ -56,8 +56,13 @@ def dtype_without_bound() -> str | None:
 
     It is float32 where others compute in float16, which ends at 65504, and else as theirs.
     """
-    is_float16 = keras.config.dtype_policy().compute_dtype == "float16"
-    return "float32" if is_float16 else None
+    return "float32" if keras.config.dtype_policy().compute_dtype == "float16" else None
+
+
+def dtype_in_place_of_half() -> str | None:
+    """The `dtype` of layers that cannot compute in half precision: float32 there, else theirs."""
+    is_half = keras.config.dtype_policy().compute_dtype in ("float16", "bfloat16")
+    return "float32" if is_half else None
 
 
 def in_float32(model: keras.Model) -> keras.Model:

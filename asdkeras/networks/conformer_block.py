@@ -4,6 +4,7 @@ from keras import layers, ops
 
 from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.resumable_dropout import ResumableDropout
+from asdkeras.mixed_precision import dtype_in_place_of_half
 
 _EPSILON = 1e-5  # Of both normalizations; PyTorch's, where Keras has 1e-3.
 _MOMENTUM = 0.9  # Of the batch normalization; PyTorch's 0.1.
@@ -89,7 +90,7 @@ def _convolution(x, kernel_size, dropout, name):
     x = ops.glu(layers.Dense(2 * width, name=f"{name}_gates")(x), axis=-1)
     # TensorFlow 2.21 on CPUs hangs in bfloat16 where the kernel is wide and channels are few.
     x = layers.DepthwiseConv1D(
-        kernel_size, padding="same", dtype="float32", name=f"{name}_over_time"
+        kernel_size, padding="same", dtype=dtype_in_place_of_half(), name=f"{name}_over_time"
     )(x)
     x = FusedBatchNormalization(momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_batch")(x)
     x = layers.Activation("silu", name=f"{name}_swish")(x)
