@@ -1,6 +1,7 @@
 """What bounds a training step: pipeline, Fourier transforms, Python or convolutions.
 
     python -m benchmarks.train_step
+    python -m benchmarks.train_step --backend jax --precision mixed_bfloat16
 
 Prints in one run the clips per second of the step fed by the store, of the same step on one
 batch kept in memory, and the share of this machine's rate of float32 matrix products that
@@ -13,11 +14,17 @@ The clips are noise, in a store that is in the page cache (`benchmarks/store.py`
 a disk does), of 167 classes. `wilkinghoff2024` is the classifier of its recipe `dcase2022`: AdaProj
 with fixed centers, mixup of waveforms. `wilkinghoff2021` has two heads of sub-cluster AdaCos
 with 16 sub-clusters, and mixes features.
+
+With `--backend jax` the same networks, heads, losses and optimizer run on JAX, on a GPU where
+there is one and compiled as a whole, on one batch in memory; operations are counted by XLA. JAX
+is not installed with the package. `--precision` is that of the networks.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.store import make_repeatable
@@ -25,6 +32,7 @@ from tests.sparse_dataset import CONFIG, write_filled_dataset
 
 BATCH_SIZE = 64
 NUM_CLASSES = 167
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SYSTEMS = {
     "wilkinghoff2024": ("waveform", ["classes"]),
     "wilkinghoff2021": ("features", ["sections", "attributes"]),
@@ -34,10 +42,14 @@ SYSTEMS = {
 def main():
     """Print rates, their ratios and the breakdown."""
     options = _options()
+    os.environ["KERAS_BACKEND"] = options.backend  # Before anything imports Keras.
+    if options.backend == "jax":
+        _report_of_jax(options)
+        return
     make_repeatable()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        stream = iter(_batches(Path(folder), options))
-        _report(classifier(options.system, options.clip_length), stream, options)
+        stream = iter(fed_batches(Path(folder), options))
+        _report(_classifier(options), stream, options)
 
 
 def _options():
@@ -48,7 +60,62 @@ def _options():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=2, help="per round and measurement")
     parser.add_argument("--folder", type=Path, help="for the clips; default: temporary")
+    parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow")
+    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
     return parser.parse_args()
+
+
+def _classifier(options):
+    from asdkeras.mixed_precision import networks_in
+
+    with networks_in(options.precision):
+        return classifier(options.system, options.clip_length)
+
+
+def _report_of_jax(options):
+    import jax
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = _classifier(options)
+    inputs, targets = noise_batch(options.batch_size, options.clip_length, options.system)
+    batch = jax.device_put(inputs), jax.device_put(targets)
+    network = model.get_layer("network")
+    values = jax.numpy.zeros((options.batch_size, *network.input_shape[1:]))
+    forward = jax.jit(lambda x: network(x, training=False)).lower(values).compile()
+    operations = 3.0 * forward.cost_analysis()["flops"]
+    for _ in range(2):  # The first compiles.
+        model.train_on_batch(*batch)
+    seconds = []
+    for _ in range(options.rounds):
+        started = time.perf_counter()
+        for _ in range(options.steps):
+            model.train_on_batch(*batch)  # Its loss comes back, so the step is done.
+        seconds.append((time.perf_counter() - started) / options.steps)
+    steps = [options.batch_size / each for each in seconds]
+    half = "float32" if options.precision == "float32" else options.precision.removeprefix("mixed_")
+    product = _jax_product_rate(half)
+    print(f"{options.system} on {jax.devices()[0].device_kind}, {options.precision}")
+    print(f"step on one batch of {options.batch_size:<4d}        {spread(steps)} clips/s")
+    print(f"step                             {spread(seconds, 1e-3)} ms")
+    print(f"matrix products in {half:14s}{product / 1e12:8.2f} TFLOP/s")
+    print(f"counted operations               {operations / options.batch_size / 1e9:8.3f} GFLOP")
+    shares = [operations / each / product for each in seconds]
+    print(f"share of the matrix rate         {spread(shares)}")
+
+
+def _jax_product_rate(dtype, size=4096, repeats=20):
+    """Operations per second of matrix products on the device."""
+    import jax
+
+    matrix = jax.numpy.ones((size, size), dtype)
+    product = jax.jit(jax.numpy.matmul)
+    product(matrix, matrix).block_until_ready()
+    started = time.perf_counter()
+    for _ in range(repeats):
+        result = product(matrix, matrix)
+    result.block_until_ready()
+    return repeats * 2 * size**3 / (time.perf_counter() - started)
 
 
 def _report(model, stream, options):
@@ -112,7 +179,20 @@ def noise_store(folder, num_clips, clip_length):
     return open_store(table, CONFIG, folder / "store"), table
 
 
-def _batches(folder, options):
+def noise_batch(batch_size, clip_length, system="wilkinghoff2024"):
+    """Inputs and targets of a step, in memory."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    _, heads = SYSTEMS[system]
+    waveforms = 0.1 * rng.standard_normal((batch_size, clip_length), dtype="float32")
+    labels = np.eye(NUM_CLASSES, dtype="float32")[rng.integers(NUM_CLASSES, size=batch_size)]
+    inputs = {"waveform": waveforms, "weight": np.ones((batch_size, 1), "float32")}
+    return inputs | {f"{name}_label": labels for name in heads}, dict.fromkeys(heads, labels)
+
+
+def fed_batches(folder, options):
+    """Batches of a store of noise, in an endless dataset."""
     import numpy as np
 
     from asdkeras.batches.mixup import Mixup

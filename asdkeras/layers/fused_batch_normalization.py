@@ -20,8 +20,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     Values differ from `BatchNormalization` by rounding only. The operation adds up all values of a
     channel in float32, one after the other: with 2.5 million of them outputs and gradients are
     within 0.0004 of the largest value of those in float64 (0.00014 by Keras), with 30,000
-    within 0.00001. Under a mixed policy it reads and writes maps of half precision, and has
-    statistics, weights and sums in float32.
+    within 0.00001. Under `mixed_bfloat16` it reads and writes maps in bfloat16; statistics, weights
+    and sums are in float32 under any policy.
 
     Args:
         **kwargs: as `keras.layers.BatchNormalization`.
@@ -40,8 +40,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         learns = bool(training and self.trainable)
         if mask is not None or not self._can_be_fused(inputs, learns):
             return super().call(inputs, training=training, mask=mask)
-        whole = inputs.shape[-1] % _VECTOR == 0
-        x = ops.cast(inputs, self.compute_dtype if whole else "float32")
+        # In float16, CPUs have no kernel of what TensorFlow makes of it and a ReLU behind it.
+        is_half = self.compute_dtype == "bfloat16" and inputs.shape[-1] % _VECTOR == 0
+        x = ops.cast(inputs, "bfloat16" if is_half else "float32")
         missing = tuple(range(1, 5 - len(x.shape)))
         x = ops.expand_dims(x, missing)
         outputs = self._learned(x) if learns else self._applied(x)
