@@ -18,6 +18,7 @@ import yaml
 from asdkeras.errors import RecipeError
 
 RECIPE_DEFAULTS: Final[Mapping[str, Any]] = {
+    "precision": "float32",
     "tensor_float_32": False,
     "untrained": False,
     "thresholds": {"rule": "paper", "false_alarm_rate": 0.1},

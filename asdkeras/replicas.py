@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from asdkeras.mixed_precision import Float32Layer
+
 
 def whole_batch(*tensors: Any) -> list[Any]:
     """Tensors with the rows of all replicas, in order; as they are if there is one replica.
@@ -50,7 +52,7 @@ def reversed_batch(rows: Any) -> Any:
     return everyone[first : first + count]
 
 
-class LossLayer(keras.layers.Layer):
+class LossLayer(Float32Layer):
     """A layer that adds losses, in each replica to those of the replica alone.
 
     Keras has one list for what `add_loss` adds, which every replica empties when it calls the

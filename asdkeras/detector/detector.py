@@ -214,6 +214,11 @@ class Detector:
             say(f"note: {note}")
 
     @property
+    def precision(self) -> str:
+        """What its networks compute in, see `precision` of recipes; all else is in float32."""
+        return str(self.story.get("precision", "float32"))
+
+    @property
     def channel(self) -> Channel:
         """Which channel of a recording it takes: from 0, or `mean`."""
         channel: Channel = self.story.get("recipe", {}).get("audio", {}).get("channel", "mean")

@@ -185,3 +185,6 @@ FORMATS: dict[str, tuple[Callable[[keras.Model, Path], None], Callable[[Path], G
     "litert": (write_litert, read_litert),
 }
 """How a model is written, and how a path is read as a function of NumPy arrays."""
+
+IN_FLOAT32 = ("onnx", "litert")
+"""Formats whose runtimes do not compute in half precision."""

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 
 from asdkeras.detector.export_check import Graph, check_agreement, check_not_finite
-from asdkeras.detector.export_formats import FORMATS, as_numpy_function
+from asdkeras.detector.export_formats import FORMATS, IN_FLOAT32, as_numpy_function
 from asdkeras.detector.fitted_machine import Machine
 from asdkeras.errors import AsdkerasError, DataError, ExportError
 from asdkeras.files import PART_PREFIX, replacing
+from asdkeras.mixed_precision import in_float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,9 @@ def export_model(
     within 1e-4 of their largest value, and the decisions wherever the score is not as near to the
     threshold as that. Clips with a sample that is NaN or infinite must be anomalous.
 
+    In `onnx` and `litert` networks compute in float32, whatever they were trained in, and are
+    compared with the Keras graph in float32: runtimes of theirs know no bfloat16.
+
     Args:
         model: from waveforms `(batch, samples)` to `anomaly_score`, `is_anomalous` and `embedding`,
             with the decision of `asdkeras.detector.decision`.
@@ -62,6 +66,8 @@ def export_model(
     _require_known(format)
     path = Path(path)
     _require_writable(path, format)
+    if format in IN_FLOAT32:
+        model = in_float32(model)
     replacing_path = _replacing_folder if format == "saved_model" else replacing
     wanted = as_numpy_function(model)
     with replacing_path(path) as temporary:

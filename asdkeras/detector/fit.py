@@ -156,6 +156,7 @@ def metadata_of(run: RunFiles) -> dict[str, object]:
     return {
         "system": run.recipe.system,
         "variant": run.recipe.variant,
+        "precision": run.recipe.precision,
         "recipe": run.recipe.as_mapping(),
         "environment": environment,
         **{key: {str(name): int(n) for name, n in each.items()} for key, each in counts.items()},

@@ -70,6 +70,7 @@ class Recipe:
         dataset: `dcase2021` and the like, `mini`, or `folder` for recordings of one's own.
         seeds: one trial each.
         config: of the system, as the recipe states it.
+        precision: of networks, a policy of Keras; all else computes in float32 or more.
         tensor_float_32: whether a GPU may train and represent with 10 bits of mantissa.
         untrained: whether networks stay as they start: a control. Recipes leave it out.
         thresholds: those of the paper where a recipe says nothing.
@@ -81,6 +82,7 @@ class Recipe:
     clips: ClipOptions
     audio: AudioConfig
     config: dict[str, object]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     tensor_float_32: bool = False
     untrained: bool = False
     thresholds: ThresholdOptions = PAPERS_THRESHOLDS
@@ -105,6 +107,8 @@ class Recipe:
         """The content of a recipe file for this recipe."""
         content = {**dataclasses.asdict(self), "seeds": list(self.seeds)}
         # Left out where they say nothing, so that older runs go on.
+        if self.precision == "float32":
+            del content["precision"]
         if not self.untrained:
             del content["untrained"]
         if self.thresholds.rule == "paper":

@@ -293,6 +293,7 @@ def _train_unit(run: Run, system: "AnySystem", unit: str, table: pd.DataFrame, s
                 *(folder, own_seed, table, f"train {name}", everything),
                 left_out=run.left_out,
                 untrained=run.recipe.untrained,
+                precision=run.recipe.precision,
             ) as context:
                 models = system.train(training, context)
                 save_models(models, folder)

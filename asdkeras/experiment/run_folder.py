@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 
 from asdkeras import __version__
-from asdkeras.config import read_recipe
+from asdkeras.config import RECIPE_DEFAULTS, read_recipe
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.recipe import Recipe
 from asdkeras.files import digest_of_file, exclusive, write_text
@@ -211,7 +211,8 @@ def _check_same(
                 f"{folder.path}: {name} is gone, so nobody can say of which recipe and data this "
                 "run is. Bring it back, or give this run a folder of its own with --runs DIR."
             )
-    before, now = _flat(read_recipe(folder.path / "recipe.yaml")), _flat(content)
+    left = read_recipe(folder.path / "recipe.yaml")
+    before, now = (_flat({**RECIPE_DEFAULTS, **each}) for each in (left, content))
     differing = [
         f"`{key}` was {before.get(key)!r}, now {now.get(key)!r}"
         for key in [*now, *(key for key in before if key not in now)]

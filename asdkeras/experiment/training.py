@@ -18,6 +18,7 @@ from asdkeras.batches.waveform_batches import inference_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
 from asdkeras.dsp.clip_length import Keep
+from asdkeras.errors import TrainingError
 from asdkeras.experiment.training_records import (
     WEIGHTS,
     RecordBatches,
@@ -29,7 +30,9 @@ from asdkeras.experiment.training_records import (
 )
 from asdkeras.files import reading, write_arrays
 from asdkeras.losses.finite_training import FiniteTraining
+from asdkeras.mixed_precision import networks_in
 from asdkeras.networks.folded_for_inference import folded
+from asdkeras.optimizers.loss_scale import LossScale, with_loss_scale
 from asdkeras.progress import Update, say, stage
 from asdkeras.replicas import number_of
 from asdkeras.systems.model_files import Models, TrainedNetwork
@@ -48,7 +51,7 @@ class TaskContext:
     When the block ends well or by an error, the stored frames are deleted; if it is stopped, they
     stay for the next try. What `once` keeps is deleted when the block ends well. Messages begin
     with `name`; `warnings` are repeated under the result table. Where `untrained`, `fit` takes no
-    step: every epoch that is kept is the network as it starts.
+    step: every epoch that is kept is the network as it starts. Networks are built in `precision`.
     """
 
     folder: Path
@@ -58,6 +61,7 @@ class TaskContext:
     all_training_clips: ClipSet
     left_out: tuple[str, ...] = ()
     untrained: bool = False
+    precision: str = "float32"
     warnings: list[str] = dataclasses.field(default_factory=list)
     _stores: list[FrameStore] = dataclasses.field(default_factory=list, init=False)
 
@@ -132,14 +136,15 @@ class TaskContext:
             self._open_frames()
             last = functools.partial(batches, epochs - 1)
             with own_errors():
-                keep_untrained(build(), last, epochs, steps_per_epoch, folder, log, earlier)
+                model = self._built(build)
+                keep_untrained(model, last, epochs, steps_per_epoch, folder, log, earlier)
         if weights.exists():
             with reading(weights):
                 model = keras.saving.load_model(weights)
             first_epoch = epochs if self.untrained else _epochs_seen(model, steps_per_epoch)
         else:
             self._open_frames()
-            model, first_epoch = build(), 0
+            model, first_epoch = self._built(build), 0
         of_phase = f"{phase}: " if phase else ""
         if 0 < first_epoch < epochs:
             self.say(f"{of_phase}goes on after epoch {first_epoch} of {epochs}")
@@ -165,6 +170,11 @@ class TaskContext:
         networks[epochs] = TrainedNetwork(weights, model)
         return Fitted(networks, batch_values(folder, log.record))
 
+    def _built(self, build: Callable[[], keras.Model]) -> keras.Model:
+        with networks_in(self.precision):
+            model = build()
+        return with_loss_scale(model) if self.precision == "mixed_float16" else model
+
 
 def discard_passes(folder: Path) -> None:
     """Delete what a task kept for a later try: stored frames, and arrays of `once`."""
@@ -180,6 +190,8 @@ def _discard_frames(folder: Path) -> None:
 def _epochs_seen(model: keras.Model, steps_per_epoch: int) -> int:
     """Whole epochs so far; Keras counts updates, each of which may take several batches."""
     optimizer = model.optimizer
+    if isinstance(optimizer, LossScale):
+        return int(number_of(optimizer.batches)) // steps_per_epoch
     updates = int(number_of(optimizer.iterations))
     return updates * (optimizer.gradient_accumulation_steps or 1) // steps_per_epoch
 
@@ -200,6 +212,9 @@ def represent(
 
     Returns:
         name of a representation -> `(clips, ...)`, NaN for clips that a network does not represent.
+
+    Raises:
+        TrainingError: if one that is represented has values that are no finite numbers.
     """
     networks = networks_for_inference(system, models)
     inputs = system.inputs(models, clips.table)
@@ -223,11 +238,20 @@ def represent(
                 for network, call in calls.items():
                     outputs = call({"waveform": batch, **values} if values else batch)
                     for array, output in named_outputs(network, outputs).items():
-                        arrays[array][chosen] = output.numpy()
+                        arrays[array][chosen] = _finite(array, output.numpy())
                 first += len(batch)
                 num_done += len(batch)
                 update(num_done, total)
     return arrays
+
+
+def _finite(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise TrainingError(
+            f"training diverged: `{name}`, by which clips are scored, is not finite everywhere. "
+            "Try a lower learning rate, another seed, or --set precision=float32."
+        )
+    return values
 
 
 def _by_rows(

@@ -45,7 +45,7 @@ class AdaptiveScaleHead(CenterHead):
         scale_ceiling,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         if num_classes < 2:
             raise ValueError(
                 f"{type(self).__name__} needs `num_classes` of at least 2: one class leaves "

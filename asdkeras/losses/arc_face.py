@@ -41,7 +41,7 @@ class ArcFace(CenterHead):
     """
 
     def __init__(self, num_classes, scale=64.0, trainable_centers=True, **kwargs):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         if num_classes < 2:
             raise ValueError(
                 "ArcFace needs `num_classes` of at least 2: one class leaves nothing to "

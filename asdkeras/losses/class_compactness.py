@@ -48,7 +48,7 @@ class ClassCompactness(CenterHead):
     """
 
     def __init__(self, num_classes, normalize=True, trainable_centers=False, **kwargs):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         if num_classes < 1:
             raise ValueError(
                 "ClassCompactness needs `num_classes` of at least 1. "

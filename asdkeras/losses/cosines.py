@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from asdkeras.mixed_precision import Float32Layer
 from asdkeras.shapes import ONE_HOT, check_shapes
 
 
@@ -56,7 +57,7 @@ def add_centers(layer, dim, num_centers):
     )
 
 
-class CenterHead(keras.layers.Layer):
+class CenterHead(Float32Layer):
     """A layer from embeddings and labels to logits of `num_classes`, by its weight `centers`."""
 
     def compute_output_spec(self, embeddings, labels=None, training=False):

@@ -81,7 +81,7 @@ class DoubleCentroids(LossLayer):
     def __init__(
         self, reading="two_centroid_deep_sad", weight=1.0, momentum=0.9, epsilon=1e-6, **kwargs
     ):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         if reading not in _READINGS:
             raise ValueError(f"`reading` must be one of {_READINGS}. Received: reading={reading!r}")
         if not weight >= 0.0:

@@ -91,7 +91,7 @@ class NegativeEvidence(LossLayer):
     """
 
     def __init__(self, **kwargs):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.likelihood_metric = keras.metrics.Mean(name="negative_log_likelihood")
         self.divergence_metric = keras.metrics.Mean(name="divergence")
 

@@ -148,7 +148,7 @@ class VICReg(LossLayer):
     """
 
     def __init__(self, weights=(25.0, 25.0, 1.0), form="released", **kwargs):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         _check_form(form)
         if len(weights) != 3 or not all(weight >= 0.0 for weight in weights):
             raise ValueError(
@@ -214,7 +214,7 @@ class Consistency(LossLayer):
     """
 
     def __init__(self, weight=1.0, form="released", **kwargs):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         _check_form(form)
         if not weight >= 0.0:
             raise ValueError(f"`weight` must not be negative. Received: weight={weight}")

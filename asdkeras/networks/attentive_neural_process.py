@@ -5,6 +5,8 @@ import dataclasses
 import keras
 from keras import layers, ops
 
+from asdkeras.mixed_precision import network
+
 _NUM_COORDINATES = 2  # Time and frequency.
 _SMALLEST_DEVIATION = 0.1
 _EPSILON = 1e-5  # Of the layer normalization; PyTorch's, where Keras has 1e-3.
@@ -73,19 +75,28 @@ def attentive_neural_process(width=128, num_heads=8):
 
 def _latent_path(width):
     points = keras.Input((None, _NUM_COORDINATES + 1), name="points")
+    return keras.Model(points, _latent(points, width), name="latent_path")
+
+
+@network
+def _latent(points, width):
     summary = ops.mean(_dense_layers(points, [width] * 4, "latent"), axis=1)
     hidden = layers.Dense(width, activation="relu", name="latent_hidden")(summary)
-    mean = layers.Dense(width, name="latent_mean")(hidden)
-    spread = layers.Dense(width, activation="sigmoid", name="latent_spread")(hidden)
-    gaussians = ops.stack([mean, _deviation(spread)], axis=-1)
-    return keras.Model(points, gaussians, name="latent_path")
+    mean = layers.Dense(width, dtype="float32", name="latent_mean")(hidden)
+    spread = layers.Dense(width, "sigmoid", dtype="float32", name="latent_spread")(hidden)
+    return ops.stack([mean, _deviation(spread)], axis=-1)
 
 
 def _prediction(width, num_heads):
     context = keras.Input((None, _NUM_COORDINATES + 1), name="context")
     latent = keras.Input((width,), name="latent")
     places = keras.Input((None, _NUM_COORDINATES), name="places")
+    gaussians = _predicted(context, latent, places, width, num_heads)
+    return keras.Model([context, latent, places], gaussians, name="prediction")
 
+
+@network
+def _predicted(context, latent, places, width, num_heads):
     encoded = _dense_layers(context, [width] * 4, "encoder")
     attended = _attention(width, num_heads, "self_attention")(encoded, encoded)
     encoded = layers.LayerNormalization(epsilon=_EPSILON, name="encoder_norm")(encoded + attended)
@@ -95,12 +106,8 @@ def _prediction(width, num_heads):
 
     everywhere = ops.zeros_like(found) + ops.expand_dims(latent, 1)
     known = ops.concatenate([found, everywhere, places], axis=-1)
-    decoded = _dense_layers(known, [width, width, 2], "decoder")
-    gaussians = ops.stack(
-        [decoded[..., 0], _deviation(ops.softplus(decoded[..., 1]))],
-        axis=-1,
-    )
-    return keras.Model([context, latent, places], gaussians, name="prediction")
+    decoded = _dense_layers(known, [width, width, 2], "decoder", dtype="float32")
+    return ops.stack([decoded[..., 0], _deviation(ops.softplus(decoded[..., 1]))], axis=-1)
 
 
 def _address(width):
@@ -109,11 +116,11 @@ def _address(width):
     return keras.Model(places, _dense_layers(places, [width] * 2, "address"), name="address")
 
 
-def _dense_layers(x, sizes, name):
-    for number, size in enumerate(sizes):
-        activation = "relu" if number < len(sizes) - 1 else None
-        x = layers.Dense(size, activation=activation, name=f"{name}_{number}")(x)
-    return x
+def _dense_layers(x, sizes, name, dtype=None):
+    """Dense layers of these sizes; `dtype` is that of the last one."""
+    for number, size in enumerate(sizes[:-1]):
+        x = layers.Dense(size, activation="relu", name=f"{name}_{number}")(x)
+    return layers.Dense(sizes[-1], dtype=dtype, name=f"{name}_{len(sizes) - 1}")(x)
 
 
 def _attention(width, num_heads, name):

@@ -2,9 +2,13 @@
 
 from keras import layers
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
+from asdkeras.mixed_precision import network
+
 _HIDDEN_UNITS = (128, 128, 128, 128, 8, 128, 128, 128, 128)
 
 
+@network
 def baseline_autoencoder(vectors):
     """Reconstruction of a few stacked log-mel frames through a bottleneck of 8 units.
 
@@ -42,6 +46,6 @@ def baseline_autoencoder(vectors):
     x = vectors
     for units in _HIDDEN_UNITS:
         x = layers.Dense(units)(x)
-        x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3)(x)
+        x = FusedBatchNormalization(momentum=0.99, epsilon=1e-3)(x)
         x = layers.ReLU()(x)
-    return layers.Dense(vectors.shape[-1])(x)
+    return layers.Dense(vectors.shape[-1], dtype="float32")(x)

@@ -1,11 +1,15 @@
 """The section classifier of the official baselines of 2021 and 2022."""
 
 import keras
-from keras import ops
+from keras import layers, ops
+
+from asdkeras.layers.fused_batch_normalization import with_fused_normalization
+from asdkeras.mixed_precision import network
 
 _LEAST_SIZE = 32  # The network halves both axes five times.
 
 
+@network
 def baseline_mobilenet_v2(windows, num_classes, width=0.5):
     """Probabilities of the sections, from a window of a log-mel spectrogram.
 
@@ -38,10 +42,12 @@ def baseline_mobilenet_v2(windows, num_classes, width=0.5):
     """
     _check(windows, num_classes, width)
     images = ops.repeat(ops.expand_dims(windows, axis=-1), 3, axis=-1)
-    network = keras.applications.MobileNetV2(
-        input_shape=images.shape[1:], alpha=width, weights=None, classes=num_classes
+    trunk = keras.applications.MobileNetV2(
+        input_shape=images.shape[1:], alpha=width, weights=None, include_top=False, pooling="avg"
     )
-    return network(images)
+    trunk = keras.models.clone_model(trunk, clone_function=with_fused_normalization)
+    classify = layers.Dense(num_classes, "softmax", dtype="float32", name="predictions")
+    return keras.Model(trunk.input, classify(trunk.output), name=trunk.name)(images)
 
 
 def _check(windows, num_classes, width):

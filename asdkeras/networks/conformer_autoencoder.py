@@ -5,9 +5,11 @@ import math
 import keras
 from keras import layers, ops
 
+from asdkeras.mixed_precision import network
 from asdkeras.networks.conformer_block import conformer_block
 
 
+@network
 def conformer_autoencoder(
     frames,
     sections,
@@ -68,7 +70,7 @@ def conformer_autoencoder(
     x = layers.Dense(width, name="expansion")(latent)
     for number in range(num_blocks):
         x = block(x, name=f"decoder_{number}")
-    return layers.Dense(features.shape[-1], name="reconstruction")(x)
+    return layers.Dense(features.shape[-1], dtype="float32", name="reconstruction")(x)
 
 
 def _check(section_id, **sizes):

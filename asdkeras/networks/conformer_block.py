@@ -2,7 +2,9 @@
 
 from keras import layers, ops
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.resumable_dropout import ResumableDropout
+from asdkeras.mixed_precision import dtype_in_place_of_half
 
 _EPSILON = 1e-5  # Of both normalizations; PyTorch's, where Keras has 1e-3.
 _MOMENTUM = 0.9  # Of the batch normalization; PyTorch's 0.1.
@@ -86,8 +88,11 @@ def _convolution(x, kernel_size, dropout, name):
     width = x.shape[-1]
     x = _layer_norm(x, name)
     x = ops.glu(layers.Dense(2 * width, name=f"{name}_gates")(x), axis=-1)
-    x = layers.DepthwiseConv1D(kernel_size, padding="same", name=f"{name}_over_time")(x)
-    x = layers.BatchNormalization(momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_batch")(x)
+    # TensorFlow 2.21 on CPUs hangs in bfloat16 where the kernel is wide and channels are few.
+    x = layers.DepthwiseConv1D(
+        kernel_size, padding="same", dtype=dtype_in_place_of_half(), name=f"{name}_over_time"
+    )(x)
+    x = FusedBatchNormalization(momentum=_MOMENTUM, epsilon=_EPSILON, name=f"{name}_batch")(x)
     x = layers.Activation("silu", name=f"{name}_swish")(x)
     x = layers.Dense(width, name=f"{name}_project")(x)
     return ResumableDropout(dropout, name=f"{name}_dropout")(x)

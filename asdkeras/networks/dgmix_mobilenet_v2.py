@@ -5,6 +5,9 @@ import math
 import keras
 from keras import layers, ops
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
+from asdkeras.mixed_precision import network
+
 # (expansion t, channels c at half width, blocks n, stride s of the first block)
 _GROUPS = (
     (1, 8, 1, 1),
@@ -21,6 +24,7 @@ _SHRINKING = 32  # The network halves both axes five times.
 _HIDDEN_UNITS = 128
 
 
+@network
 def dgmix_mobilenet_v2(windows):
     """Embedding of a window of a log-mel spectrogram (paper: encoder).
 
@@ -65,9 +69,11 @@ def dgmix_mobilenet_v2(windows):
     x = _relu6(_convolution(x, _EMBEDDING_DIM, (1, 1)))
     x = _relu6(_convolution(x, _EMBEDDING_DIM, x.shape[1:3]))
     initializer = _fan_out_initializer((1, 1), _EMBEDDING_DIM)
-    return layers.Dense(_EMBEDDING_DIM, kernel_initializer=initializer)(layers.Flatten()(x))
+    linear = layers.Dense(_EMBEDDING_DIM, kernel_initializer=initializer, dtype="float32")
+    return linear(layers.Flatten()(x))
 
 
+@network
 def expander(embeddings, *, form="released", dim=1280):
     """What VICReg's loss is computed on: the embeddings in many more dimensions.
 
@@ -192,7 +198,7 @@ def _fan_out_initializer(kernel_size, filters):
 
 
 def _normalization(x):
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5)(x)
 
 
 def _relu6(x):

@@ -2,10 +2,14 @@
 
 import keras
 
+from asdkeras.layers.fused_batch_normalization import with_fused_normalization
+from asdkeras.mixed_precision import network
+
 _LEAST_SIZE = 32  # The network halves both axes five times.
 _FOR_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization)
 
 
+@network
 def efficientnet_b3(spectrograms):
     """Feature map of a spectrogram, 32 times smaller in both directions, of 1536 channels.
 
@@ -57,10 +61,10 @@ def efficientnet_b3(spectrograms):
 
 
 def _adapted(layer):
-    config = layer.get_config()
+    layer = with_fused_normalization(layer)
     if isinstance(layer, keras.layers.BatchNormalization):
-        config["momentum"] = 0.9
-    return type(layer).from_config(config)
+        layer.momentum = 0.9
+    return layer
 
 
 def _called(layer, *args, **kwargs):

@@ -4,8 +4,8 @@ Inference is bound by memory more than by arithmetic. Here a batch normalization
 convolution and a PReLU one maximum. Of chunks that overlap, the first maps agree in all rows
 that are so far from both ends of a chunk that no zero of the padding is among what they see;
 these rows are computed once per frame of the spectrogram instead of once per chunk. Values
-are those of the network up to rounding. Only to fold the batch normalizations, as
-`folded_for_inference` does for other networks, takes 1.6 times as long.
+are those of the network up to the rounding of the type it computes in. Only to fold the batch
+normalizations, as `folded_for_inference` does for other networks, takes 1.6 times as long.
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ _LETTERS = {
     "Conv2D": "C",
     "DepthwiseConv2D": "D",
     "BatchNormalization": "B",
+    "FusedBatchNormalization": "B",
     "PReLU": "P",
     "Add": "A",
     "Flatten": "F",
@@ -55,6 +56,7 @@ def chunks_embedded(network, frames, num_chunks, hop):
     """
     convolutions, features = _folded(network)
     stem, stem_depthwise, expand, depthwise, project, *rest = convolutions
+    frames = ops.cast(frames, stem.layer.compute_dtype)
     rows = _Rows.of_frames(frames, num_chunks, hop, network.input_shape[1])
     rows = rows.convolved(stem).convolved(stem_depthwise)
     maps = rows.mapped(expand).convolved(depthwise).mapped(project).assembled()
@@ -156,10 +158,11 @@ def _fold(layers, input_signs):
     kernel = kernel * ops.reshape(input_signs * ops.ones(kernel.shape[2]), (-1, 1))
     is_depthwise = isinstance(layers["C"], keras.layers.DepthwiseConv2D)
     factors = ops.reshape(scale * signs, (-1, 1) if is_depthwise else (1, -1))
+    dtype = layers["C"].compute_dtype
     return _Convolution(
-        kernel=kernel * factors,
-        offset=offset * signs,
-        slopes=slopes,
+        kernel=ops.cast(kernel * factors, dtype),
+        offset=ops.cast(offset * signs, dtype),
+        slopes=None if slopes is None else ops.cast(slopes, dtype),
         layer=layers["C"],
         is_padded=layers["Z"],
         adds_input=layers["A"] is not None,

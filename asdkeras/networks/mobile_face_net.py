@@ -5,10 +5,14 @@ import math
 import keras
 from keras import layers, ops
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
+from asdkeras.mixed_precision import network
+
 # (expansion t, channels c, blocks n, stride s of the first block)
 PAPER_GROUPS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 2), (4, 128, 1, 2), (2, 128, 2, 1))
 
 
+@network
 def mobile_face_net(spectrograms, *, stem_channels=64, groups=PAPER_GROUPS, num_features=512):
     """Features of a chunk of a spectrogram, from narrow blocks with a wide middle.
 
@@ -134,7 +138,7 @@ def _initializer(kernel_size, channels):
 
 
 def _normalization(x, name=None):
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
 
 
 def _activation(x):

@@ -3,12 +3,15 @@
 import keras
 from keras import layers
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.grouped_conv2d import GroupedConv2D
+from asdkeras.mixed_precision import network
 
 _BLOCKS_PER_GROUP = (3, 4, 6, 3)
 _CARDINALITY = 32  # Groups of a grouped convolution, whatever the width.
 
 
+@network
 def residual_network(spectrograms, kind, width=64):
     """Feature map of a spectrogram, 32 times smaller in both directions.
 
@@ -106,7 +109,7 @@ def _convolved(x, filters, size, name, strides=1, groups=1, gamma="ones"):
         kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
         name=f"{name}_convolution",
     )(x)
-    return layers.BatchNormalization(
+    return FusedBatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=f"{name}_normalization"
     )(x)
 

@@ -3,10 +3,14 @@
 import keras
 from keras import layers, ops
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
+from asdkeras.mixed_precision import network
+
 _STAGE_FILTERS = (16, 32, 64, 128)
 _UNITS_PER_STAGE = 2
 
 
+@network
 def wilkinghoff_resnet(features, weight_decay=1e-5, embedding_dim=128):
     """Embedding of a log-mel spectrogram, from residual units of 16 to 128 filters.
 
@@ -38,7 +42,10 @@ def wilkinghoff_resnet(features, weight_decay=1e-5, embedding_dim=128):
             x = _unit(x, filters, weight_decay, is_halving=stage > 0 and unit == 0)
     x = layers.Flatten()(ops.max(x, axis=1))
     return layers.Dense(
-        embedding_dim, kernel_regularizer=keras.regularizers.L2(weight_decay), name="embedding"
+        embedding_dim,
+        kernel_regularizer=keras.regularizers.L2(weight_decay),
+        dtype="float32",
+        name="embedding",
     )(x)
 
 
@@ -70,4 +77,4 @@ def _activation(x):
 
 
 def _normalization(x):
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3)(x)
+    return FusedBatchNormalization(momentum=0.99, epsilon=1e-3)(x)

@@ -5,8 +5,10 @@ from keras import layers, ops
 
 from asdkeras.layers.blockwise_conv1d import BlockwiseConv1D
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.magnitude_spectrogram import MagnitudeSpectrogram
 from asdkeras.layers.magnitude_spectrum import MagnitudeSpectrum
+from asdkeras.mixed_precision import dtype_without_bound, network
 
 _SPECTRUM_CONVOLUTIONS = ((256, 64), (64, 32), (16, 4))  # Kernel size, stride.
 _SPECTRUM_UNITS = 128
@@ -16,6 +18,7 @@ _FIRST_BLOCK_NORMS = ("shortcut", "residual")
 _LEAST_FRAMES = 5  # The first pooling needs 3 of the frames that the first convolution halves.
 
 
+@network
 def two_branch(
     waveforms,
     *,
@@ -70,8 +73,11 @@ def two_branch(
         "embedding_spectrum": _spectrum_branch(spectrum, decay),
         "embedding_spectrogram": _spectrogram_branch(spectrogram, first_block_norm, decay),
     }
-    halves = [_dense(x, embedding_dim // 2, decay, name=name) for name, x in parts.items()]
-    return layers.Concatenate(name="embedding")(halves)
+    halves = [
+        _dense(x, embedding_dim // 2, decay, dtype="float32", name=name)
+        for name, x in parts.items()
+    ]
+    return layers.Concatenate(dtype="float32", name="embedding")(halves)
 
 
 def _check(waveforms, embedding_dim, window_length, hop_length, first_block_norm):
@@ -102,13 +108,15 @@ def _check(waveforms, embedding_dim, window_length, hop_length, first_block_norm
 
 def _spectrum_branch(spectrum, decay):
     x = ops.expand_dims(spectrum, axis=-1)
+    dtype = dtype_without_bound()  # The loudest bin grows with the clip.
     for number, (size, strides) in enumerate(_SPECTRUM_CONVOLUTIONS, start=1):
-        name = f"spectrum_conv1d_{number}"
-        x = BlockwiseConv1D(_SPECTRUM_UNITS, size, strides, name=name, **_options(decay))(x)
-        x = layers.ReLU()(x)
-    x = layers.Flatten()(x)
-    for _ in range(_SPECTRUM_DENSE_LAYERS):
-        x = layers.ReLU()(_normalization(_dense(x, _SPECTRUM_UNITS, decay)))
+        options = _options(decay) | {"name": f"spectrum_conv1d_{number}", "dtype": dtype}
+        x = BlockwiseConv1D(_SPECTRUM_UNITS, size, strides, **options)(x)
+        x = layers.ReLU(dtype=dtype)(x)
+    x = layers.Flatten(dtype=dtype)(x)
+    for number in range(_SPECTRUM_DENSE_LAYERS):
+        x = _dense(x, _SPECTRUM_UNITS, decay, dtype=None if number else dtype)
+        x = layers.ReLU()(_normalization(x))
     return x
 
 
@@ -168,9 +176,9 @@ def _options(decay):
     return {"padding": "same", "use_bias": False, "kernel_regularizer": decay}
 
 
-def _dense(x, units, decay, name=None):
-    return layers.Dense(units, use_bias=False, kernel_regularizer=decay, name=name)(x)
+def _dense(x, units, decay, dtype=None, name=None):
+    return layers.Dense(units, use_bias=False, kernel_regularizer=decay, dtype=dtype, name=name)(x)
 
 
 def _normalization(x):
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3)(x)
+    return FusedBatchNormalization(momentum=0.99, epsilon=1e-3)(x)

@@ -76,6 +76,7 @@ from asdkeras.layers.mix_with_reversed import MixWithReversed
 from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.networks.wilkinghoff_resnet import wilkinghoff_resnet
+from asdkeras.optimizers.fused_adam import FusedAdam
 from asdkeras.readings import Reading
 from asdkeras.scorers.combination import Combination
 from asdkeras.scorers.section_mixtures import MixtureTerms, SectionMixtures
@@ -420,7 +421,7 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
             logits,
         )
         classifier.compile(
-            keras.optimizers.Adam(config.learning_rate),
+            FusedAdam(config.learning_rate),
             {name: MixedCrossEntropy(config.loss_form) for name in logits},
         )
         return classifier

@@ -87,6 +87,7 @@ from asdkeras.losses.mixed_cross_entropy import MixedCrossEntropy
 from asdkeras.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdkeras.metrics.official import rules_for
 from asdkeras.networks.wilkinghoff_two_branch import two_branch
+from asdkeras.optimizers.fused_adam import FusedAdam
 from asdkeras.readings import Reading, Reconstructed
 from asdkeras.scorers.cluster_means import cluster_means
 from asdkeras.scorers.combination import Combination
@@ -341,9 +342,7 @@ class Wilkinghoff2024(ClipClassifier[Config, ClipClassifierModels]):
             logits[name] = head(embedding, label)
             losses[name], loss_weights[name] = loss, loss_weight
         classifier = keras.Model(inputs, logits)
-        classifier.compile(
-            keras.optimizers.Adam(config.learning_rate), losses, loss_weights=loss_weights
-        )
+        classifier.compile(FusedAdam(config.learning_rate), losses, loss_weights=loss_weights)
         return classifier
 
     def heads(self, num_classes: int) -> dict[str, tuple[Head, keras.losses.Loss, float]]:

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "asdkeras"
 FLOORS = [
-    {"errors"},
+    {"errors", "mixed_precision"},
     {"config", "files", "plain_text", "progress", "readings", "controls", "dsp", "metrics"}
     | {"replicas", "shapes"},
     {"layers", "losses", "optimizers", "data", "published", "submission", "score_files"},

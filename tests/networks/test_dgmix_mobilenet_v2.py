@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.networks.dgmix_mobilenet_v2 import dgmix_mobilenet_v2, expander, section_logits
 from tests.golden import load_golden
 from tests.networks.released import count
@@ -92,7 +93,7 @@ def test_convolution_behind_the_trunk_covers_all_that_is_left(full):
 def test_parameters_of_each_row_are_those_of_the_table(full):
     kinds = (layers.Conv2D, layers.DepthwiseConv2D)
     convolutions = [count(layer.trainable_weights) for layer in of_kind(full, *kinds)]
-    norms = [count(layer.trainable_weights) for layer in of_kind(full, layers.BatchNormalization)]
+    norms = [count(layer.trainable_weights) for layer in of_kind(full, FusedBatchNormalization)]
     counts = iter([a + b for a, b in zip(convolutions, norms, strict=True)])
     lengths = [1, 2, 6, 9, 12, 9, 9, 3, 1, 1]
 
@@ -110,7 +111,7 @@ def test_parameters_add_up_to_the_mean_of_both_recorded_readings(full):
     totals = [golden[f"total bn={bn} depthwise=False"][0] for bn in (False, True)]
     assert count(full.trainable_weights) == sum(totals) / 2 == 1_454_720
     # A moving mean and variance where there are a gamma and a beta.
-    norms = of_kind(full, layers.BatchNormalization)
+    norms = of_kind(full, FusedBatchNormalization)
     expected = sum(count(layer.trainable_weights) for layer in norms)
     assert count(full.non_trainable_weights) == expected
 
@@ -228,7 +229,7 @@ def test_expander_is_its_definition_in_training(form, num_normalized):
 def test_released_form_and_the_dimension_of_the_paper_are_the_defaults():
     model = of_embeddings(expander)
     assert model.output_shape == (None, 1280)
-    assert len(of_kind(model, layers.BatchNormalization)) == 2
+    assert len(of_kind(model, FusedBatchNormalization)) == 2
 
 
 def test_classifier_is_its_definition():
@@ -282,7 +283,7 @@ def test_initial_linear_layers_are_uniform_by_their_fan_in(function, arguments, 
 
 @pytest.mark.parametrize("index", [0, -1])
 def test_running_statistics_of_the_encoder_move_by_a_tenth_per_step(trainable, index):
-    norm = of_kind(trainable, layers.BatchNormalization)[index]
+    norm = of_kind(trainable, FusedBatchNormalization)[index]
     windows = np.random.default_rng(0).normal(size=(4, 64, 128)).astype("float32")
     probe = keras.Model(trainable.input, [norm.input, norm.output])
 

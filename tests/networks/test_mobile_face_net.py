@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.networks.mobile_face_net import linear_embedding, mobile_face_net
 from tests.golden import load_golden
 from tests.networks.released import count
@@ -64,7 +65,7 @@ def recorded(small):
     for layer, kernel in zip(of_kind(model, *kinds), convolutions, strict=True):
         order = (2, 3, 0, 1) if isinstance(layer, layers.DepthwiseConv2D) else (2, 3, 1, 0)
         layer.set_weights([kernel.transpose(order).reshape(layer.kernel.shape)])
-    for layer, name in zip(of_kind(model, layers.BatchNormalization), norms, strict=True):
+    for layer, name in zip(of_kind(model, FusedBatchNormalization), norms, strict=True):
         keys = ("weight", "bias", "running_mean", "running_var")
         layer.set_weights([golden[f"{name}.{key}"] for key in keys])
     for layer, slope in zip(of_kind(model, layers.PReLU), slopes, strict=True):
@@ -93,7 +94,7 @@ def test_training_uses_the_statistics_of_the_batch_as_the_recorded_network_does(
 
 def test_running_statistics_move_by_a_tenth_per_step(recorded):
     model, golden = recorded
-    first = of_kind(model, layers.BatchNormalization)[0]
+    first = of_kind(model, FusedBatchNormalization)[0]
     inside = keras.Model(model.input, first.input)(golden["x"][:, 0])
     old_mean, old_variance = (np.array(values) for values in first.get_weights()[2:])
 

@@ -13,6 +13,7 @@ from asdkeras.data.frames import Windows
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.losses.batch_squared_error import BatchSquaredError
 from asdkeras.networks.baseline_autoencoder import baseline_autoencoder
+from asdkeras.optimizers.fused_adam import FusedAdam
 from asdkeras.readings import Reading
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, computed, representation
@@ -178,7 +179,7 @@ def compiled(config: DenseAutoencoder, dimension: int, record_batches: bool = Fa
     vectors = keras.Input((dimension,), name="vectors")
     model = keras.Model(vectors, baseline_autoencoder(vectors))
     model.compile(
-        keras.optimizers.Adam(config.learning_rate, epsilon=config.adam_epsilon),
+        FusedAdam(config.learning_rate, epsilon=config.adam_epsilon),
         "mean_squared_error",
         metrics=[BatchSquaredError(name=RECORDED)] if record_batches else None,
     )

@@ -16,6 +16,7 @@ from asdkeras.data.labels import section_labels
 from asdkeras.errors import DataError
 from asdkeras.layers.frame_windows import FrameWindows
 from asdkeras.networks.baseline_mobilenet_v2 import baseline_mobilenet_v2
+from asdkeras.optimizers.fused_adam import FusedAdam
 from asdkeras.readings import Reading
 from asdkeras.scorers.section_posterior import Form, SectionPosterior
 from asdkeras.scorers.section_scorer import SectionScorer
@@ -189,7 +190,7 @@ def compiled(config: SectionClassifier, shape: tuple[int, ...], num_sections: in
     """The network from windows, of a shape `(frames, bands)`, to posteriors, ready for training."""
     windows = keras.Input(shape, name="windows")
     model = keras.Model(windows, baseline_mobilenet_v2(windows, num_sections, config.width))
-    model.compile(keras.optimizers.Adam(config.learning_rate), "categorical_crossentropy")
+    model.compile(FusedAdam(config.learning_rate), "categorical_crossentropy")
     return model
 
 

@@ -22,6 +22,7 @@ from asdkeras.layers.resumable_dropout import ResumableDropout
 from asdkeras.layers.spec_augment import SpecAugment
 from asdkeras.networks.conformer_autoencoder import conformer_autoencoder, with_section_id
 from asdkeras.networks.conformer_block import conformer_block
+from asdkeras.optimizers.fused_adam import FusedAdam
 from asdkeras.optimizers.noam import Noam
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, by_domain, representation, smallest, with_training_scores
@@ -295,9 +296,7 @@ def training_model(
     hidden = ResumableDropout(settings.masks.input_dropout)(hidden)
     model = keras.Model(inputs, network({**inputs, "frames": hidden}))
     schedule = Noam(settings.width, settings.warmup_steps, settings.rate_factor)
-    model.compile(
-        keras.optimizers.Adam(schedule, epsilon=settings.adam_epsilon), "mean_absolute_error"
-    )
+    model.compile(FusedAdam(schedule, epsilon=settings.adam_epsilon), "mean_absolute_error")
     return model
 
 

@@ -32,6 +32,7 @@ from asdkeras.layers.random_points import RandomPoints
 from asdkeras.layers.window_points import WindowPoints
 from asdkeras.losses.negative_evidence import NegativeEvidence, gaussian_negative_log_likelihood
 from asdkeras.networks.attentive_neural_process import attentive_neural_process
+from asdkeras.optimizers.fused_adam import FusedAdam
 from asdkeras.readings import Reading
 from asdkeras.scorers.section_scorer import SectionScorer
 from asdkeras.scorers.terms import Floats, computed, representation
@@ -233,7 +234,7 @@ def compiled(config: AttentiveNeuralProcess, mean: Floats, variance: Floats) -> 
     latent = posterior[..., 0] + posterior[..., 1] * inputs["noise"]
     predicted = process.prediction([known, latent, points[..., :2]])
     model = keras.Model(inputs, NegativeEvidence()(points[..., 2], predicted, posterior, prior))
-    model.compile(keras.optimizers.Adam(config.learning_rate, epsilon=1e-8))
+    model.compile(FusedAdam(config.learning_rate, epsilon=1e-8))
     return model
 
 

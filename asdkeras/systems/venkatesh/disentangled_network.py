@@ -11,6 +11,7 @@ from asdkeras.layers.gradient_reversal import GradientReversal
 from asdkeras.losses.arc_face import ArcFace, ArcFaceCrossEntropy
 from asdkeras.networks.chunk_embeddings import chunk_embeddings
 from asdkeras.networks.mobile_face_net import linear_embedding, mobile_face_net
+from asdkeras.optimizers.fused_adam import FusedAdam
 from asdkeras.scorers.terms import Floats
 from asdkeras.systems.venkatesh.spectrogram import centered_spectrogram, spectrogram
 from asdkeras.systems.venkatesh.tasks import DOMAIN, SECTIONS, ClassifierTask, Tasks
@@ -37,7 +38,7 @@ def classifier(config: "Config", tasks: Tasks, learning_rate: float) -> keras.Mo
     embeddings = dict(zip(tasks.embeddings, network(spectrogram(front_end, waveform)), strict=True))
     logits = {task.name: _logits(config, task, embeddings[task.embedding]) for task in tasks.tasks}
     model = keras.Model(waveform, logits)
-    optimizer = keras.optimizers.Adam(learning_rate, epsilon=config.adam_epsilon)
+    optimizer = FusedAdam(learning_rate, epsilon=config.adam_epsilon)
     model.compile(optimizer, {task.name: _loss(config, task) for task in tasks.tasks})
     return model
 
