@@ -84,14 +84,16 @@ def _print_rates(rates, fed, products, operations):
 
 
 def _embedder(model):
-    """What the system embeds with: from the waveform to the output of the network."""
+    """What the system embeds with: from the waveform to the output of the folded network."""
     import keras
+
+    from asdkeras.networks.folded_for_inference import folded
 
     network = model.get_layer("network")
     if "log_mel_spectrogram" not in {layer.name for layer in model.layers}:
-        return network
+        return folded(network)
     front_end = model.get_layer("log_mel_spectrogram")
-    return keras.Model(front_end.input, network(front_end.output))
+    return folded(keras.Model(front_end.input, network(front_end.output)))
 
 
 def _rates(embedder, clips, batch_size, options):
@@ -115,7 +117,7 @@ def _print_graph(model, network, embedder, waveforms):
     left_out = [layer for layer in model.layers if layer.name not in kept and layer.weights]
     graph = tf.function(lambda batch: embedder(batch, training=False))
     graph = graph.get_concrete_function(waveforms).graph
-    own = {variable.ref() for variable in (weight.value for weight in network.weights)}
+    own = {variable.ref() for variable in (weight.value for weight in embedder.weights)}
     foreign = [variable.name for variable in graph.variables if variable.ref() not in own]
     changed = [op.name for op in graph.get_operations() if "Assign" in op.type]
     random = [op.name for op in graph.get_operations() if "Random" in op.type]

@@ -26,9 +26,9 @@ def folded(model, known=None):
     One behind a convolution or dense layer without an activation becomes part of its kernel and
     bias. One behind a sum multiplies the terms of the sum in its place, if one of them is such a
     layer. Of one behind such a layer and a ReLU, leaky or not, the layer takes the factors, if all
-    are above 0. Nothing else may use what lies between. All others stay, and so does all else:
-    inputs, outputs, names, nested models. Values are those of `model(..., training=False)` up to
-    rounding.
+    are above 0. A convolution that feeds a ReLU gets a bias, of zeros at least. Nothing else may
+    use what lies between. All others stay, and so does all else: inputs, outputs, names, nested
+    models. Values are those of `model(..., training=False)` up to rounding.
 
     Layers that are folded are new, with the weights of this moment; the others are those of the
     model.
@@ -79,7 +79,9 @@ def _folded(model, known):
                 added = ops.cast(offset, scaled.dtype)
                 replaced[id(call.outputs)] = activation.layer(scaled) + added
                 continue
-        if any(id(each) in replaced for each in call.inputs):
+        if graph.gains_by_bias(call):
+            replaced[id(call.outputs)] = _summed(graph, [(call.outputs, 1.0)], 0.0, current)
+        elif any(id(each) in replaced for each in call.inputs):
             outputs = call.layer(*current(call.args), **current(call.kwargs))
             pairs = map(keras.tree.flatten, (call.outputs, outputs))
             replaced |= {id(old): new for old, new in zip(*pairs, strict=True)}
@@ -219,6 +221,7 @@ class _Graph:
         self.call_of = {
             id(each): call for call in self.calls for each in keras.tree.flatten(call.outputs)
         }
+        self._user_of = {id(each): call for call in self.calls for each in call.inputs}
         used = [each for call in self.calls for each in call.inputs] + self.model.outputs
         self._num_uses = collections.Counter(map(id, used))
         self._num_calls = collections.Counter(id(call.layer) for call in self.calls)
@@ -236,6 +239,15 @@ class _Graph:
             call is not None
             and call.is_linear
             and self._num_calls[id(call.layer)] == self._num_uses[id(tensor)] == 1
+        )
+
+    def gains_by_bias(self, call):
+        """Whether a bias, even of zeros, lets TensorFlow compute the ReLU behind with it."""
+        if not call.is_linear or call.layer.use_bias or not self.is_foldable(call.outputs):
+            return False
+        user = self._user_of.get(id(call.outputs))
+        return (
+            isinstance(call.layer, keras.layers.Conv2D) and user is not None and user.is_homogeneous
         )
 
     def scalable_activation(self, terms):

@@ -239,6 +239,13 @@ def test_factors_above_0_pass_an_activation(activation, sign, num_left):
     assert difference(model, found, inputs_of(model)) < 1e-5
 
 
+def test_convolution_in_front_of_an_activation_has_a_bias():
+    model = model_of((4, 5, 2), lambda x: layers.ReLU()(layers.Conv2D(3, 1, use_bias=False)(x)))
+    found = folded(model)
+    assert found.layers[1].use_bias
+    assert difference(model, found, inputs_of(model)) == 0.0
+
+
 def test_names_and_structure_of_inputs_and_outputs_stay():
     inputs = {
         "image": keras.Input((4, 5, 2), name="image"),
