@@ -236,7 +236,7 @@ def test_other_scopes_have_the_names_of_their_clips(opened, scope, names):
     assert [unit for unit, _ in units_of(run.table, scope)] == names
 
 
-def test_a_finished_training_leaves_no_frames(opened):
+def test_a_finished_training_leaves_frames_beside_the_store_alone_for_the_next(opened, capsys):
     system = Autoencoder("all")
 
     run = opened(system)
@@ -244,6 +244,13 @@ def test_a_finished_training_leaves_no_frames(opened):
 
     assert system.computed == ["train", "moments", "build", "batches"]
     assert files_of(run) == DONE
+    assert "front end: 8/8" in capsys.readouterr().err
+    [frames] = run.store.kept.glob("*.float32")
+    before = frames.read_bytes()
+    train(opened(system, runs=run.folder.path / "again"))  # Another seed, variant or member.
+    assert "front end" not in capsys.readouterr().err
+    assert [*run.store.kept.glob("*.float32")] == [frames]
+    assert frames.read_bytes() == before
 
 
 @pytest.mark.parametrize("combines", [False, True])
@@ -260,15 +267,10 @@ def test_the_seed_a_training_drew_from_stands_in_its_record(opened, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    ("error", "kept"),
-    [
-        (TrainingError("diverged"), set()),
-        (OSError(28, "x"), set()),
-        (KeyboardInterrupt(), {"frames0.float32"}),
-    ],
+    "error", [TrainingError("diverged"), OSError(28, "x"), KeyboardInterrupt()]
 )
 def test_a_training_that_ends_after_its_last_epoch_and_goes_on_computes_nothing_twice(
-    opened, capsys, error, kept
+    opened, capsys, error
 ):
     def fail():
         raise error
@@ -277,7 +279,7 @@ def test_a_training_that_ends_after_its_last_epoch_and_goes_on_computes_nothing_
     run = opened(system)
     with pytest.raises(type(error)):
         train(run)
-    assert files_of(run) == {"passes", *LEFT_BY_FIT, *kept}
+    assert files_of(run) == {"passes", *LEFT_BY_FIT}
     assert "front end: 8/8" in capsys.readouterr().err
     before = (run.folder.path / "all/seed0/train.csv").read_bytes()
 
@@ -302,7 +304,7 @@ def test_a_training_stopped_in_the_middle_goes_on_with_the_frames_it_stored(
         patch.setattr(training.RecordEpochs, "on_epoch_begin", stop)
         with pytest.raises(KeyboardInterrupt):
             train(run)
-    assert files_of(run) == {"passes", "frames0.float32"}
+    assert files_of(run) == {"passes"}
     capsys.readouterr()
 
     system.computed = []
