@@ -80,7 +80,7 @@ class FrameStore:
 
     def _known_or_written(self, batches: Iterator[npt.NDArray[np.float32]]) -> str:
         """The digest of the frames in the file."""
-        num_bytes = self.num_clips * self.num_frames * self.num_bands * _VALUE_BYTES
+        num_bytes = math.prod((self.num_clips, self.num_frames, self.num_bands, _VALUE_BYTES))
         digest = kept_files.digest_of_frames(self.path, self.key, num_bytes)
         first = [*itertools.islice(batches, 1)]
         if digest is not None and first and _begins_with(self.path, first[0]):

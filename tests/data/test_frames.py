@@ -422,8 +422,10 @@ def test_frames_longest_unused_go_where_there_is_no_room_and_open_ones_are_read_
     room = 2 * frames.nbytes
     first = kept(tmp_path, 0, frames, room)
     first.moments()
-    for number in (1, 0):
-        kept(tmp_path, number, frames, room).open()
+    kept(tmp_path, 1, frames, room).open()
+    for number in (0, 1):
+        os.utime(tmp_path / f"{number}.json", (number, number))
+    kept(tmp_path, 0, frames, room).open()
 
     kept(tmp_path, 2, frames, room).open()
 
