@@ -114,8 +114,10 @@ def digest_of_file(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def exclusive(folder: Path, refusal: str) -> Iterator[None]:
-    """Keep other processes out of a folder, made if missing, and clear what a killed one left half.
+def exclusive(folder: Path, refusal: str | None = None) -> Iterator[None]:
+    """Keep others out of a folder, made if missing, and clear what a killed process left half.
+
+    Without a refusal it waits until whoever is at work in the folder, threads included, is done.
 
     Raises:
         RecipeError: with the refusal, if another process is at work in the folder.
@@ -123,7 +125,7 @@ def exclusive(folder: Path, refusal: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
         except BlockingIOError as error:
             raise RecipeError(refusal) from error
         for half in folder.rglob(f"{PART_PREFIX}*"):

@@ -61,6 +61,15 @@ class ClipSet:
         rows = self.table.index.to_numpy()[positions]
         return self.store.read_part(rows, first_samples, num_samples, clip_length, keep, pad_mode)
 
+    def fingerprint(self, clip_length: int, keep: Keep) -> str:
+        """Hex digest of what `read` gives of all rows in order, wherever the files lie."""
+        content = hashlib.sha256(f"{self.store.sample_rate_hz} {clip_length} {keep}".encode())
+        for row in self.table.index:
+            content.update(self.store.digests[row].encode())
+        if keep == "random":
+            content.update(self._draws.tobytes())
+        return content.hexdigest()
+
     @functools.cached_property
     def _draws(self) -> npt.NDArray[np.float64]:
         return np.array([_draw(self.seed, as_text(Path(path).name)) for path in self.table["path"]])

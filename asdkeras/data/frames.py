@@ -1,12 +1,14 @@
 """Frames of all clips in one file, of which only the windows of a batch come into memory.
 
-A front end runs once over every clip, then training reads the frames where they lie.
+A front end runs once over every clip, then every training reads the frames where they lie.
 Neighboring windows share most of their frames: as vectors in memory, 3000 clips of 10 s with
 5 frames a window take 2.4 GB in float32, as frames on disk a fifth of that. A window is one run
 of bytes, read by one system call. Files are not mapped, so no page once touched stays resident.
 """
 
 import dataclasses
+import hashlib
+import itertools
 import math
 import os
 import weakref
@@ -16,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from asdkeras.data import kept_files
 from asdkeras.data.moments import band_moments
 from asdkeras.errors import DataError
-from asdkeras.files import replacing
+from asdkeras.files import exclusive, replacing
 
 _VALUE_BYTES = np.dtype(np.float32).itemsize
 _VALUES_AT_ONCE = 2**20  # Of which the moments are computed: 4 MB, and twice 8 MB in between.
@@ -27,9 +30,14 @@ _VALUES_AT_ONCE = 2**20  # Of which the moments are computed: 4 MB, and twice 8 
 class FrameStore:
     """The file of the frames of some clips: float32, clip after clip, frame after frame.
 
-    If it is missing or not whole, `open` writes the batches that `compute` gives, see
-    `write_frames`. Without `compute` it must exist and is opened at once. As a context manager
-    the store closes the file and leaves it where it is.
+    `open` takes a file that lies whole under its key, and whose first frames are those of the first
+    batch that `compute` gives; else it writes all batches, see `write_frames`. Without `compute`
+    the file must exist and is opened at once. As a context manager the store closes the file and
+    leaves it where it is.
+
+    Args:
+        key: of all that the frames depend on.
+        room: bytes that the files of frames in a folder may take together; None sets no limit.
     """
 
     def __init__(
@@ -39,37 +47,54 @@ class FrameStore:
         num_frames: int,
         num_bands: int,
         compute: Callable[[], Iterable[npt.NDArray[np.float32]]] | None = None,
+        key: str = "",
+        room: int | None = None,
     ) -> None:
         self.path = path
         self.num_clips = num_clips
         self.num_frames = num_frames
         self.num_bands = num_bands
+        self.key = key
+        self._room = room
         self._compute = compute
+        self._digest: str | None = None
         self._closing: weakref.finalize[[int], FrameStore] | None = None
         if compute is None:
-            self.open()
+            self._open_file()
 
     def open(self) -> None:
-        """Open the file; write it first unless it exists and is whole.
+        """Open the file; write it first unless it is there. Others who want the same wait.
 
         Raises:
             OSError: if there is no room; it names the file.
             ValueError: if the computed frames do not have the announced shape.
         """
-        if self._closing is not None:
-            return
-        num_values = self.num_clips * self.num_frames * self.num_bands
-        is_whole = self.path.exists() and self.path.stat().st_size == num_values * _VALUE_BYTES
-        if self._compute is not None and not is_whole:
-            with write_frames(self.path, self._compute(), self.num_clips) as written:
-                received = written.num_frames, written.num_bands
-            if received != (self.num_frames, self.num_bands):
-                raise ValueError(
-                    f"a clip must have {self.num_frames} frames of {self.num_bands} bands. "
-                    f"Received: {received[0]} frames of {received[1]} bands"
-                )
+        if self._compute is not None and self._closing is None:
+            with exclusive(self.path.parent):
+                self._digest = self._known_or_written(iter(self._compute()))
+                self._open_file()
+
+    def _open_file(self) -> None:
         self._descriptor = os.open(self.path, os.O_RDONLY)
         self._closing = weakref.finalize(self, os.close, self._descriptor)
+
+    def _known_or_written(self, batches: Iterator[npt.NDArray[np.float32]]) -> str:
+        """The digest of the frames in the file."""
+        num_bytes = math.prod((self.num_clips, self.num_frames, self.num_bands, _VALUE_BYTES))
+        digest = kept_files.digest_of_frames(self.path, self.key, num_bytes)
+        first = [*itertools.islice(batches, 1)]
+        if digest is not None and first and _begins_with(self.path, first[0]):
+            return digest  # Of this version of the front end, too.
+        kept_files.make_room(self.path, num_bytes, num_bytes if self._room is None else self._room)
+        everything = itertools.chain(first, batches)
+        num_frames, num_bands, digest = _write(self.path, everything, self.num_clips)
+        if (num_frames, num_bands) != (self.num_frames, self.num_bands):
+            raise ValueError(
+                f"a clip must have {self.num_frames} frames of {self.num_bands} bands. "
+                f"Received: {num_frames} frames of {num_bands} bands"
+            )
+        kept_files.write_digest(self.path, self.key, digest)
+        return digest
 
     def __enter__(self) -> "FrameStore":
         return self
@@ -94,13 +119,18 @@ class FrameStore:
     def moments(self) -> dict[str, npt.NDArray[np.float64]]:
         """`mean` and `variance` of each band over all frames, read in blocks; see `band_moments`.
 
+        Those of deferred frames are kept beside them.
+
         Raises:
             DataError: if the file has been cut off since it was opened.
             ValueError: if the store has been closed.
         """
         self.open()
         self.require_open()
-        return band_moments(self._blocks())
+        if self._digest is None:
+            return band_moments(self._blocks())
+        path = kept_files.moments_path(self.path)
+        return kept_files.kept_arrays(path, self._digest, lambda: band_moments(self._blocks()))
 
     def _blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         num_frames = self.num_clips * self.num_frames
@@ -211,8 +241,17 @@ def write_frames(
         OSError: if there is no room; it names the file.
         ValueError: if the batches are not of one shape or do not hold `num_clips` clips.
     """
+    num_frames, num_bands, _ = _write(path, batches, num_clips)
+    return FrameStore(path, num_clips, num_frames, num_bands)
+
+
+def _write(
+    path: Path, batches: Iterable[npt.NDArray[np.float32]], num_clips: int
+) -> tuple[int, int, str]:
+    """As `write_frames`; returns frames of a clip, bands, and the digest of all bytes."""
     shape: tuple[int, ...] | None = None
     num_written = 0
+    digest = hashlib.blake2b(digest_size=16)
     with replacing(path) as temporary, temporary.open("wb", buffering=0) as file:
         for batch in batches:
             frames = np.ascontiguousarray(batch, np.float32)
@@ -223,6 +262,7 @@ def write_frames(
                     f"same for all. Received: {frames.shape}, at first {shape}"
                 )
             rest = frames.data.cast("B")
+            digest.update(rest)
             while rest:  # The system may write less than all at once.
                 rest = rest[os.write(file.fileno(), rest) :]
             num_written += len(frames)
@@ -232,4 +272,10 @@ def write_frames(
                 f"Received: {num_written} clips of {shape}"
             )
     num_frames, num_bands = shape
-    return FrameStore(path, num_written, num_frames, num_bands)
+    return num_frames, num_bands, digest.hexdigest()
+
+
+def _begins_with(path: Path, frames: npt.NDArray[np.float32]) -> bool:
+    expected = np.ascontiguousarray(frames, np.float32).tobytes()
+    with path.open("rb") as file:
+        return file.read(len(expected)) == expected

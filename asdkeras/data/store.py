@@ -49,6 +49,8 @@ class ClipStore:
         fingerprint: hex digest of all samples in order and of the sample rate, the same wherever
             the files lie and whenever they were written.
         notes: lines for the user, such as which machine types were resampled.
+        kept: folder for what is computed from clips once, see `kept_files`.
+        num_bytes: of all samples.
     """
 
     def __init__(
@@ -68,10 +70,12 @@ class ClipStore:
             content.update(digest.encode())
         self.fingerprint = content.hexdigest()
         self.notes = notes
+        self.kept = folder / "kept"
         self._folder = folder
         self._shards = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
         self._offsets = np.array([entry.offset for entry in entries], np.int64)
         self._is_int16 = np.array([entry.dtype == "int16" for entry in entries])
+        self.num_bytes = int((self.lengths * np.where(self._is_int16, 2, 4)).sum())
 
     def __len__(self) -> int:
         return len(self.lengths)

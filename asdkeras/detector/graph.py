@@ -15,7 +15,13 @@ from threadpoolctl import threadpool_limits
 from asdkeras.errors import RecipeError
 from asdkeras.experiment.held_out import held_out_thresholds
 from asdkeras.experiment.open_run import RunFiles
-from asdkeras.experiment.run import is_ensemble, load_units, member_runs, system_of
+from asdkeras.experiment.run import (
+    is_ensemble,
+    load_units,
+    member_runs,
+    scored_clips,
+    system_of,
+)
 from asdkeras.experiment.training import named_outputs, networks_for_inference
 from asdkeras.experiment.unit_scores import Section, section_scorer, sections_of
 from asdkeras.experiment.units import Unit
@@ -97,7 +103,8 @@ def section_graphs(
         yield from _ensemble_graphs(run, system, seed, sections)
         return
     trial = read_trial(run.folder.scores(seed))
-    columns = trial.columns.set_axis(run.scored.index)
+    clips = scored_clips(run, system)
+    columns = trial.columns.set_axis(clips.index)
     machines = [section.machine_type for section in sections]
     for unit in load_units(run, system, seed, machines):
         own = [each for each in sections_of(unit.table) if each in sections]
@@ -105,7 +112,7 @@ def section_graphs(
             system.thresholds, score=score, models=unit.models
         )
         if run.recipe.thresholds.rule == "held_out":
-            thresholds = _of_held_out(run, trial, score or system.decision_score)
+            thresholds = _of_held_out(run, trial, clips.index, score or system.decision_score)
         scored = unit.table[unit.table.index.isin(columns.index)]
         limits = _limits(thresholds, columns.loc[scored.index], scored, own)
         networks = networks_for_inference(system, unit.models)
@@ -122,9 +129,9 @@ def section_graphs(
             yield section, graph
 
 
-def _of_held_out(run: RunFiles, trial: TrialScores, score: str) -> _ThresholdsOf:
+def _of_held_out(run: RunFiles, trial: TrialScores, index: pd.Index, score: str) -> _ThresholdsOf:
     held_out = False if trial.held_out is None else trial.held_out.to_numpy()
-    flags = pd.Series(held_out, run.scored.index)
+    flags = pd.Series(held_out, index)
     rate = run.recipe.thresholds.false_alarm_rate
     return lambda columns, table: held_out_thresholds(columns[score], table, flags, rate)
 
@@ -208,11 +215,11 @@ def _ensemble_graphs(
                 members[section].append((counted[section], graph))
     trial_scores = read_trial(run.folder.scores(seed))
     metadata = read_metadata(run.folder.scores(seed))
+    clips = scored_clips(run, ensemble)
     thresholds: _ThresholdsOf = functools.partial(ensemble.thresholds, score=metadata.main_score)
     if run.recipe.thresholds.rule == "held_out":
-        thresholds = _of_held_out(run, trial_scores, metadata.decision_score)
-    columns = trial_scores.columns.set_axis(run.scored.index)
-    limits = _limits(thresholds, columns, run.scored, sections)
+        thresholds = _of_held_out(run, trial_scores, clips.index, metadata.decision_score)
+    limits = _limits(thresholds, trial_scores.columns.set_axis(clips.index), clips, sections)
     for section in sections:
         yield section, _together(combination.how, members[section], limits[section])
 

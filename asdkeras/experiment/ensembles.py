@@ -15,6 +15,7 @@ from asdkeras.experiment.held_out import held_out_thresholds
 from asdkeras.experiment.label_choices import best_members, best_weights
 from asdkeras.experiment.recipe import PAPERS_THRESHOLDS, ThresholdOptions
 from asdkeras.experiment.run_folder import RunFolder, finish_trial
+from asdkeras.experiment.shared_clips import CLIP, is_shared, shared_clips
 from asdkeras.score_files import (
     Marks,
     TrialMetadata,
@@ -31,7 +32,6 @@ from asdkeras.scorers.thresholds import ThresholdRule
 if TYPE_CHECKING:
     from asdkeras.systems.system import ThresholdsOf
 
-_CLIP = ["machine_type", "section", "split", "path"]
 _KINDS = {
     "held_out": "clips it has not learned from",
     "train": "its training clips",
@@ -83,7 +83,8 @@ class Member:
     ) -> pd.DataFrame:
         """Values of its clips in the rows of a table of more clips; NaN in the others."""
         own = table.index[self.scores_clips(table)]
-        return values[self.scores_clips(clips)].set_axis(own).reindex(table.index)
+        is_own = self.scores_clips(clips) & is_shared(clips, table)
+        return values[is_own].set_axis(own).reindex(table.index)
 
     def scores_clips(self, table: pd.DataFrame) -> pd.Series:
         if self.machine_types is None:
@@ -229,7 +230,7 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
         ValueError: if a member lacks the main score of the combination, all weights of a
             machine type are 0, or there are weights for a method that has none.
     """
-    table = _all_clips(members)
+    table = shared_clips(members)
     main_score = combination.main_score
     if main_score is None:
         names = {member.metadata.main_score for member in members}
@@ -260,19 +261,6 @@ def combined(members: Sequence[Member], combination: Combination) -> Combined:
     return Combined(table, columns, main_score, is_whole, tuple(notes), oracle, held_out)
 
 
-def _all_clips(members: Sequence[Member]) -> pd.DataFrame:
-    """The clips that members score, in the order of a clip table."""
-    tables: dict[str, pd.DataFrame] = {}
-    for member in members:
-        if member.machine_types is None:
-            return member.trial().table
-        if not set(member.machine_types) <= set(tables):
-            clips = member.trial().table
-            for machine_type, own in clips[member.scores_clips(clips)].groupby("machine_type"):
-                tables.setdefault(str(machine_type), own)
-    return pd.concat([tables[name] for name in sorted(tables)], ignore_index=True)
-
-
 def _require_weights(weights: Sequence[pd.Series], table: pd.DataFrame) -> None:
     lost = table.loc[pd.concat(weights, axis=1).sum(axis=1) == 0.0, "machine_type"]
     if len(lost):
@@ -294,9 +282,10 @@ class _Parts:
     def read(self, member: Member) -> tuple[pd.DataFrame, list[str]]:
         """The columns of a member, and notes on them; the main score alone if standardized."""
         trial = member.trial()
+        shared = trial.table[is_shared(trial.table, self.table)]
         own, known = (
-            table.loc[member.scores_clips(table), _CLIP].reset_index(drop=True)
-            for table in (trial.table, self.table)
+            table.loc[member.scores_clips(table), CLIP].reset_index(drop=True)
+            for table in (shared, self.table)
         )
         if not own.equals(known):
             raise RecipeError(

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +17,8 @@ from asdkeras.experiment.ensembles import Member, write_ensemble
 from asdkeras.experiment.import_keras import import_keras
 from asdkeras.experiment.memory import peak_mib
 from asdkeras.experiment.open_run import Run, RunFiles
-from asdkeras.experiment.recipe import Recipe, system_config
+from asdkeras.experiment.recipe import system_config
+from asdkeras.experiment.remarks import published_rows, remarks, say_untested
 from asdkeras.experiment.run_folder import claim, finish_trial, locked, say_version
 from asdkeras.experiment.stages import largest_peak_mib, recorded
 from asdkeras.experiment.task_processes import run_side_by_side
@@ -25,8 +26,7 @@ from asdkeras.experiment.units import Unit, read_representations, units_of, writ
 from asdkeras.metrics.development import require_domains
 from asdkeras.metrics.official import rules_for
 from asdkeras.progress import stage
-from asdkeras.readings import reconstruction_of
-from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata
+from asdkeras.score_files import TrialMetadata, TrialScores, read_metadata, read_trial
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -145,6 +145,8 @@ def check(run: Run, system: "AnySystem | Ensemble") -> None:
 def _claim(run: Run, system: "AnySystem | Ensemble") -> None:
     jobs = 1 if is_ensemble(system) else _num_jobs(run, system) or 1
     claim(run.folder, run.recipe, run.source, run.data, jobs)
+    if not is_ensemble(system):
+        say_untested(run.recipe, run.scored.drop(scored_clips(run, system).index))
 
 
 def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
@@ -170,7 +172,10 @@ def member_runs(run: AnyRun, ensemble: "Ensemble") -> dict[str, AnyRun]:
             if of_member == present
             else tuple(sorted(of_member)),
         )
-        members[variant] = dataclasses.replace(run, recipe=recipe, folder=folder)
+        table = run.table
+        if machine_types is None and not isinstance(run, Run):  # It may have scored more clips.
+            table = read_trial(folder.scores(recipe.seeds[0])).table
+        members[variant] = dataclasses.replace(run, recipe=recipe, folder=folder, table=table)
     if present - scored:
         raise RecipeError(
             f"{run.recipe.variant} has no member for {', '.join(sorted(present - scored))}. Choose "
@@ -209,9 +214,9 @@ def _combine_trials(run: Run, ensemble: "Ensemble", runs: dict[str, Run]) -> Non
             ensemble.combination,
             thresholds=ensemble.thresholds,
             options=run.recipe.thresholds,
-            published_rows=_published(run, ensemble),
+            published_rows=published_rows(run.recipe, ensemble),
             pooled_seeds=pooled,
-            remarks=_remarks(run.recipe),
+            remarks=remarks(run.recipe),
         )
 
 
@@ -225,10 +230,28 @@ def _num_jobs(run: Run, system: "AnySystem") -> int | None:
 
 
 def _units(run: RunFiles, system: "AnySystem") -> dict[str, pd.DataFrame]:
-    """Name and clip table of each unit whose clips are scored."""
+    """Name and clip table of each unit that is trained and scored.
+
+    Where there are test clips, a unit without any would measure nothing; finished runs keep theirs.
+    """
     scored = run.scored.index
-    units = units_of(run.table, system.scope)
-    return {name: table for name, table in units if table.index.isin(scored).any()}
+    parts = units_of(run.table, system.scope)
+    units = {name: table for name, table in parts if table.index.isin(scored).any()}
+    tested = {name: table for name, table in units.items() if (table["split"] == "test").any()}
+    return tested if tested and isinstance(run, Run) else units
+
+
+def scored_clips(run: RunFiles, system: "AnySystem | Ensemble") -> pd.DataFrame:
+    """The clips that have scores: those of all units, of an ensemble those of all its members."""
+    scored = run.scored
+    if not isinstance(run, Run):
+        return scored
+    if not is_ensemble(system):
+        return scored[scored.index.isin(pd.concat(_units(run, system)).index.get_level_values(1))]
+    for member in member_runs(run, system).values():
+        without = member.scored.index.difference(scored_clips(member, system_of(member)).index)
+        scored = scored[~scored.index.isin(without)]
+    return scored
 
 
 def _train_missing(run: Run, system: "AnySystem", seeds: Sequence[int]) -> None:
@@ -342,7 +365,7 @@ def _score_missing(run: Run, system: "AnySystem") -> None:
 def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     from asdkeras.experiment.unit_scores import score_unit, sections_of
 
-    scored, tables = run.scored, _units(run, system)
+    scored, tables = scored_clips(run, system), _units(run, system)
     count = sum(len(sections_of(table)) for table in tables.values())
     names = iter(range(1, count + 1))
     with stage(f"score {run.recipe.run_name} seed {seed}") as update:
@@ -359,6 +382,7 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
     thresholds = pd.concat([part.thresholds for part in parts]).loc[scored.index]
     held_out = pd.concat([part.held_out for part in parts]).loc[scored.index]
     decisions = ~(columns[system.decision_score] <= thresholds)  # A score that is none, too.
+    published = published_rows(run.recipe, system)
     folders = [run.folder.task(unit, seed) for unit in tables]
     warnings = [line for folder in folders for line in run.folder.warnings(folder)]
     finish_trial(
@@ -370,28 +394,8 @@ def _score_trial(run: Run, system: "AnySystem", seed: int) -> None:
             system.main_score,
             system.decision_score,
             system.named_scores(list(map(str, columns))),
-            {name: row for name, row in _published(run, system).items() if name in columns},
-            (*_remarks(run.recipe), *warnings, *(note for part in parts for note in part.notes)),
+            {name: row for name, row in published.items() if name in columns},
+            (*remarks(run.recipe), *warnings, *(note for part in parts for note in part.notes)),
             tuple(dict.fromkeys(line for part in parts for line in part.oracle)),
         ),
     )
-
-
-def _published(run: Run, system: "AnySystem | Ensemble") -> Mapping[str, str]:
-    """Rows of the published tables to compare scores with; a paper prints trained networks."""
-    return {} if run.recipe.untrained else system.published_rows
-
-
-def _remarks(recipe: Recipe) -> list[str]:
-    """What must stand beside every result of a recipe."""
-    remarks = []
-    rebuilt = reconstruction_of(systems.load(recipe.system).Config, recipe.variant)
-    if rebuilt is not None:
-        remarks.append(f"reconstruction: {rebuilt}")
-    if recipe.untrained:
-        remarks.append("networks are as they start: nothing was learned, a control")
-    if recipe.clips.released_attributes:
-        remarks.append("attributes that the challenge withheld were used: not first-shot")
-    if recipe.clips.supplemental == "normal":
-        remarks.append("supplemental clips were used as training clips")
-    return remarks

@@ -2,6 +2,9 @@
 
 import dataclasses
 import functools
+import hashlib
+import itertools
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -13,10 +16,13 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from asdkeras import __version__
 from asdkeras.batches.steps import own_errors
 from asdkeras.batches.waveform_batches import inference_batches
 from asdkeras.data.clip_set import ClipSet
 from asdkeras.data.frames import FrameStore
+from asdkeras.data.kept_files import FRAMES, kept_arrays
+from asdkeras.data.moments import band_moments
 from asdkeras.dsp.clip_length import Keep
 from asdkeras.errors import TrainingError
 from asdkeras.experiment.training_records import (
@@ -38,7 +44,7 @@ from asdkeras.replicas import number_of
 from asdkeras.systems.model_files import Models, TrainedNetwork
 from asdkeras.systems.system import NOTHING_MORE, AnySystem, Fitted, TrainingLog
 
-_FRAMES, _PASSES = ".float32", "passes"
+_PASSES = "passes"
 _ADVICE = "The last whole epoch is kept. Try a lower learning rate or another seed."
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -48,10 +54,9 @@ Arrays = Mapping[str, NDArray[np.generic]]
 class TaskContext:
     """The `RunContext` of one task, to be used as a context manager.
 
-    When the block ends well or by an error, the stored frames are deleted; if it is stopped, they
-    stay for the next try. What `once` keeps is deleted when the block ends well. Messages begin
-    with `name`; `warnings` are repeated under the result table. Where `untrained`, `fit` takes no
-    step: every epoch that is kept is the network as it starts. Networks are built in `precision`.
+    What `once` keeps is deleted when the block ends well. Messages begin with `name`; `warnings`
+    are repeated under the result table. Where `untrained`, `fit` takes no step: every epoch that is
+    kept is the network as it starts. Networks are built in `precision`.
     """
 
     folder: Path
@@ -74,8 +79,6 @@ class TaskContext:
         self._stores.clear()
         if kind is None:
             discard_passes(self.folder)
-        elif issubclass(kind, Exception):
-            _discard_frames(self.folder)
 
     def say(self, message: str) -> None:
         say(f"{self.name}: {message}")
@@ -90,20 +93,48 @@ class TaskContext:
     def store_frames(
         self, front_end: keras.Model, clips: ClipSet, clip_length: int, keep: Keep, batch_size: int
     ) -> FrameStore:
+        key = _key(front_end, clips, clip_length, keep, batch_size)
         compute = _of_waveforms(front_end, clip_length, {})
-
-        def batches() -> Iterator[NDArray[np.float32]]:
-            num_done = 0
-            with self.stage("front end") as update, own_errors():
-                for batch in inference_batches(clips, clip_length, keep, batch_size):
-                    yield compute(batch).numpy()
-                    num_done += len(batch)
-                    update(num_done, len(clips))
-
-        path = self.folder / f"frames{len(self._stores)}{_FRAMES}"
         num_frames, num_bands = front_end.output_shape[1:]
-        self._stores.append(FrameStore(path, len(clips), num_frames, num_bands, batches))
-        return self._stores[-1]
+        store = FrameStore(
+            clips.store.kept / f"{key[:32]}{FRAMES}",
+            len(clips),
+            num_frames,
+            num_bands,
+            lambda: self._frames("front end", compute, clips, clip_length, keep, batch_size),
+            key,
+            clips.store.num_bytes,
+        )
+        self._stores.append(store)
+        return store
+
+    def band_moments(
+        self, front_end: keras.Model, clips: ClipSet, clip_length: int, keep: Keep, batch_size: int
+    ) -> dict[str, NDArray[np.float64]]:
+        compute = _of_waveforms(front_end, clip_length, {})
+        given = clips, clip_length, keep, batch_size
+        frames = self._frames("band statistics", compute, *given)
+        first = next(frames)  # Another version of the front end gives other bytes.
+        key = hashlib.sha256(_key(front_end, *given).encode() + first.tobytes()).hexdigest()
+        path = clips.store.kept / f"moments-{key[:32]}.npz"
+        everything = itertools.chain([first], frames)
+        return kept_arrays(path, key, lambda: band_moments(everything))
+
+    def _frames(
+        self,
+        name: str,
+        compute: Callable[..., tf.Tensor],
+        clips: ClipSet,
+        clip_length: int,
+        keep: Keep,
+        batch_size: int,
+    ) -> Iterator[NDArray[np.float32]]:
+        num_done = 0
+        with self.stage(name) as update, own_errors():
+            for batch in inference_batches(clips, clip_length, keep, batch_size):
+                yield compute(batch).numpy()
+                num_done += len(batch)
+                update(num_done, len(clips))
 
     def once(self, name: str, compute: Callable[[], Arrays]) -> dict[str, NDArray[np.generic]]:
         path = self.folder / _PASSES / f"{name}.npz"
@@ -177,14 +208,23 @@ class TaskContext:
 
 
 def discard_passes(folder: Path) -> None:
-    """Delete what a task kept for a later try: stored frames, and arrays of `once`."""
-    _discard_frames(folder)
+    """Delete the arrays that `once` kept for a later try of a task."""
     shutil.rmtree(folder / _PASSES, ignore_errors=True)
 
 
-def _discard_frames(folder: Path) -> None:
-    for path in folder.glob(f"*{_FRAMES}"):
-        path.unlink()
+def _key(
+    front_end: keras.Model, clips: ClipSet, clip_length: int, keep: Keep, batch_size: int
+) -> str:
+    """Hex digest of all that the frames of clips depend on, but not of what layers are called."""
+    text = front_end.to_json()
+    for number, each in enumerate([front_end, *front_end.operations]):
+        kind = re.sub(r"_\d+$", "", each.name)
+        text = text.replace(f'"{each.name}"', f'"{kind}#{number}"')
+    of_clips = clips.fingerprint(clip_length, keep)
+    content = hashlib.sha256(f"{__version__} {of_clips} {batch_size} {text}".encode())
+    for weight in front_end.weights:
+        content.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return content.hexdigest()
 
 
 def _epochs_seen(model: keras.Model, steps_per_epoch: int) -> int:

@@ -295,12 +295,21 @@ class RunContext(Protocol):
     ) -> FrameStore:
         """Frames of all clips, computed when training or a pass over them begins to read.
 
-        They lie in the folder of the task until it is trained or has failed. A stopped task
-        finds them there when it goes on.
+        They are kept beside the clip store, where every task that hears the same clips through the
+        same front end finds them.
 
         Args:
             front_end: from waveforms `(batch, clip_length)` to frames `(batch, frames, bands)`.
             keep: which part of a longer clip is used.
+        """
+        ...
+
+    def band_moments(
+        self, front_end: keras.Model, clips: ClipSet, clip_length: int, keep: Keep, batch_size: int
+    ) -> dict[str, NDArray[np.float64]]:
+        """`mean` and `variance` of each band over all frames, kept as those of `store_frames`.
+
+        For systems that train on waveforms: the frames themselves are not stored.
         """
         ...
 
@@ -337,7 +346,7 @@ class RunContext(Protocol):
     def once(
         self, name: str, compute: Callable[[], Mapping[str, NDArray[Any]]]
     ) -> dict[str, NDArray[Any]]:
-        """Arrays that are computed once: a task that was stopped later finds them in a file."""
+        """Arrays of this task that are computed once: stopped later, it finds them in a file."""
         ...
 
     def stage(self, name: str) -> AbstractContextManager[Update]:

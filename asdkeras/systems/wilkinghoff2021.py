@@ -41,7 +41,7 @@ figures of the table say.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import keras
@@ -50,7 +50,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asdkeras.batches.mixup import Mixup
-from asdkeras.batches.waveform_batches import inference_batches
 from asdkeras.config import (
     Checked,
     Constraint,
@@ -69,7 +68,6 @@ from asdkeras.data.labels import (
     section_labels,
     source_and_target,
 )
-from asdkeras.data.moments import band_moments
 from asdkeras.errors import DataError, RecipeError
 from asdkeras.layers.log_mel_spectrogram import LogMelSpectrogram
 from asdkeras.layers.mix_with_reversed import MixWithReversed
@@ -437,20 +435,11 @@ class Wilkinghoff2021(ClipClassifier[Config, TwoHeadModels]):
             num_mel_bins=config.num_mel_bins,
             window="symmetric",
             name="log_mel",
+        )(waveform)
+        moments = context.band_moments(
+            keras.Model(waveform, log_mel), clips, config.clip_length, self.keep, config.batch_size
         )
-
-        def frames() -> Iterator[NDArray[np.float32]]:
-            num_done = 0
-            with context.stage("band statistics") as update:
-                for batch in inference_batches(
-                    clips, config.clip_length, self.keep, config.batch_size
-                ):
-                    yield keras.ops.convert_to_numpy(log_mel(batch))
-                    num_done += len(batch)
-                    update(num_done, len(clips))
-
-        moments = context.once("band_statistics", lambda: band_moments(frames()))
-        features = keras.layers.Normalization(axis=-1, **moments)(log_mel(waveform))
+        features = keras.layers.Normalization(axis=-1, **moments)(log_mel)
         return keras.Model(waveform, features, name="front_end")
 
     def models(

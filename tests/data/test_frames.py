@@ -5,6 +5,7 @@ import os
 import resource
 import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -308,16 +309,128 @@ def test_moments_open_deferred_frames(path, frames):
     np.testing.assert_allclose(moments["mean"], band_moments([frames])["mean"], rtol=1e-12)
 
 
-@pytest.mark.parametrize(("missing_bytes", "num_passes"), [(0, 0), (1, 1)])
-def test_a_whole_file_is_taken_as_it_is_and_another_one_is_replaced(
-    path, frames, missing_bytes, num_passes
-):
-    deferred(path, frames, []).open()
-    os.truncate(path, frames.nbytes - missing_bytes)
+def untouched(store, frames):
+    pass
+
+
+def cut_off(store, frames):
+    os.truncate(store.path, frames.nbytes - 1)
+
+
+def written_to(store, frames):
+    store.path.write_bytes(np.float32(frames + (np.arange(NUM_CLIPS) == 4)[:, None, None]))
+
+
+def without_index(store, frames):
+    store.path.with_suffix(".json").unlink()
+
+
+def damaged_index(store, frames):
+    store.path.with_suffix(".json").write_text("[1]")
+
+
+def of_another_key(store, frames):
+    index = store.path.with_suffix(".json")
+    index.write_text(index.read_text().replace('"key": ""', '"key": "another"'))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "is_whole"),
+    [
+        (untouched, True),
+        (cut_off, False),
+        (written_to, False),
+        (without_index, False),
+        (damaged_index, False),
+        (of_another_key, False),
+    ],
+)
+def test_a_whole_file_is_taken_as_it_is_and_another_one_is_replaced(path, frames, spoil, is_whole):
+    first = deferred(path, frames, [])
+    expected = first.moments()
+    spoil(first, frames)
     calls = []
 
     store = deferred(path, frames, calls)
     store.open()
 
-    assert len(calls) == 2 * num_passes
+    # Of the whole one the first batch is computed, to see that it is the same.
+    assert calls == ([True] if is_whole else [path.name in os.listdir(path.parent), True][:2])
     np.testing.assert_array_equal(store.windows(NUM_FRAMES, 1).read(range(NUM_CLIPS)), frames)
+    np.testing.assert_array_equal(store.moments()["mean"], expected["mean"])
+
+
+def test_frames_of_another_front_end_under_the_same_key_are_replaced_with_their_moments(
+    path, frames
+):
+    deferred(path, frames, []).moments()
+
+    moments = deferred(path, frames + 1.0, []).moments()
+
+    np.testing.assert_allclose(moments["mean"], band_moments([frames])["mean"] + 1.0, rtol=1e-6)
+
+
+def test_moments_are_kept_with_deferred_frames(path, frames, monkeypatch):
+    expected = deferred(path, frames, []).moments()
+    monkeypatch.setattr("asdkeras.data.frames.band_moments", None)
+
+    moments = deferred(path, frames, []).moments()
+
+    for name, values in expected.items():
+        np.testing.assert_array_equal(moments[name], values)
+
+
+def test_those_who_come_at_the_same_time_wait_for_the_first(path, frames):
+    calls, barrier = [], threading.Barrier(4)
+
+    def compute():
+        for number, batch in enumerate(batches(frames)):
+            calls.append(number)
+            yield batch
+
+    def read(_):
+        barrier.wait()
+        store = FrameStore(path, *frames.shape, compute)
+        store.moments()
+        return store.windows(NUM_FRAMES, 1).read(range(NUM_CLIPS))
+
+    with ThreadPoolExecutor(4) as executor:
+        for found in executor.map(read, range(4)):
+            np.testing.assert_array_equal(found, frames)
+
+    assert sorted(calls) == [0, 0, 0, 0, 1, 2]  # The first batch alone shows what is there.
+
+
+def test_what_a_killed_process_left_half_is_cleared(path, frames):
+    half = path.with_name(".part-abc-frames")
+    half.write_bytes(b"half")
+
+    deferred(path, frames, []).open()
+
+    assert not half.exists()
+
+
+def kept(folder, number, frames, room):
+    return FrameStore(
+        folder / f"{number}.float32", *frames.shape, lambda: batches(frames), str(number), room
+    )
+
+
+def test_frames_longest_unused_go_where_there_is_no_room_and_open_ones_are_read_on(
+    tmp_path, frames
+):
+    room = 2 * frames.nbytes
+    first = kept(tmp_path, 0, frames, room)
+    first.moments()
+    kept(tmp_path, 1, frames, room).open()
+    for number in (0, 1):
+        os.utime(tmp_path / f"{number}.json", (number, number))
+    kept(tmp_path, 0, frames, room).open()
+
+    kept(tmp_path, 2, frames, room).open()
+
+    assert {path.name for path in tmp_path.glob("*.float32")} == {"0.float32", "2.float32"}
+    assert {path.name for path in tmp_path.glob("1.*")} == set()
+    kept(tmp_path, 3, frames, frames.nbytes - 1).open()  # More than there is room for.
+    assert {path.stem for path in tmp_path.glob("*.*")} == {"3", ".lock"}
+    np.testing.assert_array_equal(first.windows(NUM_FRAMES, 1).read(range(NUM_CLIPS)), frames)

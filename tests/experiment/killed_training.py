@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import types
 from pathlib import Path
 
 import keras
@@ -31,7 +32,13 @@ MOMENTS = {
 
 
 class Clips:
-    """Noise."""
+    """Noise, and a folder for what is kept of it."""
+
+    def __init__(self, kept):
+        self.store = types.SimpleNamespace(kept=kept, num_bytes=2**20)
+
+    def fingerprint(self, clip_length, keep):
+        return f"noise {clip_length} {keep}"
 
     def __len__(self):
         return NUM_CLIPS
@@ -58,8 +65,9 @@ def train(folder, reach=lambda moment: None):
     make_repeatable(0)
     waveform = keras.Input((CLIP_LENGTH,))
     front_end = keras.Model(waveform, keras.layers.Reshape((8, 2))(2.0 * waveform))
-    with TaskContext(folder, 0, pd.DataFrame(), "a task", Clips()) as context:
-        store = context.store_frames(front_end, Clips(), CLIP_LENGTH, "end", 2)
+    clips = Clips(folder / "kept")
+    with TaskContext(folder, 0, pd.DataFrame(), "a task", clips) as context:
+        store = context.store_frames(front_end, clips, CLIP_LENGTH, "end", 2)
         windows = store.windows(1, 1)
 
         def frames():

@@ -173,6 +173,39 @@ def test_members_of_other_clips_are_refused():
         combined([member(0), other], SUM)
 
 
+def with_section(split):
+    """A clip table that has clips of one split in a section more."""
+    table = clip_table()
+    more = table[table["split"] == split].assign(section="03")
+    return pd.concat([table, more], ignore_index=True)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("normalize", ["none", "section"])
+def test_sections_without_test_clips_count_where_all_members_have_them(order, normalize):
+    whole, part = member(0, table=with_section("train")), member(1)
+    members = [(whole, part)[number] for number in order]
+    kept = [dataclasses.replace(each, kept=shortened(each.kept)) for each in members]
+    rule = Combination("sum", normalize=normalize)
+
+    result = combined(members, rule)
+
+    pd.testing.assert_frame_equal(result.table, clip_table())
+    pd.testing.assert_frame_equal(result.columns, combined(kept, rule).columns)
+    assert len(combined([whole, whole], rule).table) == len(with_section("train"))
+
+
+def shortened(trial):
+    return TrialScores(*(None if each is None else each[: len(clip_table())] for each in trial))
+
+
+def test_a_section_with_test_clips_that_a_member_lacks_is_refused():
+    for members in ((0, 1), (1, 0)):
+        tables = [with_section("test"), clip_table()]
+        with pytest.raises(RecipeError, match="its clips are not those of"):
+            combined([member(number, table=tables[number]) for number in members], SUM)
+
+
 def test_the_message_on_an_unknown_choice_names_the_known_ones():
     with pytest.raises(RecipeError, match=r"no score `epoch7`. It has: combined, section, "):
         combined([member(0, choice="epoch7")], SUM)

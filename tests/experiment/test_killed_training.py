@@ -40,6 +40,11 @@ def state_of(path):
     return [each.numpy().tobytes() for each in (*model.variables, *model.optimizer.variables)]
 
 
+def contents_of(folder):
+    """Bytes of all files by name: what was kept once, nothing of what was killed half way."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def log_of(path):
     return pd.read_csv(path).drop(columns="seconds")
 
@@ -55,6 +60,7 @@ def test_it_ends_in_the_same_bytes(trained):
     with np.load(killed / "batch_values.npz") as one, np.load(whole / "batch_values.npz") as other:
         np.testing.assert_array_equal(one["loss"], other["loss"])
     assert {path.name for path in killed.iterdir()} == {path.name for path in whole.iterdir()}
+    assert contents_of(killed / "kept") == contents_of(whole / "kept")
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from asdkeras.experiment.run import (
     member_runs,
     missing_scores,
     score,
+    scored_clips,
     train,
     training_seed,
 )
@@ -126,6 +127,7 @@ def opened(tmp_path, monkeypatch):
         dataset="dcase2021",
         sections=("00", "03"),
         machines=("fan", "valve"),
+        untested=(),
         selected=None,
         untrained=False,
         **options,
@@ -133,7 +135,7 @@ def opened(tmp_path, monkeypatch):
         folder = tmp_path / dataset
         for machine in machines:
             for section in sections:
-                write_clips(folder / machine, section)
+                write_clips(folder / machine, section, has_test=section not in untested)
         monkeypatch.setattr(runner, "system_of", lambda run: system)
         monkeypatch.setattr(opening, "known_truth", lambda dataset: None)  # Whatever is fetched.
         overrides = ["untrained=true"] if untrained else []
@@ -146,9 +148,9 @@ def opened(tmp_path, monkeypatch):
     return opened
 
 
-def write_clips(folder, section):
+def write_clips(folder, section, has_test=True):
     """Two training clips and a test clip."""
-    for number, split in enumerate(("train", "train", "test")):
+    for number, split in enumerate(("train", "train", "test")[: 3 if has_test else 2]):
         path = folder / split / f"section_{section}_source_{split}_normal_{number:04d}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         noise = 0.1 * np.random.default_rng(number).normal(size=CLIP_LENGTH)
@@ -217,6 +219,87 @@ def test_a_part_without_clips_has_no_model(opened):
     assert system.sections == {"fan_eval": ["04", "04", "05", "05"]}
 
 
+def here(run):
+    """The run, with systems of ours that no other process knows."""
+    return dataclasses.replace(run, is_in_process=True)
+
+
+UNTESTED = "additional sections without test clips: not trained: fan_03, valve_03."
+
+
+@pytest.mark.parametrize(
+    ("scope", "trained", "all_units"),
+    [
+        ("section", {"fan_00", "valve_00"}, {"fan_00", "fan_03", "valve_00", "valve_03"}),
+        (
+            "machine_type_and_part",
+            {"fan_dev", "valve_dev"},
+            {"fan_dev", "fan_eval", "valve_dev", "valve_eval"},
+        ),
+        ("machine_type", {"fan", "valve"}, {"fan", "valve"}),
+        ("all", {"all"}, {"all"}),
+    ],
+)
+def test_units_without_test_clips_are_not_trained_and_the_others_are_as_ever(
+    opened, tmp_path, capsys, monkeypatch, scope, trained, all_units
+):
+    few, everything = Autoencoder(scope), Autoencoder(scope)
+    run = here(opened(few, untested=("03",)))
+    score(run)
+    said = capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "_units", lambda run, system: dict(units_of(run.table, scope)))
+        whole = here(opened(everything, untested=("03",), runs=tmp_path / "whole"))
+        score(whole)
+
+    assert (set(few.sections), set(everything.sections)) == (trained, all_units)
+    assert said.count(UNTESTED) == (trained != all_units)
+    one, other = (read_trial(each.folder.scores(0)) for each in (run, whole))
+    is_kept = pd.Series(True, other.table.index)
+    if trained != all_units:
+        is_kept = other.table["section"] == "00"
+    for name in ("table", "columns", "thresholds", "decisions"):
+        expected = getattr(other, name)[is_kept].reset_index(drop=True)
+        assert getattr(one, name).equals(expected)
+    assert len(one.table) < len(run.table) or trained == all_units
+    units = load_units(open_finished(run.folder.path), few, 0)
+    assert sum(len(unit.table) for unit in units) == len(one.table)
+
+
+def test_training_clips_of_all_sections_stay_what_a_system_may_learn_from(opened):
+    class Asking(Autoencoder):
+        def train(self, clips, context):
+            assert set(context.all_training_clips.table["section"]) == {"00", "03"}
+            return super().train(clips, context)
+
+    train(here(opened(Asking("section"), untested=("03",))))
+
+
+def test_where_there_are_no_test_clips_all_units_are_trained(opened, capsys):
+    system = Autoencoder("section")
+    score(here(opened(system, untested=("00", "03"), machines=("fan",))))
+    assert set(system.sections) == {"fan_00", "fan_03"}
+    assert "without test clips" not in capsys.readouterr().err
+
+
+def test_members_of_several_scopes_share_the_sections_that_all_have(opened, monkeypatch):
+    ensemble = dataclasses.replace(TOGETHER, members=dict.fromkeys(("whole", "parts")))
+    members = {"whole": Autoencoder("machine_type"), "parts": Autoencoder("section")}
+    run = here(opened(ensemble, untested=("03",)))
+    monkeypatch.setattr(runner, "system_of", lambda run: members.get(run.recipe.variant, ensemble))
+
+    score(run)
+
+    trial = read_trial(run.folder.scores(0))
+    assert set(trial.table["section"]) == {"00"}
+    assert len(scored_clips(run, ensemble)) == len(trial.table)
+    of_members = member_runs(open_finished(run.folder.path), ensemble)
+    assert {name: len(each.table) for name, each in of_members.items()} == {"whole": 10, "parts": 6}
+    for name, each in of_members.items():
+        for unit in load_units(each, members[name], 0):
+            assert len(unit.arrays["means"]) == len(unit.table)
+
+
 def test_recordings_of_ones_own_are_all_of_the_development_set(opened):
     system = Autoencoder()
     train(opened(system, dataset="factory", machines=("fan",)))
@@ -236,7 +319,7 @@ def test_other_scopes_have_the_names_of_their_clips(opened, scope, names):
     assert [unit for unit, _ in units_of(run.table, scope)] == names
 
 
-def test_a_finished_training_leaves_no_frames(opened):
+def test_a_finished_training_leaves_frames_beside_the_store_alone_for_the_next(opened, capsys):
     system = Autoencoder("all")
 
     run = opened(system)
@@ -244,6 +327,13 @@ def test_a_finished_training_leaves_no_frames(opened):
 
     assert system.computed == ["train", "moments", "build", "batches"]
     assert files_of(run) == DONE
+    assert "front end: 8/8" in capsys.readouterr().err
+    [frames] = run.store.kept.glob("*.float32")
+    before = frames.read_bytes()
+    train(opened(system, runs=run.folder.path / "again"))  # Another seed, variant or member.
+    assert "front end" not in capsys.readouterr().err
+    assert [*run.store.kept.glob("*.float32")] == [frames]
+    assert frames.read_bytes() == before
 
 
 @pytest.mark.parametrize("combines", [False, True])
@@ -260,15 +350,10 @@ def test_the_seed_a_training_drew_from_stands_in_its_record(opened, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    ("error", "kept"),
-    [
-        (TrainingError("diverged"), set()),
-        (OSError(28, "x"), set()),
-        (KeyboardInterrupt(), {"frames0.float32"}),
-    ],
+    "error", [TrainingError("diverged"), OSError(28, "x"), KeyboardInterrupt()]
 )
 def test_a_training_that_ends_after_its_last_epoch_and_goes_on_computes_nothing_twice(
-    opened, capsys, error, kept
+    opened, capsys, error
 ):
     def fail():
         raise error
@@ -277,7 +362,7 @@ def test_a_training_that_ends_after_its_last_epoch_and_goes_on_computes_nothing_
     run = opened(system)
     with pytest.raises(type(error)):
         train(run)
-    assert files_of(run) == {"passes", *LEFT_BY_FIT, *kept}
+    assert files_of(run) == {"passes", *LEFT_BY_FIT}
     assert "front end: 8/8" in capsys.readouterr().err
     before = (run.folder.path / "all/seed0/train.csv").read_bytes()
 
@@ -302,7 +387,7 @@ def test_a_training_stopped_in_the_middle_goes_on_with_the_frames_it_stored(
         patch.setattr(training.RecordEpochs, "on_epoch_begin", stop)
         with pytest.raises(KeyboardInterrupt):
             train(run)
-    assert files_of(run) == {"passes", "frames0.float32"}
+    assert files_of(run) == {"passes"}
     capsys.readouterr()
 
     system.computed = []

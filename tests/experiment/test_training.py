@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import time
 import types
 
 import keras
@@ -29,7 +30,10 @@ EPOCHS, STEPS = 3, 7  # 36 windows, 27 of them for training, 4 at once.
 
 
 class Clips:
-    """Noise."""
+    """Noise; `store`, in whose folder frames are kept, is that of the test."""
+
+    def fingerprint(self, clip_length, keep):
+        return f"noise {clip_length} {keep}"
 
     def __len__(self):
         return NUM_CLIPS
@@ -70,11 +74,32 @@ def _without_graphs():
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _store(tmp_path_factory):
+    Clips.store = store_in(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path_factory, monkeypatch):
+    """The folder beside the clip store."""
+    store = store_in(tmp_path_factory.mktemp("store"))
+    monkeypatch.setattr(Clips, "store", store)
+    return store.kept
+
+
+def store_in(folder):
+    return types.SimpleNamespace(kept=folder / "kept", num_bytes=2**20)
+
+
 @pytest.fixture(scope="module")
 def front_end():
     """8 frames of 2 bands."""
+    return front_end_of(2.0)
+
+
+def front_end_of(factor, **names):
     waveform = keras.Input((CLIP_LENGTH,))
-    return keras.Model(waveform, keras.layers.Reshape((8, 2))(2.0 * waveform))
+    return keras.Model(waveform, keras.layers.Reshape((8, 2), **names)(factor * waveform))
 
 
 @pytest.fixture
@@ -346,35 +371,91 @@ def test_frames_are_computed_as_after_training(context):
     assert np.all(store.windows(8, 1).read(range(NUM_CLIPS)) != 0.0)
 
 
-@pytest.mark.parametrize(
-    ("error", "is_kept"),
-    [(None, False), (DataError("gone"), False), (KeyboardInterrupt(), True), (SystemExit(), True)],
-)
-def test_stored_frames_stay_in_the_folder_of_a_task_only_if_it_is_stopped(
-    context, front_end, capsys, error, is_kept
+@pytest.mark.parametrize("error", [None, DataError("gone"), KeyboardInterrupt(), SystemExit()])
+def test_frames_are_kept_beside_the_store_for_other_tasks_and_tries(
+    tmp_path, front_end, kept, capsys, error
 ):
     expected = contextlib.nullcontext() if error is None else pytest.raises(type(error))
-
-    with expected, context:
-        stores = [stored(context, front_end) for _ in range(2)]
+    with expected, task_in(tmp_path) as context:
+        store = stored(context, front_end)
         if error is not None:
             raise error
-
-    names = {store.path.name for store in stores}
-    assert len(names) == 2
-    assert {*os.listdir(context.folder)} == (names if is_kept else set())
-    assert all(store.is_closed for store in stores)
+    assert store.is_closed
+    before = {path.name: path.read_bytes() for path in kept.glob("*.float32")}
     capsys.readouterr()
-    again = [stored(context, front_end) for _ in range(2)]
-    assert {store.path.name for store in again} == names
-    assert ("front end" in capsys.readouterr().err) != is_kept
+
+    with task_in(tmp_path / "another") as context:
+        again = stored(context, front_end_of(2.0, name="reshape_77"))
+        again.moments()
+
+    assert "front end" not in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in kept.glob("*.float32")} == before
+    assert [*before] == [again.path.name]
+    assert [*tmp_path.iterdir()] == []
 
 
-def test_clips_that_cannot_be_read_leave_no_frames(context, front_end):
+@pytest.mark.parametrize("change", ["front end", "clips", "clip length", "batches", "version"])
+def test_frames_of_anything_else_are_other_frames(context, front_end, kept, monkeypatch, change):
+    store = stored(context, front_end)
+    clips, length, size = Clips(), CLIP_LENGTH, 4
+    if change == "front end":
+        front_end = front_end_of(3.0)
+    elif change == "clips":
+        monkeypatch.setattr(clips, "fingerprint", lambda *given: "others", raising=False)
+    elif change == "batches":  # They may move last digits.
+        size = 3
+    elif change == "version":
+        monkeypatch.setattr(training, "__version__", "another")
+    if change == "clip length":
+        length = 8
+        waveform = keras.Input((length,))
+        front_end = keras.Model(waveform, keras.layers.Reshape((4, 2))(2.0 * waveform))
+
+    other = context.store_frames(front_end, clips, length, "end", size)
+    other.open()
+
+    assert other.path != store.path
+    assert len([*kept.glob("*.float32")]) == 2
+
+
+def test_frames_take_at_most_as_much_room_as_the_clips(context, front_end, kept):
+    Clips.store.num_bytes = 2 * NUM_CLIPS * 16 * 4
+
+    for factor in (2.0, 3.0, 2.0, 4.0):
+        last = stored(context, front_end_of(factor))
+        time.sleep(0.02)  # Clocks of file systems are coarse.
+
+    assert {path.stem for path in kept.iterdir()} - {".lock"} == {
+        context.store_frames(front_end_of(factor), Clips(), CLIP_LENGTH, "end", 4).path.stem
+        for factor in (2.0, 4.0)  # That of 3.0 was longest unused.
+    }
+    assert last.path.exists()
+
+
+def test_clips_that_cannot_be_read_leave_no_frames(context, front_end, kept):
     with pytest.raises(DataError, match=r"^a\.samples: is gone\.$"):
         stored(context, front_end, Gone())
 
     assert os.listdir(context.folder) == []
+    assert os.listdir(kept) == [".lock"]
+
+
+def test_band_moments_are_those_of_the_frames_and_computed_once(
+    tmp_path, context, front_end, kept, capsys
+):
+    given = Clips(), CLIP_LENGTH, "end", 4
+    moments = context.band_moments(front_end, *given)
+
+    expected = stored(context, front_end).moments()
+    for name in ("mean", "variance"):
+        np.testing.assert_allclose(moments[name], expected[name], rtol=1e-12)
+    assert "band statistics: 6/6" in capsys.readouterr().err
+    again = task_in(tmp_path / "another").band_moments(front_end_of(2.0), *given)
+    assert "band statistics" not in capsys.readouterr().err
+    other = context.band_moments(front_end_of(3.0), *given)
+    for name in ("mean", "variance"):
+        np.testing.assert_array_equal(again[name], moments[name])
+        assert not np.allclose(other[name], moments[name])
 
 
 @pytest.mark.parametrize(

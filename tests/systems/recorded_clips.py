@@ -1,5 +1,11 @@
 """A few short clips in memory, behind the interface of the clip store."""
 
+import hashlib
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -19,6 +25,11 @@ class Store:
 
     def __init__(self, waveforms):
         self.waveforms = waveforms
+        self.digests = [hashlib.sha256(each.tobytes()).hexdigest() for each in waveforms]
+        self.num_bytes = sum(each.nbytes for each in waveforms)
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder)
+        self.kept = Path(folder) / "kept"
         self.lengths = np.array([len(each) for each in waveforms])
 
     def read(self, indices, clip_length, keep, draws=None):

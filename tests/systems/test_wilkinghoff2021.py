@@ -139,17 +139,19 @@ def test_sections_have_thresholds_of_their_own(config):
     assert thresholds[29] - thresholds[13] == pytest.approx(100.0)
 
 
-def test_band_statistics_show_progress_and_are_kept_for_a_stopped_task(config, tmp_path, capsys):
+def test_band_statistics_show_progress_and_are_kept_for_all_tasks(config, tmp_path, capsys):
     clips = noisy_clips(recorded_clips.clip_table([("00", "source", "train", False)] * 3))
     built = system.create(dataclasses.replace(config, clip_length=4096, batch_size=2))
 
-    def front_end():
-        context = task(tmp_path, clips.table)
+    def front_end(name):
+        context = task(tmp_path / name, clips.table)
         return built.build(clips, {"sections": 2, "attributes": 2}, context).get_layer("front_end")
 
-    front_end()
+    front_end("one")
     assert "test band statistics: 3/3" in capsys.readouterr().err
-    frames = front_end().predict_on_batch(np.array(clips.store.waveforms)).astype("float64")
+    frames = (
+        front_end("another").predict_on_batch(np.array(clips.store.waveforms)).astype("float64")
+    )
     assert "band statistics" not in capsys.readouterr().err
     np.testing.assert_allclose(frames.mean(axis=(0, 1)), 0.0, atol=1e-4)
     np.testing.assert_allclose(frames.var(axis=(0, 1)), 1.0, atol=1e-4)

@@ -135,7 +135,7 @@ class ConformerSystem(System[Any, Conformer]):
             f"{len(learned)} training clips and {len(clips) - len(learned)} held out, "
             f"{frames.num_frames} frames, {len(names)} sections"
         )
-        moments = context.once("moments", frames.moments)
+        moments = frames.moments()
         standardize = _standardization(front_end, **moments)
         network = _trained_network(settings, frames, standardize, learned, names, context)
         errors = _error_model(
@@ -153,7 +153,8 @@ class ConformerSystem(System[Any, Conformer]):
             KEEP,
             network,
             names,
-            **moments,
+            moments["mean"],
+            moments["variance"],
             **gaussians,
             held_out_positions=np.flatnonzero(is_held_out),
             seed=context.seed,

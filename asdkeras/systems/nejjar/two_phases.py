@@ -69,7 +69,7 @@ def train(config: "Config", clips: ClipSet, context: RunContext) -> Encoders:
     context.say(f"{len(clips)} training clips, {len(windows)} windows, {num_sections} sections")
 
     def new_encoder() -> keras.Model:
-        moments = context.once("moments", frames.moments) if config.standardize else None
+        moments = frames.moments() if config.standardize else None
         return encoder_of(config, moments)
 
     encoders = {}

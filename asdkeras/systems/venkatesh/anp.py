@@ -158,7 +158,7 @@ class AnpBoot(System[Any, Process]):
             f"({config.num_points} points) of each"
         )
         network = context.fit(
-            build=lambda: compiled(config, **context.once("moments", frames.moments)),
+            build=lambda: compiled(config, **frames.moments()),
             batches=lambda first: context_batches(
                 windows,
                 config.context_fractions,
