@@ -94,5 +94,5 @@ def test_a_model_without_clips_costs_nothing(clips):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_no_finite_number_is_the_end_of_a_training(clips, value):
-    with pytest.raises(TrainingError, match="training diverged: `broken`, by which .*precision"):
+    with pytest.raises(TrainingError, match=r"training diverged: `broken`, by which .*precision"):
         arrays_of(clips, 2, whole=model(1.0), broken=model(value))
