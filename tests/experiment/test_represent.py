@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from asdkeras.errors import TrainingError
 from asdkeras.experiment.training import represent
 from asdkeras.systems.model_files import Models
 from tests.systems.recorded_clips import clip_table, noisy_clips
@@ -89,3 +90,9 @@ def test_a_model_without_clips_costs_nothing(clips):
     given = arrays_of(clips, 2, {"far": np.full(5, False)}, far=model(1.0))
     assert given["far"].shape == (5, CLIP_LENGTH)
     assert np.isnan(given["far"]).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_finite_number_is_the_end_of_a_training(clips, value):
+    with pytest.raises(TrainingError, match=r"training diverged: `broken`, by which .*precision"):
+        arrays_of(clips, 2, whole=model(1.0), broken=model(value))

@@ -189,13 +189,14 @@ def test_a_run_by_the_recipe_has_no_changes(tmp_path):
 
 def test_a_run_that_was_scaled_down_says_so(tmp_path):
     changes = ["config.ae.epochs=2", "seeds=[0, 3]", "thresholds.rule=held_out"]
-    changes += ["thresholds.false_alarm_rate=0.05"]
+    changes += ["thresholds.false_alarm_rate=0.05", "precision=mixed_bfloat16"]
     run = as_run(made_run(tmp_path, seeds=(0, 3)), changes)
 
     row = row_of(run)
 
     stated = {"config.ae.epochs=2", "seeds=[0, 3]", "thresholds.false_alarm_rate=0.05"}
-    assert set(row["changes"].split("; ")) == {*stated, "thresholds.rule=held_out"}
+    stated |= {"thresholds.rule=held_out", "precision=mixed_bfloat16"}
+    assert set(row["changes"].split("; ")) == stated
     assert (row["threshold_rule"], row["false_alarms_asked"]) == ("held_out", "5.00")
 
 
