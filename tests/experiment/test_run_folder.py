@@ -52,7 +52,7 @@ def test_the_environment_says_with_which_precision_gpus_computed(tmp_path, allow
 def test_a_precision_is_part_of_a_recipe_where_it_is_not_that_of_older_runs(tmp_path):
     older, half = (claimed(tmp_path / name, *changes) for name, changes in PRECISIONS.items())
 
-    assert "precision" not in (older.path / "recipe.yaml").read_text(encoding="utf-8")
+    assert "\nprecision:" not in (older.path / "recipe.yaml").read_text(encoding="utf-8")
     as_run = load_recipe(half.path / "recipe.yaml")
     assert as_run.precision == "mixed_bfloat16"
     assert as_run.digest() == half.recipe_digest != older.recipe_digest
@@ -71,7 +71,7 @@ def test_the_same_recipe_may_claim_again_and_another_seed_too(tmp_path):
     [
         (["config.epochs=41"], "audio", r"`config\.epochs` was \d+, now 41\..*--runs DIR"),
         (["audio.channel=0"], "audio", r"`audio\.channel` was 'mean', now 0"),
-        (["precision=mixed_float16"], "audio", "`precision` was 'float32', now 'mixed_float16'"),
+        (["precision=mixed_float16"], "audio", r"`precision` was 'float32', now 'mixed_float16'"),
         ([], "other audio", r"the data are not those it had from clips"),
     ],
 )

@@ -195,7 +195,8 @@ def test_a_run_that_was_scaled_down_says_so(tmp_path):
     row = row_of(run)
 
     stated = {"config.ae.epochs=2", "seeds=[0, 3]", "thresholds.false_alarm_rate=0.05"}
-    assert set(row["changes"].split("; ")) == {*stated, "thresholds.rule=held_out"}
+    stated |= {"thresholds.rule=held_out", "precision=mixed_bfloat16"}
+    assert set(row["changes"].split("; ")) == stated
     assert (row["threshold_rule"], row["false_alarms_asked"]) == ("held_out", "5.00")
 
 
