@@ -19,6 +19,7 @@ from asdkeras.data.years import MACHINE_TYPES
 from asdkeras.detector.detector import Detector
 from asdkeras.errors import DataError, RecipeError, TrainingError
 from asdkeras.experiment import open_run as opening
+from asdkeras.experiment import remarks
 from asdkeras.experiment import run as runner
 from asdkeras.experiment import training
 from asdkeras.experiment.open_run import open_finished, open_run
@@ -658,7 +659,7 @@ def test_results_of_a_reconstruction_say_so(is_ensemble, together, opened, monke
     if not is_ensemble:
         run = opened(Autoencoder("all"))
     monkeypatch.setattr(
-        runner,
+        remarks,
         "reconstruction_of",
         lambda config, variant: "of ours" if variant == run.recipe.variant else None,
     )
