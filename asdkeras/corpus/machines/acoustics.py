@@ -63,18 +63,15 @@ def harmonics(cycles: FloatArray, gains: Sequence[float], draws: Draws) -> Float
     """Sum of the harmonics 1, 2, ... of a rotation given in turns, each in a random phase."""
     first_sine, first_cosine = sine(cycles), cosine(cycles)
     doubled = 2.0 * first_cosine
-    before = [np.zeros_like(cycles), np.ones_like(cycles)]
-    now = [first_sine, first_cosine]
-    total, part, product = np.zeros_like(cycles), np.empty_like(cycles), np.empty_like(cycles)
+    sines = [np.zeros_like(cycles), first_sine]
+    cosines = [np.ones_like(cycles), first_cosine]
+    total = np.zeros_like(cycles)
     phases = draws.uniforms(len(gains))
     weights = zip(gains, cosine(phases), sine(phases), strict=True)
-    for gain, in_phase, quadrature in weights:  # Into arrays that are there: new ones cost as much.
-        np.multiply(gain * in_phase, now[0], out=part)
-        part += np.multiply(gain * quadrature, now[1], out=product)
-        total += part
-        for earlier, present in zip(before, now, strict=True):
-            np.subtract(np.multiply(doubled, present, out=part), earlier, out=earlier)
-        before, now = now, before
+    for gain, in_phase, quadrature in weights:
+        total += (gain * in_phase) * sines[1] + (gain * quadrature) * cosines[1]
+        sines = [sines[1], doubled * sines[1] - sines[0]]
+        cosines = [cosines[1], doubled * cosines[1] - cosines[0]]
     return total
 
 
