@@ -329,7 +329,7 @@ def test_the_optimizer_is_adam_with_a_warm_up(asked):
     context, _ = asked(small(width=16, warmup_steps=8, rate_factor=0.5))
     optimizer = context.model.optimizer
 
-    assert type(optimizer) is keras.optimizers.Adam
+    assert isinstance(optimizer, keras.optimizers.Adam)
     assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.999, 1e-8)
     for step in (1, 4, 8, 32):
         optimizer.iterations.assign(step - 1)
