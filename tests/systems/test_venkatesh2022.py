@@ -12,6 +12,7 @@ import pytest
 
 from asdkeras.config import build_config, read_recipe
 from asdkeras.errors import DataError, RecipeError
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.networks.chunk_embeddings import ChunkEmbeddings
 from asdkeras.networks.folded_mobile_face_net import is_mobile_face_net
 from asdkeras.networks.mobile_face_net import mobile_face_net
@@ -281,7 +282,7 @@ def test_one_step_moves_heads_with_and_without_batch_normalization(batch_norm, u
     model.train_on_batch(waveforms.astype("float32"), targets, known)
     scores = scores_of(system, represented(system, models, CLIPS), TABLE, models)
 
-    expected = keras.layers.BatchNormalization if batch_norm else keras.layers.Dense
+    expected = FusedBatchNormalization if batch_norm else keras.layers.Dense
     assert kinds == [expected] * 2
     after = [np.array(each) for each in network.trainable_weights]
     assert all(np.any(old != new) for old, new in zip(before, after, strict=True))
