@@ -19,9 +19,8 @@ from asdkeras.data.years import MACHINE_TYPES
 from asdkeras.detector.detector import Detector
 from asdkeras.errors import DataError, RecipeError, TrainingError
 from asdkeras.experiment import open_run as opening
-from asdkeras.experiment import remarks
+from asdkeras.experiment import remarks, training
 from asdkeras.experiment import run as runner
-from asdkeras.experiment import training
 from asdkeras.experiment.open_run import open_finished, open_run
 from asdkeras.experiment.recipe import load_recipe, recipes_of
 from asdkeras.experiment.run import (
