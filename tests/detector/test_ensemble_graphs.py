@@ -1,5 +1,6 @@
 """An ensemble as one graph scores as the combined score files of its members do."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import keras
@@ -94,16 +95,20 @@ def combined(tmp_path, monkeypatch):
         recipe = load_recipe(find_recipe("baseline2023", "factory", None), overrides=changes)
         folder = RunFolder(tmp_path / "together" / "factory", recipe.digest(), "")
         run = RunFiles(recipe, tmp_path, TABLE, folder)
-        members = member_runs(run, ensemble)
-        for name, member in members.items():
+        for name, machine_types in ensemble.members.items():
+            member = dataclasses.replace(
+                folder,
+                path=tmp_path / name / "factory",
+                machine_types=machine_types or folder.machine_types,
+            )
             for seed in seeds:
                 scores = scores_of(name, seed)
                 columns = pd.DataFrame({"score": scores, "other": -2.0 * scores})
                 nothing = pd.Series(0, TABLE.index)
                 trial = TrialScores(TABLE, columns, nothing, nothing, held_out)
                 metadata = TrialMetadata("score", "score", ("score",), {})
-                finish_trial(member.folder, seed, trial, None, metadata)
-        runs._combine_trials(run, ensemble, members)
+                finish_trial(member, seed, trial, None, metadata)
+        runs._combine_trials(run, ensemble, member_runs(run, ensemble))
         alone = SimpleNamespace(main_score="score", needs_labels=lambda name: False)
         of_variant = {"together": ensemble}
         monkeypatch.setattr(
