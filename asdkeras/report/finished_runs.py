@@ -60,10 +60,13 @@ class FinishedRun:
     measured: dict[str, Measured]
     printed: dict[Place, Printed] = dataclasses.field(default_factory=dict)
     is_untrained: bool = False
+    precision: str = "float32"
 
     @property
     def title(self) -> str:
         marks = ["untrained"] * self.is_untrained + [*self.marks.names]
+        if self.precision != "float32":
+            marks.append(self.precision)
         return f"{self.variant} ({', '.join(marks)})" if marks else self.variant
 
     @property
@@ -153,9 +156,10 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
     dataset = str(clips["dataset"].iloc[0])
     marks = read_marks(done.parent for done in sorted(folder.glob("scores/seed*/DONE")))
     title = (system, variant_of(folder, recipe), dataset)
+    how = (is_untrained(recipe), str(recipe.get("precision", "float32")))
     if not (folder / "official.csv").is_file():
         means = pd.DataFrame(columns=[*SUMMARY_COLUMNS, "published"])
-        return FinishedRun(folder, *title, marks, means, {}, is_untrained=is_untrained(recipe))
+        return FinishedRun(folder, *title, marks, means, {}, {}, *how)
     rules = rules_for(dataset)
     metrics = with_parts(read_results(folder / "metrics.csv"), rules)
     means = read_results(folder / "official.csv")[list(SUMMARY_COLUMNS)]
@@ -175,7 +179,7 @@ def _read_run(folder: Path, recipe: dict[str, Any]) -> FinishedRun:
         str(part): frozenset(rows[names].itertuples(index=False, name=None))
         for part, rows in metrics.groupby("part")
     }
-    return FinishedRun(folder, *title, marks, means, measured, printed, is_untrained(recipe))
+    return FinishedRun(folder, *title, marks, means, measured, printed, *how)
 
 
 def _of_machine_types(metrics: pd.DataFrame, rules: RuleSet) -> pd.DataFrame:

@@ -283,6 +283,15 @@ def test_a_system_without_published_tables_has_none_beside(tmp_path):
     assert printed(only(find_runs([folder])[0])) == {}
 
 
+def test_networks_in_half_precision_are_named(tmp_path):
+    folder = of_2023(tmp_path)
+    before = only(find_runs([folder])[0]).title
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text() + "precision: mixed_bfloat16\n")
+
+    assert only(find_runs([folder])[0]).title == f"{before} (mixed_bfloat16)"
+
+
 def test_a_run_of_several_trials_is_marked_if_labels_had_a_say_in_one(tmp_path):
     folder = finished_run(tmp_path, "alpha", "small", seeds=(0, 1))
     assert only(find_runs([folder])[0]).title == "small"
