@@ -14,6 +14,7 @@ from asdkeras.layers.blockwise_conv1d import BlockwiseConv1D
 from asdkeras.layers.blockwise_conv2d import BlockwiseConv2D
 from asdkeras.layers.exemplar_distance import ExemplarDistance
 from asdkeras.layers.frame_windows import FrameWindows
+from asdkeras.layers.fused_batch_normalization import FusedBatchNormalization
 from asdkeras.layers.gaussian_scores import GaussianScores
 from asdkeras.layers.gradient_reversal import GradientReversal
 from asdkeras.layers.grouped_conv2d import GroupedConv2D
@@ -167,6 +168,7 @@ EXAMPLES = [
     _spectrum(MagnitudeSpectrum),
     _vectors(lambda: BlockwiseConv1D(4, 3, strides=2, padding="same"), 8, DIM, free=(1,)),
     _vectors(lambda: BlockwiseConv2D(4, 3, strides=2, padding="same"), 8, DIM, 1, free=(1, 2)),
+    _vectors(FusedBatchNormalization, 8, 16, free=(1,)),
     _vectors(lambda: GroupedConv2D(4, 3, groups=2), 8, DIM, 2, free=(1, 2)),
     _vectors(lambda: ChunkEmbeddings(_chunk_network(), 1, 3), 9, 3, free=(1,)),
     *(_vectors(each, DIM, free=(None,)) for each in (UnitVectors, GradientReversal)),
