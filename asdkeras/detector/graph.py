@@ -47,8 +47,8 @@ class SectionGraph:
         threshold: of a clip of unknown domain.
         connect: Keras tensor of waveforms `(batch, samples)` -> Keras tensors of the score
             `(batch,)` and of an embedding `(batch, dim)`.
-        score: waveforms `(clips, samples)` -> float64 `(2, clips)`, the same score by networks
-            that are not folded and scikit-learn, and the score that is compared with the threshold.
+        score: waveforms `(clips, samples)` -> float64 `(2, clips)`, the same score by
+            scikit-learn and the score that is compared with the threshold.
     """
 
     clip_length: int
@@ -116,7 +116,6 @@ def section_graphs(
         scored = unit.table[unit.table.index.isin(columns.index)]
         limits = _limits(thresholds, columns.loc[scored.index], scored, own)
         networks = networks_for_inference(system, unit.models)
-        unfolded = system.represent(unit.models)
         for section in own:
             # As when a run is scored: threads would show in the last digit.
             with threadpool_limits(1):
@@ -125,8 +124,7 @@ def section_graphs(
             # What networks take beside the waveform is the same for all clips of a section.
             clip = unit.table[section.is_of(unit.table)].iloc[:1]
             inputs = {name: each[0] for name, each in system.inputs(unit.models, clip).items()}
-            graph = _system_graph(unit, networks, unfolded, inputs, scorer, names, limits[section])
-            yield section, graph
+            yield section, _system_graph(unit, networks, inputs, scorer, names, limits[section])
 
 
 def _of_held_out(run: RunFiles, trial: TrialScores, index: pd.Index, score: str) -> _ThresholdsOf:
@@ -154,7 +152,6 @@ def _limits(
 def _system_graph(
     unit: Unit,
     networks: Mapping[str, keras.Model],
-    unfolded: Mapping[str, keras.Model],
     inputs: Mapping[str, np.generic],
     scorer: SectionScorer,
     names: tuple[str, str],
@@ -165,9 +162,7 @@ def _system_graph(
     # A random part would depend on the name of a file.
     part = HeardPart(unit.models.clip_length, "start" if keep == "random" else keep)
 
-    def represented(
-        waveforms: keras.KerasTensor, by: Mapping[str, keras.Model]
-    ) -> dict[str, keras.KerasTensor]:
+    def represented(waveforms: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
         given = values = part(waveforms)
         if inputs:
             zero = ops.zeros_like(values[:, 0])
@@ -175,18 +170,18 @@ def _system_graph(
                 name: ops.cast(zero, str(each.dtype)) + each.item() for name, each in inputs.items()
             }
         tensors: dict[str, keras.KerasTensor] = {}
-        for name, model in by.items():
+        for name, model in networks.items():
             # Anew, for a name of its own: members of an ensemble call theirs alike.
             tensors |= named_outputs(name, keras.Model(model.input, model.output)(given))
         return tensors
 
     def connect(waveforms: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         with threadpool_limits(1):
-            scores, embedding = scorer.layers(represented(waveforms, networks), names[:1])
+            scores, embedding = scorer.layers(represented(waveforms), names[:1])
         return scores[names[0]], embedding
 
     def score(waveforms: Waveforms) -> Floats:
-        tensors = represented(ops.convert_to_tensor(waveforms, "float32"), unfolded)
+        tensors = represented(ops.convert_to_tensor(waveforms, "float32"))
         arrays = {name: ops.convert_to_numpy(each) for name, each in tensors.items()}
         clips = OfArrays(arrays, np.full(len(waveforms), False), np.full(len(waveforms), ""))
         with threadpool_limits(1):
