@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 SHORT = (
     *("front_end.num_mel_bins=32", "front_end.hop_length=256", "num_frames=32", "window_hop=8"),
     *("views.band_width=8", "views.time_width=8"),
-    *("pretraining.epochs=10", "pretraining.warmup_epochs=1", "pretraining.batch_size=64"),
+    *("pretraining.epochs=14", "pretraining.warmup_epochs=1", "pretraining.batch_size=64"),
     *("pretraining.expander_dim=256", "pretraining.learning_rate=0.25"),
     *("fine_tuning.epochs=12", "fine_tuning.batch_size=32", "fine_tuning.learning_rate=0.001"),
     "neighbors=section",  # A fault sounds as the other section, so it has neighbors there.
