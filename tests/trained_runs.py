@@ -45,6 +45,18 @@ def statistics_of_the_last_batch():
         yield
 
 
+def run_of_few_clips(tiny, corpus, runs):
+    """The run of a `TinyRun` on a few fans, in this process; test clips are of no known label."""
+    options = tiny.parsed()
+    table, _ = clip_table(corpus, find_clips(corpus), ["fan"])
+    table = table.groupby(["section", "split", "domain"]).head(4).reset_index(drop=True)
+    table.loc[table["split"] == "test", ["domain", "is_anomalous"]] = None
+    run = run_on_clips(
+        tiny.system, table, corpus, variant=options.variant, overrides=options.set, runs=runs
+    )
+    return dataclasses.replace(run, is_in_process=True)
+
+
 class TrainedRuns:
     """Makes what is asked for, unless it is there.
 
@@ -81,9 +93,6 @@ class TrainedRuns:
         digest = dataclasses.replace(recipe, config=of_all_variants, seeds=(0,)).digest()
         name = f"{tiny.system}_{digest[:12]}"
         corpus = self.corpus(2022)
-        table, _ = clip_table(corpus, find_clips(corpus), ["fan"])
-        table = table.groupby(["section", "split", "domain"]).head(4).reset_index(drop=True)
-        table.loc[table["split"] == "test", ["domain", "is_anomalous"]] = None
         with (
             self._alone(name),
             pytest.MonkeyPatch.context() as patch,
@@ -91,14 +100,6 @@ class TrainedRuns:
             statistics_of_the_last_batch(),
         ):
             patch.setenv("ASDKERAS_CACHE", str(self.root / f"{name}_cache"))
-            run = run_on_clips(
-                tiny.system,
-                table,
-                corpus,
-                variant=options.variant,
-                overrides=options.set,
-                runs=self.root / name,
-            )
-            run = dataclasses.replace(run, is_in_process=True)
+            run = run_of_few_clips(tiny, corpus, self.root / name)
             score(run)
         return run

@@ -1,6 +1,6 @@
 """What is computed from the clips of a store once, and kept beside it for all who want it.
 
-Systems, variants, seeds and units that hear the same clips through the same front end read the same
+Systems, variants, seeds and units that read the same clips through the same front end read the same
 file. It is named by a key of all that its content depends on, and says so itself. One process at a
 time works in the folder, others wait and find the file there. All of it can be made again: what is
 damaged, or of another key, is replaced.

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from asdkeras.layers.blockwise_conv2d import paddings
+from asdkeras.layers.blockwise_conv2d import paddings, require_plain
 
 
 @keras.saving.register_keras_serializable(package="asdkeras")
@@ -28,17 +28,7 @@ class BlockwiseConv1D(keras.layers.Conv1D):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for name, value in (
-            ("padding", "same"),
-            ("data_format", "channels_last"),
-            ("dilation_rate", (1,)),
-            ("groups", 1),
-        ):
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"BlockwiseConv1D needs {name}={value!r}. "
-                    f"Received: {name}={getattr(self, name)!r}. Use `Conv1D` for others."
-                )
+        require_plain(self)
 
     def build(self, input_shape):
         if input_shape[1] is None:

@@ -28,17 +28,7 @@ class BlockwiseConv2D(keras.layers.Conv2D):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for name, value in (
-            ("padding", "same"),
-            ("data_format", "channels_last"),
-            ("dilation_rate", (1, 1)),
-            ("groups", 1),
-        ):
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"BlockwiseConv2D needs {name}={value!r}. "
-                    f"Received: {name}={getattr(self, name)!r}. Use `Conv2D` for others."
-                )
+        require_plain(self)
 
     def build(self, input_shape):
         if None in input_shape[1:3]:
@@ -59,6 +49,21 @@ class BlockwiseConv2D(keras.layers.Conv2D):
             padding="valid",
             data_format="channels_last",
         )
+
+
+def require_plain(layer):
+    """Refuse a convolution that cannot be computed on blocks."""
+    for name, value in (
+        ("padding", "same"),
+        ("data_format", "channels_last"),
+        ("dilation_rate", (1,) * layer.rank),
+        ("groups", 1),
+    ):
+        if getattr(layer, name) != value:
+            raise ValueError(
+                f"{type(layer).__name__} needs {name}={value!r}. Received: "
+                f"{name}={getattr(layer, name)!r}. Use `Conv{layer.rank}D` for others."
+            )
 
 
 def paddings(length, kernel_length, stride):

@@ -12,10 +12,10 @@ _VECTOR = 16  # Values of a processor's vector: the operation is fastest on whol
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """The `BatchNormalization` of the same arguments and weights, several times as fast.
 
-    Keras normalizes by some twenty operations and differentiates each, so a training step reads
-    and writes every map of a network some twenty times. TensorFlow has one operation for it and
-    one for its gradient; other backends, other axes than the last, masks and what is exported
-    for other runtimes take Keras' way.
+    Keras normalizes by separate operations and differentiates each, and every one of them reads and
+    writes the whole map. TensorFlow has one operation for it and one for its gradient; other
+    backends, other axes than the last, masks and what is exported for other runtimes take Keras'
+    way.
 
     Values differ from `BatchNormalization` by rounding only. The operation adds up all values of a
     channel in float32, one after the other: with 2.5 million of them outputs and gradients are

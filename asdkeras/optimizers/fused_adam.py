@@ -6,12 +6,11 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="asdkeras")
 class FusedAdam(keras.optimizers.Adam):
-    """The `Adam` of Keras, in one operation for each variable where Keras has twenty.
+    """The `Adam` of Keras, in one operation for each variable where Keras has some twenty.
 
-    What a step costs is then its arithmetic. In a network of many small variables, whose step
-    takes milliseconds, most of it was the start of operations. Arguments, state and files are
-    those of `keras.optimizers.Adam`; values differ by rounding. Other backends, replicas on
-    several devices, `amsgrad` and variables of other types than float32 take Keras' way.
+    In the autoencoder of the baselines, Keras' are 1,026 of the 1,499 operations of a step. State
+    and files are those of `keras.optimizers.Adam`; values differ by rounding. Other backends,
+    replicas on several devices, `amsgrad` and other types than float32 take Keras' way.
 
     Args:
         **kwargs: as `keras.optimizers.Adam`.

@@ -295,7 +295,7 @@ class RunContext(Protocol):
     ) -> FrameStore:
         """Frames of all clips, computed when training or a pass over them begins to read.
 
-        They are kept beside the clip store, where every task that hears the same clips through the
+        They are kept beside the clip store, where every task that reads the same clips through the
         same front end finds them.
 
         Args:

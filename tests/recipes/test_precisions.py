@@ -1,24 +1,21 @@
 """Systems in half precision, from `--set precision=...` to a detector and its exports."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
 
 from asdkeras import cli
 from asdkeras.controls import SPECTRA
-from asdkeras.data.clip_table import clip_table, find_clips
 from asdkeras.detector.detector import Detector
 from asdkeras.errors import RecipeError
-from asdkeras.experiment.open_run import open_finished, run_on_clips
+from asdkeras.experiment.open_run import open_finished
 from asdkeras.experiment.run import load_units, score, system_of
 from asdkeras.experiment.training import TaskContext
 from asdkeras.optimizers.loss_scale import LossScale
 from asdkeras.report.provenance import recipe_and_changes, run_command
 from asdkeras.score_files import read_metadata, read_trial
 from tests.recipes.tiny_runs import tiny_runs
-from tests.trained_runs import eager_steps, statistics_of_the_last_batch
+from tests.trained_runs import eager_steps, run_of_few_clips, statistics_of_the_last_batch
 
 MIXED = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
 RUNS = {str(tiny): tiny for tiny in tiny_runs()}
@@ -34,23 +31,6 @@ def _without_graphs(tmp_path, monkeypatch):
 
 def in_precision(tiny, precision):
     return tiny._replace(options=[*tiny.options, "--set", f"precision={precision}"])
-
-
-def opened(tiny, corpus, runs):
-    """The run of a few clips, in this process."""
-    options = tiny.parsed()
-    table, _ = clip_table(corpus, find_clips(corpus), ["fan"])
-    table = table.groupby(["section", "split", "domain"]).head(4).reset_index(drop=True)
-    table.loc[table["split"] == "test", ["domain", "is_anomalous"]] = None
-    run = run_on_clips(
-        tiny.system,
-        table,
-        corpus,
-        variant=options.variant,
-        overrides=options.set,
-        runs=runs,
-    )
-    return dataclasses.replace(run, is_in_process=True)
 
 
 class Built(Exception):
@@ -78,7 +58,7 @@ def test_networks_of_every_system_are_in_half_precision_and_their_losses_are_not
     monkeypatch.setattr(TaskContext, "fit", fit)
 
     with pytest.raises(Built):
-        score(opened(in_precision(tiny, precision), trained_runs.corpus(2022), tmp_path))
+        score(run_of_few_clips(in_precision(tiny, precision), trained_runs.corpus(2022), tmp_path))
 
     (model,) = models
     assert {output.dtype for output in model.outputs} == {"float32"}
@@ -129,7 +109,7 @@ def test_a_run_in_half_precision_scores_and_its_detector_scores_alike(
 def test_the_same_seed_twice_is_the_same_bytes(name, trained_runs, tmp_path):
     tiny = in_precision(RUNS[name], "mixed_bfloat16")
     first = trained_runs.run(tiny).folder.path
-    second = opened(tiny, trained_runs.corpus(2022), tmp_path)
+    second = run_of_few_clips(tiny, trained_runs.corpus(2022), tmp_path)
 
     with statistics_of_the_last_batch():
         score(second)
@@ -193,10 +173,10 @@ def test_another_precision_is_refused_in_one_line(value, text, trained_runs, cap
 
 
 def test_a_run_in_another_precision_is_not_written_over(trained_runs, tmp_path):
-    run = opened(RUNS[f"{SPECTRA}_1"], trained_runs.corpus(2022), tmp_path)
+    run = run_of_few_clips(RUNS[f"{SPECTRA}_1"], trained_runs.corpus(2022), tmp_path)
     score(run)
     written = (run.folder.scores(0) / "scores.csv").read_bytes()
-    other = opened(
+    other = run_of_few_clips(
         in_precision(RUNS[f"{SPECTRA}_1"], "mixed_float16"), trained_runs.corpus(2022), tmp_path
     )
 
