@@ -3,7 +3,7 @@
     python -m benchmarks.side_by_side
 
 The step of the AdaProj classifier on one batch in memory, in turn with the same step without each
-fast form, with the same step in half precision, and with the step that the store feeds. Then the
+fast form, with the same step in bfloat16, and with the step that the store feeds. Then the
 same for embedding. Every round measures one step of each. A ratio above 1 says how many times
 as long it takes without the form, by wall and by processor time; the latter is hardly changed by
 other work on the machine. Clips are noise, as in `benchmarks/train_step.py`.
@@ -60,7 +60,6 @@ STEPS = {
     ),
     "Adam of Keras": lambda: mock.patch.object(wilkinghoff2024, "FusedAdam", keras.optimizers.Adam),
     "mixed_bfloat16": lambda: networks_in("mixed_bfloat16"),
-    "mixed_float16": lambda: networks_in("mixed_float16"),
 }
 EMBEDDERS = {
     _AS_IT_IS: (_AS_IT_IS, folded),
