@@ -64,8 +64,8 @@ STEPS = {
 EMBEDDERS = {
     _AS_IT_IS: (_AS_IT_IS, folded),
     "not folded": (_AS_IT_IS, lambda network: network),
-    "nor fused": ("separate batch normalization", lambda network: network),
-    "nor on blocks": ("convolutions not on blocks", lambda network: network),
+    "not folded, separate": ("separate batch normalization", lambda network: network),
+    "not folded, not on blocks": ("convolutions not on blocks", lambda network: network),
     "mixed_bfloat16": ("mixed_bfloat16", folded),
 }
 
